@@ -1,0 +1,177 @@
+extends RefCounted
+## Checks surfaces that came over the wire, and makes meshes of them.
+
+const _Check := preload("check.gd")
+
+## The most surfaces that a mesh may have, the engine's own limit.
+const MAX_SURFACES := 256
+
+const _MAX_MATERIALS := 1024
+# Chunks of one level of detail share their indices: those that were checked last are recognised
+# by one comparison inside the engine, tens of times faster than a script's loop over them.
+const _MAX_KNOWN := 32
+const _MAX_KNOWN_SIZE := 131_072
+
+# The Compatibility renderer takes what a material multiplies for sRGB, and there is no flag that says
+# otherwise; the other renderers take linear colours as they come.
+var _wants_srgb := DisplayServer.get_name() != "headless" \
+		and RenderingServer.get_current_rendering_method() == "gl_compatibility"
+var _materials: Dictionary[Array, StandardMaterial3D] = {}
+var _known: Dictionary[int, Array] = {}
+
+
+## Forgets the materials and indices that were kept.
+func clear() -> void:
+	_materials.clear()
+	_known.clear()
+
+
+## Says what is wrong with [param value], which is to be an Array of surfaces; empty when nothing is.
+func check(value: Variant) -> String:
+	var wrong := _Check.value_is(value, TYPE_ARRAY, "surfaces")
+	if wrong != "":
+		return wrong
+	var surfaces: Array = value
+	if surfaces.size() > MAX_SURFACES:
+		return "%d surfaces, more than the limit of %d" % [surfaces.size(), MAX_SURFACES]
+	for i: int in surfaces.size():
+		wrong = _check_surface(surfaces[i])
+		if wrong != "":
+			return "surface %d: %s" % [i, wrong]
+	return ""
+
+
+## Puts [param surfaces], which [method check] found well, into [param mesh] in place of what it
+## has. Returns what the engine refused, empty when nothing.
+func build(surfaces: Array, mesh: ArrayMesh) -> String:
+	mesh.clear_surfaces()
+	for surface: Dictionary in surfaces:
+		var normals: PackedVector3Array = surface.get("normals", PackedVector3Array())
+		var colors: PackedColorArray = surface.get("colors", PackedColorArray())
+		var arrays := []
+		arrays.resize(Mesh.ARRAY_MAX)
+		arrays[Mesh.ARRAY_VERTEX] = surface["positions"]
+		arrays[Mesh.ARRAY_INDEX] = surface["indices"]
+		if not normals.is_empty():
+			arrays[Mesh.ARRAY_NORMAL] = normals
+		if not colors.is_empty():
+			arrays[Mesh.ARRAY_COLOR] = _to_srgb(colors) if _wants_srgb else colors
+		var number := mesh.get_surface_count()
+		mesh.add_surface_from_arrays(Mesh.PRIMITIVE_TRIANGLES, arrays)
+		if mesh.get_surface_count() != number + 1:
+			return "the engine refused surface %d" % number
+		var material: Dictionary = surface.get("material", {})
+		mesh.surface_set_material(number, _material(material, not colors.is_empty()))
+	return ""
+
+
+func _check_surface(value: Variant) -> String:
+	if typeof(value) != TYPE_DICTIONARY:
+		return "it must be a Dictionary, not a %s" % type_string(typeof(value))
+	var surface: Dictionary = value
+	var wrong := _Check.field(surface, "positions", TYPE_PACKED_VECTOR3_ARRAY)
+	if wrong == "":
+		wrong = _Check.field(surface, "indices", TYPE_PACKED_INT32_ARRAY)
+	if wrong != "":
+		return wrong
+	var positions: PackedVector3Array = surface["positions"]
+	if positions.is_empty():
+		return "positions is empty"
+	wrong = _Check.finite_vectors(positions, "positions")
+	if wrong == "":
+		wrong = _check_normals(surface.get("normals", PackedVector3Array()), positions.size())
+	if wrong == "":
+		wrong = _check_colors(surface.get("colors", PackedColorArray()), positions.size())
+	if wrong == "":
+		wrong = _check_indices(surface["indices"] as PackedInt32Array, positions.size())
+	if wrong == "":
+		wrong = _check_material(surface.get("material", {}))
+	return wrong
+
+
+func _check_normals(value: Variant, count: int) -> String:
+	var wrong := _Check.value_is(value, TYPE_PACKED_VECTOR3_ARRAY, "normals")
+	if wrong != "":
+		return wrong
+	var normals: PackedVector3Array = value
+	if not normals.is_empty() and normals.size() != count:
+		return "%d normals for %d positions" % [normals.size(), count]
+	return _Check.finite_vectors(normals, "normals")
+
+
+func _check_colors(value: Variant, count: int) -> String:
+	var wrong := _Check.value_is(value, TYPE_PACKED_COLOR_ARRAY, "colors")
+	if wrong != "":
+		return wrong
+	# A mesh keeps 8 bits of each channel, so that no value can do harm.
+	var colors: PackedColorArray = value
+	if not colors.is_empty() and colors.size() != count:
+		return "%d colors for %d positions" % [colors.size(), count]
+	return ""
+
+
+func _check_indices(indices: PackedInt32Array, count: int) -> String:
+	if indices.is_empty() or indices.size() % 3 != 0:
+		return "%d indices, there must be three a triangle" % indices.size()
+	var key := hash(indices)
+	var known: Variant = _known.get(key)
+	if known != null and known[0] == indices and known[1] < count:
+		return ""
+	var highest := 0
+	for index: int in indices:
+		if index < 0 or index >= count:
+			return "index %d, where there are %d positions" % [index, count]
+		if index > highest:
+			highest = index
+	if indices.size() <= _MAX_KNOWN_SIZE:
+		if _known.size() >= _MAX_KNOWN:
+			_known.clear()
+		_known[key] = [indices, highest]
+	return ""
+
+
+func _check_material(value: Variant) -> String:
+	var wrong := _Check.value_is(value, TYPE_DICTIONARY, "material")
+	if wrong != "":
+		return wrong
+	var material: Dictionary = value
+	if material.has("base_color"):
+		wrong = _Check.field(material, "base_color", TYPE_COLOR)
+		if wrong == "":
+			wrong = _Check.finite_color(material["base_color"] as Color, "base_color")
+	if wrong == "" and material.has("roughness"):
+		wrong = _Check.number(material, "roughness", 0.0, 1.0)
+	if wrong == "" and material.has("metallic"):
+		wrong = _Check.number(material, "metallic", 0.0, 1.0)
+	return wrong if wrong == "" else "material: " + wrong
+
+
+func _to_srgb(colors: PackedColorArray) -> PackedColorArray:
+	var converted := colors.duplicate()
+	for i: int in converted.size():
+		converted[i] = converted[i].linear_to_srgb()
+	return converted
+
+
+# The material for values that were checked. Equal values share one.
+func _material(values: Dictionary, has_colors: bool) -> StandardMaterial3D:
+	var color: Color = values.get("base_color", Color.WHITE)
+	var roughness: float = values.get("roughness", 1.0)
+	var metallic: float = values.get("metallic", 0.0)
+	var key := [color, roughness, metallic, has_colors]
+	var found: StandardMaterial3D = _materials.get(key)
+	if found != null:
+		return found
+	var material := StandardMaterial3D.new()
+	# Colours on the wire are linear, as those of vertices are; albedo_color is not.
+	material.albedo_color = color.linear_to_srgb()
+	material.roughness = roughness
+	material.metallic = metallic
+	material.vertex_color_use_as_albedo = has_colors
+	material.vertex_color_is_srgb = has_colors and _wants_srgb
+	if color.a < 1.0:
+		material.transparency = BaseMaterial3D.TRANSPARENCY_ALPHA
+	if _materials.size() >= _MAX_MATERIALS:
+		_materials.clear()
+	_materials[key] = material
+	return material

@@ -1,0 +1,100 @@
+defmodule Wasgo.DecodeError do
+  @moduledoc """
+  Bytes that are not what a format asks for, or are over a limit.
+
+  `reason` is one of:
+
+    * `{:truncated, needed, left}` - that many bytes had to follow, that many did
+    * `{:count, count, left}` - more elements are declared than the rest of the input can hold
+    * `{:unknown_type, id}` - there is no type of this number
+    * `{:element_type, expected, found}` - an element of another type than its container declares
+    * `:full_object` - an object with its class and properties: never taken
+    * `:not_utf8` - a string that is not UTF-8
+    * `:obsolete_node_path` - a node path as engines before version 3 wrote them
+    * `{:node_path_flags, flags}` - a node path with flags that mean nothing
+    * `{:too_deep, limit}` - nested deeper than `:max_depth`
+    * `{:too_large, bytes, limit}` - input larger than `:max_bytes`
+    * `{:trailing, bytes}` - that many bytes follow the value
+    * `{:contract, words}` - what a script returned is not what its contract asks for
+
+  `offset` is where in the input, in bytes, and `reading` what was read there: `:input` (all of it), `:header` (the
+  type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`. Both may be `nil`.
+  """
+
+  defexception [:reason, :offset, :reading]
+
+  @type reason ::
+          {:truncated, needed :: non_neg_integer(), left :: non_neg_integer()}
+          | {:count, count :: non_neg_integer(), left :: non_neg_integer()}
+          | {:unknown_type, id :: non_neg_integer()}
+          | {:element_type, expected :: atom(), found :: atom()}
+          | :full_object
+          | :not_utf8
+          | :obsolete_node_path
+          | {:node_path_flags, flags :: non_neg_integer()}
+          | {:too_deep, limit :: non_neg_integer()}
+          | {:too_large, bytes :: non_neg_integer(), limit :: non_neg_integer()}
+          | {:trailing, bytes :: pos_integer()}
+          | {:contract, words :: String.t()}
+
+  @type reading :: :input | :header | {:value | :count | :element_type, type :: atom()}
+
+  @type t :: %__MODULE__{
+          reason: reason(),
+          offset: non_neg_integer() | nil,
+          reading: reading() | nil
+        }
+
+  @impl true
+  @doc """
+  The reason in words.
+
+      iex> error = %Wasgo.DecodeError{reason: {:truncated, 8, 3}, offset: 4, reading: {:value, :int}}
+      iex> Exception.message(error)
+      "at byte 4, reading the value of int: 8 bytes are needed, 3 are left"
+  """
+  def message(%__MODULE__{reason: reason, offset: offset, reading: reading}) do
+    where = [offset && "at byte #{offset}", reading && "reading #{what(reading)}"]
+
+    case Enum.filter(where, & &1) do
+      [] -> words(reason)
+      where -> "#{Enum.join(where, ", ")}: #{words(reason)}"
+    end
+  end
+
+  defp what(:input), do: "the input"
+  defp what(:header), do: "the type of a value"
+  defp what({:value, type}), do: "the value of #{name(type)}"
+  defp what({:count, type}), do: "the count of #{name(type)}"
+  defp what({:element_type, type}), do: "the element type of #{name(type)}"
+  defp what(other), do: inspect(other)
+
+  defp words({:truncated, needed, left}), do: "#{needed} bytes are needed, #{left} are left"
+
+  defp words({:count, count, left}) do
+    "#{count} elements are declared, which the #{left} bytes left cannot hold"
+  end
+
+  defp words({:unknown_type, id}), do: "there is no type #{id}"
+
+  defp words({:element_type, expected, found}) do
+    "#{name(expected)} is declared, #{name(found)} follows"
+  end
+
+  defp words(:full_object), do: "it is a full object, which is never taken"
+  defp words(:not_utf8), do: "it is not UTF-8"
+  defp words(:obsolete_node_path), do: "it is a node path in an obsolete format"
+  defp words({:node_path_flags, flags}), do: "the node path has unknown flags, #{flags}"
+  defp words({:too_deep, limit}), do: "it nests deeper than max_depth, #{limit}"
+
+  defp words({:too_large, bytes, limit}) do
+    "#{bytes} bytes are more than max_bytes, #{limit}"
+  end
+
+  defp words({:trailing, bytes}), do: "#{bytes} more bytes follow the value"
+  defp words({:contract, words}), do: words
+  defp words(other), do: inspect(other)
+
+  defp name(nil), do: "nil"
+  defp name(type), do: to_string(type)
+end

@@ -1,0 +1,18 @@
+defmodule Wasgo.LimitError do
+  @moduledoc """
+  A guest ran into one of its limits, or what it was given was over one.
+
+  `reason` says which: `:memory`, `:table`, `:stack`, `:time`, `:module_size`, `:input_size`, `:result_size`, `:calls`,
+  `:compiles`. `value` is the limit (bytes, elements, milliseconds or a count) and `asked`, where it is known, what would have been
+  needed.
+  """
+
+  defexception [:reason, :message, :value, :asked]
+
+  @type t :: %__MODULE__{
+          reason: atom(),
+          message: String.t(),
+          value: non_neg_integer(),
+          asked: non_neg_integer() | nil
+        }
+end

@@ -1,0 +1,30 @@
+defmodule Wasgo.ServiceError do
+  @moduledoc """
+  A service that gave no answer.
+
+  `reason` is one of:
+
+    * `{:exited, status}` - the program ended itself
+    * `{:failed, exception}` - it trapped, or hit a limit
+    * `:stopped` - it was stopped on purpose
+    * `:timeout` - it did not answer in time
+    * `:not_ready` - it did not say that it is ready in time
+    * `:busy` - too many requests wait for it already
+    * `:too_long` - a request or an answer is longer than a line may be
+    * `:newline` - a request for a line service has a line break in it
+  """
+
+  defexception [:reason, :message]
+
+  @type reason ::
+          {:exited, integer()}
+          | {:failed, Exception.t()}
+          | :stopped
+          | :timeout
+          | :not_ready
+          | :busy
+          | :too_long
+          | :newline
+
+  @type t :: %__MODULE__{reason: reason(), message: String.t()}
+end

@@ -1,0 +1,89 @@
+defmodule Wasgo.Wasm.Module do
+  @moduledoc """
+  A compiled WebAssembly module.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile(~s|(module (func (export "one") (result i32) i32.const 1))|)
+      iex> module.exports
+      [%{name: "one", kind: :func, type: "() -> (i32)"}]
+
+  Compiling runs on threads of the engine, never on a scheduler. A module is shared by all processes of the VM, costs nothing
+  to send, and is freed when nobody refers to it any more.
+  """
+
+  alias Wasgo.Native
+  alias Wasgo.Native.Result
+
+  @enforce_keys [:resource, :ref, :imports, :exports, :size]
+  defstruct [:resource, :ref, :imports, :exports, :size]
+
+  @typedoc """
+  An import (with `module`) or export: its kind and its type as text, such as `"(i32, i32) -> (i64)"`.
+  """
+  @type extern :: %{
+          optional(:module) => String.t(),
+          name: String.t(),
+          kind: :func | :memory | :table | :global | :tag,
+          type: String.t()
+        }
+
+  @opaque resource :: reference()
+
+  @type t :: %__MODULE__{
+          resource: resource(),
+          ref: reference(),
+          imports: [extern()],
+          exports: [extern()],
+          size: non_neg_integer()
+        }
+
+  @doc """
+  Compiles WebAssembly bytes or WAT text.
+
+  Errors: `Wasgo.CompileError` for what is no valid module, `Wasgo.LimitError` for one of more than 256 MiB, or when too many wait to
+  be compiled.
+
+      iex> {:error, error} = Wasgo.Wasm.Module.compile("(module (func (result i32)))")
+      iex> error.__struct__
+      Wasgo.CompileError
+  """
+  @spec compile(binary()) :: {:ok, t()} | {:error, Exception.t()}
+  def compile(source) when is_binary(source) do
+    with {:ok, {resource, {imports, exports, size}}} <- Result.await(Native.wasm_compile(source)) do
+      {:ok,
+       %__MODULE__{
+         resource: resource,
+         ref: make_ref(),
+         imports: Enum.map(imports, &import_info/1),
+         exports: Enum.map(exports, &export_info/1),
+         size: size
+       }}
+    end
+  end
+
+  @doc "As `compile/1`, but raises."
+  @spec compile!(binary()) :: t()
+  def compile!(source), do: Result.bang!(compile(source))
+
+  @doc """
+  Compiles a file. Beside the errors of `compile/1`, a `File.Error` for one that can't be read.
+  """
+  @spec compile_file(Path.t()) :: {:ok, t()} | {:error, Exception.t()}
+  def compile_file(path) do
+    case File.read(path) do
+      {:ok, source} -> compile(source)
+      {:error, reason} -> {:error, %File.Error{reason: reason, action: "read file", path: to_string(path)}}
+    end
+  end
+
+  defp import_info({module, name, kind, type}), do: %{module: module, name: name, kind: kind, type: type}
+  defp export_info({_module, name, kind, type}), do: %{name: name, kind: kind, type: type}
+
+  defimpl Inspect do
+    import Inspect.Algebra
+
+    def inspect(module, _opts) do
+      exports = Enum.map_join(module.exports, ", ", & &1.name)
+      concat(["#Wasgo.Wasm.Module<", "#{module.size} bytes, exports: ", exports, ">"])
+    end
+  end
+end

@@ -1,0 +1,88 @@
+//! Chunks as scenes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use wasgo_scene::{Extra, Instances, Material, Mesh, Node, Scene, Surface, Transform};
+
+use crate::bytes::{le_bytes, le_bytes_u32};
+use crate::chunk::Chunk;
+use crate::instance::{Instance, transforms};
+use crate::plan::Plan;
+use crate::props::Prop;
+
+/// Number of the material of the ground in [`materials`].
+pub const GROUND: usize = 0;
+/// Number of the material of props and creatures in [`materials`]: the colours of the vertices and nothing else.
+pub const PAINTED: usize = 1;
+/// Number of the material of water in [`materials`].
+pub const WATER: usize = 2;
+
+/// The materials that generated surfaces refer to.
+#[must_use]
+pub fn materials() -> Vec<Material> {
+    let matt = |name: &str| Material { name: name.into(), ..Material::default() };
+    vec![
+        matt("ground"),
+        Material { roughness: 0.9, ..matt("painted") },
+        Material { base_color: [0.03, 0.16, 0.2, 0.72], roughness: 0.12, ..matt("water") },
+    ]
+}
+
+/// A chunk with what stands on it: one node at the chunk's origin with the ground as its mesh and the chunk's
+/// coordinates and seed in its extras; below it the instances, and a sheet of water when any sample is under it.
+///
+/// `instances` are the chunk's own or what a script made of them; `props` are those of the same plan; an instance of a kind that
+/// they lack is left out. Bytes are borrowed where they can be.
+#[must_use]
+pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props: &'a [Prop]) -> Scene<'a> {
+    let name = format!("chunk_{}_{}", chunk.x, chunk.z);
+    let ground = Surface { material: Some(GROUND), ..chunk.surface() };
+    let mut meshes = vec![Mesh { name: "ground".into(), surfaces: vec![ground] }];
+    let [x, y, z] = chunk.origin.map(|metres| metres as f32);
+    let mut nodes = vec![Node {
+        name: name.clone(),
+        transform: Transform::at([x, y, z]),
+        mesh: Some(0),
+        children: Vec::new(),
+        extras: BTreeMap::from([
+            ("chunk_x".into(), Extra::Number(f64::from(chunk.x))),
+            ("chunk_z".into(), Extra::Number(f64::from(chunk.z))),
+            // As text: a JSON number cannot hold every u64.
+            ("seed".into(), Extra::Text(plan.seed.to_string())),
+        ]),
+    }];
+    if let Some(level) = plan.terrain.water_level.filter(|_| chunk.stats.water_share > 0.0) {
+        nodes[0].children.push(1);
+        nodes.push(Node { name: "water".into(), mesh: Some(meshes.len()), ..Node::default() });
+        meshes.push(Mesh { name: "water".into(), surfaces: vec![water(chunk.size, level)] });
+    }
+    let mut sets = Vec::new();
+    for (kind, prop) in (0u32..).zip(props) {
+        let transforms = transforms(instances, kind);
+        if !transforms.is_empty() {
+            sets.push(Instances {
+                name: prop.name.clone(),
+                mesh: meshes.len(),
+                parent: Some(0),
+                transforms: transforms.into(),
+            });
+            meshes.push(prop.mesh.borrow());
+        }
+    }
+    Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0] }
+}
+
+/// A square of water over a whole chunk.
+fn water(size: f32, level: f32) -> Surface<'static> {
+    let owned = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
+    let corners = [[0.0, 0.0], [size, 0.0], [0.0, size], [size, size]];
+    let positions: Vec<f32> = corners.iter().flat_map(|[x, z]| [*x, level, *z]).collect();
+    Surface {
+        positions: owned(le_bytes(&positions)),
+        normals: owned(le_bytes(&[0.0, 1.0, 0.0].repeat(4))),
+        colors: Cow::Borrowed(&[]),
+        indices: owned(le_bytes_u32(&[0, 2, 1, 1, 2, 3])),
+        material: Some(WATER),
+    }
+}

@@ -1,0 +1,101 @@
+//! Results that come now or as a message.
+//!
+//! A NIF that starts something answers `{:ok, value}` or `{:error, fault}` when it ended at once, or `{:pending, reference}`; the
+//! process then gets `{reference, {:ok, value} | {:error, fault}}`. When the process dies first, what it waited for is
+//! cancelled.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use rustler::{Encoder, Env, LocalPid, Monitor, OwnedEnv, Reference, Resource, ResourceArc, Term};
+use wasgo_wasm::{Callback, Canceller, Error, Started};
+
+use crate::atoms;
+use crate::fault;
+
+/// Something under way for a process. It lives as long as the work does.
+struct UnderWay(OnceLock<Canceller>);
+
+#[rustler::resource_impl]
+impl Resource for UnderWay {
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        if let Some(canceller) = self.0.get() {
+            canceller.cancel();
+        }
+    }
+}
+
+/// A process that waits for a message with a reference.
+pub struct Waiting {
+    env: OwnedEnv,
+    pid: LocalPid,
+    reference: rustler::env::SavedTerm,
+}
+
+impl Waiting {
+    /// The calling process, with a new reference.
+    pub fn new<'a>(env: Env<'a>) -> (Self, Reference<'a>) {
+        let reference = env.make_ref();
+        let owned = OwnedEnv::new();
+        let saved = owned.save(reference);
+        (Self { env: owned, pid: env.pid(), reference: saved }, reference)
+    }
+
+    /// Sends `{reference, result}`. The message can only be sent from a thread that is not the BEAM's; where this is one of those,
+    /// another thread sends it.
+    pub fn answer(self, result: impl for<'b> FnOnce(Env<'b>) -> Term<'b> + Send + 'static) {
+        let Self { mut env, pid, reference } = self;
+        let send = move || {
+            // It fails when the process is gone, and then nobody waits.
+            let _ = env.send_and_clear(&pid, |env| (reference.load(env), result(env)));
+        };
+        if rustler::thread::is_scheduler_thread() {
+            std::thread::spawn(send);
+        } else {
+            send();
+        }
+    }
+}
+
+/// Starts something, and answers by its result or by a reference.
+pub fn start<'a, T: Send + 'static>(
+    env: Env<'a>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+    begin: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>> + '_>) -> Started<Result<T, Error>>,
+) -> Term<'a> {
+    let waiting: Cell<Option<(Reference<'a>, ResourceArc<UnderWay>)>> = Cell::new(None);
+    let later = || -> Callback<Result<T, Error>> {
+        let (process, reference) = Waiting::new(env);
+        let under_way = ResourceArc::new(UnderWay(OnceLock::new()));
+        under_way.monitor(Some(env), &env.pid());
+        waiting.set(Some((reference, under_way.clone())));
+        Box::new(move |result| {
+            process.answer(move |env| outcome(env, result, encode));
+            drop(under_way);
+        })
+    };
+    match begin(Box::new(later)) {
+        Started::Done(result) => outcome(env, result, encode),
+        Started::Running(canceller) => match waiting.take() {
+            Some((reference, under_way)) => {
+                let _ = under_way.0.set(canceller);
+                (atoms::pending(), reference).encode(env)
+            }
+            None => fault::err(env, fault::wasm(env, &Error::Cancelled)),
+        },
+    }
+}
+
+fn outcome<'a, T>(
+    env: Env<'a>,
+    result: Result<T, Error>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b>,
+) -> Term<'a> {
+    match result {
+        Ok(value) => {
+            let value = encode(env, value);
+            fault::ok(env, value)
+        }
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}

@@ -1,0 +1,260 @@
+//! Databases: every request answers later, from the database's own thread.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use wasgo_store::{
+    Behavior, Limits, Location, Options, Params, Reply, Request, Rows, Store, StoreError, Synchronous, Token, Value,
+};
+use wasgo_wasm::row;
+
+use crate::later::Waiting;
+use crate::{atoms, fault, values};
+
+/// A database's resource; it is closed when the last reference goes.
+pub struct StoreResource(Store);
+
+#[rustler::resource_impl]
+impl Resource for StoreResource {}
+
+/// A transaction's resource: rolled back when the process that began it dies.
+pub struct TokenResource(Token);
+
+#[rustler::resource_impl]
+impl Resource for TokenResource {
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        self.0.abandon();
+    }
+}
+
+/// Path (nil: in memory), read-only, create, synchronous (0 off, 1 normal, 2 full), busy time-out in ms, foreign keys, size
+/// limit in bytes.
+type OptionsTuple = (Option<String>, bool, bool, u8, u64, bool, Option<u64>);
+
+#[rustler::nif]
+fn store_open<'a>(env: Env<'a>, options: OptionsTuple) -> Term<'a> {
+    let (path, read_only, create, synchronous, busy_ms, foreign_keys, max_bytes) = options;
+    let base = match &path {
+        Some(path) => Options::file(PathBuf::from(path)),
+        None => Options::memory(),
+    };
+    let options = Options {
+        location: path.map_or(Location::Memory, |path| Location::File(path.into())),
+        read_only,
+        create,
+        synchronous: match synchronous {
+            0 => Synchronous::Off,
+            1 => Synchronous::Normal,
+            _ => Synchronous::Full,
+        },
+        busy_timeout: Duration::from_millis(busy_ms),
+        foreign_keys,
+        max_bytes,
+        ..base
+    };
+    let (waiting, reference) = Waiting::new(env);
+    let done = move |opened: Result<Store, StoreError>| {
+        waiting.answer(move |env| match opened {
+            Ok(store) => fault::ok(env, ResourceArc::new(StoreResource(store))),
+            Err(error) => fault::err(env, store_fault(env, &error)),
+        });
+    };
+    match Store::open_with(options, done) {
+        Ok(()) => (atoms::pending(), reference).encode(env),
+        Err(error) => fault::err(env, store_fault(env, &error)),
+    }
+}
+
+#[rustler::nif]
+fn store_close(store: ResourceArc<StoreResource>) -> Atom {
+    store.0.interrupt();
+    store.0.close();
+    atoms::ok()
+}
+
+/// A token, with which a transaction can be begun; the calling process is its owner.
+#[rustler::nif]
+fn store_token<'a>(env: Env<'a>, store: ResourceArc<StoreResource>) -> ResourceArc<TokenResource> {
+    let token = ResourceArc::new(TokenResource(store.0.token()));
+    token.monitor(Some(env), &env.pid());
+    token
+}
+
+type MaybeToken = Option<ResourceArc<TokenResource>>;
+
+#[rustler::nif]
+fn store_execute<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    match params(parameters) {
+        Ok(parameters) => submit(env, &store, token, Request::execute(sql, parameters), timeout_ms),
+        Err(message) => fault::err(env, parameters_fault(env, &message)),
+    }
+}
+
+#[rustler::nif]
+fn store_query<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    (max_rows, max_bytes): (usize, usize),
+    timeout_ms: u64,
+) -> Term<'a> {
+    match params(parameters) {
+        Ok(parameters) => {
+            let request = Request::query_within(sql, parameters, Limits { max_rows, max_bytes });
+            submit(env, &store, token, request, timeout_ms)
+        }
+        Err(message) => fault::err(env, parameters_fault(env, &message)),
+    }
+}
+
+#[rustler::nif]
+fn store_batch<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    timeout_ms: u64,
+) -> Term<'a> {
+    submit(env, &store, token, Request::batch(sql), timeout_ms)
+}
+
+/// Rows of parameters are converted on a dirty scheduler, since there may be very many of them.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn store_execute_many<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    rows: Vec<Term<'a>>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    let mut converted = Vec::with_capacity(rows.len());
+    for (number, row) in rows.into_iter().enumerate() {
+        match params(row) {
+            Ok(parameters) => converted.push(parameters),
+            Err(message) => return fault::err(env, parameters_fault(env, &format!("row {number}: {message}"))),
+        }
+    }
+    submit(env, &store, token, Request::execute_many(sql, converted), timeout_ms)
+}
+
+/// `step` is 0 to begin, 1 to commit, 2 to roll back.
+#[rustler::nif]
+fn store_transaction<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: ResourceArc<TokenResource>,
+    step: u8,
+    timeout_ms: u64,
+) -> Term<'a> {
+    let request = match step {
+        0 => Request::begin(&token.0, Behavior::Immediate),
+        1 => Request::commit(&token.0),
+        _ => Request::rollback(&token.0),
+    };
+    submit(env, &store, None, request, timeout_ms)
+}
+
+fn submit<'a>(env: Env<'a>, store: &StoreResource, token: MaybeToken, request: Request, timeout_ms: u64) -> Term<'a> {
+    let request = match &token {
+        Some(token) => request.within(&token.0),
+        None => request,
+    };
+    let (waiting, reference) = Waiting::new(env);
+    let done = move |answer: Result<Reply, StoreError>| {
+        waiting.answer(move |env| match answer {
+            Ok(reply) => {
+                let reply = encode_reply(env, reply);
+                fault::ok(env, reply)
+            }
+            Err(error) => fault::err(env, store_fault(env, &error)),
+        });
+    };
+    match store.0.submit(request.timeout(Duration::from_millis(timeout_ms)), done) {
+        Ok(()) => (atoms::pending(), reference).encode(env),
+        Err(error) => fault::err(env, store_fault(env, &error)),
+    }
+}
+
+fn encode_reply<'a>(env: Env<'a>, reply: Reply) -> Term<'a> {
+    match reply {
+        Reply::Done => atoms::ok().to_term(env),
+        Reply::Executed(executed) => (executed.changes, executed.last_insert_rowid).encode(env),
+        Reply::Rows(Rows { columns, rows }) => {
+            let rows: Vec<Vec<Term<'a>>> =
+                rows.iter().map(|row| row.iter().map(|value| term(env, value)).collect()).collect();
+            (columns, rows).encode(env)
+        }
+    }
+}
+
+fn term<'a>(env: Env<'a>, value: &Value) -> Term<'a> {
+    values::encode(
+        env,
+        match value {
+            Value::Null => row::Value::Null,
+            Value::Integer(integer) => row::Value::Integer(*integer),
+            Value::Real(real) => row::Value::Real(*real),
+            Value::Text(text) => row::Value::Text(text),
+            Value::Blob(blob) => row::Value::Blob(blob),
+        },
+    )
+}
+
+/// A list of values, or a list of `{name, value}`.
+fn params(term: Term<'_>) -> Result<Params, String> {
+    let list = term.decode::<Vec<Term<'_>>>().map_err(|_| "parameters must be a list".to_owned())?;
+    let named = list.first().is_some_and(|first| match first.decode::<(Term<'_>, Term<'_>)>() {
+        Ok((name, _)) => name.decode::<Atom>().map_or(name.is_binary(), |atom| atom != atoms::blob()),
+        Err(_) => false,
+    });
+    if named {
+        let pairs = list.into_iter().enumerate().map(|(index, pair)| {
+            let (name, term) = pair
+                .decode::<(Term<'_>, Term<'_>)>()
+                .map_err(|_| format!("parameter {} is no {{name, value}} as those before it", index + 1))?;
+            let name = match name.atom_to_string() {
+                Ok(name) => name,
+                Err(_) => {
+                    name.decode::<String>().map_err(|_| format!("the name of parameter {} is none", index + 1))?
+                }
+            };
+            Ok((name.clone(), owned(term).ok_or_else(|| format!("parameter {name} must be {}", values::WANTED))?))
+        });
+        Ok(Params::Named(pairs.collect::<Result<_, String>>()?))
+    } else {
+        let each = list.into_iter().enumerate().map(|(index, term)| {
+            owned(term).ok_or_else(|| format!("parameter {} must be {}", index + 1, values::WANTED))
+        });
+        Ok(Params::Positional(each.collect::<Result<_, String>>()?))
+    }
+}
+
+fn owned(term: Term<'_>) -> Option<Value> {
+    Some(match values::decode(term)? {
+        row::Value::Null => Value::Null,
+        row::Value::Integer(integer) => Value::Integer(integer),
+        row::Value::Real(real) => Value::Real(real),
+        row::Value::Text(text) => Value::Text(text.to_owned()),
+        row::Value::Blob(blob) => Value::Blob(blob.to_vec()),
+    })
+}
+
+fn parameters_fault<'a>(env: Env<'a>, message: &str) -> Term<'a> {
+    fault::fault(env, atoms::store(), atoms::parameters().to_term(env), message, &[])
+}
+
+fn store_fault<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
+    let more = [(atoms::code(), error.sqlite_code().encode(env)), (atoms::offset(), error.sql_offset().encode(env))];
+    fault::fault(env, atoms::store(), fault::atom(env, error.code_name()), &error.to_string(), &more)
+}

@@ -1,0 +1,195 @@
+//! From bytes to terms.
+
+use rustler::{Atom, Binary, Encoder, Env, Term};
+use wasgo_wire::variant::{Builder, ElementType, NodePath, PackedBytes, Type};
+
+use super::budget::Budget;
+use super::errors::Stop;
+use super::shapes::{STRUCT_UNITS, Shape, float_term, make_struct};
+use super::{atoms, new_binary};
+
+/// Packed data up to this size in bytes is copied: it is then as small on the heap as a reference would be, and does not
+/// keep the whole input alive.
+const SMALL: usize = 64;
+
+/// Makes terms.
+pub(super) struct Terms<'a, 'b> {
+    env: Env<'a>,
+    input: Binary<'a>,
+    keep_order: bool,
+    budget: &'b mut Budget,
+}
+
+type Made<'a> = Result<Term<'a>, Stop>;
+
+impl<'a, 'b> Terms<'a, 'b> {
+    /// `input` is what is decoded: large packed arrays become parts of it.
+    pub(super) fn new(env: Env<'a>, input: Binary<'a>, keep_order: bool, budget: &'b mut Budget) -> Self {
+        Self { env, input, keep_order, budget }
+    }
+
+    fn term(&mut self, value: impl Encoder) -> Made<'a> {
+        self.budget.spend(1)?;
+        Ok(value.encode(self.env))
+    }
+
+    fn text(&mut self, text: &str) -> Made<'a> {
+        self.budget.spend_bytes(text.len())?;
+        Ok(new_binary(self.env, text.as_bytes()))
+    }
+
+    /// A struct of up to four members.
+    fn record<const N: usize>(&mut self, module: Atom, members: [(Atom, Term<'a>); N]) -> Made<'a> {
+        const { assert!(N <= 4) };
+        self.budget.spend(STRUCT_UNITS + N)?;
+        let module = module.to_term(self.env);
+        let (mut keys, mut values) = ([module; 5], [module; 5]);
+        keys[0] = atoms::struct_key().to_term(self.env);
+        for (at, (key, value)) in (1..).zip(members) {
+            keys[at] = key.to_term(self.env);
+            values[at] = value;
+        }
+        Ok(make_struct(self.env, &keys[..=N], &values[..=N]))
+    }
+
+    fn texts(&mut self, parts: &[impl AsRef<str>]) -> Made<'a> {
+        let parts = parts.iter().map(|part| self.text(part.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        self.term(parts)
+    }
+
+    fn element_type(&mut self, element: &ElementType<'_>) -> Made<'a> {
+        match element {
+            ElementType::Untyped => Ok(atoms::nil().to_term(self.env)),
+            ElementType::Builtin(ty) => Ok(atoms::of_type(*ty).to_term(self.env)),
+            ElementType::Class(name) => Ok((atoms::class(), self.text(name)?).encode(self.env)),
+            ElementType::Script(path) => Ok((atoms::script(), self.text(path)?).encode(self.env)),
+        }
+    }
+}
+
+impl<'a> Builder for Terms<'a, '_> {
+    type Value = Term<'a>;
+    type Error = Stop;
+
+    fn nil(&mut self) -> Made<'a> {
+        self.term(atoms::nil())
+    }
+
+    fn bool(&mut self, value: bool) -> Made<'a> {
+        self.term(value)
+    }
+
+    fn int(&mut self, value: i64) -> Made<'a> {
+        self.term(value)
+    }
+
+    fn float(&mut self, value: f64) -> Made<'a> {
+        self.budget.spend(1)?;
+        Ok(float_term(self.env, value))
+    }
+
+    fn string(&mut self, value: &str) -> Made<'a> {
+        self.text(value)
+    }
+
+    fn string_name(&mut self, value: &str) -> Made<'a> {
+        let text = self.text(value)?;
+        self.term((atoms::string_name(), text))
+    }
+
+    fn floats(&mut self, ty: Type, components: &[f64]) -> Made<'a> {
+        let Some(shape) = Shape::of_type(ty) else { return self.nil() };
+        self.budget.spend(shape.units())?;
+        Ok(shape.make(self.env, components))
+    }
+
+    fn ints(&mut self, ty: Type, components: &[i32]) -> Made<'a> {
+        let mut numbers = [0.0; 4];
+        for (number, component) in numbers.iter_mut().zip(components) {
+            *number = f64::from(*component);
+        }
+        self.floats(ty, &numbers[..components.len()])
+    }
+
+    fn node_path(&mut self, path: NodePath<'_>) -> Made<'a> {
+        let names = self.texts(&path.names)?;
+        let subnames = self.texts(&path.subnames)?;
+        let absolute = path.absolute.encode(self.env);
+        let members = [(atoms::names(), names), (atoms::subnames(), subnames), (atoms::absolute(), absolute)];
+        self.record(atoms::node_path_struct(), members)
+    }
+
+    fn rid(&mut self, id: u64) -> Made<'a> {
+        self.record(atoms::rid_struct(), [(atoms::id(), id.encode(self.env))])
+    }
+
+    fn object_id(&mut self, id: u64) -> Made<'a> {
+        self.record(atoms::object_id_struct(), [(atoms::id(), id.encode(self.env))])
+    }
+
+    fn callable(&mut self) -> Made<'a> {
+        self.record(atoms::callable_struct(), [])
+    }
+
+    fn signal(&mut self, name: &str, object: u64) -> Made<'a> {
+        let members = [(atoms::name(), self.text(name)?), (atoms::object_id(), object.encode(self.env))];
+        self.record(atoms::signal_struct(), members)
+    }
+
+    fn array(&mut self, element: ElementType<'_>, values: Vec<Term<'a>>) -> Made<'a> {
+        // The values themselves are paid for.
+        let values = self.term(values)?;
+        if element == ElementType::Untyped {
+            return Ok(values);
+        }
+        let ty = self.element_type(&element)?;
+        self.record(atoms::typed_array_struct(), [(atoms::type_key(), ty), (atoms::values(), values)])
+    }
+
+    fn dictionary(
+        &mut self,
+        key: ElementType<'_>,
+        value: ElementType<'_>,
+        pairs: Vec<(Term<'a>, Term<'a>)>,
+    ) -> Made<'a> {
+        self.budget.spend(STRUCT_UNITS + pairs.len())?;
+        let typed = key != ElementType::Untyped || value != ElementType::Untyped;
+        if typed || self.keep_order {
+            let members = [
+                (atoms::pairs(), pairs.encode(self.env)),
+                (atoms::key_type(), self.element_type(&key)?),
+                (atoms::value_type(), self.element_type(&value)?),
+            ];
+            return self.record(atoms::dictionary_struct(), members);
+        }
+        if let Ok(map) = Term::map_from_pairs(self.env, &pairs) {
+            return Ok(map);
+        }
+        // A key comes twice: as in the engine, the later value stands.
+        self.budget.spend(pairs.len())?;
+        let mut map = Term::map_new(self.env);
+        for (key, value) in pairs {
+            map = map.map_put(key, value).unwrap_or(map);
+        }
+        Ok(map)
+    }
+
+    fn packed(&mut self, ty: Type, _count: usize, data: PackedBytes<'_>) -> Made<'a> {
+        if let PackedBytes::Narrowed(narrowed) = &data {
+            self.budget.spend_bytes(narrowed.len())?;
+        }
+        let part = match &data {
+            PackedBytes::Input { bytes, offset } if bytes.len() > SMALL => {
+                self.input.make_subbinary(*offset, bytes.len()).ok()
+            }
+            _ => None,
+        };
+        let data = part.map_or_else(|| new_binary(self.env, data.as_ref()), |part| part.to_term(self.env));
+        self.term((atoms::of_type(ty), data))
+    }
+
+    fn packed_strings(&mut self, strings: Vec<&str>) -> Made<'a> {
+        let strings = self.texts(&strings)?;
+        self.term((atoms::packed_string(), strings))
+    }
+}

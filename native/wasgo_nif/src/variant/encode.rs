@@ -1,0 +1,350 @@
+//! From terms to bytes.
+
+use std::borrow::Cow;
+
+use rustler::types::MapIterator;
+use rustler::{Atom, Binary, Encoder as _, Env, Term, TermType};
+use wasgo_wire::variant::{ElementType, Encoder, Limits, NodePath, Type};
+
+use super::atoms;
+use super::budget::Budget;
+use super::errors::Reason;
+use super::shapes::{Components, STRUCT_UNITS, Shape, float_atom};
+
+/// Writes a term.
+pub(super) fn encode<'a>(term: Term<'a>, limits: Limits, budget: &mut Budget) -> Result<Vec<u8>, Failed<'a>> {
+    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), budget };
+    walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
+    walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
+}
+
+/// Writes container by container. All work is asked of the budget before it is done.
+struct Walk<'a, 'b> {
+    encoder: Encoder,
+    open: Vec<Open<'a>>,
+    budget: &'b mut Budget,
+}
+
+/// A container whose elements are being written.
+enum Open<'a> {
+    List { rest: Term<'a>, next: usize },
+    Map { pairs: Box<MapIterator<'a>>, key: Option<Term<'a>>, value: Option<Term<'a>> },
+    Pairs { rest: Term<'a>, key: Option<Term<'a>>, value: Option<Term<'a>> },
+}
+
+/// Why, and where: the list indices and map keys that lead there.
+pub(super) struct Failed<'a> {
+    reason: Reason<'a>,
+    path: Vec<Step<'a>>,
+}
+
+enum Step<'a> {
+    Index(usize),
+    Key(Term<'a>),
+}
+
+impl<'a> Failed<'a> {
+    /// `{:error, {reason, path}}` or `:over_budget`.
+    pub(super) fn to_term(&self, env: Env<'a>) -> Term<'a> {
+        if matches!(self.reason, Reason::OverBudget) {
+            return atoms::over_budget().to_term(env);
+        }
+        let step = |step: &Step<'a>| match step {
+            Step::Index(index) => index.encode(env),
+            Step::Key(key) => *key,
+        };
+        let path: Vec<Term<'a>> = self.path.iter().map(step).collect();
+        (atoms::error(), (self.reason.to_term(env), path)).encode(env)
+    }
+}
+
+impl<'a> Walk<'a, '_> {
+    fn write(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
+        self.begin(term)?;
+        while let Some(top) = self.open.last_mut() {
+            match top.next()? {
+                Some(term) => self.begin(term)?,
+                None => {
+                    self.encoder.end()?;
+                    self.open.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> Vec<Step<'a>> {
+        let step = |open: &Open<'a>| match open {
+            Open::List { next, .. } => next.checked_sub(1).map(Step::Index),
+            Open::Map { key, .. } | Open::Pairs { key, .. } => key.map(Step::Key),
+        };
+        self.open.iter().filter_map(step).collect()
+    }
+
+    /// Writes a term, or begins it if it holds others.
+    fn begin(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
+        self.budget.spend(1)?;
+        match term.get_type() {
+            TermType::Integer => match term.decode() {
+                Ok(value) => Ok(self.encoder.int(value)?),
+                Err(_) => Err(Reason::IntegerRange { value: term, bits: 64 }),
+            },
+            TermType::Float => match term.decode() {
+                Ok(value) => Ok(self.encoder.float(value)?),
+                Err(_) => Err(Reason::Unsupported(term)),
+            },
+            TermType::Binary => Ok(self.encoder.string(text(term, self.budget)?)?),
+            TermType::Atom => self.atom(term),
+            TermType::Tuple => self.tuple(term),
+            TermType::List => self.list(term, &ElementType::Untyped),
+            TermType::Map => match term.map_get(atoms::struct_key()) {
+                Ok(module) => self.record(term, module),
+                Err(_) => self.map(term),
+            },
+            _ => Err(Reason::Unsupported(term)),
+        }
+    }
+
+    fn atom(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
+        if atoms::nil() == term {
+            Ok(self.encoder.nil()?)
+        } else if let Ok(value) = term.decode::<bool>() {
+            Ok(self.encoder.bool(value)?)
+        } else if let Some(value) = float_atom(term) {
+            Ok(self.encoder.float(value)?)
+        } else {
+            let text = atom_text(term, self.budget)?.ok_or(Reason::Unsupported(term))?;
+            Ok(self.encoder.string(&text)?)
+        }
+    }
+
+    fn list(&mut self, term: Term<'a>, element: &ElementType<'_>) -> Result<(), Reason<'a>> {
+        let len = length(term, self.budget)?.ok_or(Reason::Unsupported(term))?;
+        self.encoder.begin_array(element, len)?;
+        self.open.push(Open::List { rest: term, next: 0 });
+        Ok(())
+    }
+
+    fn map(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
+        let (Ok(len), Some(pairs)) = (term.map_size(), MapIterator::new(term)) else {
+            return Err(Reason::Unsupported(term));
+        };
+        self.budget.spend(1)?;
+        self.encoder.begin_dictionary(&ElementType::Untyped, &ElementType::Untyped, len)?;
+        self.open.push(Open::Map { pairs: Box::new(pairs), key: None, value: None });
+        Ok(())
+    }
+
+    fn tuple(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
+        let unsupported = || Reason::Unsupported(term);
+        let (tag, content): (Atom, Term<'a>) = term.decode().map_err(|_| unsupported())?;
+        match atoms::to_type(tag) {
+            Some(Type::StringName) => Ok(self.encoder.string_name(text(content, self.budget)?)?),
+            Some(Type::PackedStringArray) => {
+                let strings = texts(content, self.budget)?.ok_or_else(unsupported)?;
+                Ok(self.encoder.packed_strings(strings)?)
+            }
+            Some(ty) if ty.packed_stride().is_some() => {
+                let data = Binary::from_term(content).map_err(|_| unsupported())?;
+                self.budget.spend_bytes(data.len())?;
+                Ok(self.encoder.packed(ty, data.as_slice())?)
+            }
+            _ => Err(unsupported()),
+        }
+    }
+
+    /// A struct.
+    fn record(&mut self, term: Term<'a>, module: Term<'a>) -> Result<(), Reason<'a>> {
+        let module: Atom = module.decode().map_err(|_| Reason::Unsupported(term))?;
+        if let Some(shape) = Shape::of_module(module) {
+            self.budget.spend(shape.units())?;
+            let mut components = Components::default();
+            shape.read(term, &mut components)?;
+            if shape.ty().int_components().is_some() {
+                self.encoder.ints(shape.ty(), &components.ints())?;
+            } else {
+                self.encoder.floats(shape.ty(), components.floats())?;
+            }
+            return Ok(());
+        }
+        self.budget.spend(STRUCT_UNITS)?;
+        let members = Members { term, module };
+        match module {
+            _ if module == atoms::node_path_struct() => {
+                let names = members.texts(atoms::names(), self.budget)?;
+                let subnames = members.texts(atoms::subnames(), self.budget)?;
+                let absolute = members.read(atoms::absolute())?;
+                let borrowed = |parts: Vec<&'a str>| parts.into_iter().map(Cow::Borrowed).collect();
+                let path = NodePath { names: borrowed(names), subnames: borrowed(subnames), absolute };
+                self.encoder.node_path(&path)?;
+            }
+            _ if module == atoms::rid_struct() => self.encoder.rid(members.id(atoms::id())?)?,
+            _ if module == atoms::object_id_struct() => self.encoder.object_id(members.id(atoms::id())?)?,
+            _ if module == atoms::callable_struct() => self.encoder.callable()?,
+            _ if module == atoms::signal_struct() => {
+                let name = text(members.get(atoms::name())?, self.budget)?;
+                self.encoder.signal(name, members.id(atoms::object_id())?)?;
+            }
+            _ if module == atoms::typed_array_struct() => {
+                let element = members.element_type(atoms::type_key(), self.budget)?;
+                let values = members.get(atoms::values())?;
+                if !values.is_list() {
+                    return Err(members.wrong(atoms::values(), values));
+                }
+                self.list(values, &element)?;
+            }
+            _ if module == atoms::dictionary_struct() => {
+                let key = members.element_type(atoms::key_type(), self.budget)?;
+                let value = members.element_type(atoms::value_type(), self.budget)?;
+                let pairs = members.get(atoms::pairs())?;
+                let len = length(pairs, self.budget)?.ok_or_else(|| members.wrong(atoms::pairs(), pairs))?;
+                self.encoder.begin_dictionary(&key, &value, len)?;
+                self.open.push(Open::Pairs { rest: pairs, key: None, value: None });
+            }
+            _ => return Err(Reason::Unsupported(term)),
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Open<'a> {
+    /// The next element; keys and values in turn.
+    fn next(&mut self) -> Result<Option<Term<'a>>, Reason<'a>> {
+        match self {
+            Open::List { rest, next } => match rest.list_get_cell() {
+                Ok((head, tail)) => {
+                    *rest = tail;
+                    *next += 1;
+                    Ok(Some(head))
+                }
+                Err(_) => Ok(None),
+            },
+            Open::Map { pairs, key, value } => {
+                if value.is_some() {
+                    return Ok(value.take());
+                }
+                (*key, *value) = pairs.next().unzip();
+                Ok(*key)
+            }
+            Open::Pairs { rest, key, value } => {
+                if value.is_some() {
+                    return Ok(value.take());
+                }
+                let Ok((head, tail)) = rest.list_get_cell() else { return Ok(None) };
+                *rest = tail;
+                let pair: Result<(Term<'a>, Term<'a>), _> = head.decode();
+                let wrong = || Reason::Field { module: atoms::dictionary_struct(), name: atoms::pairs(), value: head };
+                let (first, second) = pair.map_err(|_| wrong())?;
+                (*key, *value) = (Some(first), Some(second));
+                Ok(*key)
+            }
+        }
+    }
+}
+
+/// A struct's members.
+struct Members<'a> {
+    term: Term<'a>,
+    module: Atom,
+}
+
+impl<'a> Members<'a> {
+    fn get(&self, name: Atom) -> Result<Term<'a>, Reason<'a>> {
+        self.term.map_get(name).map_err(|_| Reason::Unsupported(self.term))
+    }
+
+    fn wrong(&self, name: Atom, value: Term<'a>) -> Reason<'a> {
+        Reason::Field { module: self.module, name, value }
+    }
+
+    fn read<T: rustler::Decoder<'a>>(&self, name: Atom) -> Result<T, Reason<'a>> {
+        let value = self.get(name)?;
+        value.decode().map_err(|_| self.wrong(name, value))
+    }
+
+    /// An id of 64 bits, without sign.
+    fn id(&self, name: Atom) -> Result<u64, Reason<'a>> {
+        self.read(name)
+    }
+
+    fn texts(&self, name: Atom, budget: &mut Budget) -> Result<Vec<&'a str>, Reason<'a>> {
+        let value = self.get(name)?;
+        texts(value, budget)?.ok_or_else(|| self.wrong(name, value))
+    }
+
+    fn element_type(&self, name: Atom, budget: &mut Budget) -> Result<ElementType<'a>, Reason<'a>> {
+        let value = self.get(name)?;
+        if let Ok(atom) = value.decode::<Atom>() {
+            return match atoms::to_type(atom) {
+                Some(Type::Nil) => Ok(ElementType::Untyped),
+                Some(ty) => Ok(ElementType::Builtin(ty)),
+                None => Err(self.wrong(name, value)),
+            };
+        }
+        match value.decode::<(Atom, Term<'a>)>() {
+            Ok((kind, class)) if kind == atoms::class() => Ok(ElementType::Class(text(class, budget)?.into())),
+            Ok((kind, path)) if kind == atoms::script() => Ok(ElementType::Script(text(path, budget)?.into())),
+            _ => Err(self.wrong(name, value)),
+        }
+    }
+}
+
+/// A binary of UTF-8.
+fn text<'a>(term: Term<'a>, budget: &mut Budget) -> Result<&'a str, Reason<'a>> {
+    let binary = Binary::from_term(term).map_err(|_| Reason::Unsupported(term))?;
+    budget.spend_bytes(binary.len())?;
+    std::str::from_utf8(binary.as_slice()).map_err(|_| Reason::NotUtf8(term))
+}
+
+/// A list of them; `None` if it is no list.
+fn texts<'a>(list: Term<'a>, budget: &mut Budget) -> Result<Option<Vec<&'a str>>, Reason<'a>> {
+    let Some(len) = length(list, budget)? else { return Ok(None) };
+    let mut texts = Vec::with_capacity(len);
+    let mut rest = list;
+    while let Ok((head, tail)) = rest.list_get_cell() {
+        texts.push(text(head, budget)?);
+        rest = tail;
+    }
+    Ok(Some(texts))
+}
+
+/// The length of a proper list; `None` if it is none. Counts no further than there is budget for the elements.
+fn length<'a>(list: Term<'a>, budget: &Budget) -> Result<Option<usize>, Reason<'a>> {
+    let mut len = 0;
+    let mut rest = list;
+    while let Ok((_, tail)) = rest.list_get_cell() {
+        len += 1;
+        if !budget.has(len) {
+            return Err(Reason::OverBudget);
+        }
+        rest = tail;
+    }
+    Ok(rest.is_empty_list().then_some(len))
+}
+
+/// Units of work for a name that is read by way of the external term format.
+const EXTERNAL_ATOM_UNITS: usize = 2;
+
+/// The tags of atoms in the external term format. Their lengths take two bytes, the small ones' one.
+const ATOM_EXT: u8 = 100;
+const SMALL_ATOM_EXT: u8 = 115;
+const ATOM_UTF8_EXT: u8 = 118;
+const SMALL_ATOM_UTF8_EXT: u8 = 119;
+
+/// An atom's name. The NIF interface of OTP 25 gives only names in Latin-1, the external term format gives all.
+fn atom_text<'a>(term: Term<'a>, budget: &mut Budget) -> Result<Option<String>, Reason<'a>> {
+    if let Ok(text) = term.atom_to_string() {
+        return Ok(Some(text));
+    }
+    budget.spend(EXTERNAL_ATOM_UNITS)?;
+    let external = term.to_binary();
+    Ok(match external.as_slice() {
+        [_, ATOM_UTF8_EXT, _, _, name @ ..] | [_, SMALL_ATOM_UTF8_EXT, _, name @ ..] => {
+            String::from_utf8(name.to_vec()).ok()
+        }
+        [_, ATOM_EXT, _, _, name @ ..] | [_, SMALL_ATOM_EXT, _, name @ ..] => {
+            Some(name.iter().map(|byte| char::from(*byte)).collect())
+        }
+        _ => None,
+    })
+}

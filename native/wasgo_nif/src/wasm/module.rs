@@ -1,0 +1,47 @@
+//! Compiled modules.
+
+use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
+use wasgo_wasm::{Callback, ExternInfo, Module};
+
+use super::engine;
+use crate::atoms;
+use crate::fault;
+use crate::later::Waiting;
+
+/// A module's resource.
+pub struct ModuleResource(pub Module);
+
+#[rustler::resource_impl]
+impl Resource for ModuleResource {}
+
+/// Compiles on a thread for that; always answers later.
+#[rustler::nif]
+fn wasm_compile<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
+    let engine = match engine() {
+        Ok(engine) => engine,
+        Err(error) => return fault::err(env, fault::wasm(env, error)),
+    };
+    let (waiting, reference) = Waiting::new(env);
+    let done: Callback<_> = Box::new(move |result: Result<Module, wasgo_wasm::Error>| {
+        waiting.answer(move |env| match result {
+            Ok(module) => {
+                let info = (externs(env, module.imports()), externs(env, module.exports()), module.size());
+                fault::ok(env, (ResourceArc::new(ModuleResource(module)), info))
+            }
+            Err(error) => fault::err(env, fault::wasm(env, &error)),
+        });
+    });
+    Module::compile_later(engine, source.as_slice().to_vec(), done);
+    (atoms::pending(), reference).encode(env)
+}
+
+/// Imports or exports as `{module, name, kind, signature}`.
+fn externs<'a>(env: Env<'a>, list: &[ExternInfo]) -> Term<'a> {
+    list.iter()
+        .map(|info| {
+            let kind = Atom::from_str(env, info.kind).unwrap_or_else(|_| atoms::error());
+            (&info.module, &info.name, kind, &info.signature).encode(env)
+        })
+        .collect::<Vec<_>>()
+        .encode(env)
+}

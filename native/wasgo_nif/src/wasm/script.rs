@@ -1,0 +1,104 @@
+//! The script contract: rows and buffers.
+
+use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
+use wasgo_wasm::row;
+use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo};
+
+use super::module::ModuleResource;
+use super::{LimitsTuple, limits, within};
+use crate::slice::Slice;
+use crate::{atoms, bytes, fault, later, values};
+
+/// A script's resource. Its instances are freed on a thread of the engine when the last reference goes.
+pub struct ScriptResource(Script);
+
+#[rustler::resource_impl]
+impl Resource for ScriptResource {}
+
+#[rustler::nif]
+fn script_new<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, limit: LimitsTuple) -> Term<'a> {
+    match Script::new(&module.0, limits(limit)) {
+        Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+#[rustler::nif]
+fn script_info<'a>(env: Env<'a>, script: ResourceArc<ScriptResource>, timeout_ms: u64) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    later::start(env, info, |later| script.0.info(within(timeout_ms), later))
+}
+
+/// `{notification?, process?, columns}`.
+fn info<'a>(env: Env<'a>, info: ScriptInfo) -> Term<'a> {
+    (info.notification, info.process, info.columns).encode(env)
+}
+
+/// Notifies with each of `rows`; answers a list of `{:ok, row}`, `{:ok, nil}` and `{:error, fault}`.
+#[rustler::nif]
+fn script_notify<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    what: i32,
+    rows: Vec<Vec<Term<'a>>>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    match encode_rows(&rows) {
+        Ok(rows) => later::start(env, answers, |later| script.0.notify(what, rows, within(timeout_ms), later)),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+#[rustler::nif]
+fn script_process<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    input: Binary<'a>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    let input = input.as_slice().to_vec();
+    later::start(env, bytes::binary, |later| script.0.process(input, within(timeout_ms), later))
+}
+
+fn encode_rows(rows: &[Vec<Term<'_>>]) -> Result<Rows, Error> {
+    let mut encoded = Rows::default();
+    for (number, row) in rows.iter().enumerate() {
+        let refuse = |message: String| Error::Arguments { message: format!("row {number}: {message}") };
+        let values = row
+            .iter()
+            .enumerate()
+            .map(|(index, term)| {
+                values::decode(*term)
+                    .ok_or_else(|| refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let start = encoded.bytes.len();
+        let size = row::encode(&values, &mut encoded.bytes).map_err(|error| refuse(error.to_string()))?;
+        encoded.spans.push((start, size));
+    }
+    Ok(encoded)
+}
+
+fn answers<'a>(env: Env<'a>, answers: Answers) -> Term<'a> {
+    let Answers { bytes, rows } = answers;
+    let terms: Vec<Term<'a>> = rows
+        .into_iter()
+        .map(|answer| match answer {
+            Ok(None) => fault::ok(env, atoms::nil()),
+            Ok(Some((start, length))) => match row::decode(&bytes[start..start + length]) {
+                Ok(values) => {
+                    let values: Vec<Term<'a>> = values.into_iter().map(|value| values::encode(env, value)).collect();
+                    fault::ok(env, values)
+                }
+                Err(error) => {
+                    let error = Error::Contract { message: format!("_notification returned rubbish: {error}") };
+                    fault::err(env, fault::wasm(env, &error))
+                }
+            },
+            Err(error) => fault::err(env, fault::wasm(env, &error)),
+        })
+        .collect();
+    terms.encode(env)
+}

@@ -1,0 +1,97 @@
+//! Services: WASI programs that speak with a process by messages.
+//!
+//! The process that starts one gets `{:wasgo_service, reference, event}`, where the event is `{:stdout, binary}`,
+//! `{:stderr, binary}`, `:input_ready`, `{:exit, {:ok, status}}` or `{:exit, {:error, fault}}`. When it dies, the service is
+//! stopped.
+
+use rustler::{Binary, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
+use wasgo_wasm::{Event, Service, ServiceOptions, WriteOutcome};
+
+use super::module::ModuleResource;
+use super::{LimitsTuple, limits};
+use crate::{atoms, bytes, fault};
+
+/// A service's resource; dropping the last reference stops the service.
+pub struct ServiceResource(Service);
+
+#[rustler::resource_impl]
+impl Resource for ServiceResource {
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        self.0.stop();
+    }
+}
+
+#[rustler::nif]
+fn service_start<'a>(
+    env: Env<'a>,
+    module: ResourceArc<ModuleResource>,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    limit: LimitsTuple,
+    credit: usize,
+) -> Term<'a> {
+    let pid = env.pid();
+    let reference = env.make_ref();
+    // The reference's own environment lives as long as the events come; each message has one of its own.
+    let keeper = OwnedEnv::new();
+    let saved = keeper.save(reference);
+    let keeper = std::sync::Mutex::new((keeper, saved));
+    let events = move |event: Event| {
+        let mut message = OwnedEnv::new();
+        let reference = match keeper.lock() {
+            Ok(kept) => kept.0.run(|env| message.save(kept.1.load(env))),
+            Err(_) => return,
+        };
+        // It fails when the process is gone; its end stops the service.
+        let _ =
+            message.send_and_clear(&pid, |env| (atoms::wasgo_service(), reference.load(env), encode_event(env, event)));
+    };
+    let options = ServiceOptions { arguments, environment, limits: limits(limit), credit };
+    match Service::start(&module.0, options, events) {
+        Ok(service) => {
+            let service = ResourceArc::new(ServiceResource(service));
+            service.monitor(Some(env), &pid);
+            fault::ok(env, (service, reference))
+        }
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+fn encode_event<'a>(env: Env<'a>, event: Event) -> Term<'a> {
+    match event {
+        Event::Stdout(output) => (atoms::stdout(), bytes::copy(env, &output)).encode(env),
+        Event::Stderr(output) => (atoms::stderr(), bytes::copy(env, &output)).encode(env),
+        Event::InputReady => atoms::input_ready().to_term(env),
+        Event::Exit(Ok(status)) => (atoms::exit(), fault::ok(env, status)).encode(env),
+        Event::Exit(Err(error)) => (atoms::exit(), fault::err(env, fault::wasm(env, &error))).encode(env),
+    }
+}
+
+/// `:written`, `:full` or `:closed`.
+#[rustler::nif]
+fn service_write<'a>(env: Env<'a>, service: ResourceArc<ServiceResource>, input: Binary<'a>) -> Term<'a> {
+    match service.0.write(::bytes::Bytes::copy_from_slice(input.as_slice())) {
+        WriteOutcome::Written => atoms::written(),
+        WriteOutcome::Full => atoms::full(),
+        WriteOutcome::Closed => atoms::closed(),
+    }
+    .to_term(env)
+}
+
+#[rustler::nif]
+fn service_close_input(service: ResourceArc<ServiceResource>) -> rustler::Atom {
+    service.0.close_input();
+    atoms::ok()
+}
+
+#[rustler::nif]
+fn service_give_credit(service: ResourceArc<ServiceResource>, stdout: usize, stderr: usize) -> rustler::Atom {
+    service.0.give_credit(stdout, stderr);
+    atoms::ok()
+}
+
+#[rustler::nif]
+fn service_stop(service: ResourceArc<ServiceResource>) -> rustler::Atom {
+    service.0.stop();
+    atoms::ok()
+}

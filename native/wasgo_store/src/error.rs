@@ -1,0 +1,234 @@
+//! What can go wrong, as values: each names the thing at fault.
+
+use std::time::Duration;
+
+/// Why a request, or the opening of a store, failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database could not be opened.
+    #[error("cannot open database {location}: {source}")]
+    Open {
+        /// The path, or `memory`.
+        location: String,
+        /// Why.
+        source: Box<StoreError>,
+    },
+    /// An option has no meaning.
+    #[error("option {option}: {problem}")]
+    InvalidOption {
+        /// The option's name.
+        option: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// SQLite refused or failed.
+    #[error("{message} ({name})")]
+    Sqlite {
+        /// SQLite's extended result code.
+        code: i32,
+        /// The code's stable lower-case name, such as `constraint_unique`; that of the primary code when the extended
+        /// one is unknown.
+        name: &'static str,
+        /// SQLite's own message.
+        message: String,
+        /// Byte offset into the SQL where the fault is, when SQLite knows it.
+        offset: Option<usize>,
+    },
+    /// There is no statement in the SQL.
+    #[error("the SQL holds no statement")]
+    EmptySql,
+    /// More than one statement where one is taken.
+    #[error("the SQL holds a second statement at byte {offset}: only a batch takes several")]
+    MultipleStatements {
+        /// Where the first statement ends, in bytes.
+        offset: usize,
+    },
+    /// A NUL character in the SQL, at which SQLite would silently stop reading.
+    #[error("the SQL holds a NUL character at byte {offset}")]
+    NulInSql {
+        /// Where, in bytes.
+        offset: usize,
+    },
+    /// The SQL is longer than is taken.
+    #[error("the SQL has {length} bytes, more than {max}")]
+    SqlTooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// The number of positional parameters is wrong.
+    #[error("the statement takes {expected} parameters, {got} given")]
+    ParamCount {
+        /// What the statement takes.
+        expected: usize,
+        /// What was given.
+        got: usize,
+    },
+    /// The statement has no parameter of that name.
+    #[error("the statement has no parameter {name:?}")]
+    UnknownParam {
+        /// The name as given.
+        name: String,
+    },
+    /// A parameter of the statement was given no value.
+    #[error("no value for parameter {name:?}")]
+    MissingParam {
+        /// The name as in the statement, or `?N`.
+        name: String,
+    },
+    /// A parameter was given two values.
+    #[error("two values for parameter {name:?}")]
+    DuplicateParam {
+        /// The name as given the second time.
+        name: String,
+    },
+    /// Text in the database that is not UTF-8.
+    #[error("text in column {column:?} of row {row} is not UTF-8 (CAST it AS BLOB to read it)")]
+    NotUtf8 {
+        /// The column's name.
+        column: String,
+        /// The row's place in the result, from 0.
+        row: usize,
+    },
+    /// The result has more rows than the request allows.
+    #[error("the result has more than {max} rows")]
+    RowLimit {
+        /// The limit.
+        max: usize,
+    },
+    /// The result has more bytes than the request allows.
+    #[error("the result has more than {max} bytes")]
+    ByteLimit {
+        /// The limit.
+        max: usize,
+    },
+    /// The deadline passed.
+    #[error("{}", timeout_message(*.begun, *.late))]
+    Timeout {
+        /// False: refused before it ran, nothing was done. True: stopped while running; what its statement did was
+        /// undone (of a batch, what came before that statement stays). A transaction
+        /// that it wrote in may be rolled back as a whole, after which the token's requests are
+        /// [`StoreError::NoTransaction`].
+        begun: bool,
+        /// How long after the deadline it was noticed.
+        late: Duration,
+    },
+    /// Stopped by [`Store::interrupt`](crate::Store::interrupt); what it did was undone.
+    #[error("interrupted")]
+    Interrupted,
+    /// The queue is full.
+    #[error("the store's queue is full ({capacity} requests)")]
+    Busy {
+        /// How many requests it takes.
+        capacity: usize,
+    },
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The token's transaction is not open: never begun, ended, abandoned, or rolled back by an error.
+    #[error("no transaction is open under this token")]
+    NoTransaction,
+    /// The token was made by another store.
+    #[error("the transaction token belongs to another store")]
+    ForeignToken,
+    /// Too many transactions within one another.
+    #[error("transactions are nested deeper than {max}")]
+    NestedTooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// SQL that begins or ends a transaction where the store does that itself.
+    #[error("a statement may not begin, end or nest a transaction itself: use begin, commit and rollback")]
+    TransactionControl,
+    /// A batch began a transaction and did not end it; it was rolled back.
+    #[error("the batch left a transaction open; it was rolled back")]
+    TransactionLeftOpen,
+    /// One of the rows of `execute_many` failed; none of them was kept.
+    #[error("row {row}: {source}")]
+    AtRow {
+        /// Which, from 0.
+        row: usize,
+        /// Why.
+        source: Box<StoreError>,
+    },
+    /// One of the statements of a batch failed; those after it were not run.
+    #[error("statement {statement}: {source}")]
+    AtStatement {
+        /// Which, from 0.
+        statement: usize,
+        /// Why.
+        source: Box<StoreError>,
+    },
+    /// [`Store::wait`](crate::Store::wait) was called on a store's own thread, where it would wait for ever.
+    #[error("cannot wait for a store on a store's own thread")]
+    WouldBlock,
+    /// A fault of this library; the store lives on.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+fn timeout_message(begun: bool, late: Duration) -> String {
+    let what = if begun { "stopped at its deadline" } else { "not begun by its deadline" };
+    format!("timed out: {what} ({} ms late)", late.as_millis())
+}
+
+impl StoreError {
+    /// A stable lower-case name for the kind of error: SQLite's name for its own errors (`constraint_unique`,
+    /// `notadb`), the variant's for ours. An error with a place around it has the name of what is within.
+    pub fn code_name(&self) -> &'static str {
+        match self {
+            Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => {
+                source.code_name()
+            }
+            Self::Sqlite { name, .. } => name,
+            Self::InvalidOption { .. } => "invalid_option",
+            Self::EmptySql => "empty_sql",
+            Self::MultipleStatements { .. } => "multiple_statements",
+            Self::NulInSql { .. } => "nul_in_sql",
+            Self::SqlTooLong { .. } => "sql_too_long",
+            Self::ParamCount { .. } => "param_count",
+            Self::UnknownParam { .. } => "unknown_param",
+            Self::MissingParam { .. } => "missing_param",
+            Self::DuplicateParam { .. } => "duplicate_param",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::RowLimit { .. } => "row_limit",
+            Self::ByteLimit { .. } => "byte_limit",
+            Self::Timeout { .. } => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::Busy { .. } => "queue_full",
+            Self::Closed => "closed",
+            Self::NoTransaction => "no_transaction",
+            Self::ForeignToken => "foreign_token",
+            Self::NestedTooDeep { .. } => "nested_too_deep",
+            Self::TransactionControl => "transaction_control",
+            Self::TransactionLeftOpen => "transaction_left_open",
+            Self::WouldBlock => "would_block",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    /// SQLite's extended result code, for errors that are SQLite's.
+    pub fn sqlite_code(&self) -> Option<i32> {
+        match self {
+            Self::Sqlite { code, .. } => Some(*code),
+            Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => {
+                source.sqlite_code()
+            }
+            _ => None,
+        }
+    }
+
+    /// Byte offset into the SQL where the fault is, where it is known.
+    pub fn sql_offset(&self) -> Option<usize> {
+        match self {
+            Self::Sqlite { offset, .. } => *offset,
+            Self::MultipleStatements { offset } | Self::NulInSql { offset } => Some(*offset),
+            Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => {
+                source.sql_offset()
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What SQLite asks us while it runs: whether to go on, whether to wait for a lock, whether a statement may be
+//! prepared.
+//!
+//! All of it is asked on the connection's own thread, so the answers are in plain cells.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use libsql::ffi;
+
+use crate::StoreError;
+use crate::token::TokenState;
+
+/// The longest sleep while waiting for another connection's lock; the first ones are shorter.
+const MAX_LOCK_SLEEP: Duration = Duration::from_millis(25);
+
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const REQUESTED: u8 = 2;
+
+/// Lets any thread stop the request that runs, and only that one.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupt(AtomicU8);
+
+impl Interrupt {
+    /// Stops what runs now; nothing when nothing runs.
+    pub(crate) fn request(&self) {
+        // An error is that nothing runs, or that it was asked for already.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.0.compare_exchange(RUNNING, REQUESTED, success, failure);
+    }
+}
+
+/// What can end a running request early.
+pub(crate) struct Watch {
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) token: Option<Arc<TokenState>>,
+}
+
+/// The state behind the callbacks of one connection.
+pub(super) struct Hooks {
+    interrupt: Arc<Interrupt>,
+    watch: RefCell<Option<Watch>>,
+    busy_timeout: Duration,
+    busy_since: Cell<Option<Instant>>,
+    /// Why SQLite was told to stop.
+    stopped: RefCell<Option<StoreError>>,
+    /// Whether statements that begin, end or nest transactions are refused. Only while SQL of a user is prepared:
+    /// what SQLite prepares for itself while it runs (a `VACUUM` begins a transaction) is its own affair.
+    pub(super) refuse_control: Cell<bool>,
+    /// Whether one was refused.
+    pub(super) refused_control: Cell<bool>,
+    /// Whether a pragma was prepared.
+    pub(super) saw_pragma: Cell<bool>,
+}
+
+impl Hooks {
+    pub(super) fn new(interrupt: Arc<Interrupt>, busy_timeout: Duration) -> Self {
+        Self {
+            interrupt,
+            watch: RefCell::new(None),
+            busy_timeout,
+            busy_since: Cell::new(None),
+            stopped: RefCell::new(None),
+            refuse_control: Cell::new(false),
+            refused_control: Cell::new(false),
+            saw_pragma: Cell::new(false),
+        }
+    }
+
+    pub(super) fn watch(&self, watch: Watch) {
+        self.watch.replace(Some(watch));
+        self.stopped.replace(None);
+        self.interrupt.0.store(RUNNING, Ordering::Release);
+    }
+
+    pub(super) fn unwatch(&self) {
+        self.interrupt.0.store(IDLE, Ordering::Release);
+        self.watch.replace(None);
+        self.stopped.replace(None);
+    }
+
+    /// Why SQLite was stopped, if it was; told once.
+    pub(super) fn take_stopped(&self) -> Option<StoreError> {
+        self.stopped.take()
+    }
+
+    /// Registers the callbacks on `db`.
+    ///
+    /// # Safety
+    ///
+    /// `db` is an open connection, and `self` stays where it is until `db` is closed.
+    pub(super) unsafe fn install(&self, db: *mut ffi::sqlite3) {
+        let data = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: db is open by the caller's promise; the callbacks read `data` as the `Hooks` it is, by shared
+        // reference.
+        unsafe {
+            ffi::sqlite3_progress_handler(db, super::STEPS_BETWEEN_CHECKS, Some(on_progress), data);
+            ffi::sqlite3_busy_handler(db, Some(on_busy), data);
+            ffi::sqlite3_set_authorizer(db, Some(on_prepare), data);
+        }
+    }
+
+    /// Whether what runs has to stop, and why.
+    fn must_stop(&self) -> bool {
+        let Ok(watch) = self.watch.try_borrow() else {
+            return false;
+        };
+        let Some(watch) = &*watch else {
+            return false;
+        };
+        let why = if self.interrupt.0.load(Ordering::Acquire) == REQUESTED {
+            StoreError::Interrupted
+        } else if watch.token.as_ref().is_some_and(|t| t.is_abandoned()) {
+            StoreError::NoTransaction
+        } else if let Some(late) = watch.deadline.and_then(late_by) {
+            StoreError::Timeout { begun: true, late }
+        } else {
+            return false;
+        };
+        self.stopped.replace(Some(why));
+        true
+    }
+
+    /// Sleeps a little for a lock; false when it was long enough.
+    fn wait_for_lock(&self, attempt: c_int) -> bool {
+        let now = Instant::now();
+        if attempt == 0 {
+            self.busy_since.set(Some(now));
+        }
+        let waited = self.busy_since.get().map_or(Duration::ZERO, |since| now.duration_since(since));
+        let left = self.busy_timeout.saturating_sub(waited);
+        if left.is_zero() || self.must_stop() {
+            return false;
+        }
+        let attempt = u64::try_from(attempt).unwrap_or(0).min(1000);
+        let nap = Duration::from_millis(1 + attempt * 2).min(MAX_LOCK_SLEEP);
+        let deadline = self.watch.borrow().as_ref().and_then(|w| w.deadline);
+        let until_deadline = deadline.map_or(nap, |deadline| deadline.saturating_duration_since(now));
+        std::thread::sleep(nap.min(left).min(until_deadline));
+        true
+    }
+}
+
+fn late_by(deadline: Instant) -> Option<Duration> {
+    Instant::now().checked_duration_since(deadline)
+}
+
+/// # Safety
+///
+/// `data` is the `Hooks` that the callback was registered with.
+unsafe extern "C" fn on_progress(data: *mut c_void) -> c_int {
+    // SAFETY: by the caller's promise; shared references only are made of it anywhere.
+    let hooks = unsafe { &*data.cast::<Hooks>() };
+    c_int::from(hooks.must_stop())
+}
+
+/// # Safety
+///
+/// As for [`on_progress`].
+unsafe extern "C" fn on_busy(data: *mut c_void, attempt: c_int) -> c_int {
+    // SAFETY: as in `on_progress`.
+    let hooks = unsafe { &*data.cast::<Hooks>() };
+    c_int::from(hooks.wait_for_lock(attempt))
+}
+
+/// # Safety
+///
+/// As for [`on_progress`].
+unsafe extern "C" fn on_prepare(
+    data: *mut c_void,
+    action: c_int,
+    _first: *const c_char,
+    _second: *const c_char,
+    _database: *const c_char,
+    _trigger: *const c_char,
+) -> c_int {
+    // SAFETY: as in `on_progress`.
+    let hooks = unsafe { &*data.cast::<Hooks>() };
+    match action {
+        ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT if hooks.refuse_control.get() => {
+            hooks.refused_control.set(true);
+            ffi::SQLITE_DENY
+        }
+        ffi::SQLITE_PRAGMA => {
+            hooks.saw_pragma.set(true);
+            ffi::SQLITE_OK
+        }
+        _ => ffi::SQLITE_OK,
+    }
+}

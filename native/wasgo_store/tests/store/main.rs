@@ -1,0 +1,10 @@
+//! The store as its users see it: real files, real threads, real SQLite.
+
+mod deadlines;
+mod model;
+mod opening;
+mod queue;
+mod statements;
+mod support;
+mod transactions;
+mod values;

@@ -1,0 +1,167 @@
+//! The script contract: rows and buffers in and out of a guest. `guest/README.md` is its text for authors.
+
+use wasmtime::TypedFunc;
+
+use crate::error::{Error, LimitKind};
+use crate::instance::Core;
+
+/// Names of columns that a script may give.
+const MAX_COLUMNS_BYTES: u64 = 64 << 10;
+
+/// The contract's exports, looked up once.
+#[derive(Default)]
+pub(crate) struct ScriptAbi {
+    alloc: Option<TypedFunc<u32, u32>>,
+    notification: Option<TypedFunc<(i32, u32, u32), u64>>,
+    process: Option<TypedFunc<(u32, u32), u64>>,
+    looked_up: bool,
+}
+
+/// Many rows in one piece of memory: each is a span of `bytes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// The rows, each beginning at a multiple of 8.
+    pub bytes: Vec<u8>,
+    /// Start and length of each row in bytes.
+    pub spans: Vec<(usize, usize)>,
+}
+
+/// What a script offers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScriptInfo {
+    /// It exports `_notification`.
+    pub notification: bool,
+    /// It exports `process`.
+    pub process: bool,
+    /// Names of the columns of the rows that it returns; empty where it does not say.
+    pub columns: Vec<String>,
+}
+
+/// What a script returned for many rows.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// The returned rows' bytes.
+    pub bytes: Vec<u8>,
+    /// For each row that was asked: start and length of its answer in `bytes`, nothing, or its error.
+    pub rows: Vec<Result<Option<(usize, usize)>, Error>>,
+}
+
+impl Core {
+    /// What the guest offers of the contract; its columns it is asked for.
+    pub(crate) async fn script_info(&mut self) -> Result<ScriptInfo, Error> {
+        self.look_up_script()?;
+        let (notification, process) = (self.script.notification.is_some(), self.script.process.is_some());
+        if (notification || process) && self.script.alloc.is_none() {
+            return Err(Error::MissingExport { kind: "function", name: "wasgo_alloc".into() });
+        }
+        let columns = match self.typed::<(), u64>("_columns", "() -> i64")? {
+            Some(columns) => match columns.call_async(&mut self.store, ()).await {
+                Ok(span) => self.column_names(span)?,
+                Err(error) => return Err(self.guest_error(error)),
+            },
+            None => Vec::new(),
+        };
+        Ok(ScriptInfo { notification, process, columns })
+    }
+
+    /// Calls `_notification(what, row)` and appends the row that it returns to `answers`.
+    pub(crate) async fn notify(
+        &mut self,
+        what: i32,
+        row: &[u8],
+        answers: &mut Vec<u8>,
+    ) -> Result<Option<(usize, usize)>, Error> {
+        self.look_up_script()?;
+        let Some(notification) = self.script.notification.clone() else {
+            return Err(Error::MissingExport { kind: "function", name: "_notification".into() });
+        };
+        let place = self.place(row).await?;
+        match notification.call_async(&mut self.store, (what, place, row.len() as u32)).await {
+            Ok(0) => Ok(None),
+            Ok(span) => {
+                let answer = self.span(span, crate::row::MAX_BYTES as u64)?;
+                let at = answers.len();
+                answers.extend_from_slice(answer);
+                Ok(Some((at, answer.len())))
+            }
+            Err(error) => Err(self.guest_error(error)),
+        }
+    }
+
+    /// Calls `process` with `input`; the result is the buffer that it returned.
+    pub(crate) async fn process(&mut self, input: &[u8]) -> Result<Vec<u8>, Error> {
+        self.look_up_script()?;
+        let Some(process) = self.script.process.clone() else {
+            return Err(Error::MissingExport { kind: "function", name: "process".into() });
+        };
+        let place = self.place(input).await?;
+        match process.call_async(&mut self.store, (place, input.len() as u32)).await {
+            Ok(span) => self.span(span, self.store.data().limiter.limits.result).map(<[u8]>::to_vec),
+            Err(error) => Err(self.guest_error(error)),
+        }
+    }
+
+    fn look_up_script(&mut self) -> Result<(), Error> {
+        if !self.script.looked_up {
+            self.script = ScriptAbi {
+                alloc: self.typed("wasgo_alloc", "(i32) -> i32")?,
+                notification: self.typed("_notification", "(i32, i32, i32) -> i64")?,
+                process: self.typed("process", "(i32, i32) -> i64")?,
+                looked_up: true,
+            };
+        }
+        Ok(())
+    }
+
+    /// Has the guest make room for `input` and copies it there; returns where.
+    async fn place(&mut self, input: &[u8]) -> Result<u32, Error> {
+        let limit = self.store.data().limiter.limits.input;
+        if input.len() as u64 > limit {
+            return Err(Error::Limit { kind: LimitKind::InputSize, limit, asked: Some(input.len() as u64) });
+        }
+        let Some(alloc) = self.script.alloc.clone() else {
+            return Err(Error::MissingExport { kind: "function", name: "wasgo_alloc".into() });
+        };
+        let length = input.len() as u32;
+        let place = match alloc.call_async(&mut self.store, length).await {
+            Ok(place) => place,
+            Err(error) => return Err(self.guest_error(error)),
+        };
+        if place == 0 && length > 0 {
+            return Err(Error::contract(format!("wasgo_alloc({length}) found no room")));
+        }
+        if place % 8 != 0 {
+            return Err(Error::contract(format!("wasgo_alloc({length}) returned {place}, which is no multiple of 8")));
+        }
+        match self.bytes_mut(place.into(), length.into()) {
+            Ok(room) => room.copy_from_slice(input),
+            Err(error) => return Err(outside("wasgo_alloc returned a place", &error)),
+        }
+        Ok(place)
+    }
+
+    /// The bytes of a packed span that the guest returned.
+    fn span(&self, span: u64, limit: u64) -> Result<&[u8], Error> {
+        let (offset, length) = (span >> 32, span & 0xffff_ffff);
+        if length > limit {
+            return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(length) });
+        }
+        self.bytes(offset, length).map_err(|error| outside("it returned a span", &error))
+    }
+
+    fn column_names(&self, span: u64) -> Result<Vec<String>, Error> {
+        let bytes = self.span(span, MAX_COLUMNS_BYTES)?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Error::contract("the names that _columns returned are not UTF-8"))?;
+        Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+fn outside(what: &str, error: &Error) -> Error {
+    match error {
+        Error::OutOfBounds { offset, length, size } => {
+            Error::contract(format!("{what} of {length} bytes at {offset}, outside of its memory of {size} bytes"))
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,215 @@
+//! What can go wrong in a guest or in asking for one.
+
+use std::time::Duration;
+
+/// Which limit a guest ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKind {
+    /// Linear memory, in bytes.
+    Memory,
+    /// Elements of a table.
+    Table,
+    /// The guest's call stack, in bytes.
+    Stack,
+    /// Wall-clock time of a call, in milliseconds.
+    Time,
+    /// Size of a module, in bytes.
+    ModuleSize,
+    /// Size of what a guest returned, in bytes.
+    ResultSize,
+    /// Size of what is handed to a guest, in bytes.
+    InputSize,
+    /// Calls under way in the engine.
+    Calls,
+    /// Modules waiting to be compiled.
+    Compiles,
+    /// Instances of one script at once.
+    Instances,
+}
+
+impl LimitKind {
+    /// A stable lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Table => "table",
+            Self::Stack => "stack",
+            Self::Time => "time",
+            Self::ModuleSize => "module_size",
+            Self::ResultSize => "result_size",
+            Self::InputSize => "input_size",
+            Self::Calls => "calls",
+            Self::Compiles => "compiles",
+            Self::Instances => "instances",
+        }
+    }
+}
+
+/// An error of this crate. The message names the thing at fault.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no valid module.
+    #[error("not a valid WebAssembly module: {message}")]
+    Compile {
+        /// What the compiler said.
+        message: String,
+    },
+    /// The module asks for something that it is not given.
+    #[error("import \"{module}\" \"{name}\" ({wanted}) is not granted")]
+    MissingImport {
+        /// The import's module name.
+        module: String,
+        /// The import's own name.
+        name: String,
+        /// Its type, as text.
+        wanted: String,
+    },
+    /// There is no such export, or it is of another kind.
+    #[error("the module exports no {kind} named \"{name}\"")]
+    MissingExport {
+        /// What was looked for: a function, a memory.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// An export has another type than its use needs.
+    #[error("export \"{name}\" has type {found}, but {wanted} is needed")]
+    WrongType {
+        /// The export's name.
+        name: String,
+        /// Its type.
+        found: String,
+        /// The type that was needed.
+        wanted: String,
+    },
+    /// The guest trapped.
+    #[error("{message}")]
+    Trap {
+        /// A stable lower-case name, such as `unreachable`.
+        reason: &'static str,
+        /// The trap, and the guest's functions it went through.
+        message: String,
+        /// Names (or indices) of the guest's functions, innermost first.
+        backtrace: Vec<String>,
+    },
+    /// A limit was reached.
+    #[error("{}", limit_message(*kind, *limit, *asked))]
+    Limit {
+        /// Which limit.
+        kind: LimitKind,
+        /// Its value.
+        limit: u64,
+        /// What was asked for, where known.
+        asked: Option<u64>,
+    },
+    /// Another call is under way on this instance.
+    #[error("the instance is busy with another call")]
+    Busy,
+    /// A call was stopped in the middle, so that the instance's memory can't be trusted any more.
+    #[error("the instance was stopped in the middle of a call and can't be used again: make a new one")]
+    Poisoned,
+    /// The instance was closed.
+    #[error("the instance is closed")]
+    Closed,
+    /// The call was cancelled.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// Memory was addressed outside its bounds.
+    #[error("bytes {offset}..{} are outside of the memory, which has {size} bytes", offset.saturating_add(*length))]
+    OutOfBounds {
+        /// First byte asked for.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+        /// The memory's size in bytes.
+        size: u64,
+    },
+    /// The arguments of a call do not fit its parameters.
+    #[error("{message}")]
+    Arguments {
+        /// What does not fit.
+        message: String,
+    },
+    /// The guest broke the contract of a script.
+    #[error("the script broke its contract: {message}")]
+    Contract {
+        /// How.
+        message: String,
+    },
+    /// The program ended itself.
+    #[error("the program exited with status {status}")]
+    Exited {
+        /// Its exit status.
+        status: i32,
+    },
+    /// The host could not do its part.
+    #[error("the WebAssembly engine failed: {message}")]
+    Engine {
+        /// What wasmtime said.
+        message: String,
+    },
+}
+
+fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
+    match (kind, asked) {
+        (LimitKind::Time, _) => format!("the call was stopped after its time limit of {limit} ms"),
+        (LimitKind::Stack, _) => format!("the guest used up its stack of {limit} bytes"),
+        (LimitKind::Calls, _) => {
+            format!("{limit} calls are under way already, which is the engine's limit")
+        }
+        (LimitKind::Memory, Some(asked)) => {
+            format!("the guest asked for {asked} bytes of memory; its limit is {limit}")
+        }
+        (LimitKind::Table, Some(asked)) => {
+            format!("the guest asked for a table of {asked} elements; its limit is {limit}")
+        }
+        (LimitKind::ModuleSize, Some(asked)) => {
+            format!("the module has {asked} bytes; the limit is {limit}")
+        }
+        (LimitKind::ResultSize, Some(asked)) => {
+            format!("the guest returned {asked} bytes; the limit is {limit}")
+        }
+        (LimitKind::InputSize, Some(asked)) => {
+            format!("{asked} bytes of input are too many; the limit is {limit}")
+        }
+        (LimitKind::Compiles, _) => {
+            format!("{limit} modules wait to be compiled already, which is the engine's limit")
+        }
+        (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
+        (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
+    }
+}
+
+impl Error {
+    pub(crate) fn timeout(limit: Duration) -> Self {
+        Self::Limit { kind: LimitKind::Time, limit: limit.as_millis() as u64, asked: None }
+    }
+
+    pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
+        Self::Engine { message: format!("{error:#}") }
+    }
+
+    pub(crate) fn contract(message: impl Into<String>) -> Self {
+        Self::Contract { message: message.into() }
+    }
+}
+
+/// A stable name for each of wasmtime's traps.
+pub(crate) fn trap_name(trap: wasmtime::Trap) -> &'static str {
+    use wasmtime::Trap;
+    match trap {
+        Trap::StackOverflow => "stack_overflow",
+        Trap::MemoryOutOfBounds => "memory_out_of_bounds",
+        Trap::HeapMisaligned => "heap_misaligned",
+        Trap::TableOutOfBounds => "table_out_of_bounds",
+        Trap::IndirectCallToNull => "indirect_call_to_null",
+        Trap::BadSignature => "bad_signature",
+        Trap::IntegerOverflow => "integer_overflow",
+        Trap::IntegerDivisionByZero => "integer_division_by_zero",
+        Trap::BadConversionToInteger => "bad_conversion_to_integer",
+        Trap::UnreachableCodeReached => "unreachable",
+        Trap::Interrupt => "interrupt",
+        Trap::OutOfFuel => "out_of_fuel",
+        _ => "trap",
+    }
+}

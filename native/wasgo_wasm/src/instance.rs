@@ -1,0 +1,495 @@
+//! Instances of a module: one store each, with one user at a time.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wasmtime::{Caller, Extern, Func, Linker, Memory, Store, Trap, Val, ValType, WasmBacktrace};
+
+use crate::abi::ScriptAbi;
+use crate::engine::{Engine, WASM_STACK};
+use crate::error::{Error, LimitKind, trap_name};
+use crate::executor::{Callback, Canceller, Started};
+use crate::limits::{DEFAULT_TIMEOUT, Limiter, Limits};
+use crate::module::{Linked, Module, signature};
+
+/// Characters of an abort's message that are kept.
+const ABORT_MESSAGE: usize = 1_024;
+
+/// Functions of a trap's backtrace that are kept.
+const BACKTRACE: usize = 16;
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy)]
+pub struct CallOptions {
+    /// Wall-clock time that the call may take. Default [`DEFAULT_TIMEOUT`].
+    pub timeout: Duration,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self { timeout: DEFAULT_TIMEOUT }
+    }
+}
+
+/// What state an instance is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceStatus {
+    /// It takes a call.
+    Idle,
+    /// A call is under way.
+    Busy,
+    /// A call was stopped in the middle.
+    Poisoned,
+    /// It was closed.
+    Closed,
+}
+
+/// What a guest's store holds beside the guest.
+pub(crate) struct Host {
+    pub(crate) limiter: Limiter,
+    abort: Option<String>,
+}
+
+/// An instance and all that is needed to call it.
+pub(crate) struct Core {
+    pub(crate) store: Store<Host>,
+    pub(crate) instance: wasmtime::Instance,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) script: ScriptAbi,
+    functions: HashMap<Box<str>, Function>,
+    inline_memory: Option<u64>,
+    engine: Engine,
+}
+
+/// An exported function, looked up once.
+struct Function {
+    function: Func,
+    parameters: Box<[ValType]>,
+    results: usize,
+}
+
+enum Slot {
+    Idle(Box<Core>),
+    Busy { call: u64, canceller: Option<Canceller> },
+    Poisoned,
+    Closed,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Slot>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An instance of a module; clones are handles on the same one. It is freed with its last handle.
+#[derive(Clone)]
+pub struct Instance {
+    shared: Shared,
+    calls: Arc<AtomicU64>,
+}
+
+/// The right to use an instance's core. Given up without [`Lease::release`], because the call was stopped in the middle, it leaves
+/// the instance poisoned.
+pub(crate) struct Lease {
+    shared: Shared,
+    core: Option<Box<Core>>,
+    call: u64,
+}
+
+impl Lease {
+    pub(crate) fn core(&mut self) -> Result<&mut Core, Error> {
+        self.core.as_deref_mut().ok_or(Error::Closed)
+    }
+
+    /// Ends the use: the instance is free for the next.
+    fn release(mut self) {
+        let Some(core) = self.core.take() else { return };
+        let mut slot = self.shared.lock();
+        if matches!(&*slot, Slot::Busy { .. }) {
+            *slot = Slot::Idle(core);
+        } else {
+            // Closed meanwhile.
+            drop(slot);
+            reap(core);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(core) = self.core.take() else { return };
+        let mut slot = self.shared.lock();
+        if matches!(&*slot, Slot::Busy { .. }) {
+            *slot = Slot::Poisoned;
+        }
+        drop(slot);
+        reap(core);
+    }
+}
+
+/// Frees a core elsewhere: unmapping its memory takes time.
+pub(crate) fn reap(core: Box<Core>) {
+    let engine = core.engine.clone();
+    engine.reap(core);
+}
+
+impl Instance {
+    /// Makes an instance of `module`, running its start function and `_initialize` if it has them, within `options.timeout`.
+    ///
+    /// The result is an error if an import is missing ([`Error::MissingImport`]), a limit is too small for what the module
+    /// declares ([`Error::Limit`]), or its start function traps or takes too long.
+    pub fn start(
+        module: &Module,
+        limits: Limits,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Self, Error>>,
+    ) -> Started<Result<Self, Error>> {
+        if let Linked::Missing(error) = &module.0.linked {
+            return Started::Done(Err(error.clone()));
+        }
+        if let Linked::Wasi(_) = &module.0.linked {
+            return Started::Done(Err(Error::Contract {
+                message: "it is a WASI program, which is run as a service, not as a script".into(),
+            }));
+        }
+        let engine = module.engine().clone();
+        // A module's initial memory is mapped, not copied, so that it costs little; what its start function does with it
+        // counts as in a call.
+        let inline = module.0.inline_memory.is_some_and(|most| most >= module.initial_memory());
+        let theirs = module.clone();
+        let make = async move { instantiate(theirs, limits, inline).await.map(Self::new) };
+        engine.executor().start_task(make, Some(options.timeout), inline, later)
+    }
+
+    fn new(core: Core) -> Self {
+        Self { shared: Shared(Arc::new(Mutex::new(Slot::Idle(Box::new(core))))), calls: Arc::default() }
+    }
+
+    /// What state it is in, just now.
+    pub fn status(&self) -> InstanceStatus {
+        match &*self.shared.lock() {
+            Slot::Idle(_) => InstanceStatus::Idle,
+            Slot::Busy { .. } => InstanceStatus::Busy,
+            Slot::Poisoned => InstanceStatus::Poisoned,
+            Slot::Closed => InstanceStatus::Closed,
+        }
+    }
+
+    /// Frees the instance; a call under way is stopped. Further uses answer [`Error::Closed`].
+    pub fn close(&self) {
+        match std::mem::replace(&mut *self.shared.lock(), Slot::Closed) {
+            Slot::Idle(core) => reap(core),
+            Slot::Busy { canceller: Some(canceller), .. } => canceller.cancel(),
+            _ => {}
+        }
+    }
+
+    /// Calls the export `name`. `convert` makes the arguments from its parameters' types.
+    ///
+    /// The result is [`Error::MissingExport`], what `convert` answered, the guest's trap or the limit it hit, or says that the
+    /// instance is not free: [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`].
+    pub fn call(
+        &self,
+        name: &str,
+        convert: impl FnOnce(&[ValType]) -> Result<Vec<Val>, Error>,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
+    ) -> Started<Result<Vec<Val>, Error>> {
+        let mut lease = match self.lease() {
+            Ok(lease) => lease,
+            Err(error) => return Started::Done(Err(error)),
+        };
+        let prepared = lease.core().and_then(|core| {
+            let export = core.function(name)?;
+            let arguments = convert(&export.parameters)?;
+            Ok(Call { function: export.function, arguments, results: export.results })
+        });
+        match prepared {
+            Ok(call) => self.run(lease, options, call, later),
+            Err(error) => {
+                lease.release();
+                Started::Done(Err(error))
+            }
+        }
+    }
+
+    /// Copies `length` bytes out of the guest's memory.
+    ///
+    /// # Errors
+    /// [`Error::OutOfBounds`], [`Error::MissingExport`] without a memory, and those of a use.
+    pub fn read_memory(&self, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+        self.with_core(|core| core.bytes(offset, length).map(<[u8]>::to_vec))
+    }
+
+    /// Copies `bytes` into the guest's memory.
+    ///
+    /// # Errors
+    /// As [`Self::read_memory`].
+    pub fn write_memory(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.with_core(|core| core.bytes_mut(offset, bytes.len() as u64).map(|place| place.copy_from_slice(bytes)))
+    }
+
+    /// The size of the guest's memory in bytes; 0 without one.
+    ///
+    /// # Errors
+    /// Those of a use.
+    pub fn memory_size(&self) -> Result<u64, Error> {
+        self.with_core(|core| Ok(core.memory_size()))
+    }
+
+    /// Runs a call with the core, its first slice on this thread where that is safe.
+    fn run(
+        &self,
+        mut lease: Lease,
+        options: CallOptions,
+        function_call: Call,
+        later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
+    ) -> Started<Result<Vec<Val>, Error>> {
+        let call = lease.call;
+        let Ok(core) = lease.core() else { return Started::Done(Err(Error::Closed)) };
+        let inline = core.inline_memory.is_some_and(|most| core.held_memory() <= most);
+        let engine = core.engine.clone();
+        core.begin(inline);
+        let whole = async move {
+            let result = function_call.run(lease.core()?).await;
+            lease.release();
+            result
+        };
+        let started = engine.executor().start_task(whole, Some(options.timeout), inline, later);
+        if let Started::Running(canceller) = &started {
+            // So that closing the instance stops the call.
+            match &mut *self.shared.lock() {
+                Slot::Busy { call: current, canceller: place } if *current == call => {
+                    *place = Some(canceller.clone());
+                }
+                Slot::Closed => canceller.cancel(),
+                _ => {}
+            }
+        }
+        started
+    }
+
+    fn lease(&self) -> Result<Lease, Error> {
+        let mut slot = self.shared.lock();
+        match &*slot {
+            Slot::Idle(_) => {}
+            Slot::Busy { .. } => return Err(Error::Busy),
+            Slot::Poisoned => return Err(Error::Poisoned),
+            Slot::Closed => return Err(Error::Closed),
+        }
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        match std::mem::replace(&mut *slot, Slot::Busy { call, canceller: None }) {
+            Slot::Idle(core) => Ok(Lease { shared: self.shared.clone(), core: Some(core), call }),
+            _ => Err(Error::Busy),
+        }
+    }
+
+    /// Acts on the core at once. Others that come meanwhile find the instance busy; nobody waits.
+    fn with_core<T>(&self, act: impl FnOnce(&mut Core) -> Result<T, Error>) -> Result<T, Error> {
+        let mut lease = self.lease()?;
+        let result = act(lease.core()?);
+        lease.release();
+        result
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The last of them, and nobody has a lease, since that would hold another.
+        if let Some(slot) = Arc::get_mut(&mut self.0) {
+            let slot = slot.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if let Slot::Idle(core) = std::mem::replace(slot, Slot::Closed) {
+                reap(core);
+            }
+        }
+    }
+}
+
+/// A call of one export.
+struct Call {
+    function: Func,
+    arguments: Vec<Val>,
+    results: usize,
+}
+
+impl Call {
+    async fn run(self, core: &mut Core) -> Result<Vec<Val>, Error> {
+        let mut results = vec![Val::I32(0); self.results];
+        match self.function.call_async(&mut core.store, &self.arguments, &mut results).await {
+            Ok(()) => Ok(results),
+            Err(error) => Err(core.guest_error(error)),
+        }
+    }
+}
+
+impl Core {
+    /// To be called before each use that runs the guest.
+    pub(crate) fn begin(&mut self, inline: bool) {
+        // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
+        self.store.set_epoch_deadline(1);
+        let host = self.store.data_mut();
+        host.limiter.hit = None;
+        host.limiter.inline = inline;
+        host.abort = None;
+    }
+
+    fn function(&mut self, name: &str) -> Result<&Function, Error> {
+        if !self.functions.contains_key(name) {
+            let Some(Extern::Func(function)) = self.instance.get_export(&mut self.store, name) else {
+                return Err(Error::MissingExport { kind: "function", name: name.into() });
+            };
+            let ty = function.ty(&self.store);
+            let export = Function { function, parameters: ty.params().collect(), results: ty.results().len() };
+            self.functions.insert(name.into(), export);
+        }
+        self.functions.get(name).ok_or(Error::Closed)
+    }
+
+    /// A function of the script contract, of one certain type; none if there is no such export.
+    pub(crate) fn typed<P, R>(&mut self, name: &str, wanted: &str) -> Result<Option<wasmtime::TypedFunc<P, R>>, Error>
+    where
+        P: wasmtime::WasmParams,
+        R: wasmtime::WasmResults,
+    {
+        let Some(Extern::Func(function)) = self.instance.get_export(&mut self.store, name) else {
+            return Ok(None);
+        };
+        function.typed(&self.store).map(Some).map_err(|_| Error::WrongType {
+            name: name.into(),
+            found: signature(&function.ty(&self.store)),
+            wanted: wanted.into(),
+        })
+    }
+
+    /// Bytes of memory that the guest has, exported or not.
+    pub(crate) fn held_memory(&self) -> u64 {
+        self.store.data().limiter.memory
+    }
+
+    pub(crate) fn memory_size(&self) -> u64 {
+        self.memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+    }
+
+    fn range(&self, offset: u64, length: u64) -> Result<(Memory, std::ops::Range<usize>), Error> {
+        let memory = self.memory.ok_or(Error::MissingExport { kind: "memory", name: "memory".into() })?;
+        let size = self.memory_size();
+        match offset.checked_add(length) {
+            Some(end) if end <= size => Ok((memory, offset as usize..end as usize)),
+            _ => Err(Error::OutOfBounds { offset, length, size }),
+        }
+    }
+
+    pub(crate) fn bytes(&self, offset: u64, length: u64) -> Result<&[u8], Error> {
+        let (memory, range) = self.range(offset, length)?;
+        Ok(&memory.data(&self.store)[range])
+    }
+
+    pub(crate) fn bytes_mut(&mut self, offset: u64, length: u64) -> Result<&mut [u8], Error> {
+        let (memory, range) = self.range(offset, length)?;
+        Ok(&mut memory.data_mut(&mut self.store)[range])
+    }
+
+    /// What a guest's end by an error means.
+    pub(crate) fn guest_error(&mut self, error: wasmtime::Error) -> Error {
+        let host = self.store.data_mut();
+        translate(error, host.limiter.hit.take(), host.abort.take())
+    }
+}
+
+/// Makes an [`Error`] of what wasmtime says ended a guest. A limit that was hit before explains the trap that came of it.
+pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Option<String>) -> Error {
+    if let Some(hit) = hit {
+        return hit;
+    }
+    let backtrace = backtrace(&error);
+    if let Some(message) = abort {
+        return Error::Trap { reason: "abort", message, backtrace };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Error::Limit { kind: LimitKind::Stack, limit: WASM_STACK as u64, asked: None },
+        Some(trap) => {
+            let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
+            Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }
+        }
+        None => Error::engine(error),
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => name.to_owned(),
+        None => format!("function {}", frame.func_index()),
+    };
+    backtrace.frames().iter().take(BACKTRACE).map(name).collect()
+}
+
+pub(crate) async fn instantiate(module: Module, limits: Limits, inline: bool) -> Result<Core, Error> {
+    let Linked::Script(pre) = &module.0.linked else { return Err(Error::Closed) };
+    let engine = module.engine().clone();
+    let inline_memory = module.0.inline_memory;
+    let limiter = Limiter::new(limits, inline_memory.unwrap_or(0));
+    let mut store = Store::new(engine.wasmtime(), Host { limiter, abort: None });
+    store.limiter_async(|host| &mut host.limiter);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    store.data_mut().limiter.inline = inline;
+    let instance = match pre.instantiate_async(&mut store).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            let host = store.data_mut();
+            return Err(translate(error, host.limiter.hit.take(), host.abort.take()));
+        }
+    };
+    let memory = instance.get_memory(&mut store, "memory");
+    let mut core = Core {
+        store,
+        instance,
+        memory,
+        script: ScriptAbi::default(),
+        functions: HashMap::new(),
+        inline_memory,
+        engine,
+    };
+    if let Some(initialize) = core.typed::<(), ()>("_initialize", "() -> ()")? {
+        core.store.set_epoch_deadline(1);
+        if let Err(error) = initialize.call_async(&mut core.store, ()).await {
+            return Err(core.guest_error(error));
+        }
+    }
+    Ok(core)
+}
+
+/// What every script is given, and nothing else: the `abort` that AssemblyScript's modules import.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    linker.func_wrap(
+        "env",
+        "abort",
+        |mut caller: Caller<'_, Host>, message: u32, file: u32, line: u32, column: u32| -> wasmtime::Result<()> {
+            let text = string(&mut caller, message).unwrap_or_else(|| "no message".into());
+            let place =
+                string(&mut caller, file).map_or_else(String::new, |file| format!(" in {file}:{line}:{column}"));
+            caller.data_mut().abort = Some(format!("abort: {text}{place}"));
+            Err(Trap::UnreachableCodeReached.into())
+        },
+    )?;
+    Ok(linker)
+}
+
+/// An AssemblyScript string: UTF-16 at `pointer`, its length in bytes in the four before.
+fn string(caller: &mut Caller<'_, Host>, pointer: u32) -> Option<String> {
+    let memory = caller.get_export("memory")?.into_memory()?;
+    let data = memory.data(&caller);
+    let start = pointer as usize;
+    let length = data.get(start.checked_sub(4)?..start)?;
+    let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
+    let bytes = data.get(start..start.checked_add(length.min(2 * ABORT_MESSAGE))?)?;
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    Some(String::from_utf16_lossy(&units))
+}

@@ -1,0 +1,37 @@
+//! The WebAssembly host: engine, modules, instances, limits, services.
+//!
+//! Everything here runs code that nobody trusts. A guest gets memory, stack and time within [`Limits`], no imports but
+//! those that were granted, and can neither hold a thread of the host nor reach another guest.
+//!
+//! A call is *started* on the caller's thread and polled there once ([`Instance::call`]): most calls end in that slice and
+//! their result comes back directly ([`Started::Done`]). A guest still running at the next tick of the engine's epoch
+//! yields; its half-run future then goes to the engine's worker threads, and the result arrives through a callback
+//! ([`Started::Running`]). Nothing is run twice, and no function of this crate blocks its caller.
+//!
+//! This crate knows nothing of the BEAM.
+#![forbid(unsafe_code)]
+
+mod abi;
+mod bulk;
+mod engine;
+mod error;
+mod executor;
+mod instance;
+mod limits;
+mod module;
+mod pipe;
+pub mod row;
+mod script;
+mod service;
+mod ticker;
+
+pub use abi::{Answers, Rows, ScriptInfo};
+pub use engine::{Engine, EngineOptions};
+pub use error::{Error, LimitKind};
+pub use executor::{Callback, Canceller, Started};
+pub use instance::{CallOptions, Instance, InstanceStatus};
+pub use limits::{DEFAULT_TIMEOUT, Limits};
+pub use module::{ExternInfo, Module};
+pub use script::Script;
+pub use service::{Event, Service, ServiceOptions, WriteOutcome};
+pub use wasmtime::{Val, ValType};

@@ -1,0 +1,105 @@
+//! Named limits of a guest, and the limiter that holds its memory and tables to them.
+
+use std::time::Duration;
+
+use crate::error::{Error, LimitKind};
+use crate::executor::yield_to_pool;
+
+/// How long a call may take, unless its caller says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What one instance may use. Each field has a default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory in bytes. Default 64 MiB: enough for a script of any language, and a thousand such instances at their
+    /// limit still fit a server.
+    pub memory: u64,
+    /// Elements of each table. Default 20,000: more functions than a large program has.
+    pub table: u64,
+    /// Bytes that one call may be given. Default 16 MiB.
+    pub input: u64,
+    /// Bytes that one call may return. Default 16 MiB: the largest frame the engine takes is four times that.
+    pub result: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 64 << 20, table: 20_000, input: 16 << 20, result: 16 << 20 }
+    }
+}
+
+/// While a guest's slice runs on a caller's thread, one uninterruptible bulk instruction must not hold it long: a module
+/// whose functions could touch more than this many bytes by such instructions between two checks of the epoch leaves for
+/// the pool first. 1 MiB of untouched memory takes about half a millisecond.
+pub(crate) const INLINE_BULK_BYTES: u64 = 1 << 20;
+
+/// The limiter in a guest's store.
+pub(crate) struct Limiter {
+    pub(crate) limits: Limits,
+    /// The limit that was hit since the last call began: what makes a guest's "out of memory" trap a limit error.
+    pub(crate) hit: Option<Error>,
+    /// Bytes of memory that the guest has, exported or not.
+    pub(crate) memory: u64,
+    /// Memory over this many bytes must not be grown to on a caller's thread.
+    pub(crate) inline_memory: u64,
+    /// Whether the current call is still in its first slice, on its caller's thread.
+    pub(crate) inline: bool,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits, inline_memory: u64) -> Self {
+        Self { limits, hit: None, memory: 0, inline_memory, inline: false }
+    }
+
+    async fn leave_for_pool(&mut self, memory: u64) {
+        if self.inline && memory > self.inline_memory {
+            self.inline = false;
+            yield_to_pool().await;
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl wasmtime::ResourceLimiterAsync for Limiter {
+    async fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let desired = desired as u64;
+        if desired > self.limits.memory {
+            self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
+            return Ok(false);
+        }
+        self.memory = self.memory.max(desired);
+        self.leave_for_pool(desired).await;
+        Ok(true)
+    }
+
+    async fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired as u64 > self.limits.table {
+            self.hit =
+                Some(Error::Limit { kind: LimitKind::Table, limit: self.limits.table, asked: Some(desired as u64) });
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}

@@ -1,0 +1,221 @@
+//! In-memory pipes between a WASI program and its host: standard input with a bounded buffer, standard output by credit.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::service::{Event, WriteOutcome};
+
+/// Bytes that wait in a program's standard input before its host is told to wait.
+const INPUT_BUFFER: usize = 1 << 20;
+
+/// Bytes that one write to an output may have.
+const WRITE_SIZE: usize = 64 << 10;
+
+pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who waits for a pipe.
+#[derive(Default)]
+struct Waiting(Vec<Waker>);
+
+impl Waiting {
+    fn add(&mut self, waker: &Waker) {
+        if !self.0.iter().any(|other| other.will_wake(waker)) {
+            self.0.push(waker.clone());
+        }
+    }
+}
+
+#[derive(Default)]
+struct InputState {
+    chunks: VecDeque<Bytes>,
+    length: usize,
+    closed: bool,
+    /// The host found the pipe full and is to be told when there is room.
+    host_waits: bool,
+    waiting: Waiting,
+}
+
+/// A program's standard input.
+#[derive(Clone)]
+pub(crate) struct Input {
+    state: Arc<Mutex<InputState>>,
+    events: Events,
+}
+
+impl Input {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { state: Arc::default(), events }
+    }
+
+    /// Adds to what the program can read. Bytes are taken whole as long as the buffer is not full before, so that it holds at
+    /// most its size and one write.
+    pub(crate) fn write(&self, bytes: Bytes) -> WriteOutcome {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return WriteOutcome::Closed;
+        }
+        if state.length >= INPUT_BUFFER {
+            state.host_waits = true;
+            return WriteOutcome::Full;
+        }
+        if !bytes.is_empty() {
+            state.length += bytes.len();
+            state.chunks.push_back(bytes);
+        }
+        let woken = std::mem::take(&mut state.waiting.0);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        WriteOutcome::Written
+    }
+
+    /// The program reads what is there, then finds the end of its input.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        let woken = std::mem::take(&mut state.waiting.0);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Input {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|context| {
+            let mut state = lock(&self.state);
+            if state.length > 0 || state.closed {
+                return Poll::Ready(());
+            }
+            state.waiting.add(context.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl InputStream for Input {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let mut state = lock(&self.state);
+        let Some(front) = state.chunks.front_mut() else {
+            return if state.closed { Err(StreamError::Closed) } else { Ok(Bytes::new()) };
+        };
+        let bytes = front.split_to(size.min(front.len()));
+        if front.is_empty() {
+            state.chunks.pop_front();
+        }
+        state.length -= bytes.len();
+        let tell = state.length < INPUT_BUFFER && std::mem::take(&mut state.host_waits);
+        drop(state);
+        if tell {
+            (self.events)(Event::InputReady);
+        }
+        Ok(bytes)
+    }
+}
+
+impl IsTerminal for Input {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdinStream for Input {
+    /// Only later previews of WASI read by this way, and services are of the first.
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncRead + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        Box::new(self.clone())
+    }
+}
+
+struct OutputState {
+    credit: usize,
+    waiting: Waiting,
+}
+
+/// A program's standard output or error: it may write as many bytes as its host gave credit for, then waits.
+#[derive(Clone)]
+pub(crate) struct Output {
+    state: Arc<Mutex<OutputState>>,
+    events: Events,
+    event: fn(Bytes) -> Event,
+}
+
+impl Output {
+    pub(crate) fn new(events: Events, credit: usize, event: fn(Bytes) -> Event) -> Self {
+        Self { state: Arc::new(Mutex::new(OutputState { credit, waiting: Waiting::default() })), events, event }
+    }
+
+    /// Lets the program write `bytes` more.
+    pub(crate) fn give_credit(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        state.credit = state.credit.saturating_add(bytes);
+        let woken = std::mem::take(&mut state.waiting.0);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {
+        std::future::poll_fn(|context| {
+            let mut state = lock(&self.state);
+            if state.credit > 0 {
+                return Poll::Ready(());
+            }
+            state.waiting.add(context.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut state = lock(&self.state);
+        // What was checked is what is written, unless two handles on the same output were checked at once.
+        state.credit = state.credit.saturating_sub(bytes.len());
+        drop(state);
+        (self.events)((self.event)(bytes));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(lock(&self.state).credit.min(WRITE_SIZE))
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    /// Only later previews of WASI write by this way, and services are of the first.
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}

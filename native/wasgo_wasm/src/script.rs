@@ -1,0 +1,212 @@
+//! Scripts: modules that keep the script contract, run by as many instances as are needed at once.
+//!
+//! A script has no state of its own between calls: each call gets an idle instance, or a new one (microseconds), and gives it
+//! back when it went well. After a trap or a stop the instance is thrown away, so that one bad row can't spoil another.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::abi::{Answers, Rows, ScriptInfo};
+use crate::error::{Error, LimitKind};
+use crate::executor::{Callback, Started};
+use crate::instance::{CallOptions, Core, instantiate, reap};
+use crate::limits::Limits;
+use crate::module::{Linked, Module};
+
+/// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
+const KEEP_IDLE: usize = 16;
+
+/// Instances of one script at once.
+const MAX_INSTANCES: usize = 1_024;
+
+/// Boxed, since a core is large and goes in and out with every call.
+type Idle = Vec<Box<Core>>;
+
+struct Parts {
+    module: Module,
+    limits: Limits,
+    idle: Mutex<Idle>,
+    live: AtomicUsize,
+}
+
+/// A script; clones are handles on the same one. Its instances are freed with the last.
+#[derive(Clone)]
+pub struct Script(Arc<Parts>);
+
+impl Script {
+    /// A script of `module`, each of whose instances is held to `limits`.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`] names what is not granted; [`Error::Contract`] for a WASI program.
+    pub fn new(module: &Module, limits: Limits) -> Result<Self, Error> {
+        match &module.0.linked {
+            Linked::Script(_) => {}
+            Linked::Missing(error) => return Err(error.clone()),
+            Linked::Wasi(_) => {
+                return Err(Error::contract("it is a WASI program, which is run as a service, not as a script"));
+            }
+        }
+        let idle = Mutex::new(Vec::new());
+        Ok(Self(Arc::new(Parts { module: module.clone(), limits, idle, live: AtomicUsize::new(0) })))
+    }
+
+    /// Looks at what the module offers of the contract, and asks it for its columns.
+    pub fn info(
+        &self,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<ScriptInfo, Error>>,
+    ) -> Started<Result<ScriptInfo, Error>> {
+        self.start(options, later, |mut user| async move {
+            let result = match user.core().await {
+                Ok(core) => core.script_info().await,
+                Err(error) => Err(error),
+            };
+            user.end(result)
+        })
+    }
+
+    /// Calls `_notification(what, row)` for each row of `rows`, in order. A trap in one row is that row's error, and the others
+    /// run; the time limit holds for all together, and ends them all.
+    pub fn notify(
+        &self,
+        what: i32,
+        rows: Rows,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Answers, Error>>,
+    ) -> Started<Result<Answers, Error>> {
+        self.start(options, later, move |mut user| async move {
+            let result = user.notify(what, &rows).await;
+            user.end(result)
+        })
+    }
+
+    /// Calls `process` with `input`; the result is the buffer that it returned.
+    pub fn process(
+        &self,
+        input: Vec<u8>,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Vec<u8>, Error>>,
+    ) -> Started<Result<Vec<u8>, Error>> {
+        self.start(options, later, move |mut user| async move {
+            let result = match user.core().await {
+                Ok(core) => core.process(&input).await,
+                Err(error) => Err(error),
+            };
+            user.end(result)
+        })
+    }
+
+    fn start<T, F>(
+        &self,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<T, Error>>,
+        job: impl FnOnce(User) -> F,
+    ) -> Started<Result<T, Error>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let core = self.0.idle().pop();
+        let memory = match &core {
+            Some(core) => core.held_memory(),
+            None => self.0.module.initial_memory(),
+        };
+        let inline = self.0.module.0.inline_memory.is_some_and(|most| memory <= most);
+        let mut user = User { script: Arc::clone(&self.0), core, inline };
+        if let Some(core) = &mut user.core {
+            core.begin(inline);
+        }
+        self.0.module.engine().executor().start_task(job(user), Some(options.timeout), inline, later)
+    }
+}
+
+impl Parts {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        std::mem::take(&mut *self.idle()).into_iter().for_each(reap);
+    }
+}
+
+/// A call's use of an instance. Dropped in the middle, it throws the instance away.
+struct User {
+    script: Arc<Parts>,
+    core: Option<Box<Core>>,
+    inline: bool,
+}
+
+impl User {
+    /// The instance, made if there is none.
+    async fn core(&mut self) -> Result<&mut Core, Error> {
+        if self.core.is_none() {
+            if self.script.live.fetch_add(1, Ordering::Relaxed) >= MAX_INSTANCES {
+                self.script.live.fetch_sub(1, Ordering::Relaxed);
+                return Err(Error::Limit { kind: LimitKind::Instances, limit: MAX_INSTANCES as u64, asked: None });
+            }
+            match instantiate(self.script.module.clone(), self.script.limits, self.inline).await {
+                Ok(mut core) => {
+                    core.begin(self.inline);
+                    self.core = Some(Box::new(core));
+                }
+                Err(error) => {
+                    self.script.live.fetch_sub(1, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        self.core.as_deref_mut().ok_or(Error::Closed)
+    }
+
+    async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {
+        let limit = self.script.limits.result;
+        let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
+        for &(start, length) in &rows.spans {
+            let Some(row) = rows.bytes.get(start..start.saturating_add(length)) else {
+                return Err(Error::contract("a row lies outside of its batch"));
+            };
+            let answer = self.core().await?.notify(what, row, &mut answers.bytes).await;
+            if answer.is_err() {
+                self.discard();
+            }
+            answers.rows.push(answer);
+            if answers.bytes.len() as u64 > limit {
+                let asked = Some(answers.bytes.len() as u64);
+                return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked });
+            }
+        }
+        Ok(answers)
+    }
+
+    fn discard(&mut self) {
+        if let Some(core) = self.core.take() {
+            self.script.live.fetch_sub(1, Ordering::Relaxed);
+            reap(core);
+        }
+    }
+
+    /// Gives the instance back after a success, throws it away after a failure.
+    fn end<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.is_ok()
+            && let Some(core) = self.core.take()
+        {
+            let mut idle = self.script.idle();
+            if idle.len() < KEEP_IDLE {
+                idle.push(core);
+            } else {
+                drop(idle);
+                self.core = Some(core);
+            }
+        }
+        result
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}

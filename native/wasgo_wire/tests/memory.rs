@@ -1,0 +1,81 @@
+//! Decoding never takes memory out of proportion to its input, whatever the input declares.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use wasgo_wire::variant::{Limits, Type, decode_value};
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promises are the system allocator's conditions.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: `pointer` came from the system's allocator with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const SIZE: usize = 1 << 17;
+
+/// The most that a byte of input may cost, in bytes, in the tree of values and while it is made. A value of 4 bytes takes
+/// 32 in the tree, an empty array of 8 bytes about 90.
+const FACTOR: usize = 16;
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().copied().cycle().take(SIZE / 4).flat_map(u32::to_le_bytes).collect()
+}
+
+/// An array with as many elements as the rest of the input can hold, of `element` over and over.
+fn array_of(element: &[u32]) -> Vec<u8> {
+    let mut bytes = words(element);
+    bytes[..4].copy_from_slice(&[28, 0, 0, 0]);
+    let count = (SIZE / 4 - 2) / element.len();
+    bytes[4..8].copy_from_slice(&(count as u32).to_le_bytes());
+    bytes.truncate(8);
+    bytes.extend(element.iter().copied().cycle().take(count * element.len()).flat_map(u32::to_le_bytes));
+    bytes
+}
+
+// One test: a second one beside it would count too.
+#[test]
+fn memory_stays_in_proportion_to_the_input() {
+    let largest = (SIZE / 4) as u32;
+    let mut inputs = vec![words(&[0]), array_of(&[0]), array_of(&[28, 0]), array_of(&[27, 0]), array_of(&[4, 0])];
+    inputs.push(array_of(&[22, 0x8000_0000, 0, 0]));
+    inputs.push(words(&[28, 1])); // as deep as can be
+    for kind in Type::Dictionary.id()..=Type::PackedVector4Array.id() {
+        let kind = u32::from(kind);
+        // Claims at every level, of what would fit were it the only one, and of what fits nowhere.
+        for count in [largest / 64, largest / 4, largest / 2 - 2, largest - 2, largest, 0x7fff_ffff, u32::MAX] {
+            inputs.push(words(&[kind, count]));
+            let mut first = words(&[0]);
+            first[..4].copy_from_slice(&kind.to_le_bytes());
+            first[4..8].copy_from_slice(&count.to_le_bytes());
+            inputs.push(first);
+        }
+    }
+    let mut decoded = 0;
+    for input in inputs {
+        let before = NOW.load(Relaxed);
+        PEAK.store(before, Relaxed);
+        let result = decode_value(&input, &Limits::new(1024, SIZE));
+        let taken = PEAK.load(Relaxed) - before;
+        let bound = FACTOR * input.len() + (64 << 10);
+        assert!(taken <= bound, "{taken} bytes for {:?}...", &input[..12]);
+        decoded += usize::from(result.is_ok());
+    }
+    assert!(decoded > 20, "{decoded} inputs were values");
+}
