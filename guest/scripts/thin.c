@@ -2,18 +2,21 @@
  * thin: decides what really stands in a chunk. A `process` script over the instance table: records come in, fewer and
  * changed ones go out.
  *
- * Kinds below 4 are trees (the first four meshes of the plan), all others are rocks.
+ * Kinds are those of a plan with the default scatter rules: 0 to 7 are trees (four broadleaf ones and four conifers), 8 to 11
+ * are rocks, and bushes come after them.
  *
  *   - Trees go where it is too steep, go more and more often where it is dry, and leave round clearings.
  *   - Trees around a clearing are small: the edge of the forest.
  *   - Rocks are larger the steeper the ground is.
+ *   - Bushes stay as they are.
  *
  * The answer is written over the input: no second table is needed.
  */
 #define WASGO_ARENA_BYTES (1024u * 1024u) /* 32,768 records */
 #include "../c/wasgo.h"
 
-#define TREE_KINDS 4u
+#define ROCKS_FROM 8u
+#define ROCKS_TO 11u
 
 /* Clearings: at most one to each square cell of the ground, always whole inside of it. Metres. */
 static const float CELL = 16.0f;
@@ -83,7 +86,7 @@ static int settle(wasgo_instance *thing, uint32_t seed) {
     if (!(thing->x > -1e6f && thing->x < 1e6f && thing->z > -1e6f && thing->z < 1e6f)) {
         return 0;
     }
-    if (thing->kind < TREE_KINDS) {
+    if (thing->kind < ROCKS_FROM) {
         if (!(thing->slope < STEEPEST_FOREST) || !drinks(thing, seed)) {
             return 0;
         }
@@ -91,9 +94,11 @@ static int settle(wasgo_instance *thing, uint32_t seed) {
         thing->scale *= room;
         return room > 0.0f;
     }
-    thing->scale *= 1.0f + ROCK_GROWTH * thing->slope;
-    if (thing->scale > LARGEST_SCALE) {
-        thing->scale = LARGEST_SCALE;
+    if (thing->kind <= ROCKS_TO) {
+        thing->scale *= 1.0f + ROCK_GROWTH * thing->slope;
+        if (thing->scale > LARGEST_SCALE) {
+            thing->scale = LARGEST_SCALE;
+        }
     }
     return 1;
 }

@@ -23,7 +23,8 @@ defmodule Wasgo.Options do
     if Keyword.keyword?(options) do
       options
     else
-      raise ArgumentError, "#{owner} takes a keyword list of options, and got: #{inspect(options)}"
+      raise ArgumentError,
+            "#{owner} takes a keyword list of options, and got: #{inspect(options)}"
     end
   end
 
@@ -44,7 +45,8 @@ defmodule Wasgo.Options do
 
       :error ->
         if spec[:required] do
-          raise ArgumentError, "#{owner} needs the option #{inspect(name)}: #{describe(spec[:type])}"
+          raise ArgumentError,
+                "#{owner} needs the option #{inspect(name)}: #{describe(spec[:type])}"
         else
           spec[:default]
         end

@@ -2,12 +2,12 @@ defmodule Wasgo.Wasm.Instance do
   @moduledoc """
   A running instance of a module, with its own memory.
 
-      iex> module = Wasgo.Wasm.Module.compile!("""
+      iex> module = Wasgo.Wasm.Module.compile!(\"""
       ...> (module
       ...>   (memory (export "memory") 1)
       ...>   (func (export "add") (param i64 i64) (result i64)
       ...>     (i64.add (local.get 0) (local.get 1))))
-      ...> """)
+      ...> \""")
       iex> {:ok, instance} = Wasgo.Wasm.Instance.new(module)
       iex> Wasgo.Wasm.Instance.call(instance, "add", [40, 2])
       {:ok, [42]}
@@ -146,7 +146,8 @@ defmodule Wasgo.Wasm.Instance do
 
   @doc "The exported memory's size in bytes; 0 if there is none."
   @spec memory_size(t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
-  def memory_size(%__MODULE__{resource: resource}), do: Result.await(Native.wasm_memory_size(resource))
+  def memory_size(%__MODULE__{resource: resource}),
+    do: Result.await(Native.wasm_memory_size(resource))
 
   @doc "What state the instance is in, just now."
   @spec status(t()) :: :idle | :busy | :poisoned | :closed

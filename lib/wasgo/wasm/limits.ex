@@ -44,8 +44,11 @@ defmodule Wasgo.Wasm.Limits do
   @spec new(keyword() | t()) :: t()
   def new(options \\ [])
   def new(%__MODULE__{} = limits), do: limits
-  def new(options), do: struct!(__MODULE__, Wasgo.Options.validate!(options, @schema, "Wasgo.Wasm.Limits"))
+
+  def new(options),
+    do: struct!(__MODULE__, Wasgo.Options.validate!(options, @schema, "Wasgo.Wasm.Limits"))
 
   @doc false
-  def to_native(%__MODULE__{} = limits), do: {limits.memory, limits.table, limits.input, limits.result}
+  def to_native(%__MODULE__{} = limits),
+    do: {limits.memory, limits.table, limits.input, limits.result}
 end

@@ -70,12 +70,17 @@ defmodule Wasgo.Wasm.Module do
   @spec compile_file(Path.t()) :: {:ok, t()} | {:error, Exception.t()}
   def compile_file(path) do
     case File.read(path) do
-      {:ok, source} -> compile(source)
-      {:error, reason} -> {:error, %File.Error{reason: reason, action: "read file", path: to_string(path)}}
+      {:ok, source} ->
+        compile(source)
+
+      {:error, reason} ->
+        {:error, %File.Error{reason: reason, action: "read file", path: to_string(path)}}
     end
   end
 
-  defp import_info({module, name, kind, type}), do: %{module: module, name: name, kind: kind, type: type}
+  defp import_info({module, name, kind, type}),
+    do: %{module: module, name: name, kind: kind, type: type}
+
   defp export_info({_module, name, kind, type}), do: %{name: name, kind: kind, type: type}
 
   defimpl Inspect do

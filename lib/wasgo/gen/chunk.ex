@@ -1,0 +1,282 @@
+defmodule Wasgo.Gen.Chunk do
+  @moduledoc """
+  One square of the world: its ground as a mesh, and what stands on it.
+
+    * `coordinate` - `{x, z}`, counted in chunks
+    * `origin` - `{x, y, z}` in metres of the corner with the least x and z; positions are relative to it
+    * `size` - side in metres, `samples` along it
+    * `heights` - a 32-bit float for every sample, in metres, row by row, x first
+    * `ground` - a `Wasgo.Scene.Surface`
+    * `scatter` - the instance table: what stands on the ground, 32 bytes a thing (see `scatter/1`)
+    * `stats` - least, greatest and mean height in metres, mean slope (0 flat to 1 vertical), the share that is under water
+    * `name` - what the region is called, if somebody has named it
+  """
+
+  alias Wasgo.Gen.Plan
+  alias Wasgo.Native
+  alias Wasgo.Native.Result
+  alias Wasgo.Scene
+
+  @enforce_keys [
+    :plan,
+    :coordinate,
+    :origin,
+    :size,
+    :samples,
+    :heights,
+    :ground,
+    :scatter,
+    :stats
+  ]
+  defstruct [
+    :plan,
+    :coordinate,
+    :origin,
+    :size,
+    :samples,
+    :heights,
+    :ground,
+    :scatter,
+    :stats,
+    name: nil
+  ]
+
+  @type coordinate :: {x :: integer(), z :: integer()}
+
+  @type stats :: %{
+          min_height: float(),
+          max_height: float(),
+          mean_height: float(),
+          mean_slope: float(),
+          water_share: float()
+        }
+
+  @type t :: %__MODULE__{
+          plan: Plan.t(),
+          coordinate: coordinate(),
+          origin: {float(), float(), float()},
+          size: float(),
+          samples: pos_integer(),
+          heights: binary(),
+          ground: Scene.Surface.t(),
+          scatter: binary(),
+          stats: stats(),
+          name: String.t() | nil
+        }
+
+  @typedoc """
+  One thing of the instance table: which of the plan's `props`, where (metres: x and z from the chunk's origin, y absolute), how it is
+  turned (radians) and scaled, how steep (0 to 1) and how moist (0 to 1) the ground is there.
+  """
+  @type thing :: %{
+          kind: non_neg_integer(),
+          x: float(),
+          y: float(),
+          z: float(),
+          yaw: float(),
+          scale: float(),
+          slope: float(),
+          moisture: float()
+        }
+
+  @doc false
+  def new(%Plan{} = plan, coordinate, {{x, z, size, samples}, data, table, figures}) do
+    {heights, positions, normals, colors, indices} = data
+    {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
+
+    %__MODULE__{
+      plan: plan,
+      coordinate: coordinate,
+      origin: {x, 0.0, z},
+      size: size,
+      samples: samples,
+      heights: heights,
+      ground: %Scene.Surface{
+        positions: positions,
+        normals: normals,
+        colors: colors,
+        indices: indices,
+        material: Plan.ground()
+      },
+      scatter: table,
+      stats: %{
+        min_height: min_height,
+        max_height: max_height,
+        mean_height: mean_height,
+        mean_slope: mean_slope,
+        water_share: water_share
+      }
+    }
+  end
+
+  @doc """
+  How many things stand on the chunk.
+  """
+  @spec count(t()) :: non_neg_integer()
+  def count(%__MODULE__{scatter: table}), do: div(byte_size(table), 32)
+
+  @doc """
+  The things that stand on the chunk, as maps.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> length(Wasgo.Gen.Chunk.scatter(chunk)) == Wasgo.Gen.Chunk.count(chunk)
+      true
+  """
+  @spec scatter(t()) :: [thing()]
+  def scatter(%__MODULE__{scatter: table}) do
+    for <<kind::32-little, x::float-32-little, y::float-32-little, z::float-32-little,
+          yaw::float-32-little, scale::float-32-little, slope::float-32-little,
+          moisture::float-32-little <- table>> do
+      %{kind: kind, x: x, y: y, z: z, yaw: yaw, scale: scale, slope: slope, moisture: moisture}
+    end
+  end
+
+  @doc """
+  The chunk with another instance table, such as a script returned. One that makes no sense (a kind that the plan has not, numbers that
+  are none, things outside of the chunk) is refused as a `Wasgo.DecodeError` and says why.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {:ok, bare} = Wasgo.Gen.Chunk.put_scatter(chunk, "")
+      iex> Wasgo.Gen.Chunk.count(bare)
+      0
+      iex> {:error, error} = Wasgo.Gen.Chunk.put_scatter(chunk, "rubbish")
+      iex> Exception.message(error) =~ "the instance table is refused"
+      true
+  """
+  @spec put_scatter(t(), binary()) :: {:ok, t()} | {:error, Wasgo.DecodeError.t()}
+  def put_scatter(%__MODULE__{} = chunk, table) when is_binary(table) do
+    with {:ok, _sets} <- Result.await(Native.gen_instances(chunk.plan.resource, table)) do
+      {:ok, %{chunk | scatter: table}}
+    end
+  end
+
+  @doc """
+  What stands on the chunk by mesh: `{mesh, transforms}`, 12 32-bit floats a thing, relative to the chunk's origin.
+  """
+  @spec instances(t()) :: {:ok, [{Scene.Mesh.t(), binary()}]} | {:error, Wasgo.DecodeError.t()}
+  def instances(%__MODULE__{plan: plan, scatter: table}) do
+    with {:ok, sets} <- Result.await(Native.gen_instances(plan.resource, table)) do
+      props = List.to_tuple(plan.props)
+      {:ok, for({kind, transforms} <- sets, do: {elem(props, kind), transforms})}
+    end
+  end
+
+  @doc """
+  A sheet of water over the chunk, or `nil` where nothing of it is under water.
+  """
+  @spec water(t()) :: Scene.Surface.t() | nil
+  def water(%__MODULE__{plan: %{water_level: level}, stats: %{water_share: share}, size: size})
+      when level != nil and share > 0 do
+    corners = [{0.0, 0.0}, {size, 0.0}, {0.0, size}, {size, size}]
+
+    %Scene.Surface{
+      positions:
+        for(
+          {x, z} <- corners,
+          into: "",
+          do: <<x::float-32-little, level::float-32-little, z::float-32-little>>
+        ),
+      normals:
+        for(
+          _ <- corners,
+          into: "",
+          do: <<0.0::float-32-little, 1.0::float-32-little, 0.0::float-32-little>>
+        ),
+      indices: for(index <- [0, 2, 1, 1, 2, 3], into: "", do: <<index::32-little>>),
+      material: Plan.water()
+    }
+  end
+
+  def water(%__MODULE__{}), do: nil
+
+  @doc """
+  The ground's height in metres at a sample, both counted from 0.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> Wasgo.Gen.Chunk.height(chunk, 64, 64) |> is_float()
+      true
+  """
+  @spec height(t(), non_neg_integer(), non_neg_integer()) :: float()
+  def height(%__MODULE__{samples: samples, heights: heights}, column, row)
+      when column in 0..(samples - 1) and row in 0..(samples - 1) do
+    <<height::float-32-little>> = binary_part(heights, 4 * (row * samples + column), 4)
+    height
+  end
+
+  @doc """
+  The chunk as a scene: a node at its origin with the ground, and below it the water and what stands there.
+  """
+  @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t()}
+  def to_scene(%__MODULE__{} = chunk) do
+    with {:ok, sets} <- instances(chunk) do
+      {:ok, build(chunk, water(chunk), sets)}
+    end
+  end
+
+  defp build(chunk, water, sets) do
+    {x, z} = chunk.coordinate
+    base = [%Scene.Mesh{name: "ground_#{x}_#{z}", surfaces: [chunk.ground]}]
+    sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: [water]}], else: []
+    props = Enum.map(sets, &elem(&1, 0))
+
+    extras = [
+      {"chunk_x", x},
+      {"chunk_z", z},
+      {"seed", Integer.to_string(chunk.plan.options.seed)}
+    ]
+
+    ground = %Scene.Node{
+      name: chunk.name || "chunk_#{x}_#{z}",
+      translation: chunk.origin,
+      mesh: 0,
+      children: if(water, do: [1], else: []),
+      extras: extras
+    }
+
+    %Scene{
+      name: ground.name,
+      nodes: [ground | if(water, do: [%Scene.Node{name: "water", mesh: 1}], else: [])],
+      meshes: base ++ sheet ++ props,
+      materials: Plan.materials(),
+      instances:
+        for {{mesh, transforms}, at} <- Enum.with_index(sets, length(base ++ sheet)) do
+          %Scene.Instances{name: mesh.name, mesh: at, parent: 0, transforms: transforms}
+        end,
+      roots: [0]
+    }
+  end
+
+  defimpl Inspect do
+    def inspect(chunk, _opts) do
+      %{min_height: low, max_height: high, water_share: water} = chunk.stats
+      triangles = div(byte_size(chunk.ground.indices), 12)
+      things = things(chunk)
+
+      [
+        Kernel.inspect(chunk.coordinate),
+        chunk.name && Kernel.inspect(chunk.name),
+        "#{chunk.size} m, #{chunk.samples} x #{chunk.samples}",
+        "heights #{Float.round(low, 1)} to #{Float.round(high, 1)} m",
+        water > 0 && "#{round(water * 100)}% water",
+        "#{triangles} triangles",
+        things != "" && things
+      ]
+      |> Enum.filter(& &1)
+      |> then(&"#Wasgo.Gen.Chunk<#{Enum.join(&1, ", ")}>")
+    end
+
+    defp things(chunk) do
+      kinds = for {kind, variants} <- chunk.plan.rules, _ <- 1..variants, do: kind
+      kinds = List.to_tuple(kinds)
+
+      counts =
+        for <<number::32-little, _::28-binary <- chunk.scatter>>, reduce: %{} do
+          counts -> Map.update(counts, elem(kinds, number), 1, &(&1 + 1))
+        end
+
+      for({kind, _} <- chunk.plan.rules, count = counts[kind], do: "#{count} #{kind}")
+      |> Enum.uniq()
+      |> Enum.join(", ")
+    end
+  end
+end

@@ -1,0 +1,103 @@
+defmodule Wasgo.Godot do
+  @moduledoc """
+  A Godot 4 server as the sink of a stream.
+
+  A sidecar listens, the engine connects by the add-on in `godot/addons/wasgo`:
+
+      {:ok, server} = Wasgo.Godot.listen(port: 4455, token: "a shared secret")
+      # in another terminal: bin/godot --headless --path godot/demo -- --wasgo-port=4455 --wasgo-token="a shared secret"
+      {:ok, godot} = Wasgo.Godot.Server.await_connection(server, 60_000)
+
+      plan = Wasgo.Gen.plan!(seed: 7)
+      Wasgo.Pipeline.run(Wasgo.Pipeline.stream([
+        {Wasgo.Stages.Generate, plan: plan, chunks: for(x <- -1..1, z <- -1..1, do: {x, z})},
+        {Wasgo.Stages.Godot, connection: godot}
+      ]))
+
+      Wasgo.Godot.report(godot)
+
+  The functions here send one thing each and wait while the engine is behind; `Wasgo.Stages.Godot` is the same as a stage.
+  """
+
+  alias Wasgo.Gen.Chunk
+  alias Wasgo.Godot.{Connection, Frame, Server, Vector3}
+  alias Wasgo.{Rows, Scene}
+
+  @type sent :: {:ok, seq :: pos_integer()} | {:error, Exception.t()}
+
+  @doc "Starts a listener: `Wasgo.Godot.Server.start_link/1`."
+  @spec listen(keyword()) :: GenServer.on_start()
+  defdelegate listen(options), to: Server, as: :start_link
+
+  @doc "Sends a mesh, to be referred to by its name."
+  @spec put_mesh(Connection.t(), Scene.Mesh.t()) :: sent()
+  def put_mesh(connection, %Scene.Mesh{} = mesh), do: send_frame(connection, Frame.mesh(mesh))
+
+  @doc """
+  Sends a chunk. Meshes of what stands on it go first, unless their names are in `known`.
+  """
+  @spec put_chunk(Connection.t(), Chunk.t(), MapSet.t(String.t())) ::
+          {:ok, pos_integer(), MapSet.t(String.t())} | {:error, Exception.t()}
+  def put_chunk(connection, %Chunk{} = chunk, known \\ MapSet.new()) do
+    with {:ok, frame, meshes} <- Frame.chunk(chunk),
+         {:ok, known} <- put_meshes(connection, meshes, known),
+         {:ok, seq} <- send_frame(connection, frame) do
+      {:ok, seq, known}
+    end
+  end
+
+  defp put_meshes(connection, meshes, known) do
+    Enum.reduce_while(meshes, {:ok, known}, fn mesh, {:ok, known} ->
+      if MapSet.member?(known, mesh.name) do
+        {:cont, {:ok, known}}
+      else
+        case put_mesh(connection, mesh) do
+          {:ok, _seq} -> {:cont, {:ok, MapSet.put(known, mesh.name)}}
+          error -> {:halt, error}
+        end
+      end
+    end)
+  end
+
+  @doc "Makes nodes in the engine's world."
+  @spec spawn_nodes(Connection.t(), [Frame.node_spec()]) :: sent()
+  def spawn_nodes(connection, nodes), do: send_frame(connection, Frame.spawn(nodes))
+
+  @doc "Changes properties of nodes."
+  @spec put_rows(Connection.t(), Rows.t()) :: sent()
+  def put_rows(connection, %Rows{} = rows), do: send_frame(connection, Frame.rows(rows))
+
+  @doc """
+  Asks the engine to count what it has got: chunks, vertices, triangles, nodes, property updates, bytes and more, by name.
+  """
+  @spec report(Connection.t(), pos_integer()) ::
+          {:ok, %{String.t() => non_neg_integer()}} | {:error, Exception.t()}
+  def report(connection, timeout \\ 30_000) do
+    Connection.request(connection, "report", %{}, timeout)
+  end
+
+  @doc """
+  Asks the engine for a picture of its world, as a PNG, from `eye` towards `target` (metres). An engine without a display answers with an
+  error.
+
+  Options: `:fov` in degrees (60), `:timeout` in milliseconds (60,000).
+  """
+  @spec picture(
+          Connection.t(),
+          {number(), number(), number()},
+          {number(), number(), number()},
+          keyword()
+        ) ::
+          {:ok, binary()} | {:error, Exception.t()}
+  def picture(connection, eye, target, options \\ []) do
+    schema = [fov: [type: :number, default: 60], timeout: [type: :timeout, default: 60_000]]
+    options = Wasgo.Options.validate!(options, schema, "Wasgo.Godot.picture/4")
+    fields = %{"eye" => vector(eye), "target" => vector(target), "fov" => options.fov / 1}
+
+    Connection.request(connection, "picture", fields, options.timeout)
+  end
+
+  defp vector({x, y, z}), do: Vector3.new(x, y, z)
+
+  defp send_frame(connection, {kind, fields}), do: Connection.send(connection, kind, fields)
+end

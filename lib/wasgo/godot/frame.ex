@@ -1,0 +1,163 @@
+defmodule Wasgo.Godot.Frame do
+  @moduledoc """
+  What Wasgo's structs are on the wire: the kind and the fields of a frame, as `godot/PROTOCOL.md` lists them.
+
+  Vertex data goes as it is: the frame's packed arrays are the binaries of the struct. Only indices are written anew, since the engine's
+  front faces are clockwise.
+  """
+
+  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Godot.{Basis, Color, Transform3D, Vector3}
+  alias Wasgo.{Rows, Scene}
+
+  @typedoc "The kind of a frame and its fields besides `t` and `seq`."
+  @type t :: {kind :: String.t(), fields :: %{String.t() => term()}}
+
+  @typedoc """
+  A node to be made: its `id` (what rows call it), and optionally a `name`, the name of a `mesh` that was sent, its `position` in metres and
+  its turn about the y axis, `yaw`, in radians.
+  """
+  @type node_spec :: %{
+          required(:id) => integer(),
+          optional(:name) => String.t(),
+          optional(:mesh) => String.t(),
+          optional(:position) => {number(), number(), number()},
+          optional(:yaw) => number()
+        }
+
+  @doc "A mesh that chunks and nodes refer to by its name."
+  @spec mesh(Scene.Mesh.t(), [Scene.Material.t()]) :: t()
+  def mesh(%Scene.Mesh{} = mesh, materials \\ Plan.materials()) do
+    {"mesh", %{"name" => mesh.name, "surfaces" => surfaces(mesh.surfaces, materials)}}
+  end
+
+  @doc """
+  A chunk with its ground, water, collider and what stands on it. The meshes of the latter, which are the second element, must have been
+  sent before.
+  """
+  @spec chunk(Chunk.t()) :: {:ok, t(), [Scene.Mesh.t()]} | {:error, Exception.t()}
+  def chunk(%Chunk{} = chunk) do
+    with {:ok, sets} <- Chunk.instances(chunk) do
+      {x, y, z} = chunk.origin
+      water = Chunk.water(chunk)
+      parts = if water, do: [chunk.ground, water], else: [chunk.ground]
+
+      fields = %{
+        "key" => key(chunk.coordinate),
+        "name" => chunk.name || key(chunk.coordinate),
+        "origin" => Vector3.new(x, y, z),
+        "surfaces" => surfaces(parts, Plan.materials()),
+        "collider" => %{
+          "width" => chunk.samples,
+          "depth" => chunk.samples,
+          "cell" => chunk.size / (chunk.samples - 1),
+          "heights" => {:packed_float32, chunk.heights}
+        },
+        "instances" =>
+          for(
+            {mesh, transforms} <- sets,
+            do: %{"mesh" => mesh.name, "transforms" => {:packed_float32, transforms}}
+          ),
+        "extras" => Map.new(chunk.stats, fn {name, value} -> {Atom.to_string(name), value} end)
+      }
+
+      {:ok, {"chunk", fields}, Enum.map(sets, &elem(&1, 0))}
+    end
+  end
+
+  @doc """
+  The key of a chunk.
+
+      iex> Wasgo.Godot.Frame.key({3, -2})
+      "3,-2"
+  """
+  @spec key(Chunk.coordinate()) :: String.t()
+  def key({x, z}), do: "#{x},#{z}"
+
+  @doc "Nodes to be made."
+  @spec spawn([node_spec()]) :: t()
+  def spawn(nodes), do: {"spawn", %{"nodes" => Enum.map(nodes, &node_fields/1)}}
+
+  @doc """
+  Property changes, by columns. A column of floats or of integers goes as a packed array.
+
+      iex> {"rows", fields} = Wasgo.Godot.Frame.rows(Wasgo.Rows.new(["position:x", "name"], [{7, [1.5, "a"]}, {8, [2.5, nil]}]))
+      iex> fields["values"]
+      [{:packed_float64, <<1.5::float-little, 2.5::float-little>>}, ["a", nil]]
+  """
+  @spec rows(Rows.t()) :: t()
+  def rows(%Rows{} = rows) do
+    {"rows",
+     %{
+       "columns" => {:packed_string, rows.columns},
+       "ids" => {:packed_int64, for(id <- rows.ids, into: "", do: <<id::64-little>>)},
+       "values" => columns(rows)
+     }}
+  end
+
+  defp columns(%Rows{columns: columns, rows: []}), do: Enum.map(columns, fn _ -> [] end)
+
+  defp columns(%Rows{rows: rows}) do
+    rows |> Enum.zip_with(& &1) |> Enum.map(&column/1)
+  end
+
+  defp column(values) do
+    cond do
+      Enum.all?(values, &is_float/1) ->
+        {:packed_float64, for(v <- values, into: "", do: <<v::float-little>>)}
+
+      Enum.all?(values, &is_integer/1) ->
+        {:packed_int64, for(v <- values, into: "", do: <<v::64-little>>)}
+
+      true ->
+        Enum.map(values, &value/1)
+    end
+  end
+
+  defp value({:blob, binary}), do: {:packed_byte, binary}
+  defp value(value), do: value
+
+  defp node_fields(%{id: id} = node) do
+    {x, y, z} = Map.get(node, :position, {0.0, 0.0, 0.0})
+    yaw = Map.get(node, :yaw, 0.0)
+    {sin, cos} = {:math.sin(yaw), :math.cos(yaw)}
+
+    basis =
+      Basis.new(
+        Vector3.new(cos, 0.0, -sin),
+        Vector3.new(0.0, 1.0, 0.0),
+        Vector3.new(sin, 0.0, cos)
+      )
+
+    %{
+      "id" => id,
+      "name" => Map.get(node, :name, "node_#{id}"),
+      "mesh" => Map.get(node, :mesh, ""),
+      "transform" => Transform3D.new(basis, Vector3.new(x, y, z))
+    }
+  end
+
+  defp surfaces(surfaces, materials) do
+    materials = List.to_tuple(materials)
+
+    for %Scene.Surface{} = surface <- surfaces do
+      %{
+        "positions" => {:packed_vector3, surface.positions},
+        "normals" => {:packed_vector3, surface.normals},
+        "colors" => {:packed_color, surface.colors},
+        "indices" => {:packed_int32, Scene.flip(surface.indices)},
+        "material" => material(surface.material && elem(materials, surface.material))
+      }
+    end
+  end
+
+  defp material(nil), do: %{}
+
+  defp material(%Scene.Material{base_color: {r, g, b, a}} = material) do
+    %{
+      "base_color" => Color.new(r, g, b, a),
+      "metallic" => material.metallic,
+      "roughness" => material.roughness
+    }
+  end
+end

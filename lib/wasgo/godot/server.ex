@@ -1,0 +1,427 @@
+defmodule Wasgo.Godot.Server do
+  @moduledoc """
+  Listens for Godot engines that run the Wasgo add-on.
+
+      {:ok, server} = Wasgo.Godot.Server.start_link(token: "a shared secret", port: 7777)
+      {:ok, connection} = Wasgo.Godot.Server.await_connection(server)
+
+  It belongs under a supervisor:
+
+      children = [{Wasgo.Godot.Server, token: token, port: 7777, name: MyApp.Godot}]
+
+  Each engine that says hello with the right token becomes a `Wasgo.Godot.Connection`, with a process of its own: what one
+  of them does, or fails to do, is of no concern to the others, nor to the listener. The protocol is written down in
+  `godot/PROTOCOL.md`.
+
+  The token crosses the wire as it is. Keep the listener on the loopback, which is the default, or inside a tunnel.
+  """
+
+  use GenServer
+
+  require Logger
+
+  alias Wasgo.Godot.{Connection, Server}
+  alias Wasgo.Godot.Connection.Peer
+  alias Wasgo.{GodotError, Options}
+
+  @typedoc "A server: its pid, or what it is registered as."
+  @type server :: GenServer.server()
+
+  @typedoc "What `subscribe/1` sends."
+  @type event ::
+          {:wasgo_godot, :connected | {:disconnected, GodotError.why()}, Connection.t()}
+
+  @options [
+    token: [type: :string, required: true],
+    port: [type: {:range, 0..65_535}, default: 0],
+    ip: [type: :any, default: {127, 0, 0, 1}],
+    max_connections: [type: {:range, 1..65_536}, default: 16],
+    window: [type: :pos_integer, default: 8 * 1024 * 1024],
+    heartbeat_ms: [type: {:range, 10..3_600_000}, default: 2_000],
+    hello_timeout_ms: [type: :timeout, default: 5_000],
+    name: [type: :any, default: nil]
+  ]
+
+  # Those who are told that the server is full, at once. Others are just closed.
+  @max_refused 32
+  # How long connections may take to say bye, in ms: they give their peers a second.
+  @stop_ms 2_000
+  # The pause after the system has refused to accept a connection, in ms.
+  @accept_pause_ms 100
+
+  @enforce_keys [:listener, :supervisor, :options]
+  defstruct [
+    :listener,
+    :supervisor,
+    :acceptor,
+    :options,
+    peers: %{},
+    connections: [],
+    subscribers: %{},
+    waiting: %{}
+  ]
+
+  @doc """
+  Starts a listener, linked to the caller.
+
+  Options:
+
+    * `:token` - the shared secret that an engine has to know; required, and not empty
+    * `:port` - the TCP port; 0, the default, is any that is free (`port/1` tells)
+    * `:ip` - the address to listen on, as a tuple; `{127, 0, 0, 1}` unless given
+    * `:max_connections` - connections at once, those that did not say hello yet included; 16 unless given. The next one
+      is refused, and the add-on tries again later
+    * `:window` - bytes that may be sent and not acknowledged, for each connection; 8 MiB unless given
+    * `:heartbeat_ms` - how often a connection is asked for a sign of life; it is closed after three without one. 2000
+      unless given
+    * `:hello_timeout_ms` - how long a newcomer may take to say hello; 5000 unless given
+    * `:name` - a name for the process, as `GenServer` takes it
+
+  A port that cannot be listened on is an error, and harms nobody:
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> port = Wasgo.Godot.Server.port(server)
+      iex> {:error, error} = Wasgo.Godot.Server.start_link(token: "secret", port: port)
+      iex> error.reason
+      {:listen, :eaddrinuse}
+  """
+  @spec start_link(keyword()) ::
+          {:ok, pid()} | {:error, GodotError.t() | {:already_started, pid()}}
+  def start_link(options) do
+    options = check(options)
+
+    # In the process of the caller: a start that fails in the new process takes a linked caller with it.
+    with {:ok, listener} <- listen(options) do
+      name = if options.name, do: [name: options.name], else: []
+
+      with {:ok, pid} <- GenServer.start_link(__MODULE__, {listener, options}, name) do
+        case :gen_tcp.controlling_process(listener, pid) do
+          :ok -> {:ok, pid}
+          # It is gone already; the link tells.
+          {:error, _closed} -> {:ok, pid}
+        end
+      else
+        error ->
+          :gen_tcp.close(listener)
+          error
+      end
+    end
+  end
+
+  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{
+      id: Keyword.get(options, :name) || __MODULE__,
+      start: {__MODULE__, :start_link, [options]},
+      shutdown: @stop_ms + 3_000
+    }
+  end
+
+  @doc """
+  The port that is listened on.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> Wasgo.Godot.Server.port(server) in 1..65_535
+      true
+  """
+  @spec port(server()) :: :inet.port_number()
+  def port(server), do: GenServer.call(server, :port)
+
+  @doc """
+  The engines that are connected, the newest last.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> Wasgo.Godot.Server.connections(server)
+      []
+  """
+  @spec connections(server()) :: [Connection.t()]
+  def connections(server), do: GenServer.call(server, :connections)
+
+  @doc """
+  The newest connection, or the next one if there is none; waits for at most `timeout` ms.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> {:error, error} = Wasgo.Godot.Server.await_connection(server, 1)
+      iex> error.reason
+      :timeout
+  """
+  @spec await_connection(server(), pos_integer()) ::
+          {:ok, Connection.t()} | {:error, GodotError.t()}
+  def await_connection(server, timeout \\ 30_000) when is_integer(timeout) and timeout > 0 do
+    GenServer.call(server, {:await, timeout}, :infinity)
+  end
+
+  @doc """
+  Has the calling process told of engines that come and go, with messages of the shape `t:event/0`.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> Wasgo.Godot.Server.subscribe(server)
+      :ok
+  """
+  @spec subscribe(server()) :: :ok
+  def subscribe(server), do: GenServer.call(server, {:subscribe, self()})
+
+  @doc """
+  Stops listening, says bye to every engine and closes. Takes two seconds at most.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> Wasgo.Godot.Server.stop(server)
+      :ok
+  """
+  @spec stop(server()) :: :ok
+  def stop(server), do: GenServer.stop(server)
+
+  ## Options
+
+  defp check(options) do
+    options = Options.validate!(options, @options, "Wasgo.Godot.Server.start_link/1")
+
+    if options.token == "" do
+      raise ArgumentError, "option :token of Wasgo.Godot.Server.start_link/1 must not be empty"
+    end
+
+    case :inet.ntoa(options.ip) do
+      {:error, :einval} ->
+        raise ArgumentError,
+              "option :ip of Wasgo.Godot.Server.start_link/1 must be an address as a tuple, and is: " <>
+                inspect(options.ip)
+
+      _text ->
+        options
+    end
+  end
+
+  defp listen(%{ip: ip, port: port}) do
+    family = if tuple_size(ip) == 8, do: [:inet6], else: []
+
+    settings = [
+      :binary,
+      ip: ip,
+      active: false,
+      # The system takes frames apart, and no more of one than this into memory.
+      packet: 4,
+      packet_size: Peer.max_hello(),
+      backlog: 64,
+      nodelay: true,
+      reuseaddr: true,
+      # A connection that ends otherwise than by the book leaves nothing behind.
+      linger: {true, 0}
+    ]
+
+    case :gen_tcp.listen(port, family ++ settings) do
+      {:ok, listener} ->
+        {:ok, listener}
+
+      {:error, reason} ->
+        message =
+          "cannot listen on #{Connection.address(ip, port)}: #{:inet.format_error(reason)}"
+
+        {:error, %GodotError{reason: {:listen, reason}, message: message}}
+    end
+  end
+
+  ## The process
+
+  @impl true
+  def init({listener, options}) do
+    Process.flag(:trap_exit, true)
+    {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
+
+    options =
+      options
+      |> Map.take([:max_connections, :window, :heartbeat_ms, :hello_timeout_ms])
+      |> Map.merge(%{
+        # The secret itself is not kept where a crash report would show it.
+        token_hash: :crypto.hash(:sha256, options.token),
+        server: "wasgo #{Application.spec(:wasgo, :vsn)}",
+        refuse: nil
+      })
+
+    state = %Server{listener: listener, supervisor: supervisor, options: options}
+    {:ok, start_acceptor(state)}
+  end
+
+  @impl true
+  def handle_call(:port, _from, state) do
+    {:ok, port} = :inet.port(state.listener)
+    {:reply, port, state}
+  end
+
+  def handle_call(:connections, _from, state) do
+    {:reply, Enum.reverse(state.connections), state}
+  end
+
+  def handle_call({:await, _timeout}, _from, %{connections: [newest | _]} = state) do
+    {:reply, {:ok, newest}, state}
+  end
+
+  def handle_call({:await, timeout}, {pid, _tag} = from, state) do
+    ref = Process.monitor(pid)
+    timer = Process.send_after(self(), {:expire, ref}, timeout)
+    {:noreply, %{state | waiting: Map.put(state.waiting, ref, {from, timer})}}
+  end
+
+  def handle_call({:subscribe, pid}, _from, state) do
+    if pid in Map.values(state.subscribers) do
+      {:reply, :ok, state}
+    else
+      {:reply, :ok, %{state | subscribers: Map.put(state.subscribers, Process.monitor(pid), pid)}}
+    end
+  end
+
+  # The acceptor has a newcomer.
+  def handle_call(:peer, _from, state) do
+    kinds = Enum.frequencies(Map.values(state.peers))
+
+    cond do
+      Map.get(kinds, :welcome, 0) < state.options.max_connections -> start_peer(state, :welcome)
+      Map.get(kinds, :refused, 0) < @max_refused -> start_peer(state, :refused)
+      true -> {:reply, :full, state}
+    end
+  end
+
+  @impl true
+  def handle_cast({:welcomed, connection}, state) do
+    publish(state, :connected, connection)
+
+    for {ref, {from, timer}} <- state.waiting do
+      forget(ref, timer)
+      GenServer.reply(from, {:ok, connection})
+    end
+
+    {:noreply, %{state | connections: [connection | state.connections], waiting: %{}}}
+  end
+
+  def handle_cast({:ending, pid, why}, state), do: {:noreply, remove(state, pid, why)}
+
+  @impl true
+  def handle_info({:DOWN, ref, :process, pid, reason}, state) do
+    state = %{state | subscribers: Map.delete(state.subscribers, ref)}
+
+    case {Map.pop(state.peers, pid), Map.pop(state.waiting, ref)} do
+      {{nil, _peers}, {nil, _waiting}} ->
+        {:noreply, state}
+
+      {{nil, _peers}, {{_from, timer}, waiting}} ->
+        forget(ref, timer)
+        {:noreply, %{state | waiting: waiting}}
+
+      {{_kind, peers}, _none} ->
+        {:noreply, remove(%{state | peers: peers}, pid, why(reason))}
+    end
+  end
+
+  def handle_info({:expire, ref}, state) do
+    case Map.pop(state.waiting, ref) do
+      {nil, _waiting} ->
+        {:noreply, state}
+
+      {{from, timer}, waiting} ->
+        forget(ref, timer)
+        GenServer.reply(from, {:error, %GodotError{reason: :timeout}})
+        {:noreply, %{state | waiting: waiting}}
+    end
+  end
+
+  def handle_info({:EXIT, acceptor, reason}, %{acceptor: acceptor} = state) do
+    if reason == :closed do
+      {:stop, {:shutdown, :listener_closed}, state}
+    else
+      Logger.error("Wasgo.Godot: the acceptor ended, and is started again: #{inspect(reason)}")
+      {:noreply, start_acceptor(state)}
+    end
+  end
+
+  def handle_info({:EXIT, supervisor, reason}, %{supervisor: supervisor} = state) do
+    {:stop, reason, state}
+  end
+
+  # Of the parent, GenServer takes care.
+  def handle_info({:EXIT, _pid, _reason}, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, state) do
+    :gen_tcp.close(state.listener)
+    Enum.each(Map.keys(state.peers), &Peer.part(&1, :stopped))
+    timer = Process.send_after(self(), :stop_timeout, @stop_ms)
+    await_peers(state)
+    Process.cancel_timer(timer)
+  end
+
+  defp await_peers(%{peers: peers}) when peers == %{}, do: :ok
+
+  defp await_peers(state) do
+    receive do
+      {:DOWN, _ref, :process, pid, reason} ->
+        state = %{state | peers: Map.delete(state.peers, pid)}
+        await_peers(remove(state, pid, why(reason)))
+
+      {:"$gen_cast", {:ending, pid, why}} ->
+        await_peers(remove(state, pid, why))
+
+      :stop_timeout ->
+        :ok
+    end
+  end
+
+  ## Peers
+
+  defp start_peer(state, kind) do
+    options = %{state.options | refuse: if(kind == :refused, do: "full")}
+    {:ok, pid} = DynamicSupervisor.start_child(state.supervisor, {Peer, {self(), options}})
+    Process.monitor(pid)
+    {:reply, {:ok, pid}, %{state | peers: Map.put(state.peers, pid, kind)}}
+  end
+
+  defp remove(state, pid, why) do
+    case Enum.split_with(state.connections, &(&1.pid == pid)) do
+      {[connection], others} ->
+        publish(state, {:disconnected, why}, connection)
+        %{state | connections: others}
+
+      {[], _all} ->
+        state
+    end
+  end
+
+  defp publish(state, event, connection) do
+    for {_ref, pid} <- state.subscribers, do: send(pid, {:wasgo_godot, event, connection})
+  end
+
+  defp forget(ref, timer) do
+    Process.demonitor(ref, [:flush])
+    Process.cancel_timer(timer)
+  end
+
+  defp why({:shutdown, {:wasgo_godot, why}}), do: why
+  defp why(:shutdown), do: :stopped
+  defp why(reason), do: {:crashed, reason}
+
+  ## The acceptor
+
+  defp start_acceptor(state) do
+    server = self()
+    %{state | acceptor: spawn_link(fn -> accept(server, state.listener) end)}
+  end
+
+  defp accept(server, listener) do
+    case :gen_tcp.accept(listener) do
+      {:ok, socket} ->
+        case GenServer.call(server, :peer, :infinity) do
+          {:ok, pid} -> Peer.give_socket(pid, socket)
+          :full -> :gen_tcp.close(socket)
+        end
+
+      {:error, reason} when reason in [:closed, :einval] ->
+        exit(:closed)
+
+      # Out of descriptors, or the peer gave up: it may be well again soon.
+      {:error, reason} ->
+        Logger.warning("Wasgo.Godot: cannot accept: #{:inet.format_error(reason)}")
+        receive after: (@accept_pause_ms -> :ok)
+    end
+
+    accept(server, listener)
+  end
+end

@@ -1,0 +1,163 @@
+defmodule Wasgo.Pipeline do
+  @moduledoc """
+  Runs stages as a lazy Elixir stream.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> [{Wasgo.Stages.Generate, plan: plan, chunks: [{0, 0}, {1, 0}]}]
+      ...> |> Wasgo.Pipeline.stream()
+      ...> |> Enum.map(fn {:ok, buffer} -> buffer.payload.coordinate end)
+      [{0, 0}, {1, 0}]
+
+  Elements are `{:ok, buffer}`, and `{:error, exception}` where a buffer failed; an error passes through the stages behind it
+  unchanged. Nothing runs before the stream is consumed, and nothing runs ahead of the consumer but what a source says of itself:
+  a slow consumer slows the source. However the stream ends, every stage that began is terminated.
+  """
+
+  alias Wasgo.{Buffer, Stage}
+
+  @typedoc "An element of the stream."
+  @type element :: {:ok, Buffer.t()} | {:error, Exception.t()}
+
+  @doc """
+  A stream through `stages`: the first is a source stage or any enumerable of buffers, the others are filters and sinks.
+
+  Raises `ArgumentError` at once if a stage or an option of one is wrong.
+  """
+  @spec stream([Stage.spec() | Enumerable.t()]) :: Enumerable.t()
+  def stream([first | rest]) do
+    Enum.reduce(rest, begin(first), fn stage, stream -> through(stream, stage) end)
+  end
+
+  @doc """
+  As `stream/1`, but its elements are plain buffers, and the first error is raised.
+  """
+  @spec stream!([Stage.spec() | Enumerable.t()]) :: Enumerable.t()
+  def stream!(stages), do: stages |> stream() |> Stream.map(&bang!/1)
+
+  @doc """
+  The stream `enumerable` through one more stage. Its elements are buffers, or what `stream/1` gives.
+  """
+  @spec through(Enumerable.t(), Stage.spec()) :: Enumerable.t()
+  def through(enumerable, stage) do
+    {module, options} = Stage.check!(stage)
+
+    if Stage.source?(module) do
+      raise ArgumentError, "#{inspect(module)} is a source: it can only be the first stage"
+    end
+
+    Stream.transform(
+      enumerable,
+      fn -> start(module, options) end,
+      fn element, state -> handle(module, element(element), state) end,
+      fn state -> finish(module, state) end,
+      fn state -> terminate(module, state) end
+    )
+  end
+
+  @doc """
+  Runs a stream to its end and says what came of it: how many buffers, and the first error.
+
+      iex> Wasgo.Pipeline.run([Wasgo.Buffer.new("a"), Wasgo.Buffer.new("b")])
+      {:ok, 2}
+  """
+  @spec run(Enumerable.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
+  def run(stream) do
+    Enum.reduce_while(stream, {:ok, 0}, fn element, {:ok, count} ->
+      case element(element) do
+        {:ok, _buffer} -> {:cont, {:ok, count + 1}}
+        {:error, exception} -> {:halt, {:error, exception}}
+      end
+    end)
+  end
+
+  defp begin(first) do
+    if source_spec?(first) do
+      {module, options} = Stage.check!(first)
+      source(module, options)
+    else
+      unless Enumerable.impl_for(first) do
+        raise ArgumentError,
+              "a pipeline begins with a source stage or an enumerable of buffers, not #{inspect(first)}"
+      end
+
+      Stream.map(first, &element/1)
+    end
+  end
+
+  defp source_spec?({module, options}) when is_atom(module) and is_list(options),
+    do: source_module?(module)
+
+  defp source_spec?(module) when is_atom(module), do: source_module?(module)
+  defp source_spec?(_other), do: false
+
+  defp source_module?(module) do
+    (Code.ensure_loaded?(module) and Stage.source?(module)) ||
+      raise ArgumentError, "#{inspect(module)} is no source, so a pipeline can't begin with it"
+  end
+
+  # States of a stage within the stream: `{:failed, exception}` before its error was told, `{:running, state}`, `:stopped`.
+
+  defp source(module, options) do
+    Stream.resource(
+      fn -> start(module, options) end,
+      fn state -> demand(module, state) end,
+      fn state -> terminate(module, state) end
+    )
+  end
+
+  defp demand(_module, :stopped), do: {:halt, :stopped}
+  defp demand(_module, {:ended, state}), do: {:halt, {:running, state}}
+  defp demand(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
+
+  defp demand(module, {:running, state}) do
+    case module.handle_demand(1, state) do
+      {:end_of_stream, buffers, state} -> {oks(buffers), {:ended, state}}
+      result -> emit(module, result)
+    end
+  end
+
+  defp start(module, options) do
+    case module.init(options) do
+      {:ok, state} -> {:running, state}
+      {:error, exception} -> {:failed, exception}
+    end
+  end
+
+  defp handle(_module, _element, :stopped), do: {:halt, :stopped}
+  defp handle(_module, _element, {:failed, exception}), do: {[{:error, exception}], :stopped}
+  defp handle(_module, {:error, exception}, state), do: {[{:error, exception}], state}
+
+  defp handle(module, {:ok, buffer}, {:running, state}) do
+    emit(module, module.handle_buffer(buffer, state))
+  end
+
+  defp finish(_module, :stopped), do: {[], :stopped}
+  defp finish(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
+  defp finish(module, {:running, state}), do: emit(module, module.handle_end_of_stream(state))
+
+  defp emit(_module, {:ok, buffers, state}), do: {oks(buffers), {:running, state}}
+  defp emit(_module, {:error, exception, state}), do: {[{:error, exception}], {:running, state}}
+
+  defp emit(module, {:stop, exception, state}) do
+    module.terminate(state)
+    {[{:error, exception}], :stopped}
+  end
+
+  defp oks(buffers), do: Enum.map(buffers, &{:ok, &1})
+
+  defp terminate(module, {ended, state}) when ended in [:running, :ended],
+    do: module.terminate(state)
+
+  defp terminate(_module, _not_running), do: :ok
+
+  defp element({:ok, %Buffer{}} = element), do: element
+  defp element({:error, exception} = element) when is_exception(exception), do: element
+  defp element(%Buffer{} = buffer), do: {:ok, buffer}
+
+  defp element(other) do
+    raise ArgumentError, "a pipeline carries Wasgo.Buffer structs, and got #{inspect(other)}"
+  end
+
+  defp bang!({:ok, buffer}), do: buffer
+  defp bang!({:error, exception}), do: raise(exception)
+end

@@ -1,0 +1,92 @@
+defmodule Wasgo.Stages.Generate do
+  @moduledoc """
+  A source that generates chunks, in the order in which they are asked for.
+
+    * `:plan` - a `Wasgo.Gen.Plan`; required
+    * `:chunks` - an enumerable of coordinates `{x, z}`; required
+    * `:max_in_flight` - chunks that are generated at once, 4 unless given: the native threads stay busy while the stages
+      behind work, and no more than this is ever ahead of them
+
+  Payloads are `Wasgo.Gen.Chunk`; the metadata has `:coordinate`.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> [{:ok, buffer}] = Enum.to_list(Wasgo.Pipeline.stream([{Wasgo.Stages.Generate, plan: plan, chunks: [{3, -2}]}]))
+      iex> {buffer.payload.coordinate, buffer.metadata}
+      {{3, -2}, %{coordinate: {3, -2}}}
+  """
+
+  use Wasgo.Stage
+
+  alias Wasgo.{Buffer, Gen}
+  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Native.Result
+
+  @impl true
+  def options do
+    [
+      plan: [type: {:struct, Plan}, required: true],
+      chunks: [type: :enumerable, required: true],
+      max_in_flight: [type: {:range, 1..256}, default: 4]
+    ]
+  end
+
+  @impl true
+  def init(options) do
+    # The coordinates are taken as they are needed, so that there may be endlessly many.
+    next = &Enumerable.reduce(options.chunks, &1, fn coordinate, _ -> {:suspend, coordinate} end)
+    {:ok, %{plan: options.plan, next: next, most: options.max_in_flight, in_flight: :queue.new()}}
+  end
+
+  @impl true
+  def handle_demand(_size, state) do
+    state = fill(state)
+
+    case :queue.out(state.in_flight) do
+      {:empty, _queue} ->
+        {:end_of_stream, [], state}
+
+      {{:value, {coordinate, started}}, rest} ->
+        state = %{state | in_flight: rest}
+
+        case Result.await(started) do
+          {:ok, native} -> {:ok, [buffer(Chunk.new(state.plan, coordinate, native))], state}
+          {:error, exception} -> {:error, exception, state}
+        end
+    end
+  end
+
+  @impl true
+  def terminate(state) do
+    # What was begun answers this process in any case.
+    for {_coordinate, started} <- :queue.to_list(state.in_flight), do: Result.await(started)
+    if state.next, do: state.next.({:halt, nil})
+    :ok
+  end
+
+  defp fill(%{next: nil} = state), do: state
+
+  defp fill(state) do
+    if :queue.len(state.in_flight) >= state.most do
+      state
+    else
+      case state.next.({:cont, nil}) do
+        {:suspended, coordinate, next} ->
+          entry = {coordinate, start(state.plan, coordinate)}
+          fill(%{state | next: next, in_flight: :queue.in(entry, state.in_flight)})
+
+        {done, _} when done in [:done, :halted] ->
+          %{state | next: nil}
+      end
+    end
+  end
+
+  defp start(plan, {x, z} = coordinate) when is_integer(x) and is_integer(z),
+    do: Gen.start(plan, coordinate)
+
+  defp start(_plan, other) do
+    message = "a chunk's coordinate is {x, z}, two integers, and not #{inspect(other)}"
+    {:error, %{kind: :plan, reason: :invalid, field: "coordinate", message: message}}
+  end
+
+  defp buffer(chunk), do: %Buffer{payload: chunk, metadata: %{coordinate: chunk.coordinate}}
+end
