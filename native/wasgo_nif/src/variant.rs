@@ -11,19 +11,12 @@ mod encode;
 mod errors;
 mod shapes;
 
-use rustler::{Binary, Encoder, Env, NewBinary, Resource, ResourceArc, Term};
+use rustler::{Binary, Encoder, Env, Term};
 use wasgo_wire::variant::Limits;
 
 use budget::Budget;
 
-/// From this size in bytes on, an encoded value leaves as it is in place of being copied to the BEAM.
-const LARGE: usize = 4096;
-
-/// An encoded value that binaries refer to.
-struct Encoded(Vec<u8>);
-
-#[rustler::resource_impl]
-impl Resource for Encoded {}
+use crate::bytes;
 
 /// `{:ok, binary}`, `{:error, {reason, path}}` or `:over_budget`.
 #[rustler::nif]
@@ -65,7 +58,7 @@ fn variant_decode_dirty<'a>(
 
 fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
     match encode::encode(term, limits, budget) {
-        Ok(bytes) => (atoms::ok(), binary(env, bytes)).encode(env),
+        Ok(encoded) => (atoms::ok(), bytes::binary(env, encoded)).encode(env),
         Err(failed) => failed.to_term(env),
     }
 }
@@ -76,18 +69,4 @@ fn decode<'a>(env: Env<'a>, input: Binary<'a>, limits: Limits, keep_order: bool,
         Ok((term, used)) => (atoms::ok(), term, used).encode(env),
         Err(stop) => stop.to_term(env),
     }
-}
-
-fn binary<'a>(env: Env<'a>, mut bytes: Vec<u8>) -> Term<'a> {
-    if bytes.len() < LARGE {
-        return new_binary(env, &bytes);
-    }
-    bytes.shrink_to_fit();
-    ResourceArc::new(Encoded(bytes)).make_binary(env, |encoded| &encoded.0).to_term(env)
-}
-
-fn new_binary<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
-    let mut binary = NewBinary::new(env, bytes.len());
-    binary.as_mut_slice().copy_from_slice(bytes);
-    binary.into()
 }

@@ -3,10 +3,11 @@
 use rustler::{Atom, Binary, Encoder, Env, Term};
 use wasgo_wire::variant::{Builder, ElementType, NodePath, PackedBytes, Type};
 
+use super::atoms;
 use super::budget::Budget;
 use super::errors::Stop;
 use super::shapes::{STRUCT_UNITS, Shape, float_term, make_struct};
-use super::{atoms, new_binary};
+use crate::bytes::copy;
 
 /// Packed data up to this size in bytes is copied: it is then as small on the heap as a reference would be, and does not
 /// keep the whole input alive.
@@ -35,7 +36,7 @@ impl<'a, 'b> Terms<'a, 'b> {
 
     fn text(&mut self, text: &str) -> Made<'a> {
         self.budget.spend_bytes(text.len())?;
-        Ok(new_binary(self.env, text.as_bytes()))
+        Ok(copy(self.env, text.as_bytes()))
     }
 
     /// A struct of up to four members.
@@ -184,7 +185,7 @@ impl<'a> Builder for Terms<'a, '_> {
             }
             _ => None,
         };
-        let data = part.map_or_else(|| new_binary(self.env, data.as_ref()), |part| part.to_term(self.env));
+        let data = part.map_or_else(|| copy(self.env, data.as_ref()), |part| part.to_term(self.env));
         self.term((atoms::of_type(ty), data))
     }
 

@@ -5,14 +5,21 @@ use wasgo_wasm::{Callback, ExternInfo, Module};
 
 use super::engine;
 use crate::atoms;
-use crate::fault;
 use crate::later::Waiting;
+use crate::{bytes, fault};
 
 /// A module's resource.
 pub struct ModuleResource(pub Module);
 
 #[rustler::resource_impl]
 impl Resource for ModuleResource {}
+
+impl Drop for ModuleResource {
+    fn drop(&mut self) {
+        // The last of a module's handles unmaps its code.
+        bytes::reap(self.0.clone());
+    }
+}
 
 /// Compiles on a thread for that; always answers later.
 #[rustler::nif]
