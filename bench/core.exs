@@ -49,29 +49,66 @@ frame = Map.merge(fields, %{"t" => kind, "seq" => 1})
 encoded = Wasgo.Godot.Variant.encode!(frame)
 {:ok, store} = Wasgo.Store.open(:memory)
 :ok = Wasgo.Store.batch(store, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
-{:ok, _} = Wasgo.Store.execute_many(store, "INSERT INTO t VALUES (?, ?)", for(n <- 1..1000, do: [n, "name #{n}"]))
+
+{:ok, _} =
+  Wasgo.Store.execute_many(
+    store,
+    "INSERT INTO t VALUES (?, ?)",
+    for(n <- 1..1000, do: [n, "name #{n}"])
+  )
+
 {:ok, namer} = Wasgo.Service.start_link(module: guest.("services/namer.wasm"), ready: "READY")
 
 IO.puts("| | p50, us | p99, us |\n| --- | --- | --- |")
 Bench.each("call of `add(i64, i64)`", 50_000, fn -> Instance.call(instance, "add", [40, 2]) end)
 Bench.each("new instance, 1 page", 5_000, fn -> Instance.new(module) end)
-Bench.each("`_notification`, one row (AssemblyScript)", 20_000, fn -> Wasgo.Script.notify(wander, 17, row) end)
-Bench.each("`_notification`, 1,000 rows in one crossing", 200, fn -> Wasgo.Script.notify_many(wander, 17, thousand) end)
-Bench.each("`process` over a chunk's instance table (C)", 5_000, fn -> Wasgo.Script.process(thin, chunk.scatter) end)
-Bench.each("chunk, 65 x 65, 5 octaves, with scatter", 200, fn -> Wasgo.Gen.chunk!(plan, {3, 4}) end)
-Bench.each("chunk to GLB", 200, fn -> chunk |> Wasgo.Gen.Chunk.to_scene() |> elem(1) |> Wasgo.Scene.to_glb!() end)
-Bench.each("chunk's frame, #{div(byte_size(encoded), 1000)} kB, encode", 2_000, fn -> Wasgo.Godot.Variant.encode!(frame) end)
+
+Bench.each("`_notification`, one row (AssemblyScript)", 20_000, fn ->
+  Wasgo.Script.notify(wander, 17, row)
+end)
+
+Bench.each("`_notification`, 1,000 rows in one crossing", 200, fn ->
+  Wasgo.Script.notify_many(wander, 17, thousand)
+end)
+
+Bench.each("`process` over a chunk's instance table (C)", 5_000, fn ->
+  Wasgo.Script.process(thin, chunk.scatter)
+end)
+
+Bench.each("chunk, 65 x 65, 5 octaves, with scatter", 200, fn ->
+  Wasgo.Gen.chunk!(plan, {3, 4})
+end)
+
+Bench.each("chunk to GLB", 200, fn ->
+  chunk |> Wasgo.Gen.Chunk.to_scene() |> elem(1) |> Wasgo.Scene.to_glb!()
+end)
+
+Bench.each("chunk's frame, #{div(byte_size(encoded), 1000)} kB, encode", 2_000, fn ->
+  Wasgo.Godot.Variant.encode!(frame)
+end)
+
 Bench.each("chunk's frame, decode", 2_000, fn -> Wasgo.Godot.Variant.decode!(encoded) end)
-Bench.each("select by primary key", 3_000, fn -> Wasgo.Store.query!(store, "SELECT name FROM t WHERE id = ?", [500]) end)
-Bench.each("service: one line and its answer", 3_000, fn -> Wasgo.Service.request(namer, "1 2 0.0 30.0 12.0 0.1 40 9") end)
+
+Bench.each("select by primary key", 3_000, fn ->
+  Wasgo.Store.query!(store, "SELECT name FROM t WHERE id = ?", [500])
+end)
+
+Bench.each("service: one line and its answer", 3_000, fn ->
+  Wasgo.Service.request(namer, "1 2 0.0 30.0 12.0 0.1 40 9")
+end)
 
 spins = for _ <- 1..20, do: Instance.new!(module)
 
 late =
   for spin <- spins do
-    {time, {:error, %Wasgo.LimitError{}}} = :timer.tc(fn -> Instance.call(spin, "spin", [], timeout: 50) end)
+    {time, {:error, %Wasgo.LimitError{}}} =
+      :timer.tc(fn -> Instance.call(spin, "spin", [], timeout: 50) end)
+
     time - 50_000
   end
   |> Enum.sort()
 
-Bench.row("endless loop with a limit of 50 ms: stopped after the limit by", [Enum.at(late, 10), List.last(late)])
+Bench.row("endless loop with a limit of 50 ms: stopped after the limit by", [
+  Enum.at(late, 10),
+  List.last(late)
+])

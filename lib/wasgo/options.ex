@@ -90,7 +90,7 @@ defmodule Wasgo.Options do
   defp describe(:keyword), do: "a keyword list"
   defp describe(:map), do: "a map"
   defp describe(:enumerable), do: "an enumerable"
-  defp describe({:range, first..last}), do: "an integer from #{first} to #{last}"
+  defp describe({:range, first..last//_}), do: "an integer from #{first} to #{last}"
   defp describe({:in, list}), do: "one of #{Enum.map_join(list, ", ", &inspect/1)}"
   defp describe({:struct, module}), do: "a #{inspect(module)}"
   defp describe({:function, arity}), do: "a function of #{arity} arguments"

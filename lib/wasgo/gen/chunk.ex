@@ -198,7 +198,7 @@ defmodule Wasgo.Gen.Chunk do
   """
   @spec height(t(), non_neg_integer(), non_neg_integer()) :: float()
   def height(%__MODULE__{samples: samples, heights: heights}, column, row)
-      when column in 0..(samples - 1) and row in 0..(samples - 1) do
+      when column in 0..(samples - 1)//1 and row in 0..(samples - 1)//1 do
     <<height::float-32-little>> = binary_part(heights, 4 * (row * samples + column), 4)
     height
   end

@@ -188,7 +188,8 @@ defmodule Wasgo.Godot.VariantTest do
 
       small = Variant.encode!([{:packed_int32, binary_part(data, 0, 64)}, {:packed_byte, data}])
       [{:packed_int32, decoded}, _] = Variant.decode!(small)
-      assert :binary.referenced_byte_size(decoded) == 64
+      # How much a small binary takes is the VM's affair; it must not hold the whole input.
+      assert :binary.referenced_byte_size(decoded) < 1000
     end
 
     test "do not make atoms" do
