@@ -28,7 +28,23 @@ set_up() {
   fi
 
   [ ${#problems[@]} -eq 0 ] || give_up
+  fetch_optional
 }
+
+# Where Hex is there and answers, the optional dependencies are fetched, and compiled in from then on (mix.exs looks for what was
+# fetched). Where it is not, Wasgo is built without them: that must not stop anything.
+fetch_optional() {
+  if [ "${WASGO_OPTIONAL_DEPS:-}" = 0 ] || [ -f mix.lock ] || ! has_hex; then return; fi
+  say "Hex is there: fetching the optional dependencies"
+  if ! WASGO_OPTIONAL_DEPS=1 timeout 120 mix deps.get </dev/null; then
+    # Without the lock they are not listed.
+    rm -f mix.lock
+    say "they cannot be fetched now: building without them"
+  fi
+}
+
+# Asked outside of the project, which would be read first.
+has_hex() { (cd / && mix archive </dev/null 2>/dev/null) | grep -q '^\* hex-'; }
 
 # Says all that stands in the way, not only the first thing.
 give_up() {

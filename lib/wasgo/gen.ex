@@ -20,7 +20,7 @@ defmodule Wasgo.Gen do
   alias Wasgo.Scene
 
   @plan_options [
-    seed: [type: {:range, 0..0xFFFF_FFFF_FFFF_FFFF}, required: true],
+    seed: [type: :any, required: true],
     chunk_size: [type: :any, default: 64.0],
     samples: [type: :any, default: 65],
     terrain: [type: :keyword, default: []],
@@ -53,9 +53,19 @@ defmodule Wasgo.Gen do
 
     native = %{options | scatter: if(options.scatter == :default, do: nil, else: options.scatter)}
 
-    with {:ok, {resource, props, water_level, rules}} <- Result.await(Native.gen_plan(native)) do
+    with :ok <- check_seed(options.seed),
+         {:ok, {resource, props, water_level, rules}} <- Result.await(Native.gen_plan(native)) do
       {:ok, Plan.new(resource, options, props, water_level, rules)}
     end
+  end
+
+  @seeds 0..0xFFFF_FFFF_FFFF_FFFF
+
+  defp check_seed(seed) when is_integer(seed) and seed in @seeds, do: :ok
+
+  defp check_seed(seed) do
+    message = "seed is #{inspect(seed)}, allowed: an integer from 0 to #{@seeds.last}"
+    {:error, %Wasgo.PlanError{reason: :out_of_range, field: "seed", message: message}}
   end
 
   @doc "As `plan/1`, but raises."
