@@ -11,6 +11,7 @@ defmodule Wasgo.Native do
   end
 
   def wasm_compile(_source), do: nif()
+  def wasm_compile_dirty(_source), do: nif()
   def wasm_instantiate(_module, _limits, _timeout_ms), do: nif()
   def wasm_call(_instance, _name, _arguments, _timeout_ms), do: nif()
   def wasm_status(_instance), do: nif()
@@ -24,7 +25,9 @@ defmodule Wasgo.Native do
   def script_new(_module, _limits), do: nif()
   def script_info(_script, _timeout_ms), do: nif()
   def script_notify(_script, _what, _rows, _timeout_ms), do: nif()
+  def script_notify_dirty(_script, _what, _rows, _timeout_ms), do: nif()
   def script_process(_script, _input, _timeout_ms), do: nif()
+  def script_process_dirty(_script, _input, _timeout_ms), do: nif()
 
   def service_start(_module, _arguments, _environment, _limits, _credit), do: nif()
   def service_write(_service, _input), do: nif()
@@ -36,8 +39,11 @@ defmodule Wasgo.Native do
   def store_close(_store), do: nif()
   def store_token(_store), do: nif()
   def store_execute(_store, _token, _sql, _parameters, _timeout_ms), do: nif()
+  def store_execute_dirty(_store, _token, _sql, _parameters, _timeout_ms), do: nif()
   def store_query(_store, _token, _sql, _parameters, _limits, _timeout_ms), do: nif()
+  def store_query_dirty(_store, _token, _sql, _parameters, _limits, _timeout_ms), do: nif()
   def store_batch(_store, _token, _sql, _timeout_ms), do: nif()
+  def store_batch_dirty(_store, _token, _sql, _timeout_ms), do: nif()
   def store_execute_many(_store, _token, _sql, _rows, _timeout_ms), do: nif()
   def store_transaction(_store, _token, _step, _timeout_ms), do: nif()
 

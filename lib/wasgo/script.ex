@@ -23,7 +23,7 @@ defmodule Wasgo.Script do
   """
 
   alias Wasgo.Native
-  alias Wasgo.Native.Result
+  alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Wasm.{Limits, Module}
 
   @enforce_keys [:resource, :ref, :module, :name, :columns, :exports]
@@ -78,6 +78,9 @@ defmodule Wasgo.Script do
   }
 
   @default_timeout 5_000
+
+  # Above this, copying a buffer takes longer than a scheduler should be held.
+  @copy_on_scheduler 262_144
 
   @new_options [
     name: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
@@ -162,8 +165,14 @@ defmodule Wasgo.Script do
   @spec notify_many(t(), what(), [row()], keyword()) ::
           {:ok, [{:ok, row() | nil} | {:error, Exception.t()}]} | {:error, Exception.t()}
   def notify_many(%__MODULE__{} = script, what, rows, options \\ []) when is_list(rows) do
+    timeout = timeout(options, "notify_many/4")
+
     native =
-      Native.script_notify(script.resource, number(what), rows, timeout(options, "notify_many/4"))
+      if Weight.heavy?(rows) do
+        Native.script_notify_dirty(script.resource, number(what), rows, timeout)
+      else
+        Native.script_notify(script.resource, number(what), rows, timeout)
+      end
 
     with {:ok, answers} <- Result.await(native) do
       {:ok, Enum.map(answers, &answer(script, &1))}
@@ -194,7 +203,13 @@ defmodule Wasgo.Script do
   """
   @spec process(t(), binary(), keyword()) :: {:ok, binary()} | {:error, Exception.t()}
   def process(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
-    Result.await(Native.script_process(script.resource, input, timeout(options, "process/3")))
+    timeout = timeout(options, "process/3")
+
+    if byte_size(input) <= @copy_on_scheduler do
+      Result.await(Native.script_process(script.resource, input, timeout))
+    else
+      Result.await(Native.script_process_dirty(script.resource, input, timeout))
+    end
   end
 
   @doc """

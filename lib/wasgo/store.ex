@@ -40,7 +40,7 @@ defmodule Wasgo.Store do
   """
 
   alias Wasgo.Native
-  alias Wasgo.Native.Result
+  alias Wasgo.Native.{Result, Weight}
 
   @enforce_keys [:resource, :ref, :location]
   defstruct [:resource, :ref, :location, :token]
@@ -135,7 +135,15 @@ defmodule Wasgo.Store do
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
   def execute(%__MODULE__{} = store, sql, parameters \\ [], options \\ []) when is_binary(sql) do
     %{timeout: timeout} = options!(options, @call_options, "execute/4")
-    executed(Native.store_execute(store.resource, store.token, sql, parameters, timeout))
+    %{resource: resource, token: token} = store
+
+    executed(
+      if Weight.heavy?(sql, parameters) do
+        Native.store_execute_dirty(resource, token, sql, parameters, timeout)
+      else
+        Native.store_execute(resource, token, sql, parameters, timeout)
+      end
+    )
   end
 
   @doc "As `execute/4`, but raises."
@@ -166,8 +174,15 @@ defmodule Wasgo.Store do
     %{timeout: timeout, max_rows: rows, max_bytes: bytes} =
       options!(options, @query_options, "query/4")
 
+    %{resource: resource, token: token} = store
+    limits = {rows, bytes}
+
     native =
-      Native.store_query(store.resource, store.token, sql, parameters, {rows, bytes}, timeout)
+      if Weight.heavy?(sql, parameters) do
+        Native.store_query_dirty(resource, token, sql, parameters, limits, timeout)
+      else
+        Native.store_query(resource, token, sql, parameters, limits, timeout)
+      end
 
     with {:ok, {columns, rows}} <- Result.await(native),
          do: {:ok, %{columns: columns, rows: rows}}
@@ -188,7 +203,15 @@ defmodule Wasgo.Store do
   @spec batch(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def batch(%__MODULE__{} = store, sql, options \\ []) when is_binary(sql) do
     %{timeout: timeout} = options!(options, @call_options, "batch/3")
-    done(Native.store_batch(store.resource, store.token, sql, timeout))
+    %{resource: resource, token: token} = store
+
+    done(
+      if Weight.heavy?(sql, []) do
+        Native.store_batch_dirty(resource, token, sql, timeout)
+      else
+        Native.store_batch(resource, token, sql, timeout)
+      end
+    )
   end
 
   @doc """

@@ -4,7 +4,7 @@ defmodule Wasgo.Wasm.Module do
 
       iex> {:ok, module} = Wasgo.Wasm.Module.compile(~s|(module (func (export "one") (result i32) i32.const 1))|)
       iex> module.exports
-      [%{name: "one", kind: :func, type: "() -> (i32)"}]
+      [%{name: "one", kind: :func, type: "() -> i32"}]
 
   Compiling runs on threads of the engine, never on a scheduler. A module is shared by all processes of the VM, costs nothing
   to send, and is freed when nobody refers to it any more.
@@ -17,7 +17,7 @@ defmodule Wasgo.Wasm.Module do
   defstruct [:resource, :ref, :imports, :exports, :size]
 
   @typedoc """
-  An import (with `module`) or export: its kind and its type as text, such as `"(i32, i32) -> (i64)"`.
+  An import (with `module`) or export: its kind and its type as text, such as `"(i32, i32) -> i64"`.
   """
   @type extern :: %{
           optional(:module) => String.t(),
@@ -48,7 +48,7 @@ defmodule Wasgo.Wasm.Module do
   """
   @spec compile(binary()) :: {:ok, t()} | {:error, Exception.t()}
   def compile(source) when is_binary(source) do
-    with {:ok, {resource, {imports, exports, size}}} <- Result.await(Native.wasm_compile(source)) do
+    with {:ok, {resource, {imports, exports, size}}} <- Result.await(start(source)) do
       {:ok,
        %__MODULE__{
          resource: resource,
@@ -59,6 +59,10 @@ defmodule Wasgo.Wasm.Module do
        }}
     end
   end
+
+  # Above this, copying the source takes longer than a scheduler may be held.
+  defp start(source) when byte_size(source) <= 1_048_576, do: Native.wasm_compile(source)
+  defp start(source), do: Native.wasm_compile_dirty(source)
 
   @doc "As `compile/1`, but raises."
   @spec compile!(binary()) :: t()

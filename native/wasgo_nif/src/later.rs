@@ -10,8 +10,7 @@ use std::sync::OnceLock;
 use rustler::{Encoder, Env, LocalPid, Monitor, OwnedEnv, Reference, Resource, ResourceArc, Term};
 use wasgo_wasm::{Callback, Canceller, Error, Started};
 
-use crate::atoms;
-use crate::fault;
+use crate::{atoms, fault, jobs};
 
 /// Something under way for a process. It lives as long as the work does.
 struct UnderWay(OnceLock<Canceller>);
@@ -57,11 +56,38 @@ impl Waiting {
     }
 }
 
+/// Terms made for results up to this weight, in bytes, take well under a millisecond.
+const LIGHT: usize = 32 << 10;
+
+/// As [`start`], for results that may be many terms: a heavy one is made into terms on another thread.
+pub fn start_heavy<'a, T: Send + 'static>(
+    env: Env<'a>,
+    weight: fn(&T) -> usize,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+    begin: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>> + '_>) -> Started<Result<T, Error>>,
+) -> Term<'a> {
+    start_with(env, encode, begin, |env, result| match result {
+        Ok(value) if weight(&value) > LIGHT => {
+            jobs::start(env, move || value, move |env, value| outcome(env, Ok(value), encode))
+        }
+        light => outcome(env, light, encode),
+    })
+}
+
 /// Starts something, and answers by its result or by a reference.
 pub fn start<'a, T: Send + 'static>(
     env: Env<'a>,
     encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
     begin: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>> + '_>) -> Started<Result<T, Error>>,
+) -> Term<'a> {
+    start_with(env, encode, begin, |env, result| outcome(env, result, encode))
+}
+
+fn start_with<'a, T: Send + 'static>(
+    env: Env<'a>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+    begin: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>> + '_>) -> Started<Result<T, Error>>,
+    done: impl FnOnce(Env<'a>, Result<T, Error>) -> Term<'a>,
 ) -> Term<'a> {
     let waiting: Cell<Option<(Reference<'a>, ResourceArc<UnderWay>)>> = Cell::new(None);
     let later = || -> Callback<Result<T, Error>> {
@@ -75,7 +101,7 @@ pub fn start<'a, T: Send + 'static>(
         })
     };
     match begin(Box::new(later)) {
-        Started::Done(result) => outcome(env, result, encode),
+        Started::Done(result) => done(env, result),
         Started::Running(canceller) => match waiting.take() {
             Some((reference, under_way)) => {
                 let _ = under_way.0.set(canceller);

@@ -68,7 +68,7 @@ struct InstancesTerm<'a> {
 }
 
 /// Writes a scene as GLB, in the pool. The term's structure is copied for that; its binaries are not.
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn scene_to_glb<'a>(env: Env<'a>, scene: Term<'a>) -> Term<'a> {
     let owned = OwnedEnv::new();
     let saved = owned.save(scene);
@@ -86,7 +86,7 @@ fn scene_to_glb<'a>(env: Env<'a>, scene: Term<'a>) -> Term<'a> {
 }
 
 /// Checks a scene, in the pool; answers `{:ok, {meshes, surfaces, vertices, triangles, nodes, instances}}`.
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn scene_validate<'a>(env: Env<'a>, scene: Term<'a>) -> Term<'a> {
     let owned = OwnedEnv::new();
     let saved = owned.save(scene);

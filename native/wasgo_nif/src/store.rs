@@ -81,10 +81,36 @@ fn store_token<'a>(env: Env<'a>, store: ResourceArc<StoreResource>) -> ResourceA
     token
 }
 
+// SQL and parameters are copied for the database's thread. Those of a few hundred KiB are copied at once; for more the caller picks
+// the twins that run on a dirty scheduler.
+
 type MaybeToken = Option<ResourceArc<TokenResource>>;
 
 #[rustler::nif]
 fn store_execute<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    execute(env, store, token, sql, parameters, timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn store_execute_dirty<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    execute(env, store, token, sql, parameters, timeout_ms)
+}
+
+fn execute<'a>(
     env: Env<'a>,
     store: ResourceArc<StoreResource>,
     token: MaybeToken,
@@ -108,6 +134,31 @@ fn store_query<'a>(
     (max_rows, max_bytes): (usize, usize),
     timeout_ms: u64,
 ) -> Term<'a> {
+    query(env, store, token, sql, parameters, (max_rows, max_bytes), timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn store_query_dirty<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    (max_rows, max_bytes): (usize, usize),
+    timeout_ms: u64,
+) -> Term<'a> {
+    query(env, store, token, sql, parameters, (max_rows, max_bytes), timeout_ms)
+}
+
+fn query<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    parameters: Term<'a>,
+    (max_rows, max_bytes): (usize, usize),
+    timeout_ms: u64,
+) -> Term<'a> {
     match params(parameters) {
         Ok(parameters) => {
             let request = Request::query_within(sql, parameters, Limits { max_rows, max_bytes });
@@ -119,6 +170,27 @@ fn store_query<'a>(
 
 #[rustler::nif]
 fn store_batch<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    timeout_ms: u64,
+) -> Term<'a> {
+    batch(env, store, token, sql, timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn store_batch_dirty<'a>(
+    env: Env<'a>,
+    store: ResourceArc<StoreResource>,
+    token: MaybeToken,
+    sql: String,
+    timeout_ms: u64,
+) -> Term<'a> {
+    batch(env, store, token, sql, timeout_ms)
+}
+
+fn batch<'a>(
     env: Env<'a>,
     store: ResourceArc<StoreResource>,
     token: MaybeToken,

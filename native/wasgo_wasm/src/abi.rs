@@ -79,6 +79,7 @@ impl Core {
         match notification.call_async(&mut self.store, (what, place, row.len() as u32)).await {
             Ok(0) => Ok(None),
             Ok(span) => {
+                self.before_copying(span & 0xffff_ffff).await;
                 let answer = self.span(span, crate::row::MAX_BYTES as u64)?;
                 let at = answers.len();
                 answers.extend_from_slice(answer);
@@ -96,7 +97,10 @@ impl Core {
         };
         let place = self.place(input).await?;
         match process.call_async(&mut self.store, (place, input.len() as u32)).await {
-            Ok(span) => self.span(span, self.store.data().limiter.limits.result).map(<[u8]>::to_vec),
+            Ok(span) => {
+                self.before_copying(span & 0xffff_ffff).await;
+                self.span(span, self.store.data().limiter.limits.result).map(<[u8]>::to_vec)
+            }
             Err(error) => Err(self.guest_error(error)),
         }
     }
@@ -133,11 +137,16 @@ impl Core {
         if place % 8 != 0 {
             return Err(Error::contract(format!("wasgo_alloc({length}) returned {place}, which is no multiple of 8")));
         }
+        self.before_copying(length.into()).await;
         match self.bytes_mut(place.into(), length.into()) {
             Ok(room) => room.copy_from_slice(input),
             Err(error) => return Err(outside("wasgo_alloc returned a place", &error)),
         }
         Ok(place)
+    }
+
+    async fn before_copying(&mut self, bytes: u64) {
+        self.store.data_mut().limiter.before_copying(bytes).await;
     }
 
     /// The bytes of a packed span that the guest returned.

@@ -125,6 +125,20 @@ fn buffers_go_through() {
 }
 
 #[test]
+fn large_buffers_are_copied_in_the_pool() {
+    let echo = script(
+        r#"(module (memory (export "memory") 40) (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "process") (param i32 i32) (result i64)
+              (i64.or (i64.shl (i64.const 1024) (i64.const 32)) (i64.extend_i32_u (local.get 1)))))"#,
+    );
+    let run = |bytes: usize| wait(|later| echo.process(vec![7; bytes], CallOptions::default(), later));
+    let (small, inline) = (0..3).map(|_| run(1_000)).find(|(_, inline)| *inline).expect("one within a tick");
+    assert!(inline && small.unwrap() == vec![7; 1_000]);
+    let (large, inline) = run(2 << 20);
+    assert!(!inline && large.unwrap() == vec![7; 2 << 20]);
+}
+
+#[test]
 fn a_script_without_the_export_is_told_so() {
     let script = script(r#"(module (memory (export "memory") 1))"#);
     assert!(matches!(process(&script, b"x"), Err(Error::MissingExport { name, .. }) if name == "process"));

@@ -21,9 +21,18 @@ impl Drop for ModuleResource {
     }
 }
 
-/// Compiles on a thread for that; always answers later.
+/// Compiles on a thread for that; always answers later. For up to 1 MiB of source; the caller picks the twin for more.
 #[rustler::nif]
 fn wasm_compile<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
+    compile(env, &source)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_compile_dirty<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
+    compile(env, &source)
+}
+
+fn compile<'a>(env: Env<'a>, source: &Binary<'a>) -> Term<'a> {
     let engine = match engine() {
         Ok(engine) => engine,
         Err(error) => return fault::err(env, fault::wasm(env, error)),

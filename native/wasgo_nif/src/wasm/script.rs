@@ -34,7 +34,8 @@ fn info<'a>(env: Env<'a>, info: ScriptInfo) -> Term<'a> {
     (info.notification, info.process, info.columns).encode(env)
 }
 
-/// Notifies with each of `rows`; answers a list of `{:ok, row}`, `{:ok, nil}` and `{:error, fault}`.
+/// Notifies with each of `rows`; answers a list of `{:ok, row}`, `{:ok, nil}` and `{:error, fault}`. For few rows; the caller picks
+/// the twin for many.
 #[rustler::nif]
 fn script_notify<'a>(
     env: Env<'a>,
@@ -44,12 +45,30 @@ fn script_notify<'a>(
     timeout_ms: u64,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    match encode_rows(&rows) {
-        Ok(rows) => later::start(env, answers, |later| script.0.notify(what, rows, within(timeout_ms), later)),
+    notify(env, &script, what, &rows, timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn script_notify_dirty<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    what: i32,
+    rows: Vec<Vec<Term<'a>>>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    notify(env, &script, what, &rows, timeout_ms)
+}
+
+fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: &[Vec<Term<'a>>], timeout_ms: u64) -> Term<'a> {
+    match encode_rows(rows) {
+        Ok(rows) => {
+            later::start_heavy(env, weight, answers, |later| script.0.notify(what, rows, within(timeout_ms), later))
+        }
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
 }
 
+/// For up to 256 KiB; the caller picks the twin for more.
 #[rustler::nif]
 fn script_process<'a>(
     env: Env<'a>,
@@ -58,6 +77,20 @@ fn script_process<'a>(
     timeout_ms: u64,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
+    process(env, &script, &input, timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn script_process_dirty<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    input: Binary<'a>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    process(env, &script, &input, timeout_ms)
+}
+
+fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, timeout_ms: u64) -> Term<'a> {
     let input = input.as_slice().to_vec();
     later::start(env, bytes::binary, |later| script.0.process(input, within(timeout_ms), later))
 }
@@ -79,6 +112,10 @@ fn encode_rows(rows: &[Vec<Term<'_>>]) -> Result<Rows, Error> {
         encoded.spans.push((start, size));
     }
     Ok(encoded)
+}
+
+fn weight(answers: &Answers) -> usize {
+    answers.bytes.len() + 64 * answers.rows.len()
 }
 
 fn answers<'a>(env: Env<'a>, answers: Answers) -> Term<'a> {
