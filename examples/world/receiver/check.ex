@@ -37,7 +37,7 @@ defmodule Wasgo.Example.Receiver.Check do
   end
 
   @spec integer(map(), String.t(), Range.t()) :: result()
-  def integer(map, key, first..last) do
+  def integer(map, key, first..last//1) do
     case map do
       %{^key => value} when is_integer(value) and value >= first and value <= last -> :ok
       %{^key => value} when is_integer(value) -> outside(key, value, first, last)

@@ -48,7 +48,6 @@ defmodule Wasgo.Example.Receiver.Surfaces do
          :ok <- finite(surface, "normals"),
          {:ok, colors} <- Check.packed(surface, "colors", :packed_color),
          :ok <- one_each(colors, vertices, "colors"),
-         :ok <- finite(surface, "colors"),
          {:ok, indices} <- Check.packed(surface, "indices", :packed_int32),
          :ok <- threes(indices),
          :ok <- indices(surface["indices"], vertices),

@@ -32,6 +32,7 @@ defmodule Wasgo.GodotError do
     * `{:malformed, words}` - it sent what the protocol does not know
     * `{:too_large, limit}` - it declared a frame of more bytes than it may send
     * `{:socket, posix}` - the socket failed
+    * `:gone` - it had ended before the call; why is in the log, and was told to those who subscribed to its server
     * `{:crashed, term}` - the connection's process did; a fault of the library
   """
   @type why ::
@@ -46,6 +47,7 @@ defmodule Wasgo.GodotError do
           | {:malformed, String.t()}
           | {:too_large, limit :: pos_integer()}
           | {:socket, atom()}
+          | :gone
           | {:crashed, term()}
 
   @type reason ::
@@ -92,6 +94,7 @@ defmodule Wasgo.GodotError do
   def why({:malformed, words}), do: "it sent #{words}"
   def why({:too_large, limit}), do: "it declared a frame of more than #{limit} bytes"
   def why({:socket, posix}), do: "the socket failed: #{:inet.format_error(posix)}"
+  def why(:gone), do: "it had ended before"
   def why({:crashed, reason}), do: "its process crashed: #{inspect(reason, limit: 16)}"
   def why(other), do: inspect(other, limit: 16)
 end

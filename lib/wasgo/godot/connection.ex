@@ -144,7 +144,7 @@ defmodule Wasgo.Godot.Connection do
     GenServer.call(pid, request, :infinity)
   catch
     :exit, {{:shutdown, {:wasgo_godot, why}}, _call} -> disconnected(why)
-    :exit, {reason, _call} when reason in [:noproc, :normal] -> disconnected(:closed)
+    :exit, {reason, _call} when reason in [:noproc, :normal] -> disconnected(:gone)
     :exit, {:shutdown, _call} -> disconnected(:stopped)
     :exit, {reason, _call} -> disconnected({:crashed, reason})
   end

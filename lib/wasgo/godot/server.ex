@@ -42,6 +42,8 @@ defmodule Wasgo.Godot.Server do
     name: [type: :any, default: nil]
   ]
 
+  # What it calls itself.
+  @server "wasgo #{Mix.Project.config()[:version]}"
   # Those who are told that the server is full, at once. Others are just closed.
   @max_refused 32
   # How long connections may take to say bye, in ms: they give their peers a second.
@@ -234,7 +236,7 @@ defmodule Wasgo.Godot.Server do
       |> Map.merge(%{
         # The secret itself is not kept where a crash report would show it.
         token_hash: :crypto.hash(:sha256, options.token),
-        server: "wasgo #{Application.spec(:wasgo, :vsn)}",
+        server: @server,
         refuse: nil
       })
 
@@ -308,7 +310,10 @@ defmodule Wasgo.Godot.Server do
         {:noreply, %{state | waiting: waiting}}
 
       {{_kind, peers}, _none} ->
-        {:noreply, remove(%{state | peers: peers}, pid, why(reason))}
+        why = why(reason)
+        # It had no time for that itself.
+        with {:crashed, _reason} <- why, do: log_crash(state, pid, why)
+        {:noreply, remove(%{state | peers: peers}, pid, why)}
     end
   end
 
@@ -383,6 +388,12 @@ defmodule Wasgo.Godot.Server do
       {[], _all} ->
         state
     end
+  end
+
+  defp log_crash(state, pid, why) do
+    known = Enum.find(state.connections, &(&1.pid == pid))
+    address = if known, do: known.address, else: "a newcomer"
+    Logger.warning("Wasgo.Godot: #{address} is disconnected: #{GodotError.why(why)}")
   end
 
   defp publish(state, event, connection) do
