@@ -32,7 +32,8 @@ defmodule Wasgo.Gen do
   Makes a plan: what the world is like.
 
     * `:seed` - an integer of 64 bits, 0 or more; required
-    * `:chunk_size` - side of a chunk in metres, 1 to 4096; 64 unless given
+    * `:chunk_size` - side of a chunk in metres, 1 to 4096; 64 unless given. The larger it is, the wider the `spacing` of the scatter rules
+      must be: the default ones go up to some 700 m
     * `:samples` - samples along a side, 2 to 257; 65 unless given, which is one each metre
     * `:terrain` - `base_height` (m), `amplitude` (m), `frequency` (hills per metre), `octaves` (1 to 12), `lacunarity`, `gain`, `ridge`
       (share of mountains, 0 to 1), `warp` (m), `water_level` (m, or `nil` for none)

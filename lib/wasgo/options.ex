@@ -5,6 +5,9 @@ defmodule Wasgo.Options do
 
   @type schema :: [{atom(), keyword()}]
 
+  # The longest that the VM's timers can be set to, some 49 days.
+  @longest 0xFFFF_FFFF
+
   # Each option of the schema has `:type` and either `:default` or `required: true`. A type is an atom of `ok?/2`,
   # `{:in, list}`, `{:struct, module}`, `{:or, types}`, `{:range, first..last}` or a function of one argument.
   @spec validate!(keyword() | map(), schema(), String.t()) :: map()
@@ -63,7 +66,7 @@ defmodule Wasgo.Options do
   defp ok?(:number, value), do: is_number(value)
   defp ok?(:non_neg_integer, value), do: is_integer(value) and value >= 0
   defp ok?(:pos_integer, value), do: is_integer(value) and value > 0
-  defp ok?(:timeout, value), do: is_integer(value) and value > 0
+  defp ok?(:timeout, value), do: is_integer(value) and value in 1..@longest
   defp ok?(:list, value), do: is_list(value)
   defp ok?(:keyword, value), do: Keyword.keyword?(value)
   defp ok?(:map, value), do: is_map(value)
@@ -72,6 +75,8 @@ defmodule Wasgo.Options do
   defp ok?({:in, list}, value), do: value in list
   defp ok?({:struct, module}, value), do: is_struct(value, module)
   defp ok?({:function, arity}, value), do: is_function(value, arity)
+  defp ok?({:pair, one, other}, {a, b}), do: ok?(one, a) and ok?(other, b)
+  defp ok?({:pair, _one, _other}, _value), do: false
   defp ok?({:list_of, type}, value), do: is_list(value) and Enum.all?(value, &ok?(type, &1))
   defp ok?({:or, types}, value), do: Enum.any?(types, &ok?(&1, value))
 
@@ -85,7 +90,7 @@ defmodule Wasgo.Options do
   defp describe(:number), do: "a number"
   defp describe(:non_neg_integer), do: "an integer of 0 or more"
   defp describe(:pos_integer), do: "an integer of 1 or more"
-  defp describe(:timeout), do: "a number of milliseconds, 1 or more"
+  defp describe(:timeout), do: "a number of milliseconds from 1 to #{@longest}"
   defp describe(:list), do: "a list"
   defp describe(:keyword), do: "a keyword list"
   defp describe(:map), do: "a map"
@@ -94,6 +99,7 @@ defmodule Wasgo.Options do
   defp describe({:in, list}), do: "one of #{Enum.map_join(list, ", ", &inspect/1)}"
   defp describe({:struct, module}), do: "a #{inspect(module)}"
   defp describe({:function, arity}), do: "a function of #{arity} arguments"
+  defp describe({:pair, one, other}), do: "{#{describe(one)}, #{describe(other)}}"
   defp describe({:list_of, type}), do: "a list, each of it #{describe(type)}"
   defp describe({:or, types}), do: Enum.map_join(types, ", or ", &describe/1)
 end

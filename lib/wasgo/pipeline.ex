@@ -15,6 +15,8 @@ defmodule Wasgo.Pipeline do
 
   alias Wasgo.{Buffer, Stage}
 
+  @ending {__MODULE__, :ending}
+
   @typedoc "An element of the stream."
   @type element :: {:ok, Buffer.t()} | {:error, Exception.t()}
 
@@ -45,11 +47,15 @@ defmodule Wasgo.Pipeline do
       raise ArgumentError, "#{inspect(module)} is a source: it can only be the first stage"
     end
 
+    # The end comes as an element too: a raise in a last function of `Stream.transform/5` would end the streams before it a
+    # second time.
     Stream.transform(
-      enumerable,
+      Stream.concat(enumerable, [@ending]),
       fn -> start(module, options) end,
-      fn element, state -> handle(module, element(element), state) end,
-      fn state -> finish(module, state) end,
+      fn
+        @ending, state -> finish(module, state)
+        element, state -> handle(module, element(element), state)
+      end,
       fn state -> terminate(module, state) end
     )
   end
@@ -91,7 +97,7 @@ defmodule Wasgo.Pipeline do
   defp source_spec?(_other), do: false
 
   defp source_module?(module) do
-    (Code.ensure_loaded?(module) and Stage.source?(module)) ||
+    Stage.source?(module) ||
       raise ArgumentError, "#{inspect(module)} is no source, so a pipeline can't begin with it"
   end
 

@@ -252,7 +252,13 @@ defmodule Wasgo.Script do
       columns = script.columns != [] && "columns #{Enum.join(script.columns, ", ")}"
       offers = Enum.map_join(script.exports, " and ", &Atom.to_string/1)
 
-      [Kernel.inspect(script.name), version, offers, columns, "#{script.module.size} bytes"]
+      [
+        script.name && Kernel.inspect(script.name),
+        version,
+        offers,
+        columns,
+        "#{script.module.size} bytes"
+      ]
       |> Enum.filter(& &1)
       |> then(&"#Wasgo.Script<#{Enum.join(&1, ", ")}>")
     end

@@ -39,11 +39,17 @@ defmodule Wasgo.Service do
 
   @max_line 65_536
 
+  # The longest that the VM's timers can be set to.
+  @longest 0xFFFF_FFFF
+
+  # A program is larger than a script.
+  @memory 256 * 1_048_576
+
   @options [
     module: [type: {:or, [:binary, {:struct, Module}]}, required: true],
     arguments: [type: {:list_of, :string}, default: []],
-    environment: [type: :list, default: []],
-    limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: [memory: 256 * 1_048_576]],
+    environment: [type: {:list_of, {:pair, :string, :string}}, default: []],
+    limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
     ready: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
     ready_timeout: [type: :timeout, default: @default_timeout],
     max_pending: [type: :pos_integer, default: 64],
@@ -58,6 +64,7 @@ defmodule Wasgo.Service do
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
     options = Wasgo.Options.validate!(options, @options, "Wasgo.Service.start_link/1")
+    options = %{options | limits: limits(options.limits)}
     server = if options.name, do: [name: options.name], else: []
 
     # A failure to start is the caller's answer, not its end, so that it is told by `:ignore` and a message.
@@ -75,6 +82,9 @@ defmodule Wasgo.Service do
     end
   end
 
+  defp limits(%Limits{} = limits), do: limits
+  defp limits(options), do: options |> Keyword.put_new(:memory, @memory) |> Limits.new()
+
   @doc """
   Sends one line and waits for the line that answers it, both without their line breaks.
 
@@ -82,7 +92,8 @@ defmodule Wasgo.Service do
   """
   @spec request(GenServer.server(), String.t(), pos_integer()) ::
           {:ok, String.t()} | {:error, ServiceError.t()}
-  def request(service, line, timeout \\ @default_timeout) when is_binary(line) do
+  def request(service, line, timeout \\ @default_timeout)
+      when is_binary(line) and is_integer(timeout) and timeout in 1..@longest do
     cond do
       String.contains?(line, ["\n", "\r"]) ->
         {:error, error(:newline, "a request is one line, and this one has a line break in it")}
@@ -99,7 +110,8 @@ defmodule Wasgo.Service do
     :exit, {{:shutdown, %ServiceError{} = error}, _call} ->
       {:error, error}
 
-    :exit, {reason, _call} when reason in [:noproc, :normal, :shutdown] ->
+    # Whatever ended it: its process says why to whoever is linked to it.
+    :exit, {reason, {GenServer, :call, _arguments}} when reason != :calling_self ->
       {:error, error(:stopped, "the service is stopped")}
   end
 
@@ -107,7 +119,7 @@ defmodule Wasgo.Service do
   Stops the service: its input ends, and if it has not ended after `timeout` milliseconds it is stopped wherever it is.
   """
   @spec stop(GenServer.server(), non_neg_integer()) :: :ok
-  def stop(service, timeout \\ 1_000) do
+  def stop(service, timeout \\ 1_000) when is_integer(timeout) and timeout in 0..@longest do
     GenServer.call(service, {:stop, timeout}, :infinity)
   catch
     :exit, _reason -> :ok
@@ -132,7 +144,7 @@ defmodule Wasgo.Service do
   defp module(source), do: Module.compile(source)
 
   defp start(module, options) do
-    limits = options.limits |> Limits.new() |> Limits.to_native()
+    limits = Limits.to_native(options.limits)
     arguments = ["service" | options.arguments]
 
     with {:ok, {resource, ref}} <-
@@ -177,7 +189,11 @@ defmodule Wasgo.Service do
         {lines, state} = lines(state, bytes)
         Native.service_give_credit(state.resource, byte_size(bytes), 0)
 
-        if options.ready in lines, do: {:ok, state}, else: ready(state, options, deadline)
+        cond do
+          options.ready in lines -> {:ok, state}
+          state.partial_size > @max_line -> {:error, endless_line()}
+          true -> ready(state, options, deadline)
+        end
 
       {:wasgo_service, ^ref, {:stderr, bytes}} ->
         ready(stderr(state, bytes), options, deadline)
@@ -220,10 +236,7 @@ defmodule Wasgo.Service do
     Native.service_give_credit(state.resource, byte_size(bytes), 0)
 
     if state.partial_size > @max_line do
-      fail(
-        error(:too_long, "the service wrote over #{@max_line} bytes without a line break"),
-        state
-      )
+      fail(endless_line(), state)
     else
       {:noreply, Enum.reduce(lines, state, &answer/2)}
     end
@@ -361,6 +374,10 @@ defmodule Wasgo.Service do
   defp exit_error({:error, fault}) do
     exception = Result.exception(fault)
     error({:failed, exception}, "the service failed: " <> Exception.message(exception))
+  end
+
+  defp endless_line do
+    error(:too_long, "the service wrote over #{@max_line} bytes without a line break")
   end
 
   defp error(reason, message), do: %ServiceError{reason: reason, message: message}

@@ -117,5 +117,7 @@ defmodule Wasgo.Stage do
 
   @doc "Whether a stage makes buffers by itself."
   @spec source?(module()) :: boolean()
-  def source?(module), do: function_exported?(module, :handle_demand, 2)
+  def source?(module) do
+    Code.ensure_loaded?(module) and function_exported?(module, :handle_demand, 2)
+  end
 end

@@ -137,13 +137,15 @@ defmodule Wasgo.Store do
     %{timeout: timeout} = options!(options, @call_options, "execute/4")
     %{resource: resource, token: token} = store
 
-    executed(
-      if Weight.heavy?(sql, parameters) do
-        Native.store_execute_dirty(resource, token, sql, parameters, timeout)
-      else
-        Native.store_execute(resource, token, sql, parameters, timeout)
-      end
-    )
+    with :ok <- utf8(sql) do
+      executed(
+        if Weight.heavy?(sql, parameters) do
+          Native.store_execute_dirty(resource, token, sql, parameters, timeout)
+        else
+          Native.store_execute(resource, token, sql, parameters, timeout)
+        end
+      )
+    end
   end
 
   @doc "As `execute/4`, but raises."
@@ -160,7 +162,10 @@ defmodule Wasgo.Store do
   def execute_many(%__MODULE__{} = store, sql, rows, options \\ [])
       when is_binary(sql) and is_list(rows) do
     %{timeout: timeout} = options!(options, @call_options, "execute_many/4")
-    executed(Native.store_execute_many(store.resource, store.token, sql, rows, timeout))
+
+    with :ok <- utf8(sql) do
+      executed(Native.store_execute_many(store.resource, store.token, sql, rows, timeout))
+    end
   end
 
   @doc """
@@ -177,15 +182,15 @@ defmodule Wasgo.Store do
     %{resource: resource, token: token} = store
     limits = {rows, bytes}
 
-    native =
-      if Weight.heavy?(sql, parameters) do
-        Native.store_query_dirty(resource, token, sql, parameters, limits, timeout)
-      else
-        Native.store_query(resource, token, sql, parameters, limits, timeout)
-      end
-
-    with {:ok, {columns, rows}} <- Result.await(native),
-         do: {:ok, %{columns: columns, rows: rows}}
+    with :ok <- utf8(sql),
+         native =
+           if(Weight.heavy?(sql, parameters),
+             do: Native.store_query_dirty(resource, token, sql, parameters, limits, timeout),
+             else: Native.store_query(resource, token, sql, parameters, limits, timeout)
+           ),
+         {:ok, {columns, rows}} <- Result.await(native) do
+      {:ok, %{columns: columns, rows: rows}}
+    end
   end
 
   @doc "As `query/4`, but raises."
@@ -205,13 +210,15 @@ defmodule Wasgo.Store do
     %{timeout: timeout} = options!(options, @call_options, "batch/3")
     %{resource: resource, token: token} = store
 
-    done(
-      if Weight.heavy?(sql, []) do
-        Native.store_batch_dirty(resource, token, sql, timeout)
-      else
-        Native.store_batch(resource, token, sql, timeout)
-      end
-    )
+    with :ok <- utf8(sql) do
+      done(
+        if Weight.heavy?(sql, []) do
+          Native.store_batch_dirty(resource, token, sql, timeout)
+        else
+          Native.store_batch(resource, token, sql, timeout)
+        end
+      )
+    end
   end
 
   @doc """
@@ -236,7 +243,11 @@ defmodule Wasgo.Store do
   defp run(inside, fun, timeout) do
     value = fun.(inside)
 
-    with :ok <- step(inside, 1, timeout), do: {:ok, value}
+    with {:error, error} <- commit(inside, value, timeout) do
+      # What can't be committed would stay open, and keep all others waiting.
+      undo(inside, timeout)
+      {:error, error}
+    end
   catch
     :throw, {__MODULE__, :rollback, token, reason} when token == inside.token ->
       with :ok <- undo(inside, timeout), do: {:error, reason}
@@ -246,9 +257,14 @@ defmodule Wasgo.Store do
       :erlang.raise(kind, reason, __STACKTRACE__)
   end
 
+  defp commit(inside, value, timeout) do
+    with :ok <- step(inside, 1, timeout), do: {:ok, value}
+  end
+
   # A statement that was stopped may have undone the transaction already.
   defp undo(inside, timeout) do
-    case step(inside, 2, timeout) do
+    # Undoing is never given less time than usual: left undone, it keeps all others waiting.
+    case step(inside, 2, max(timeout, @default_timeout)) do
       {:error, %Wasgo.StoreError{reason: :no_transaction}} -> :ok
       result -> result
     end
@@ -264,6 +280,14 @@ defmodule Wasgo.Store do
 
   defp step(%{resource: resource, token: token}, step, timeout) do
     done(Native.store_transaction(resource, token, step, timeout))
+  end
+
+  defp utf8(sql) do
+    if String.valid?(sql) do
+      :ok
+    else
+      {:error, %Wasgo.StoreError{reason: :not_utf8, message: "the SQL is not UTF-8"}}
+    end
   end
 
   defp done(native), do: with({:ok, _done} <- Result.await(native), do: :ok)

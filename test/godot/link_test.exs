@@ -302,7 +302,9 @@ defmodule Wasgo.Godot.EngineLinkTest do
       with_surface.(%{
         "indices" => {:packed_int32, <<0::little-32, 1::little-32, 5000::little-32>>}
       }),
-      with_surface.(%{"indices" => {:packed_int32, <<0::little-32, 1::little-32, -1::little-32>>}}),
+      with_surface.(%{
+        "indices" => {:packed_int32, <<0::little-32, 1::little-32, -1::little-32>>}
+      }),
       with_surface.(%{"positions" => {:packed_vector3, :binary.copy(nan, 3 * 4225)}}),
       with_surface.(%{"normals" => {:packed_vector3, <<0::96>>}}),
       %{

@@ -38,12 +38,19 @@ defmodule Wasgo.Stages.Generate do
   end
 
   @impl true
-  def handle_demand(_size, state) do
-    state = fill(state)
+  def handle_demand(_size, before) do
+    state = fill(before)
 
     case :queue.out(state.in_flight) do
       {:empty, _queue} ->
         {:end_of_stream, [], state}
+
+      # Raised only once the state without the coordinates is the stage's own: terminating must not end them again.
+      {{:value, {:raised, _kind, _reason, _stack}}, _rest} when before.next != nil ->
+        {:ok, [], state}
+
+      {{:value, {:raised, kind, reason, stack}}, _rest} ->
+        :erlang.raise(kind, reason, stack)
 
       {{:value, {coordinate, started}}, rest} ->
         state = %{state | in_flight: rest}
@@ -69,15 +76,25 @@ defmodule Wasgo.Stages.Generate do
     if :queue.len(state.in_flight) >= state.most do
       state
     else
-      case state.next.({:cont, nil}) do
+      case next(state.next) do
         {:suspended, coordinate, next} ->
           entry = {coordinate, start(state.plan, coordinate)}
           fill(%{state | next: next, in_flight: :queue.in(entry, state.in_flight)})
+
+        {:raised, _kind, _reason, _stack} = raised ->
+          %{state | next: nil, in_flight: :queue.in(raised, state.in_flight)}
 
         {done, _} when done in [:done, :halted] ->
           %{state | next: nil}
       end
     end
+  end
+
+  # Coordinates that raise do so in their place, behind what was begun before.
+  defp next(next) do
+    next.({:cont, nil})
+  catch
+    kind, reason -> {:raised, kind, reason, __STACKTRACE__}
   end
 
   defp start(plan, {x, z} = coordinate) when is_integer(x) and is_integer(z),

@@ -30,12 +30,14 @@ defmodule Wasgo.Stages.Script do
   alias Wasgo.Gen.Chunk
   alias Wasgo.{Rows, Script}
 
+  @numbers -0x8000_0000..0x7FFF_FFFF
+
   @impl true
   def options do
     [
       script: [type: {:struct, Script}, required: true],
       over: [type: {:in, [:payload, :instances, :rows]}, default: :payload],
-      what: [type: {:or, [:atom, {:range, -0x8000_0000..0x7FFF_FFFF}]}, default: :process],
+      what: [type: {:or, [{:in, names()}, {:range, @numbers}]}, default: :process],
       timeout: [type: :timeout, default: 5_000]
     ]
   end
@@ -77,7 +79,7 @@ defmodule Wasgo.Stages.Script do
   defp run(:rows, %{payload: %Rows{} = rows} = buffer, state) do
     with {:ok, answers} <-
            Script.notify_many(state.script, state.what, rows.rows, timeout: state.timeout) do
-      pairs = Enum.zip(rows.ids, answers)
+      pairs = Enum.zip(rows.ids, even(state.script, answers))
       changed = for {id, {:ok, row}} when row != nil <- pairs, do: {id, row}
       failed = for {_id, {:error, exception}} <- pairs, do: exception
 
@@ -98,6 +100,27 @@ defmodule Wasgo.Stages.Script do
 
     {:error, %Wasgo.DecodeError{reason: {:contract, words}}}
   end
+
+  # A script that names no columns may return rows of any length: the first says how long they are.
+  defp even(%{columns: []}, answers) do
+    width =
+      Enum.find_value(answers, fn answer ->
+        match?({:ok, [_ | _]}, answer) && length(elem(answer, 1))
+      end)
+
+    Enum.map(answers, fn
+      {:ok, row} when is_list(row) and length(row) != width and width != nil ->
+        words = "_notification returned #{length(row)} values, and #{width} for a row before"
+        {:error, %Wasgo.DecodeError{reason: {:contract, words}}}
+
+      answer ->
+        answer
+    end)
+  end
+
+  defp even(_script, answers), do: answers
+
+  defp names, do: Map.keys(Script.notifications())
 
   # A script that names no columns has them named by number.
   defp columns(%{columns: []}, [{_id, row} | _]), do: Enum.map(1..length(row)//1, &"column_#{&1}")

@@ -42,12 +42,15 @@ defmodule Wasgo.Stages.Ticks do
   end
 
   defp wait(due) do
-    left = System.convert_time_unit(due - System.monotonic_time(), :native, :millisecond)
+    left = due - System.monotonic_time()
 
     if left > 0 do
+      # A part of a millisecond is waited for as a whole one: none comes early.
+      milliseconds = -System.convert_time_unit(-left, :native, :millisecond)
+
       receive do
       after
-        left -> :ok
+        milliseconds -> :ok
       end
     end
   end

@@ -53,6 +53,8 @@ defmodule Wasgo.Wasm.Instance do
   # Above this, copying memory takes longer than a scheduler may be held.
   @copy_on_scheduler 1_048_576
 
+  @farthest 0xFFFF_FFFF_FFFF_FFFF
+
   @new_options [
     limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
     timeout: [type: :timeout, default: @default_timeout]
@@ -123,6 +125,9 @@ defmodule Wasgo.Wasm.Instance do
           {:ok, binary()} | {:error, Exception.t()}
   def read_memory(%__MODULE__{resource: resource}, offset, length)
       when is_integer(offset) and offset >= 0 and is_integer(length) and length >= 0 do
+    # No memory reaches as far as the native code can count.
+    {offset, length} = {min(offset, @farthest), min(length, @farthest)}
+
     if length <= @copy_on_scheduler do
       Result.await(Native.wasm_read_memory(resource, offset, length))
     else
@@ -134,6 +139,8 @@ defmodule Wasgo.Wasm.Instance do
   @spec write_memory(t(), non_neg_integer(), binary()) :: :ok | {:error, Exception.t()}
   def write_memory(%__MODULE__{resource: resource}, offset, bytes)
       when is_integer(offset) and offset >= 0 and is_binary(bytes) do
+    offset = min(offset, @farthest)
+
     written =
       if byte_size(bytes) <= @copy_on_scheduler do
         Native.wasm_write_memory(resource, offset, bytes)

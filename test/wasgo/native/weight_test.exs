@@ -33,7 +33,11 @@ defmodule Wasgo.Native.WeightTest do
 
   test "heavy batches and buffers give what light ones give" do
     script = Script.new!(@echo)
-    rows = for number <- 1..5_000, do: [number, number / 2, "row #{number}", {:blob, <<number::32>>}, nil]
+
+    rows =
+      for number <- 1..5_000,
+          do: [number, number / 2, "row #{number}", {:blob, <<number::32>>}, nil]
+
     assert {:ok, answers} = Script.notify_many(script, 1, rows)
     assert Enum.map(answers, fn {:ok, row} -> row end) == rows
 
@@ -45,10 +49,15 @@ defmodule Wasgo.Native.WeightTest do
     store = Store.open!(:memory)
     large = :binary.copy(<<0, 255>>, 2_000_000)
     query = "SELECT ?1, length(?1)" <> String.duplicate(" ", 3_000_000)
-    assert {:ok, %{rows: [[{:blob, ^large}, 4_000_000]]}} = Store.query(store, query, [{:blob, large}])
+
+    assert {:ok, %{rows: [[{:blob, ^large}, 4_000_000]]}} =
+             Store.query(store, query, [{:blob, large}])
 
     :ok = Store.batch(store, "CREATE TABLE t (a)" <> String.duplicate(";", 3_000_000))
-    assert {:ok, %{changes: 1}} = Store.execute(store, "INSERT INTO t VALUES (:a)", a: {:blob, large})
+
+    assert {:ok, %{changes: 1}} =
+             Store.execute(store, "INSERT INTO t VALUES (:a)", a: {:blob, large})
+
     assert %{rows: [[4_000_000]]} = Store.query!(store, "SELECT length(a) FROM t")
   end
 end
