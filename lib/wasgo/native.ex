@@ -56,6 +56,8 @@ defmodule Wasgo.Native do
   def gen_chunk(_plan, _x, _z), do: nif()
   def gen_instances(_plan, _table), do: nif()
   def gen_creature(_seed), do: nif()
+  def gen_materials, do: nif()
+  def gen_water(_size, _level), do: nif()
 
   def scene_to_glb(_scene), do: nif()
   def scene_validate(_scene), do: nif()

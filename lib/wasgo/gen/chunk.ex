@@ -167,24 +167,8 @@ defmodule Wasgo.Gen.Chunk do
   @spec water(t()) :: Scene.Surface.t() | nil
   def water(%__MODULE__{plan: %{water_level: level}, stats: %{water_share: share}, size: size})
       when level != nil and share > 0 do
-    corners = [{0.0, 0.0}, {size, 0.0}, {0.0, size}, {size, size}]
-
-    %Scene.Surface{
-      positions:
-        for(
-          {x, z} <- corners,
-          into: "",
-          do: <<x::float-32-little, level::float-32-little, z::float-32-little>>
-        ),
-      normals:
-        for(
-          _ <- corners,
-          into: "",
-          do: <<0.0::float-32-little, 1.0::float-32-little, 0.0::float-32-little>>
-        ),
-      indices: for(index <- [0, 2, 1, 1, 2, 3], into: "", do: <<index::32-little>>),
-      material: Plan.water()
-    }
+    [surface] = Wasgo.Gen.surfaces([Native.gen_water(size, level)], Plan.water())
+    surface
   end
 
   def water(%__MODULE__{}), do: nil

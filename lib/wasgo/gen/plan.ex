@@ -5,7 +5,7 @@ defmodule Wasgo.Gen.Plan do
   `props` are the meshes of what is scattered, in the order in which an instance table's kinds count them.
   """
 
-  alias Wasgo.Scene
+  alias Wasgo.{Native, Scene}
 
   @enforce_keys [:resource, :options, :props, :water_level, :rules]
   defstruct [:resource, :options, :props, :water_level, :rules]
@@ -35,11 +35,15 @@ defmodule Wasgo.Gen.Plan do
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do
-    [
-      %Scene.Material{name: "ground"},
-      %Scene.Material{name: "painted", roughness: 0.9},
-      %Scene.Material{name: "water", base_color: {0.03, 0.16, 0.2, 0.72}, roughness: 0.12}
-    ]
+    for {name, base_color, {metallic, roughness, double_sided}} <- Native.gen_materials() do
+      %Scene.Material{
+        name: name,
+        base_color: base_color,
+        metallic: metallic,
+        roughness: roughness,
+        double_sided: double_sided
+      }
+    end
   end
 
   @doc false

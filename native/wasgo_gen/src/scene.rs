@@ -73,8 +73,9 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
     Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0] }
 }
 
-/// A square of water over a whole chunk.
-fn water(size: f32, level: f32) -> Surface<'static> {
+/// A square of water over a whole chunk of `size` metres, at the height `level`.
+#[must_use]
+pub fn water(size: f32, level: f32) -> Surface<'static> {
     let owned = |bytes: Cow<'_, [u8]>| Cow::Owned(bytes.into_owned());
     let corners = [[0.0, 0.0], [size, 0.0], [0.0, size], [size, size]];
     let positions: Vec<f32> = corners.iter().flat_map(|[x, z]| [*x, level, *z]).collect();

@@ -3,9 +3,9 @@
 use rustler::{Atom, Binary, Encoder, Env, NifMap, Resource, ResourceArc, Term};
 use wasgo_gen::{
     Chunk, GenError, InstanceError, Palette, Plan, PlanError, Prop, PropKind, ScatterRule, Terrain, chunk, creature,
-    pack_instances, props, transforms, unpack_instances,
+    pack_instances, props, scene, transforms, unpack_instances,
 };
-use wasgo_scene::{Mesh, Surface};
+use wasgo_scene::{Material, Mesh, Surface};
 
 use crate::{atoms, bytes, fault, float, jobs};
 
@@ -90,6 +90,24 @@ fn gen_instances<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, table: Binar
     }
 }
 
+/// The materials that generated surfaces refer to by their positions: `{name, base_color, metallic, roughness, double_sided}`.
+#[rustler::nif]
+fn gen_materials<'a>(env: Env<'a>) -> Term<'a> {
+    let wide = f64::from;
+    let each = |material: Material| {
+        let [r, g, b, a] = material.base_color.map(wide);
+        let factors = (wide(material.metallic), wide(material.roughness), material.double_sided);
+        (material.name, (r, g, b, a), factors).encode(env)
+    };
+    scene::materials().into_iter().map(each).collect::<Vec<Term<'a>>>().encode(env)
+}
+
+/// A sheet of water over a chunk, as one of `surfaces`.
+#[rustler::nif]
+fn gen_water<'a>(env: Env<'a>, size: f64, level: f64) -> Term<'a> {
+    surface(env, &scene::water(size as f32, level as f32))
+}
+
 /// The surfaces of a creature's mesh.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn gen_creature<'a>(env: Env<'a>, seed: u64) -> Term<'a> {
@@ -134,12 +152,13 @@ fn prop_term<'a>(env: Env<'a>, prop: &Prop) -> Term<'a> {
 
 /// A mesh's surfaces as `{positions, normals, colors, indices}`.
 fn surfaces<'a>(env: Env<'a>, mesh: &Mesh<'_>) -> Term<'a> {
-    let each = |surface: &Surface<'_>| {
-        let binary = |bytes: &[u8]| bytes::binary(env, bytes.to_vec());
-        (binary(&surface.positions), binary(&surface.normals), binary(&surface.colors), binary(&surface.indices))
-            .encode(env)
-    };
-    mesh.surfaces.iter().map(each).collect::<Vec<Term<'a>>>().encode(env)
+    mesh.surfaces.iter().map(|each| surface(env, each)).collect::<Vec<Term<'a>>>().encode(env)
+}
+
+fn surface<'a>(env: Env<'a>, surface: &Surface<'_>) -> Term<'a> {
+    let binary = |bytes: &[u8]| bytes::binary(env, bytes.to_vec());
+    (binary(&surface.positions), binary(&surface.normals), binary(&surface.colors), binary(&surface.indices))
+        .encode(env)
 }
 
 fn plan_error<'a>(env: Env<'a>, error: &PlanError) -> Term<'a> {

@@ -23,6 +23,7 @@ fn queue() -> &'static Sender<Job> {
             let receive = receive.clone();
             // Without the threads the queue fills, and then says so.
             let _ = thread::Builder::new().name(format!("wasgo-job-{number}")).spawn(move || {
+                wasgo_wasm::enter_background();
                 for job in receive {
                     // A panic ends its job: the job's answer, dropped, says so.
                     let _ = panic::catch_unwind(AssertUnwindSafe(job));

@@ -7,6 +7,7 @@ use std::thread;
 use crossbeam_channel::{Sender, TrySendError};
 use wasmtime::{Config, ModuleVersionStrategy};
 
+use crate::background::enter_background;
 use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
 use crate::ticker::Ticker;
@@ -75,6 +76,7 @@ impl Engine {
             thread::Builder::new()
                 .name(format!("wasgo-compiler-{number}"))
                 .spawn(move || {
+                    enter_background();
                     for compile in compiles {
                         let _ = panic::catch_unwind(AssertUnwindSafe(|| compile(Ok(()))));
                     }

@@ -1,16 +1,17 @@
 //! Runs guests: the first slice on the caller's thread, the rest round-robin on a few worker threads.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use async_task::Runnable;
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::background::enter_background;
 use crate::error::{Error, LimitKind};
 use crate::ticker::Ticker;
 
@@ -27,24 +28,18 @@ pub enum Started<T> {
 
 /// Stops what was started. Dropping it does nothing.
 #[derive(Clone)]
-pub struct Canceller(Arc<Cancel>);
+pub struct Canceller(Arc<dyn Cancel>);
 
 impl Canceller {
     /// Asks for the task to be stopped at its next check; its result is then [`Error::Cancelled`]. Harmless when it has
     /// ended already.
     pub fn cancel(&self) {
-        self.0.asked.store(true, Ordering::SeqCst);
-        if let Some(waker) = lock(&self.0.waker).take() {
-            waker.wake();
-        }
+        self.0.cancel();
     }
 }
 
-#[derive(Default)]
-struct Cancel {
-    asked: AtomicBool,
-    /// Set once the task has yielded for the first time.
-    waker: Mutex<Option<Waker>>,
+trait Cancel: Send + Sync {
+    fn cancel(&self);
 }
 
 /// A callback for a result that comes later.
@@ -53,16 +48,36 @@ pub type Callback<T> = Box<dyn FnOnce(T) + Send>;
 /// Where a task's result goes: it is not known beforehand whether the task ends in its first slice.
 enum Outcome<T> {
     FirstSlice,
-    Later(Callback<T>),
-    Done(T),
+    Later(Callback<Result<T, Error>>),
+    Done(Result<T, Error>),
     Taken,
 }
 
-pub(crate) struct Executor {
-    queue: Sender<Runnable>,
-    under_way: Arc<AtomicUsize>,
-    pub(crate) ticker: Arc<Ticker>,
+/// What a task shares with who started it.
+struct Call<T> {
+    outcome: Mutex<Outcome<T>>,
+    cancelled: AtomicBool,
+    /// Set once the task has yielded for the first time.
+    waker: Mutex<Option<Waker>>,
 }
+
+impl<T: Send> Cancel for Call<T> {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        if let Some(waker) = lock(&self.waker).take() {
+            waker.wake();
+        }
+    }
+}
+
+/// What the executor shares with its tasks.
+struct Shared {
+    queue: Sender<Runnable>,
+    under_way: AtomicUsize,
+    ticker: Arc<Ticker>,
+}
+
+pub(crate) struct Executor(Arc<Shared>);
 
 impl Executor {
     pub(crate) fn start(workers: usize, ticker: Arc<Ticker>) -> std::io::Result<Self> {
@@ -71,6 +86,7 @@ impl Executor {
             let tasks: Receiver<Runnable> = tasks.clone();
             let ticker = Arc::clone(&ticker);
             thread::Builder::new().name(format!("wasgo-worker-{number}")).spawn(move || {
+                enter_background();
                 for runnable in tasks {
                     ticker.note_activity();
                     // A panic in a task must not take a worker away from the others.
@@ -78,7 +94,7 @@ impl Executor {
                 }
             })?;
         }
-        Ok(Self { queue, under_way: Arc::default(), ticker })
+        Ok(Self(Arc::new(Shared { queue, under_way: AtomicUsize::new(0), ticker })))
     }
 
     /// Starts `future`. With `inline` its first slice runs here and now; without, all of it runs in the pool.
@@ -96,71 +112,115 @@ impl Executor {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let Some(slot) = Slot::take(&self.under_way) else {
+        let Some(slot) = Slot::take(&self.0) else {
             return Started::Done(Err(Error::Limit { kind: LimitKind::Calls, limit: MAX_TASKS as u64, asked: None }));
         };
-        let cancel = Arc::new(Cancel::default());
-        let outcome = Arc::new(Mutex::new(Outcome::FirstSlice));
-        let bounded = Bounded {
-            future: Some(Box::pin(future)),
-            limit: timeout.map(|timeout| (Instant::now() + timeout, timeout)),
-            ticker: Arc::clone(&self.ticker),
-            cancel: Arc::clone(&cancel),
-            yielded: false,
-        };
-        let answer = Answer(Some(Arc::clone(&outcome)));
-        let whole = async move {
-            let result = bounded.await;
+        let call = Arc::new(Call {
+            outcome: Mutex::new(Outcome::FirstSlice),
+            cancelled: AtomicBool::new(false),
+            waker: Mutex::new(None),
+        });
+        let answer = Answer(Some(Arc::clone(&call)));
+        let task = async move {
+            let result = bounded(future, timeout, &slot.0.ticker, &answer).await;
             drop(slot);
             answer.give(result);
         };
-        let queue = self.queue.clone();
         // The queue has a place for every task there can be, so this never waits; it fails only when the engine is gone.
-        let (runnable, task) = async_task::spawn(whole, move |runnable| {
-            let _ = queue.try_send(runnable);
+        let shared = Arc::clone(&self.0);
+        let (runnable, task) = async_task::spawn(task, move |runnable| {
+            let _ = shared.queue.try_send(runnable);
         });
         task.detach();
         if inline {
-            self.ticker.note_activity();
+            self.0.ticker.note_activity();
             runnable.run();
-            let mut state = lock(&outcome);
-            match std::mem::replace(&mut *state, Outcome::Taken) {
+            let mut outcome = lock(&call.outcome);
+            match std::mem::replace(&mut *outcome, Outcome::Taken) {
                 Outcome::Done(result) => return Started::Done(result),
-                _ => *state = Outcome::Later(later()),
+                _ => *outcome = Outcome::Later(later()),
             }
         } else {
-            *lock(&outcome) = Outcome::Later(later());
+            *lock(&call.outcome) = Outcome::Later(later());
             runnable.schedule();
         }
-        Started::Running(Canceller(cancel))
+        Started::Running(Canceller(call))
     }
+}
+
+/// Polls `future` until it ends, its time is over or it is cancelled. It is dropped before this returns: that unwinds the guest's
+/// fiber, and lets the instance go before anybody hears of the result.
+async fn bounded<T: Send + 'static>(
+    future: impl Future<Output = Result<T, Error>>,
+    timeout: Option<Duration>,
+    ticker: &Ticker,
+    answer: &Answer<T>,
+) -> Result<T, Error> {
+    let mut future = pin!(future);
+    // None before the first slice is over: most calls need no clock.
+    let mut deadline: Option<Option<Instant>> = None;
+    std::future::poll_fn(|context| {
+        if let Some(deadline) = deadline {
+            if answer.cancelled() {
+                return Poll::Ready(Err(Error::Cancelled));
+            }
+            if let (Some(at), Some(limit)) = (deadline, timeout)
+                && Instant::now() >= at
+            {
+                return Poll::Ready(Err(Error::timeout(limit)));
+            }
+        }
+        let poll = future.as_mut().poll(context);
+        if poll.is_pending() && deadline.is_none() {
+            let at = timeout.map(|timeout| Instant::now() + timeout);
+            deadline = Some(at);
+            if let Some(at) = at {
+                ticker.wake_at(at, context.waker().clone());
+            }
+            answer.can_be_woken(context.waker());
+        }
+        poll
+    })
+    .await
 }
 
 /// The duty to answer. Dropped without an answer, because its task panicked or the engine is gone, it says so: nobody waits
 /// for ever.
-struct Answer<T>(Option<SharedOutcome<T>>);
+struct Answer<T: Send + 'static>(Option<Arc<Call<T>>>);
 
-type SharedOutcome<T> = Arc<Mutex<Outcome<Result<T, Error>>>>;
-
-impl<T> Answer<T> {
+impl<T: Send + 'static> Answer<T> {
     fn give(mut self, result: Result<T, Error>) {
         self.send(result);
     }
 
     fn send(&mut self, result: Result<T, Error>) {
-        let Some(outcome) = self.0.take() else { return };
-        let mut state = lock(&outcome);
-        match std::mem::replace(&mut *state, Outcome::Taken) {
+        let Some(call) = self.0.take() else { return };
+        let mut outcome = lock(&call.outcome);
+        match std::mem::replace(&mut *outcome, Outcome::Taken) {
             Outcome::Later(callback) => {
-                drop(state);
+                drop(outcome);
                 callback(result);
             }
-            _ => *state = Outcome::Done(result),
+            _ => *outcome = Outcome::Done(result),
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.as_ref().is_some_and(|call| call.cancelled.load(Ordering::SeqCst))
+    }
+
+    fn can_be_woken(&self, waker: &Waker) {
+        if let Some(call) = &self.0 {
+            *lock(&call.waker) = Some(waker.clone());
+            // Who cancelled just before found nobody to wake.
+            if call.cancelled.load(Ordering::SeqCst) {
+                waker.wake_by_ref();
+            }
         }
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T: Send + 'static> Drop for Answer<T> {
     fn drop(&mut self) {
         self.send(Err(Error::engine("the task ended without a result")));
     }
@@ -171,64 +231,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A place among the calls under way, given back when dropped.
-struct Slot(Arc<AtomicUsize>);
+struct Slot(Arc<Shared>);
 
 impl Slot {
-    fn take(under_way: &Arc<AtomicUsize>) -> Option<Self> {
-        let slot = Self(Arc::clone(under_way));
-        (under_way.fetch_add(1, Ordering::Relaxed) < MAX_TASKS).then_some(slot)
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let slot = Self(Arc::clone(shared));
+        (shared.under_way.fetch_add(1, Ordering::Relaxed) < MAX_TASKS).then_some(slot)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A future that ends at a deadline or when cancelled. Dropping the inner future unwinds the guest's fiber.
-struct Bounded<F> {
-    future: Option<Pin<Box<F>>>,
-    limit: Option<(Instant, Duration)>,
-    ticker: Arc<Ticker>,
-    cancel: Arc<Cancel>,
-    yielded: bool,
-}
-
-impl<T, F: Future<Output = Result<T, Error>>> Future for Bounded<F> {
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if this.yielded {
-            let stopped = if this.cancel.asked.load(Ordering::SeqCst) {
-                Some(Error::Cancelled)
-            } else {
-                match this.limit {
-                    Some((at, limit)) if Instant::now() >= at => Some(Error::timeout(limit)),
-                    _ => None,
-                }
-            };
-            if let Some(error) = stopped {
-                this.future = None;
-                return Poll::Ready(Err(error));
-            }
-        }
-        let Some(future) = this.future.as_mut() else {
-            return Poll::Ready(Err(Error::Cancelled));
-        };
-        let poll = future.as_mut().poll(context);
-        if poll.is_pending() && !this.yielded {
-            this.yielded = true;
-            *lock(&this.cancel.waker) = Some(context.waker().clone());
-            if let Some((at, _)) = this.limit {
-                this.ticker.wake_at(at, context.waker().clone());
-            }
-            if this.cancel.asked.load(Ordering::SeqCst) {
-                context.waker().wake_by_ref();
-            }
-        }
-        poll
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod abi;
+mod background;
 mod bulk;
 mod engine;
 mod error;
@@ -26,6 +27,7 @@ mod service;
 mod ticker;
 
 pub use abi::{Answers, Rows, ScriptInfo};
+pub use background::enter_background;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, LimitKind};
 pub use executor::{Callback, Canceller, Started};

@@ -353,7 +353,7 @@ mod tests {
         for (path, c) in [
             (":memory:", c"./:memory:"),
             ("file:a.db?mode=memory", c"./file:a.db?mode=memory"),
-            ("/tmp/a.db", c"/tmp/a.db"),
+            ("/data/a.db", c"/data/a.db"),
         ] {
             assert_eq!(c_path(Path::new(path)).as_deref(), Ok(c));
         }
