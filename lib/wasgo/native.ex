@@ -14,6 +14,8 @@ defmodule Wasgo.Native do
   def wasm_compile_dirty(_source), do: nif()
   def wasm_instantiate(_module, _limits, _timeout_ms), do: nif()
   def wasm_call(_instance, _name, _arguments, _timeout_ms), do: nif()
+  def wasm_call_many(_instance, _name, _rows, _timeout_ms), do: nif()
+  def wasm_call_many_dirty(_instance, _name, _rows, _timeout_ms), do: nif()
   def wasm_status(_instance), do: nif()
   def wasm_close(_instance), do: nif()
   def wasm_memory_size(_instance), do: nif()

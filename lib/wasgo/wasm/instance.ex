@@ -32,7 +32,7 @@ defmodule Wasgo.Wasm.Instance do
   """
 
   alias Wasgo.Native
-  alias Wasgo.Native.Result
+  alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Wasm.{Limits, Module}
 
   @enforce_keys [:resource, :ref, :module]
@@ -105,11 +105,48 @@ defmodule Wasgo.Wasm.Instance do
     Result.bang!(call(instance, name, arguments, options))
   end
 
-  defp timeout([]), do: @default_timeout
+  @doc """
+  Calls an exported function once for each list of arguments, in order and in one crossing: the way for thousands of calls.
 
-  defp timeout(options) do
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(\"\"\"
+      ...> (module (func (export "divide") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1))))
+      ...> \"\"\"))
+      iex> {:ok, [{:ok, [3]}, {:error, error}, {:ok, [2]}]} =
+      ...>   Wasgo.Wasm.Instance.call_many(instance, "divide", [[6, 2], [6, 0], [6, 3]])
+      iex> error.reason
+      :integer_division_by_zero
+
+  A trap in one row is that row's error, and the others run, in a memory as the trap left it. Options and errors of the whole are those of
+  `call/4`; the time limit holds for all rows together, and ends them all.
+  """
+  @spec call_many(t(), String.t(), [[value()]], keyword()) ::
+          {:ok, [{:ok, [value()]} | {:error, Exception.t()}]} | {:error, Exception.t()}
+  def call_many(%__MODULE__{resource: resource}, name, rows, options \\ [])
+      when is_binary(name) and is_list(rows) do
+    timeout = timeout(options, "call_many/4")
+
+    native =
+      if Weight.heavy?(rows) do
+        Native.wasm_call_many_dirty(resource, name, rows, timeout)
+      else
+        Native.wasm_call_many(resource, name, rows, timeout)
+      end
+
+    with {:ok, answers} <- Result.await(native) do
+      {:ok,
+       Enum.map(answers, fn
+         {:ok, _results} = answer -> answer
+         {:error, fault} -> {:error, Result.exception(fault)}
+       end)}
+    end
+  end
+
+  defp timeout(options, function \\ "call/4")
+  defp timeout([], _function), do: @default_timeout
+
+  defp timeout(options, function) do
     schema = [timeout: [type: :timeout, default: @default_timeout]]
-    Wasgo.Options.validate!(options, schema, "Wasgo.Wasm.Instance.call/4").timeout
+    Wasgo.Options.validate!(options, schema, "Wasgo.Wasm.Instance.#{function}").timeout
   end
 
   @doc """

@@ -75,6 +75,7 @@ impl Core {
         let Some(notification) = self.script.notification.clone() else {
             return Err(Error::MissingExport { kind: "function", name: "_notification".into() });
         };
+        self.begin_row();
         let place = self.place(row).await?;
         match notification.call_async(&mut self.store, (what, place, row.len() as u32)).await {
             Ok(0) => Ok(None),

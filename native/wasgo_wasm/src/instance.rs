@@ -5,20 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use wasmtime::{Caller, Extern, Func, Linker, Memory, Store, Trap, Val, ValType, WasmBacktrace};
+use wasmtime::{Extern, Func, Memory, Store, Val, ValType};
 
 use crate::abi::ScriptAbi;
-use crate::engine::{Engine, WASM_STACK};
-use crate::error::{Error, LimitKind, trap_name};
+use crate::call::{Call, CallMany, Job, ManyResults};
+use crate::engine::Engine;
+use crate::error::Error;
 use crate::executor::{Callback, Canceller, Started};
 use crate::limits::{DEFAULT_TIMEOUT, Limiter, Limits};
 use crate::module::{Linked, Module, signature};
-
-/// Characters of an abort's message that are kept.
-const ABORT_MESSAGE: usize = 1_024;
-
-/// Functions of a trap's backtrace that are kept.
-const BACKTRACE: usize = 16;
+use crate::trap::translate;
 
 /// How a call is made.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +45,7 @@ pub enum InstanceStatus {
 /// What a guest's store holds beside the guest.
 pub(crate) struct Host {
     pub(crate) limiter: Limiter,
-    abort: Option<String>,
+    pub(crate) abort: Option<String>,
 }
 
 /// An instance and all that is needed to call it.
@@ -200,17 +196,51 @@ impl Instance {
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
     ) -> Started<Result<Vec<Val>, Error>> {
+        let prepare = |function: &Function| {
+            let arguments = convert(&function.parameters)?;
+            Ok(Call { function: function.function, arguments, results: function.results })
+        };
+        self.prepare_and_run(name, prepare, options, later)
+    }
+
+    /// Calls the export `name` once for each row of arguments, in order and in one crossing. `convert` makes all rows' arguments, one
+    /// row after another, from the parameters' types, and says how many rows there are.
+    ///
+    /// A trap in one row is that row's error, and the others run. The time limit holds for all together, and ends them all. Errors of
+    /// the whole are those of [`Self::call`].
+    pub fn call_many(
+        &self,
+        name: &str,
+        convert: impl FnOnce(&[ValType]) -> Result<(Vec<Val>, usize), Error>,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<ManyResults, Error>>,
+    ) -> Started<Result<ManyResults, Error>> {
+        let prepare = |function: &Function| {
+            let (arguments, rows) = convert(&function.parameters)?;
+            let arity = function.parameters.len();
+            if arguments.len() != arity * rows {
+                return Err(Error::Arguments {
+                    message: format!("{rows} rows of {arity} arguments are not {} values", arguments.len()),
+                });
+            }
+            Ok(CallMany { function: function.function, arguments, arity, rows, results: function.results })
+        };
+        self.prepare_and_run(name, prepare, options, later)
+    }
+
+    fn prepare_and_run<T: Send + 'static, J: Job<T>>(
+        &self,
+        name: &str,
+        prepare: impl FnOnce(&Function) -> Result<J, Error>,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<T, Error>>,
+    ) -> Started<Result<T, Error>> {
         let mut lease = match self.lease() {
             Ok(lease) => lease,
             Err(error) => return Started::Done(Err(error)),
         };
-        let prepared = lease.core().and_then(|core| {
-            let export = core.function(name)?;
-            let arguments = convert(&export.parameters)?;
-            Ok(Call { function: export.function, arguments, results: export.results })
-        });
-        match prepared {
-            Ok(call) => self.run(lease, options, call, later),
+        match lease.core().and_then(|core| prepare(core.function(name)?)) {
+            Ok(job) => self.run(lease, options, job, later),
             Err(error) => {
                 lease.release();
                 Started::Done(Err(error))
@@ -242,21 +272,21 @@ impl Instance {
         self.with_core(|core| Ok(core.memory_size()))
     }
 
-    /// Runs a call with the core, its first slice on this thread where that is safe.
-    fn run(
+    /// Runs a job with the core, its first slice on this thread where that is safe.
+    fn run<T: Send + 'static>(
         &self,
         mut lease: Lease,
         options: CallOptions,
-        function_call: Call,
-        later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
-    ) -> Started<Result<Vec<Val>, Error>> {
+        job: impl Job<T>,
+        later: impl FnOnce() -> Callback<Result<T, Error>>,
+    ) -> Started<Result<T, Error>> {
         let call = lease.call;
         let Ok(core) = lease.core() else { return Started::Done(Err(Error::Closed)) };
         let inline = core.inline_memory.is_some_and(|most| core.held_memory() <= most);
         let engine = core.engine.clone();
         core.begin(inline);
         let whole = async move {
-            let result = function_call.run(lease.core()?).await;
+            let result = job.run(lease.core()?).await;
             lease.release();
             result
         };
@@ -310,31 +340,19 @@ impl Drop for Shared {
     }
 }
 
-/// A call of one export.
-struct Call {
-    function: Func,
-    arguments: Vec<Val>,
-    results: usize,
-}
-
-impl Call {
-    async fn run(self, core: &mut Core) -> Result<Vec<Val>, Error> {
-        let mut results = vec![Val::I32(0); self.results];
-        match self.function.call_async(&mut core.store, &self.arguments, &mut results).await {
-            Ok(()) => Ok(results),
-            Err(error) => Err(core.guest_error(error)),
-        }
-    }
-}
-
 impl Core {
     /// To be called before each use that runs the guest.
     pub(crate) fn begin(&mut self, inline: bool) {
         // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
         self.store.set_epoch_deadline(1);
+        self.store.data_mut().limiter.inline = inline;
+        self.begin_row();
+    }
+
+    /// To be called before each of several runs of the guest: what it was refused in one does not explain another's trap.
+    pub(crate) fn begin_row(&mut self) {
         let host = self.store.data_mut();
         host.limiter.hit = None;
-        host.limiter.inline = inline;
         host.abort = None;
     }
 
@@ -401,34 +419,6 @@ impl Core {
     }
 }
 
-/// Makes an [`Error`] of what wasmtime says ended a guest. A limit that was hit before explains the trap that came of it.
-pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Option<String>) -> Error {
-    if let Some(hit) = hit {
-        return hit;
-    }
-    let backtrace = backtrace(&error);
-    if let Some(message) = abort {
-        return Error::Trap { reason: "abort", message, backtrace };
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => Error::Limit { kind: LimitKind::Stack, limit: WASM_STACK as u64, asked: None },
-        Some(trap) => {
-            let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
-            Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }
-        }
-        None => Error::engine(error),
-    }
-}
-
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => name.to_owned(),
-        None => format!("function {}", frame.func_index()),
-    };
-    backtrace.frames().iter().take(BACKTRACE).map(name).collect()
-}
-
 pub(crate) async fn instantiate(module: Module, limits: Limits, inline: bool) -> Result<Core, Error> {
     let Linked::Script(pre) = &module.0.linked else { return Err(Error::Closed) };
     let engine = module.engine().clone();
@@ -463,33 +453,4 @@ pub(crate) async fn instantiate(module: Module, limits: Limits, inline: bool) ->
         }
     }
     Ok(core)
-}
-
-/// What every script is given, and nothing else: the `abort` that AssemblyScript's modules import.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
-    let mut linker = Linker::new(engine);
-    linker.func_wrap(
-        "env",
-        "abort",
-        |mut caller: Caller<'_, Host>, message: u32, file: u32, line: u32, column: u32| -> wasmtime::Result<()> {
-            let text = string(&mut caller, message).unwrap_or_else(|| "no message".into());
-            let place =
-                string(&mut caller, file).map_or_else(String::new, |file| format!(" in {file}:{line}:{column}"));
-            caller.data_mut().abort = Some(format!("abort: {text}{place}"));
-            Err(Trap::UnreachableCodeReached.into())
-        },
-    )?;
-    Ok(linker)
-}
-
-/// An AssemblyScript string: UTF-16 at `pointer`, its length in bytes in the four before.
-fn string(caller: &mut Caller<'_, Host>, pointer: u32) -> Option<String> {
-    let memory = caller.get_export("memory")?.into_memory()?;
-    let data = memory.data(&caller);
-    let start = pointer as usize;
-    let length = data.get(start.checked_sub(4)?..start)?;
-    let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
-    let bytes = data.get(start..start.checked_add(length.min(2 * ABORT_MESSAGE))?)?;
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-    Some(String::from_utf16_lossy(&units))
 }

@@ -14,9 +14,11 @@
 mod abi;
 mod background;
 mod bulk;
+mod call;
 mod engine;
 mod error;
 mod executor;
+mod grants;
 mod instance;
 mod limits;
 mod module;
@@ -25,9 +27,11 @@ pub mod row;
 mod script;
 mod service;
 mod ticker;
+mod trap;
 
 pub use abi::{Answers, Rows, ScriptInfo};
 pub use background::enter_background;
+pub use call::ManyResults;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, LimitKind};
 pub use executor::{Callback, Canceller, Started};

@@ -8,7 +8,8 @@ use crate::bulk::Bulk;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::Callback;
-use crate::instance::{self, Host};
+use crate::grants;
+use crate::instance::Host;
 use crate::service::{self, ServiceHost};
 
 /// An import or export, as text.
@@ -127,7 +128,7 @@ fn link(engine: &Engine, module: &wasmtime::Module) -> Linked {
     let linked = if wants_wasi {
         service::linker(engine.wasmtime()).and_then(|linker| linker.instantiate_pre(module)).map(Linked::Wasi)
     } else {
-        instance::linker(engine.wasmtime()).and_then(|linker| linker.instantiate_pre(module)).map(Linked::Script)
+        grants::linker(engine.wasmtime()).and_then(|linker| linker.instantiate_pre(module)).map(Linked::Script)
     };
     linked.unwrap_or_else(|error| Linked::Missing(missing(module, wants_wasi, &error)))
 }

@@ -15,10 +15,10 @@ use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
 use crate::error::Error;
 use crate::executor::{Canceller, Started};
-use crate::instance::translate;
 use crate::limits::{Limiter, Limits};
 use crate::module::{Linked, Module};
 use crate::pipe::{Events, Input, Output};
+use crate::trap::translate;
 
 /// The module name that a WASI program's imports bear.
 pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";

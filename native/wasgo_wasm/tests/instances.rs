@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use common::{call, call_with, engine, instance, module, try_instance, wait};
-use wasgo_wasm::{CallOptions, Error, Instance, InstanceStatus, LimitKind, Limits, Module, Started, Val};
+use wasgo_wasm::{CallOptions, Error, Instance, InstanceStatus, LimitKind, Limits, ManyResults, Module, Started, Val};
 
 const ADD: &str =
     r#"(module (func (export "add") (param i64 i64) (result i64) (i64.add (local.get 0) (local.get 1))))"#;
@@ -183,6 +183,49 @@ fn a_memory_that_is_not_exported_counts_too() {
     );
     let (result, inline) = wait(|later| instance.call("any", |_| Ok(vec![Val::I32(1)]), within(60_000), later));
     assert!(result.is_ok() && !inline);
+}
+
+fn many(instance: &Instance, name: &str, rows: &[i32], options: CallOptions) -> Result<ManyResults, Error> {
+    let convert = |_: &[_]| Ok((rows.iter().map(|row| Val::I32(*row)).collect(), rows.len()));
+    wait(|later| instance.call_many(name, convert, options, later)).0
+}
+
+#[test]
+fn many_rows_are_called_in_one_crossing_and_a_trap_is_its_rows_own() {
+    let divide = r#"(module (func (export "divide") (param i32) (result i32 i64)
+        (i32.div_s (i32.const 60) (local.get 0)) (i64.extend_i32_s (local.get 0))))"#;
+    let ManyResults { values, width, rows } = many(&instance(divide), "divide", &[3, 0, 5], within(5_000)).unwrap();
+    assert_eq!(width, 2);
+    assert!(matches!(rows[..], [Ok(()), Err(Error::Trap { reason: "integer_division_by_zero", .. }), Ok(())]));
+    let values: Vec<i64> =
+        values.iter().map(|value| value.i64().unwrap_or_else(|| value.unwrap_i32().into())).collect();
+    assert_eq!(values, [20, 3, 12, 5]);
+}
+
+#[test]
+fn what_a_guest_was_refused_in_one_row_does_not_explain_anothers_trap() {
+    // Asks for too much memory and lives with the answer when given 0; traps otherwise.
+    let guest = r#"(module (memory 1) (func (export "try") (param i32)
+        (if (local.get 0) (then unreachable) (else (drop (memory.grow (i32.const 60000)))))))"#;
+    let ManyResults { rows, .. } = many(&instance(guest), "try", &[0, 1, 0], within(5_000)).unwrap();
+    assert!(matches!(rows[..], [Ok(()), Err(Error::Trap { reason: "unreachable", .. }), Ok(())]), "{rows:?}");
+}
+
+#[test]
+fn a_time_limit_ends_all_rows() {
+    let instance = instance(r#"(module (func (export "spin") (param i32) (loop (br_if 0 (local.get 0)))))"#);
+    let error = many(&instance, "spin", &[0, 0, 1, 0], within(30)).unwrap_err();
+    assert!(matches!(error, Error::Limit { kind: LimitKind::Time, .. }), "{error:?}");
+    assert_eq!(instance.status(), InstanceStatus::Poisoned);
+}
+
+#[test]
+fn rows_that_do_not_fill_the_parameters_are_refused() {
+    let add = instance(ADD);
+    let convert = |_: &[_]| Ok((vec![Val::I64(1); 3], 2));
+    let (result, _) = wait(|later| add.call_many("add", convert, within(1), later));
+    assert!(matches!(result, Err(Error::Arguments { .. })));
+    assert_eq!(call(&add, "add", &[1, 1]).unwrap(), [2]);
 }
 
 #[test]

@@ -399,4 +399,55 @@ defmodule Wasgo.Wasm.InstanceTest do
              Instance.new(Module.compile!(~s|(module (func (export "process")))|))
            )
   end
+
+  describe "call_many/4" do
+    @calc """
+    (module
+      (func (export "mix") (param i64 f64) (result f64 i64)
+        (f64.mul (local.get 1) (f64.const 2)) (i64.add (local.get 0) (i64.const 1)))
+      (func (export "check") (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+      (func (export "spin") (param i32) (loop (br_if 0 (local.get 0)))))
+    """
+
+    test "gives each row's results in order, few rows or many" do
+      calc = instance!(@calc)
+      assert Instance.call_many(calc, "mix", []) == {:ok, []}
+
+      assert Instance.call_many(calc, "mix", [[1, 0.5], [-1, :infinity]]) ==
+               {:ok, [{:ok, [1.0, 2]}, {:ok, [:infinity, 0]}]}
+
+      rows = for number <- 1..20_000, do: [number, number / 4]
+      assert {:ok, answers} = Instance.call_many(calc, "mix", rows)
+      assert answers == for([number, float] <- rows, do: {:ok, [float * 2, number + 1]})
+    end
+
+    test "gives the error of a row in its place" do
+      calc = instance!(@calc)
+
+      assert {:ok, [{:ok, []}, {:error, error}, {:ok, []}]} =
+               Instance.call_many(calc, "check", [[1], [0], [2]])
+
+      assert %Wasgo.TrapError{reason: :unreachable} = error
+      assert Instance.status(calc) == :idle
+    end
+
+    test "names the row and the argument that do not fit, and leaves the instance free" do
+      calc = instance!(@calc)
+      assert {:error, error} = Instance.call_many(calc, "mix", [[1, 2], [1, "two"]])
+      assert Exception.message(error) =~ ~s|row 1: argument 2 of "mix" must be a number|
+      assert {:error, error} = Instance.call_many(calc, "mix", [[1, 2], [1]])
+      assert Exception.message(error) =~ ~s|row 1: "mix" takes 2 arguments, and 1 were given|
+      assert {:error, %Wasgo.LinkError{name: "max"}} = Instance.call_many(calc, "max", [[1]])
+      assert {:ok, [{:ok, [2.0, 2]}]} = Instance.call_many(calc, "mix", [[1, 1]])
+    end
+
+    test "ends all rows at the time limit" do
+      calc = instance!(@calc)
+
+      assert {:error, %Wasgo.LimitError{reason: :time}} =
+               Instance.call_many(calc, "spin", [[0], [1], [0]], timeout: 30)
+
+      assert Instance.status(calc) == :poisoned
+    end
+  end
 end

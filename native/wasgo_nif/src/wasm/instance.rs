@@ -1,7 +1,7 @@
 //! Instances: start, call, memory.
 
 use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
-use wasgo_wasm::{Error, Instance, InstanceStatus, Val, ValType};
+use wasgo_wasm::{Error, Instance, InstanceStatus, ManyResults, Val, ValType};
 
 use super::module::ModuleResource;
 use super::{LimitsTuple, limits, within};
@@ -40,6 +40,74 @@ fn wasm_call<'a>(
     let _slice = Slice::begin(env);
     let convert = |types: &[ValType]| values(name, types, &arguments);
     later::start(env, results, |later| instance.0.call(name, convert, within(timeout_ms), later))
+}
+
+/// Calls an export once for each list of arguments; answers a list of `{:ok, results}` and `{:error, fault}`. For few rows; the caller
+/// picks the twin for many.
+#[rustler::nif]
+fn wasm_call_many<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    name: &'a str,
+    rows: Vec<Vec<Term<'a>>>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    call_many(env, &instance, name, &rows, timeout_ms)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_call_many_dirty<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    name: &'a str,
+    rows: Vec<Vec<Term<'a>>>,
+    timeout_ms: u64,
+) -> Term<'a> {
+    call_many(env, &instance, name, &rows, timeout_ms)
+}
+
+fn call_many<'a>(
+    env: Env<'a>,
+    instance: &InstanceResource,
+    name: &str,
+    rows: &[Vec<Term<'a>>],
+    timeout_ms: u64,
+) -> Term<'a> {
+    let convert = |types: &[ValType]| {
+        let mut arguments = Vec::with_capacity(types.len() * rows.len());
+        for (number, row) in rows.iter().enumerate() {
+            let row = values(name, types, row).map_err(|error| match error {
+                Error::Arguments { message } => Error::Arguments { message: format!("row {number}: {message}") },
+                other => other,
+            })?;
+            arguments.extend(row);
+        }
+        Ok((arguments, rows.len()))
+    };
+    later::start_heavy(env, weight, many_results, |later| {
+        instance.0.call_many(name, convert, within(timeout_ms), later)
+    })
+}
+
+fn weight(many: &ManyResults) -> usize {
+    16 * many.values.len() + 64 * many.rows.len()
+}
+
+fn many_results<'a>(env: Env<'a>, many: ManyResults) -> Term<'a> {
+    let ManyResults { values, width, rows } = many;
+    let mut values = values.into_iter();
+    let rows: Vec<Term<'a>> = rows
+        .into_iter()
+        .map(|row| match row {
+            Ok(()) => {
+                let row = results(env, values.by_ref().take(width).collect());
+                fault::ok(env, row)
+            }
+            Err(error) => fault::err(env, fault::wasm(env, &error)),
+        })
+        .collect();
+    rows.encode(env)
 }
 
 #[rustler::nif]
