@@ -135,17 +135,7 @@ defmodule Wasgo.Store do
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
   def execute(%__MODULE__{} = store, sql, parameters \\ [], options \\ []) when is_binary(sql) do
     %{timeout: timeout} = options!(options, @call_options, "execute/4")
-    %{resource: resource, token: token} = store
-
-    with :ok <- utf8(sql) do
-      executed(
-        if Weight.heavy?(sql, parameters) do
-          Native.store_execute_dirty(resource, token, sql, parameters, timeout)
-        else
-          Native.store_execute(resource, token, sql, parameters, timeout)
-        end
-      )
-    end
+    store |> ask({:execute, sql, parameters}, sql, parameters, timeout) |> executed()
   end
 
   @doc "As `execute/4`, but raises."
@@ -162,10 +152,7 @@ defmodule Wasgo.Store do
   def execute_many(%__MODULE__{} = store, sql, rows, options \\ [])
       when is_binary(sql) and is_list(rows) do
     %{timeout: timeout} = options!(options, @call_options, "execute_many/4")
-
-    with :ok <- utf8(sql) do
-      executed(Native.store_execute_many(store.resource, store.token, sql, rows, timeout))
-    end
+    store |> ask({:execute_many, sql, rows}, sql, rows, timeout) |> executed()
   end
 
   @doc """
@@ -179,16 +166,8 @@ defmodule Wasgo.Store do
     %{timeout: timeout, max_rows: rows, max_bytes: bytes} =
       options!(options, @query_options, "query/4")
 
-    %{resource: resource, token: token} = store
-    limits = {rows, bytes}
-
-    with :ok <- utf8(sql),
-         native =
-           if(Weight.heavy?(sql, parameters),
-             do: Native.store_query_dirty(resource, token, sql, parameters, limits, timeout),
-             else: Native.store_query(resource, token, sql, parameters, limits, timeout)
-           ),
-         {:ok, {columns, rows}} <- Result.await(native) do
+    with {:ok, {columns, rows}} <-
+           ask(store, {:query, sql, parameters, {rows, bytes}}, sql, parameters, timeout) do
       {:ok, %{columns: columns, rows: rows}}
     end
   end
@@ -208,17 +187,7 @@ defmodule Wasgo.Store do
   @spec batch(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def batch(%__MODULE__{} = store, sql, options \\ []) when is_binary(sql) do
     %{timeout: timeout} = options!(options, @call_options, "batch/3")
-    %{resource: resource, token: token} = store
-
-    with :ok <- utf8(sql) do
-      done(
-        if Weight.heavy?(sql, []) do
-          Native.store_batch_dirty(resource, token, sql, timeout)
-        else
-          Native.store_batch(resource, token, sql, timeout)
-        end
-      )
-    end
+    store |> ask({:batch, sql}, sql, [], timeout) |> done()
   end
 
   @doc """
@@ -235,7 +204,7 @@ defmodule Wasgo.Store do
     token = store.token || Native.store_token(store.resource)
     inside = %{store | token: token}
 
-    with :ok <- step(inside, 0, timeout) do
+    with :ok <- step(inside, :begin, timeout) do
       run(inside, fun, timeout)
     end
   end
@@ -258,13 +227,13 @@ defmodule Wasgo.Store do
   end
 
   defp commit(inside, value, timeout) do
-    with :ok <- step(inside, 1, timeout), do: {:ok, value}
+    with :ok <- step(inside, :commit, timeout), do: {:ok, value}
   end
 
   # A statement that was stopped may have undone the transaction already.
   defp undo(inside, timeout) do
     # Undoing is never given less time than usual: left undone, it keeps all others waiting.
-    case step(inside, 2, max(timeout, @default_timeout)) do
+    case step(inside, :rollback, max(timeout, @default_timeout)) do
       {:error, %Wasgo.StoreError{reason: :no_transaction}} -> :ok
       result -> result
     end
@@ -279,7 +248,21 @@ defmodule Wasgo.Store do
   end
 
   defp step(%{resource: resource, token: token}, step, timeout) do
-    done(Native.store_transaction(resource, token, step, timeout))
+    resource |> Native.store_submit(token, step, timeout) |> Result.await() |> done()
+  end
+
+  # Puts a request into the database's queue and waits for its answer. What is heavy to copy there is copied on a dirty scheduler.
+  defp ask(%{resource: resource, token: token}, request, sql, parameters, timeout) do
+    with :ok <- utf8(sql) do
+      native =
+        if Weight.heavy?(sql, parameters) do
+          Native.store_submit_dirty(resource, token, request, timeout)
+        else
+          Native.store_submit(resource, token, request, timeout)
+        end
+
+      Result.await(native)
+    end
   end
 
   defp utf8(sql) do
@@ -290,10 +273,10 @@ defmodule Wasgo.Store do
     end
   end
 
-  defp done(native), do: with({:ok, _done} <- Result.await(native), do: :ok)
+  defp done(answer), do: with({:ok, _done} <- answer, do: :ok)
 
-  defp executed(native) do
-    with {:ok, {changes, rowid}} <- Result.await(native) do
+  defp executed(answer) do
+    with {:ok, {changes, rowid}} <- answer do
       {:ok, %{changes: changes, last_insert_rowid: rowid}}
     end
   end

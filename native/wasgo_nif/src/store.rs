@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustler::{Atom, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, NifTaggedEnum, Resource, ResourceArc, Term};
 use wasgo_store::{
     Behavior, Limits, Location, Options, Params, Reply, Request, Rows, Store, StoreError, Synchronous, Token, Value,
 };
@@ -81,166 +81,72 @@ fn store_token<'a>(env: Env<'a>, store: ResourceArc<StoreResource>) -> ResourceA
     token
 }
 
-// SQL and parameters are copied for the database's thread. Those of a few hundred KiB are copied at once; for more the caller picks
-// the twins that run on a dirty scheduler.
-
 type MaybeToken = Option<ResourceArc<TokenResource>>;
 
+/// What is asked of a database, as `{:execute, sql, parameters}`, `{:query, sql, parameters, {max_rows, max_bytes}}`,
+/// `{:batch, sql}`, `{:execute_many, sql, rows}`, `:begin`, `:commit` or `:rollback`.
+#[derive(NifTaggedEnum)]
+enum Asked<'a> {
+    Execute(String, Term<'a>),
+    Query(String, Term<'a>, (usize, usize)),
+    Batch(String),
+    ExecuteMany(String, Vec<Term<'a>>),
+    Begin,
+    Commit,
+    Rollback,
+}
+
+/// Puts a request into the queue. SQL and parameters are copied for that, on the scheduler; for large ones the caller picks the twin.
 #[rustler::nif]
-fn store_execute<'a>(
+fn store_submit<'a>(
     env: Env<'a>,
     store: ResourceArc<StoreResource>,
     token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
+    asked: Asked<'a>,
     timeout_ms: u64,
 ) -> Term<'a> {
-    execute(env, store, token, sql, parameters, timeout_ms)
+    submit(env, &store, token, asked, timeout_ms)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn store_execute_dirty<'a>(
+fn store_submit_dirty<'a>(
     env: Env<'a>,
     store: ResourceArc<StoreResource>,
     token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
+    asked: Asked<'a>,
     timeout_ms: u64,
 ) -> Term<'a> {
-    execute(env, store, token, sql, parameters, timeout_ms)
+    submit(env, &store, token, asked, timeout_ms)
 }
 
-fn execute<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
-    timeout_ms: u64,
-) -> Term<'a> {
-    match params(parameters) {
-        Ok(parameters) => submit(env, &store, token, Request::execute(sql, parameters), timeout_ms),
-        Err(message) => fault::err(env, parameters_fault(env, &message)),
-    }
-}
-
-#[rustler::nif]
-fn store_query<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
-    (max_rows, max_bytes): (usize, usize),
-    timeout_ms: u64,
-) -> Term<'a> {
-    query(env, store, token, sql, parameters, (max_rows, max_bytes), timeout_ms)
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn store_query_dirty<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
-    (max_rows, max_bytes): (usize, usize),
-    timeout_ms: u64,
-) -> Term<'a> {
-    query(env, store, token, sql, parameters, (max_rows, max_bytes), timeout_ms)
-}
-
-fn query<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    parameters: Term<'a>,
-    (max_rows, max_bytes): (usize, usize),
-    timeout_ms: u64,
-) -> Term<'a> {
-    match params(parameters) {
-        Ok(parameters) => {
-            let request = Request::query_within(sql, parameters, Limits { max_rows, max_bytes });
-            submit(env, &store, token, request, timeout_ms)
+fn request(asked: Asked<'_>, token: Option<&Token>) -> Result<Request, String> {
+    // Only a transaction has a token, and only Elixir's own code begins and ends one.
+    let token_of = || token.ok_or_else(|| "there is no transaction".to_owned());
+    let request = match asked {
+        Asked::Begin => return Ok(Request::begin(token_of()?, Behavior::Immediate)),
+        Asked::Commit => return Ok(Request::commit(token_of()?)),
+        Asked::Rollback => return Ok(Request::rollback(token_of()?)),
+        Asked::Execute(sql, parameters) => Request::execute(sql, params(parameters)?),
+        Asked::Query(sql, parameters, (max_rows, max_bytes)) => {
+            Request::query_within(sql, params(parameters)?, Limits { max_rows, max_bytes })
         }
-        Err(message) => fault::err(env, parameters_fault(env, &message)),
-    }
-}
-
-#[rustler::nif]
-fn store_batch<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    timeout_ms: u64,
-) -> Term<'a> {
-    batch(env, store, token, sql, timeout_ms)
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn store_batch_dirty<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    timeout_ms: u64,
-) -> Term<'a> {
-    batch(env, store, token, sql, timeout_ms)
-}
-
-fn batch<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    timeout_ms: u64,
-) -> Term<'a> {
-    submit(env, &store, token, Request::batch(sql), timeout_ms)
-}
-
-/// Rows of parameters are converted on a dirty scheduler, since there may be very many of them.
-#[rustler::nif(schedule = "DirtyCpu")]
-fn store_execute_many<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: MaybeToken,
-    sql: String,
-    rows: Vec<Term<'a>>,
-    timeout_ms: u64,
-) -> Term<'a> {
-    let mut converted = Vec::with_capacity(rows.len());
-    for (number, row) in rows.into_iter().enumerate() {
-        match params(row) {
-            Ok(parameters) => converted.push(parameters),
-            Err(message) => return fault::err(env, parameters_fault(env, &format!("row {number}: {message}"))),
+        Asked::Batch(sql) => Request::batch(sql),
+        Asked::ExecuteMany(sql, rows) => {
+            let each = rows.into_iter().enumerate();
+            let rows = each.map(|(number, row)| params(row).map_err(|message| format!("row {number}: {message}")));
+            Request::execute_many(sql, rows.collect::<Result<_, _>>()?)
         }
-    }
-    submit(env, &store, token, Request::execute_many(sql, converted), timeout_ms)
-}
-
-/// `step` is 0 to begin, 1 to commit, 2 to roll back.
-#[rustler::nif]
-fn store_transaction<'a>(
-    env: Env<'a>,
-    store: ResourceArc<StoreResource>,
-    token: ResourceArc<TokenResource>,
-    step: u8,
-    timeout_ms: u64,
-) -> Term<'a> {
-    let request = match step {
-        0 => Request::begin(&token.0, Behavior::Immediate),
-        1 => Request::commit(&token.0),
-        _ => Request::rollback(&token.0),
     };
-    submit(env, &store, None, request, timeout_ms)
+    Ok(match token {
+        Some(token) => request.within(token),
+        None => request,
+    })
 }
 
-fn submit<'a>(env: Env<'a>, store: &StoreResource, token: MaybeToken, request: Request, timeout_ms: u64) -> Term<'a> {
-    let request = match &token {
-        Some(token) => request.within(&token.0),
-        None => request,
+fn submit<'a>(env: Env<'a>, store: &StoreResource, token: MaybeToken, asked: Asked<'a>, timeout_ms: u64) -> Term<'a> {
+    let request = match request(asked, token.as_ref().map(|token| &token.0)) {
+        Ok(request) => request,
+        Err(message) => return fault::err(env, parameters_fault(env, &message)),
     };
     let (waiting, reference) = Waiting::new(env);
     let done = move |answer: Result<Reply, StoreError>| {

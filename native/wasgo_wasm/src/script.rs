@@ -19,14 +19,45 @@ const KEEP_IDLE: usize = 16;
 /// Instances of one script at once.
 const MAX_INSTANCES: usize = 1_024;
 
-/// Boxed, since a core is large and goes in and out with every call.
-type Idle = Vec<Box<Core>>;
+/// An instance of a script, with its place among them. The core is boxed, since it is large and goes in and out with every
+/// call.
+struct Member {
+    core: Box<Core>,
+    live: Live,
+}
+
+impl Member {
+    fn discard(self) {
+        drop(self.live);
+        reap(self.core);
+    }
+}
+
+/// A place among a script's instances, given back when dropped: also when making the instance is stopped in the middle.
+struct Live(Arc<AtomicUsize>);
+
+impl Live {
+    fn take(count: &Arc<AtomicUsize>) -> Result<Self, Error> {
+        let live = Self(Arc::clone(count));
+        if count.fetch_add(1, Ordering::Relaxed) < MAX_INSTANCES {
+            Ok(live)
+        } else {
+            Err(Error::Limit { kind: LimitKind::Instances, limit: MAX_INSTANCES as u64, asked: None })
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 struct Parts {
     module: Module,
     limits: Limits,
-    idle: Mutex<Idle>,
-    live: AtomicUsize,
+    idle: Mutex<Vec<Member>>,
+    live: Arc<AtomicUsize>,
 }
 
 /// A script; clones are handles on the same one. Its instances are freed with the last.
@@ -47,7 +78,7 @@ impl Script {
             }
         }
         let idle = Mutex::new(Vec::new());
-        Ok(Self(Arc::new(Parts { module: module.clone(), limits, idle, live: AtomicUsize::new(0) })))
+        Ok(Self(Arc::new(Parts { module: module.clone(), limits, idle, live: Arc::default() })))
     }
 
     /// Looks at what the module offers of the contract, and asks it for its columns.
@@ -106,59 +137,49 @@ impl Script {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let core = self.0.idle().pop();
-        let memory = match &core {
-            Some(core) => core.held_memory(),
+        let member = self.0.idle().pop();
+        let memory = match &member {
+            Some(member) => member.core.held_memory(),
             None => self.0.module.initial_memory(),
         };
         let inline = self.0.module.0.inline_memory.is_some_and(|most| memory <= most);
-        let mut user = User { script: Arc::clone(&self.0), core, inline };
-        if let Some(core) = &mut user.core {
-            core.begin(inline);
+        let mut user = User { script: Arc::clone(&self.0), member, inline };
+        if let Some(member) = &mut user.member {
+            member.core.begin(inline);
         }
         self.0.module.engine().executor().start_task(job(user), Some(options.timeout), inline, later)
     }
 }
 
 impl Parts {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Member>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        std::mem::take(&mut *self.idle()).into_iter().for_each(reap);
+        std::mem::take(&mut *self.idle()).into_iter().for_each(Member::discard);
     }
 }
 
 /// A call's use of an instance. Dropped in the middle, it throws the instance away.
 struct User {
     script: Arc<Parts>,
-    core: Option<Box<Core>>,
+    member: Option<Member>,
     inline: bool,
 }
 
 impl User {
     /// The instance, made if there is none.
     async fn core(&mut self) -> Result<&mut Core, Error> {
-        if self.core.is_none() {
-            if self.script.live.fetch_add(1, Ordering::Relaxed) >= MAX_INSTANCES {
-                self.script.live.fetch_sub(1, Ordering::Relaxed);
-                return Err(Error::Limit { kind: LimitKind::Instances, limit: MAX_INSTANCES as u64, asked: None });
-            }
-            match instantiate(self.script.module.clone(), self.script.limits, self.inline).await {
-                Ok(mut core) => {
-                    core.begin(self.inline);
-                    self.core = Some(Box::new(core));
-                }
-                Err(error) => {
-                    self.script.live.fetch_sub(1, Ordering::Relaxed);
-                    return Err(error);
-                }
-            }
+        if self.member.is_none() {
+            let live = Live::take(&self.script.live)?;
+            let mut core = instantiate(self.script.module.clone(), self.script.limits, self.inline).await?;
+            core.begin(self.inline);
+            self.member = Some(Member { core: Box::new(core), live });
         }
-        self.core.as_deref_mut().ok_or(Error::Closed)
+        self.member.as_mut().map(|member| &mut *member.core).ok_or(Error::Closed)
     }
 
     async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {
@@ -182,23 +203,17 @@ impl User {
     }
 
     fn discard(&mut self) {
-        if let Some(core) = self.core.take() {
-            self.script.live.fetch_sub(1, Ordering::Relaxed);
-            reap(core);
+        if let Some(member) = self.member.take() {
+            member.discard();
         }
     }
 
-    /// Gives the instance back after a success, throws it away after a failure.
+    /// Gives the instance back after a success, unless there are enough; throws it away after a failure.
     fn end<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
-        if result.is_ok()
-            && let Some(core) = self.core.take()
-        {
+        if result.is_ok() {
             let mut idle = self.script.idle();
             if idle.len() < KEEP_IDLE {
-                idle.push(core);
-            } else {
-                drop(idle);
-                self.core = Some(core);
+                idle.extend(self.member.take());
             }
         }
         result

@@ -23,6 +23,9 @@ use crate::trap::translate;
 /// The module name that a WASI program's imports bear.
 pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
 
+/// The function that a WASI command begins with.
+const START: &str = "_start";
+
 /// What a service tells its host. It is told on the engine's threads, so it must not take long.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -89,7 +92,8 @@ impl Service {
     /// Starts `module` as a WASI command; `events` is told what it does.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what it wants and is not given; [`Error::Contract`] if it is no WASI program.
+    /// [`Error::MissingImport`] names what it wants and is not given; [`Error::MissingExport`] if it is no command, and
+    /// [`Error::Contract`] if it is no WASI program at all.
     pub fn start(
         module: &Module,
         options: ServiceOptions,
@@ -99,6 +103,9 @@ impl Service {
             Linked::Wasi(_) => {}
             Linked::Missing(error) => return Err(error.clone()),
             Linked::Script(_) => return Err(Error::contract("it imports nothing of WASI, so it is no WASI program")),
+        }
+        if !module.exports().iter().any(|export| export.kind == "func" && export.name == START) {
+            return Err(Error::MissingExport { kind: "function", name: START.into() });
         }
         let events: Events = std::sync::Arc::new(events);
         let input = Input::new(events.clone());
@@ -161,7 +168,7 @@ async fn run(module: Module, host: ServiceHost) -> Result<i32, Error> {
     store.set_epoch_deadline(1);
     let ended = async {
         let instance = pre.instantiate_async(&mut store).await?;
-        let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+        let start = instance.get_typed_func::<(), ()>(&mut store, START)?;
         start.call_async(&mut store, ()).await
     };
     match ended.await {

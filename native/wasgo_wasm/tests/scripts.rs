@@ -90,6 +90,17 @@ fn a_script_that_loops_is_stopped_and_its_next_call_runs() {
 }
 
 #[test]
+fn calls_stopped_while_their_instance_is_made_leave_room_for_others() {
+    // More of them than a script may have instances.
+    let never = script(r#"(module (memory (export "memory") 1) (func (export "_initialize") (loop (br 0))))"#);
+    let options = CallOptions { timeout: std::time::Duration::from_millis(1) };
+    for _ in 0..1_100 {
+        let (result, _) = wait(|later| never.process(vec![], options, later));
+        assert!(matches!(result, Err(Error::Limit { kind: LimitKind::Time, .. })), "{result:?}");
+    }
+}
+
+#[test]
 fn many_threads_use_one_script_at_once() {
     let echo = script(ECHO);
     std::thread::scope(|scope| {

@@ -147,6 +147,9 @@ fn a_program_sees_its_arguments_and_environment_and_nothing_of_the_hosts() {
 fn what_is_no_wasi_program_is_refused() {
     let error = Service::start(&module("(module)"), ServiceOptions::default(), |_| ()).err().unwrap();
     assert!(matches!(error, Error::Contract { .. }));
+    let library = r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "add")))"#;
+    let error = Service::start(&module(library), ServiceOptions::default(), |_| ()).err().unwrap();
+    assert!(matches!(error, Error::MissingExport { name, .. } if name == "_start"));
     let wants_more =
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (import "net" "dial" (func)))"#;
     let error = Service::start(&module(wants_more), ServiceOptions::default(), |_| ()).err().unwrap();
