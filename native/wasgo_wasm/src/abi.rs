@@ -172,7 +172,7 @@ pub(crate) fn check_place(pointer: u32, length: u32, size: u64) -> Result<Range<
     if pointer == 0 && length > 0 {
         return Err(Error::contract(format!("wasgo_alloc({length}) found no room")));
     }
-    if pointer % 8 != 0 {
+    if !pointer.is_multiple_of(8) {
         return Err(Error::contract(format!("wasgo_alloc({length}) returned {pointer}, which is no multiple of 8")));
     }
     within("wasgo_alloc returned a place", pointer.into(), length.into(), size)

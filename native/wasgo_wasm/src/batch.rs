@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::{Func, Global, Linker, Memory, TypedFunc, Val, ValType};
 
@@ -15,7 +15,7 @@ use crate::core::{Core, Host};
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
 use crate::flavour::Flavour;
-use crate::module::Module;
+use crate::module::FunctionExport;
 
 /// Drivers that an instance may have: one for each export that is called in batches, and one for a script's notifications.
 pub(crate) const MAX_DRIVERS: usize = 4;
@@ -91,20 +91,19 @@ pub struct ManyResults {
 
 /// A batch of calls of one export.
 pub(crate) struct CallMany {
-    pub(crate) name: Box<str>,
+    pub(crate) export: Arc<FunctionExport>,
     pub(crate) packed: Vec<u8>,
     pub(crate) rows: usize,
 }
 
 impl Job<ManyResults> for CallMany {
     async fn run(self, core: &mut Core) -> Result<ManyResults, Error> {
-        let module = Module::clone(&core.module);
-        let export = module.function(&self.name)?;
-        let function = core.function(export, &self.name)?;
+        let export = &self.export;
+        let function = core.function(export)?;
         let (parameters, results) = (&export.parameters, &export.results);
         let sizes = packed_row_size(parameters).zip(packed_row_size(results));
         let Some((row, result)) = sizes.filter(|(row, _)| row * self.rows == self.packed.len()) else {
-            let message = format!("{} bytes are not {} rows of \"{}\"", self.packed.len(), self.rows, self.name);
+            let message = format!("{} bytes are not {} rows of \"{}\"", self.packed.len(), self.rows, export.name);
             return Err(Error::Arguments { message });
         };
         let limit = core.store.data().limiter.limits.result;

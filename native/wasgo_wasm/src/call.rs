@@ -2,11 +2,17 @@
 
 use std::future::Future;
 
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
 use wasmtime::Val;
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::module::Module;
+use crate::module::FunctionExport;
+
+/// Arguments or results of a call: few, so that most need no allocation.
+pub type Values = SmallVec<[Val; 4]>;
 
 /// Work to be done with an instance's core, whose future can go to another thread.
 pub(crate) trait Job<T>: Send + 'static {
@@ -15,16 +21,14 @@ pub(crate) trait Job<T>: Send + 'static {
 
 /// A call of one export.
 pub(crate) struct Call {
-    pub(crate) name: Box<str>,
-    pub(crate) arguments: Vec<Val>,
+    pub(crate) export: Arc<FunctionExport>,
+    pub(crate) arguments: Values,
 }
 
-impl Job<Vec<Val>> for Call {
-    async fn run(self, core: &mut Core) -> Result<Vec<Val>, Error> {
-        let module = Module::clone(&core.module);
-        let export = module.function(&self.name)?;
-        let function = core.function(export, &self.name)?;
-        let mut results = vec![Val::I32(0); export.results.len()];
+impl Job<Values> for Call {
+    async fn run(self, core: &mut Core) -> Result<Values, Error> {
+        let function = core.function(&self.export)?;
+        let mut results: Values = smallvec![Val::I32(0); self.export.results.len()];
         match function.call_async(&mut core.store, &self.arguments, &mut results).await {
             Ok(()) => Ok(results),
             Err(error) => Err(core.guest_error(error)),

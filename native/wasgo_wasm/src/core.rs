@@ -151,12 +151,12 @@ impl Core {
     }
 
     /// An exported function.
-    pub(crate) fn function(&mut self, export: &FunctionExport, name: &str) -> Result<Func, Error> {
+    pub(crate) fn function(&mut self, export: &FunctionExport) -> Result<Func, Error> {
         if let Some((_, function)) = self.functions.iter().find(|(number, _)| *number == export.number) {
             return Ok(*function);
         }
-        let Some(function) = self.instance.get_func(&mut self.store, name) else {
-            return Err(Error::MissingExport { kind: "function", name: name.into() });
+        let Some(function) = self.instance.get_func(&mut self.store, &export.name) else {
+            return Err(Error::MissingExport { kind: "function", name: export.name.clone().into() });
         };
         if self.functions.len() < KNOWN_FUNCTIONS {
             self.functions.push((export.number, function));

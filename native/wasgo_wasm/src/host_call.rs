@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use smallvec::smallvec;
 use wasmtime::{AsContextMut, Caller, Extern, FuncType, Linker, Val, ValType};
 
 use crate::act::{Act, Acted, act};
+use crate::call::Values;
 use crate::core::Host;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
@@ -51,11 +53,22 @@ type Reply = Result<Vec<Val>, String>;
 enum Operation {
     Reply(Reply),
     Act(Act, Callback<Result<Acted, Error>>),
-    Call { name: String, convert: Convert, done: Callback<Result<Vec<Val>, Error>> },
+    Call { name: String, convert: Convert, done: Callback<Result<Values, Error>> },
+}
+
+impl Operation {
+    /// Tells whoever waits for it. A second reply, which finds its call over, is nothing that anyone waits for.
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Reply(_) => {}
+            Self::Act(_, done) => done(Err(error)),
+            Self::Call { done, .. } => done(Err(error)),
+        }
+    }
 }
 
 /// Makes arguments when their parameters' types are known.
-pub type Convert = Box<dyn FnOnce(&[ValType]) -> Result<Vec<Val>, Error> + Send>;
+pub type Convert = Box<dyn FnOnce(&[ValType]) -> Result<Values, Error> + Send>;
 
 #[derive(Default)]
 struct State {
@@ -99,37 +112,37 @@ impl Serving {
 
     /// Ends the function, by its results or by why it failed. The guest goes on, here if this thread may run it.
     pub fn reply(&self, reply: Reply) {
-        // A second reply finds it over.
-        let _ = self.submit(Operation::Reply(reply), true);
+        self.submit(Operation::Reply(reply), true);
     }
 
     /// As [`Self::reply`], from a thread that must not run guests.
     pub fn reply_elsewhere(&self, reply: Reply) {
-        let _ = self.submit(Operation::Reply(reply), false);
+        self.submit(Operation::Reply(reply), false);
     }
 
     /// Does something with the guest; `done` gets what came of it, perhaps before this returns.
     pub fn act(&self, act: Act, done: Callback<Result<Acted, Error>>) {
-        if let Err((error, Operation::Act(_, done))) = self.submit(Operation::Act(act, done), true) {
-            done(Err(error));
-        }
+        self.submit(Operation::Act(act, done), true);
     }
 
     /// Calls the guest's export `name`; `done` gets what came of it, perhaps before this returns.
-    pub fn call(&self, name: String, convert: Convert, done: Callback<Result<Vec<Val>, Error>>) {
-        if let Err((error, Operation::Call { done, .. })) = self.submit(Operation::Call { name, convert, done }, true) {
-            done(Err(error));
-        }
+    pub fn call(&self, name: String, convert: Convert, done: Callback<Result<Values, Error>>) {
+        self.submit(Operation::Call { name, convert, done }, true);
     }
 
-    fn submit(&self, operation: Operation, here: bool) -> Result<(), (Error, Operation)> {
+    fn submit(&self, operation: Operation, here: bool) {
         let waker = {
             let mut state = self.0.state();
-            if state.over {
-                return Err((Error::Closed, operation));
-            }
-            if state.operations.len() >= MAX_OPERATIONS {
-                return Err((Error::Busy, operation));
+            let refusal = if state.over {
+                Some(Error::Closed)
+            } else if state.operations.len() >= MAX_OPERATIONS {
+                Some(Error::Busy)
+            } else {
+                None
+            };
+            if let Some(error) = refusal {
+                drop(state);
+                return operation.refuse(error);
             }
             state.over = matches!(operation, Operation::Reply(_));
             state.operations.push_back(operation);
@@ -140,7 +153,6 @@ impl Serving {
             Some(waker) => waker.wake(),
             None => {}
         }
-        Ok(())
     }
 
     async fn next(&self) -> Operation {
@@ -246,7 +258,7 @@ async fn resume(caller: &mut Caller<'_, Host>) {
 }
 
 /// Calls an export of the guest that called the host.
-async fn call(caller: &mut Caller<'_, Host>, name: &str, convert: Convert) -> Result<Vec<Val>, Error> {
+async fn call(caller: &mut Caller<'_, Host>, name: &str, convert: Convert) -> Result<Values, Error> {
     let Some(Extern::Func(function)) = caller.get_export(name) else {
         return Err(Error::MissingExport { kind: "function", name: name.into() });
     };
@@ -256,7 +268,7 @@ async fn call(caller: &mut Caller<'_, Host>, name: &str, convert: Convert) -> Re
     let ty = function.ty(&*caller);
     let parameters: Vec<ValType> = ty.params().collect();
     let arguments = convert(&parameters)?;
-    let mut results = vec![Val::I32(0); ty.results().len()];
+    let mut results: Values = smallvec![Val::I32(0); ty.results().len()];
     caller.data_mut().depth += 1;
     let called = function.call_async(&mut *caller, &arguments, &mut results).await;
     caller.data_mut().depth -= 1;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use wasmtime::{Val, ValType};
+use wasmtime::ValType;
 
 use crate::act::{Act, Acted, act};
 use crate::batch::{CallMany, ManyResults};
-use crate::call::{Call, Job};
+use crate::call::{Call, Job, Values};
 use crate::core::{Core, instantiate, reap};
 use crate::error::Error;
 use crate::executor::{Callback, Canceller, Started};
@@ -86,7 +86,7 @@ impl State {
     }
 
     /// The wakers of those who should look again.
-    fn to_wake(&mut self) -> Vec<Waker> {
+    fn wakers(&mut self) -> Vec<Waker> {
         match self.slot {
             Slot::Busy { .. } => Vec::new(),
             Slot::Idle(_) => self.waiters.front().map(|(_, waker)| waker.clone()).into_iter().collect(),
@@ -149,7 +149,7 @@ impl Lease {
         if matches!(&state.slot, Slot::Busy { .. }) {
             state.slot = Slot::Idle(core);
             if !state.waiters.is_empty() {
-                let wakers = state.to_wake();
+                let wakers = state.wakers();
                 drop(state);
                 wake(wakers);
             }
@@ -168,7 +168,7 @@ impl Drop for Lease {
         if matches!(&state.slot, Slot::Busy { .. }) {
             state.slot = Slot::Poisoned;
         }
-        let wakers = state.to_wake();
+        let wakers = state.wakers();
         drop(state);
         wake(wakers);
         reap(core);
@@ -221,7 +221,7 @@ impl Drop for Waiter {
         let mut state = self.shared.lock();
         state.waiters.retain(|(number, _)| *number != place);
         // It may have been the one whose turn it was.
-        let wakers = state.to_wake();
+        let wakers = state.wakers();
         drop(state);
         wake(wakers);
     }
@@ -303,7 +303,7 @@ impl Instance {
     pub fn close(&self) {
         let mut state = self.0.lock();
         let slot = std::mem::replace(&mut state.slot, Slot::Closed);
-        let wakers = state.to_wake();
+        let wakers = state.wakers();
         drop(state);
         wake(wakers);
         match slot {
@@ -335,12 +335,12 @@ impl Instance {
     pub fn call(
         &self,
         name: &str,
-        convert: impl FnOnce(&[ValType]) -> Result<Vec<Val>, Error>,
+        convert: impl FnOnce(&[ValType]) -> Result<Values, Error>,
         options: CallOptions,
-        later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
-    ) -> Started<Result<Vec<Val>, Error>> {
-        match self.0.module.function(name).and_then(|export| convert(&export.parameters)) {
-            Ok(arguments) => self.run(Call { name: name.into(), arguments }, options, later),
+        later: impl FnOnce() -> Callback<Result<Values, Error>>,
+    ) -> Started<Result<Values, Error>> {
+        match self.0.module.function(name).and_then(|export| Ok((export, convert(&export.parameters)?))) {
+            Ok((export, arguments)) => self.run(Call { export: Arc::clone(export), arguments }, options, later),
             Err(error) => Started::Done(Err(error)),
         }
     }
@@ -357,8 +357,10 @@ impl Instance {
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<ManyResults, Error>>,
     ) -> Started<Result<ManyResults, Error>> {
-        match self.0.module.function(name).and_then(|export| convert(&export.parameters)) {
-            Ok((packed, rows)) => self.run(CallMany { name: name.into(), packed, rows }, options, later),
+        match self.0.module.function(name).and_then(|export| Ok((export, convert(&export.parameters)?))) {
+            Ok((export, (packed, rows))) => {
+                self.run(CallMany { export: Arc::clone(export), packed, rows }, options, later)
+            }
             Err(error) => Started::Done(Err(error)),
         }
     }

@@ -42,6 +42,7 @@ pub use abi::{Answers, Rows, ScriptInfo};
 pub use act::{Act, Acted, Number};
 pub use background::enter_background;
 pub use batch::{ManyResults, pack, packed_row_size, packed_size, unpack};
+pub use call::Values;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, LimitKind};
 pub use executor::{Callback, Canceller, Started};

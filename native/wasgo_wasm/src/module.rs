@@ -34,6 +34,7 @@ const LINKS: usize = 8;
 
 /// An exported function.
 pub(crate) struct FunctionExport {
+    pub(crate) name: Box<str>,
     /// Its place among the exported functions.
     pub(crate) number: u32,
     pub(crate) parameters: Box<[ValType]>,
@@ -53,7 +54,7 @@ pub(crate) struct Parts {
     /// How a program that wants WASI is linked; none for a script.
     pub(crate) wasi: Option<Result<InstancePre<ServiceHost>, Error>>,
     pub(crate) inline_memory: Option<u64>,
-    pub(crate) functions: HashMap<Box<str>, FunctionExport>,
+    pub(crate) functions: HashMap<Box<str>, Arc<FunctionExport>>,
     links: Mutex<Vec<Link>>,
     bulk: Bulk,
     imports: Vec<ExternInfo>,
@@ -168,7 +169,7 @@ impl Module {
     }
 
     /// The exported function `name`.
-    pub(crate) fn function(&self, name: &str) -> Result<&FunctionExport, Error> {
+    pub(crate) fn function(&self, name: &str) -> Result<&Arc<FunctionExport>, Error> {
         self.0.functions.get(name).ok_or_else(|| Error::MissingExport { kind: "function", name: name.into() })
     }
 
@@ -204,13 +205,13 @@ impl Module {
 }
 
 /// The exported functions by name. Those of one name there can't be two of.
-fn functions(module: &wasmtime::Module) -> HashMap<Box<str>, FunctionExport> {
+fn functions(module: &wasmtime::Module) -> HashMap<Box<str>, Arc<FunctionExport>> {
     let functions = module.exports().filter_map(|export| export.ty().func().map(|ty| (export.name(), ty.clone())));
     functions
         .zip(0..)
         .map(|((name, ty), number)| {
             let (parameters, results) = (ty.params().collect(), ty.results().collect());
-            (name.into(), FunctionExport { number, parameters, results })
+            (name.into(), Arc::new(FunctionExport { name: name.into(), number, parameters, results }))
         })
         .collect()
 }

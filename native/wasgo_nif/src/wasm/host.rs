@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustler::env::SavedTerm;
 use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Reference, Resource, ResourceArc, Term};
 use wasgo_wasm::{
-    CallOptions, Error, HostHandler, HostImport, HostRequest, Imports, LogLevel, LogLine, Serving, Val, ValType,
+    CallOptions, Error, HostHandler, HostImport, HostRequest, Imports, LogLevel, LogLine, Serving, Val, ValType, Values,
 };
 
 use super::act;
@@ -227,13 +227,15 @@ fn wasm_serving_call<'a>(
 pub fn call_through<'a>(env: Env<'a>, serving: &Serving, name: &str, arguments: &[Term<'a>]) -> Term<'a> {
     let numbers: Vec<_> = arguments.iter().map(|term| values::Argument::of(*term)).collect();
     let function = name.to_owned();
-    let convert = Box::new(move |types: &[ValType]| -> Result<Vec<Val>, Error> {
+    let convert = Box::new(move |types: &[ValType]| -> Result<Values, Error> {
         values::check_count(&function, types, numbers.len())?;
         let each = types.iter().zip(&numbers).enumerate();
         each.map(|(index, (ty, argument))| argument.to_val(ty).ok_or_else(|| values::unfit(&function, index, ty)))
             .collect()
     });
-    later::scoped(env, || later::through(env, values::results, |done| serving.call(name.to_owned(), convert, done)))
+    later::scoped(env, || {
+        later::through(env, values::results::<Values>, |done| serving.call(name.to_owned(), convert, done))
+    })
 }
 
 /// As `wasm_act`, with the guest that waits.

@@ -1,7 +1,7 @@
 //! Instances: start, call, memory.
 
 use rustler::{Binary, Encoder, Env, NewBinary, Resource, ResourceArc, Term};
-use wasgo_wasm::{Act, Error, Instance, InstanceStatus, ManyResults, ValType, pack, packed_row_size, unpack};
+use wasgo_wasm::{Act, Error, Instance, InstanceStatus, ManyResults, ValType, Values, pack, packed_row_size, unpack};
 
 use super::imports::ImportsResource;
 use super::module::ModuleResource;
@@ -50,7 +50,7 @@ fn wasm_call<'a>(
     }
     let convert = |types: &[ValType]| values::arguments(name, types, &arguments);
     host::with_handler(env, instance.imports(), options(bounds), |options| {
-        later::start(env, values::results, |later| instance.call(name, convert, options, later))
+        later::start(env, values::results::<Values>, |later| instance.call(name, convert, options, later))
     })
 }
 
@@ -113,7 +113,7 @@ fn many_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
     let mut errors = many.errors.into_iter().peekable();
     let rows: Vec<Term<'_>> = (0..many.rows)
         .map(|row| {
-            let values = many.types.iter().filter_map(|ty| unpack(ty, &mut packed)).collect();
+            let values: Values = many.types.iter().filter_map(|ty| unpack(ty, &mut packed)).collect();
             match errors.next_if(|(number, _)| *number == row) {
                 Some((_, error)) => fault::err(env, fault::wasm(env, &error)),
                 None => fault::ok(env, values::results(env, values)),

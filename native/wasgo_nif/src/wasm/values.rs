@@ -1,12 +1,12 @@
 //! Values of wasm's own types, to and from terms.
 
 use rustler::{Binary, Encoder, Env, Term};
-use wasgo_wasm::{Error, Number, Val, ValType};
+use wasgo_wasm::{Error, Number, Val, ValType, Values};
 
 use crate::{atoms, bytes, float};
 
 /// Arguments by their parameters' types.
-pub fn arguments(name: &str, types: &[ValType], arguments: &[Term<'_>]) -> Result<Vec<Val>, Error> {
+pub fn arguments(name: &str, types: &[ValType], arguments: &[Term<'_>]) -> Result<Values, Error> {
     check_count(name, types, arguments.len())?;
     let each = types.iter().zip(arguments).enumerate();
     each.map(|(index, (ty, term))| value(ty, *term).ok_or_else(|| unfit(name, index, ty))).collect()
@@ -93,7 +93,10 @@ pub fn number(term: Term<'_>) -> Option<Number> {
 }
 
 /// Results as a list.
-pub fn results(env: Env<'_>, values: Vec<Val>) -> Term<'_> {
+pub fn results<V>(env: Env<'_>, values: V) -> Term<'_>
+where
+    V: IntoIterator<Item = Val, IntoIter: DoubleEndedIterator>,
+{
     // Backwards, so that the list needs no array of its terms first.
     values.into_iter().rev().fold(Term::list_new_empty(env), |list, value| list.list_prepend(result(env, &value)))
 }
