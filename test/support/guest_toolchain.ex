@@ -76,7 +76,7 @@ defmodule Wasgo.GuestToolchain do
     [source | _wit] = sources = Map.fetch!(@components, name)
     path = Path.join(@guest, Path.rootname(source) <> ".wasm")
 
-    if modified(path) > Enum.max(Enum.map(sources, &modified(Path.join(@guest, &1)))),
+    if modified(path) >= Enum.max(Enum.map(sources, &modified(Path.join(@guest, &1)))),
       do: {:ok, path},
       else: build(name, Path.dirname(path))
   end
