@@ -143,12 +143,15 @@ defmodule Wasgo.GuestsTest do
       assert sign(script, [0, 0, "nowhere", :nan, 0, nil, :infinity, 0]) == {:ok, [""]}
       assert Script.notify(script, :process, [0, 0, "A", 1, 1]) == {:ok, nil}
 
-      # A memory that is not given back would be full long before: 340 places have 11 KiB.
+      # 340 places take 11 KiB: memory that is not given back would be full, with 64 MiB, before the end.
       many = [0, 0 | Enum.flat_map(1..340, &["place #{&1}", &1, 0])]
       rows = List.duplicate(many, 1_000)
-      assert {:ok, [{:ok, [first]} | _] = answers} = Script.notify_many(script, :ready, rows)
-      assert first =~ ~r/\Aplace 1  1 m E\n/
-      assert Enum.uniq(answers) == [{:ok, [first]}]
+
+      for _again <- 1..8 do
+        assert {:ok, answers} = Script.notify_many(script, :ready, rows)
+        assert [{:ok, [text]}] = Enum.uniq(answers)
+        assert text =~ ~r/\Aplace 1  1 m E\n/
+      end
     end
   end
 end

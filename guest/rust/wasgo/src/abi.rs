@@ -189,6 +189,23 @@ mod tests {
         assert_eq!(state.alloc(u32::MAX as usize), None);
     }
 
+    /// As if the allocator had aligned the input to less than the contract wants.
+    #[test]
+    fn an_input_that_begins_later_in_its_buffer_is_the_same_input() {
+        let mut state = State::new();
+        let (place, _) = input(&mut state, b"12345678abc");
+        state.start += 8;
+        assert_eq!(state.process(|buffer| buffer.push(b'd'), place + 8, 3), b"abcd");
+    }
+
+    #[test]
+    #[should_panic = "not the input's place"]
+    fn a_longer_input_than_was_asked_for_panics() {
+        let mut state = State::new();
+        let (place, length) = input(&mut state, b"abc");
+        state.process(|_| (), place, length + 1);
+    }
+
     #[test]
     #[should_panic = "not the input's place"]
     fn another_place_than_the_inputs_panics() {
