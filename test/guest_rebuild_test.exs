@@ -26,6 +26,16 @@ defmodule Wasgo.GuestRebuildTest do
     assert_rebuilds("namer", into)
   end
 
+  @tag :guest_c
+  test "signpost.c builds into the committed signpost.wasm", %{into: into} do
+    assert_rebuilds("signpost", into)
+  end
+
+  @tag :guest_rust
+  test "shy.rs builds into the committed shy.wasm", %{into: into} do
+    assert_rebuilds("shy", into)
+  end
+
   @tag :guest_assemblyscript
   test "wander.ts builds into the committed wander.wasm", %{into: into} do
     assert_rebuilds("wander", into)

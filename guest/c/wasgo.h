@@ -1,5 +1,5 @@
 /*
- * wasgo.h: what a Wasgo script in C needs, in one header and without a C library.
+ * wasgo.h: what a Wasgo script in C needs, in one header. It needs no C library, and goes with one (see wasgo_libc.h).
  *
  * It gives a script the exported `wasgo_alloc`, readers and a writer for rows, the record of an instance table, and
  * a few numeric helpers that give the same bits on every machine. `guest/README.md` is the contract behind it.
@@ -69,9 +69,12 @@ static inline wasgo_span wasgo_span_of(const void *bytes, uint32_t length) {
 #define WASGO_SPAN_OF_LITERAL(text) wasgo_span_of((text), sizeof(text) - 1)
 
 /*
- * Compilers turn loops and struct copies into calls of these two, so a script without a C library must have them. They
- * are weak: a real library's own win. `no_builtin` keeps the loops from becoming calls of themselves.
+ * Compilers turn loops and struct copies into calls of these two, so a script without a C library must have them.
+ * `no_builtin` keeps the loops from becoming calls of themselves.
  */
+#ifdef __wasi__
+#include <string.h>
+#else
 __attribute__((weak, no_builtin("memcpy"))) void *memcpy(void *restrict to, const void *restrict from, size_t size) {
     for (size_t i = 0; i < size; i++) {
         ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
@@ -85,6 +88,7 @@ __attribute__((weak, no_builtin("memset"))) void *memset(void *to, int byte, siz
     }
     return to;
 }
+#endif
 
 /* ---- rows: reading ------------------------------------------------------------------------------------------ */
 

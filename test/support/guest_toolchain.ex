@@ -6,11 +6,26 @@ defmodule Wasgo.GuestToolchain do
 
   @modules %{
     "thin" => "scripts/thin.wasm",
+    "signpost" => "scripts/signpost.wasm",
     "wander" => "scripts/wander.wasm",
+    "shy" => "scripts/shy.wasm",
     "namer" => "services/namer.wasm"
   }
 
-  @tags [guest_c: ["thin", "namer"], guest_assemblyscript: ["wander"]]
+  # Components are too large to be committed: each with the sources that it is made of.
+  @components %{
+    "greeter" => ["scripts/greeter.js", "wit/script.wit"],
+    "tally" => ["scripts/tally.js", "wit/script.wit"],
+    "circle" => ["scripts/circle.py", "wit/script.wit"]
+  }
+
+  @tags [
+    guest_c: ["thin", "signpost", "namer"],
+    guest_assemblyscript: ["wander"],
+    guest_rust: ["shy"],
+    guest_javascript: ["greeter", "tally"],
+    guest_python: ["circle"]
+  ]
 
   @doc "The path of the committed module called `name`."
   @spec committed(String.t()) :: Path.t()
@@ -43,16 +58,49 @@ defmodule Wasgo.GuestToolchain do
     |> Enum.find_value(&(String.starts_with?(&1, name <> ":") && String.trim(&1)))
   end
 
-  @doc "Builds `name` into the folder `into`."
+  @doc "Builds `name`, a sample or the path of a source, into the folder `into`."
   @spec build(String.t(), Path.t()) :: {:ok, Path.t()} | {:error, String.t()}
   def build(name, into) do
     case run(["--into", into, name]) do
-      {_output, 0} -> {:ok, Path.join(into, name <> ".wasm")}
-      {output, _status} -> {:error, String.trim(output)}
+      {_output, 0} ->
+        {:ok, Path.join(into, (name |> Path.basename() |> Path.rootname()) <> ".wasm")}
+
+      {output, _status} ->
+        {:error, String.trim(output)}
     end
   end
 
-  defp problem(name) do
+  @doc "The path of the component called `name`, built beside its source when that is newer: it can take half a minute."
+  @spec component(String.t()) :: {:ok, Path.t()} | {:error, String.t()}
+  def component(name) do
+    [source | _wit] = sources = Map.fetch!(@components, name)
+    path = Path.join(@guest, Path.rootname(source) <> ".wasm")
+
+    if modified(path) >= Enum.max(Enum.map(sources, &modified(Path.join(@guest, &1)))),
+      do: {:ok, path},
+      else: build(name, Path.dirname(path))
+  end
+
+  defp modified(path) do
+    case File.stat(path, time: :posix) do
+      {:ok, stat} -> stat.mtime
+      {:error, _reason} -> 0
+    end
+  end
+
+  @doc "What runs components."
+  @spec components() :: module()
+  def components, do: Module.concat(["Wasgo.Wasm.Component"])
+
+  defp problem(name) when is_map_key(@components, name) do
+    if Code.ensure_loaded?(components()),
+      do: unbuildable(name),
+      else: "components cannot be run yet"
+  end
+
+  defp problem(name), do: unbuildable(name)
+
+  defp unbuildable(name) do
     case toolchain(name) do
       {:ok, _line} -> nil
       {:error, problem} -> problem
