@@ -32,6 +32,7 @@ rustler::atoms! {
     trap,
     instance,
     decode,
+    cache,
     service,
     engine,
     store,

@@ -16,6 +16,9 @@ const INLINE_FUNCTION_BYTES: usize = 128 << 10;
 /// Bytes that a bulk table instruction may touch: tables are small by limit.
 const TABLE_BYTES: u64 = 20_000 * 16;
 
+/// Bytes of a bound that is written down.
+const NOTES: usize = 25;
+
 /// The bound of a whole module: the worst of each of its functions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Bulk {
@@ -33,6 +36,25 @@ impl Bulk {
     /// Reads a module that is known to be valid. Anything unreadable counts as unbounded.
     pub(crate) fn of(wasm: &[u8]) -> Self {
         Self::scan(wasm).unwrap_or(Self { long_function: true, ..Self::default() })
+    }
+
+    /// For the cache's notes.
+    pub(crate) fn to_bytes(self) -> [u8; NOTES] {
+        let mut bytes = [0; NOTES];
+        for (bytes, number) in bytes.chunks_exact_mut(8).zip([self.constant, self.dynamic, self.initial_memory]) {
+            bytes.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes[NOTES - 1] = self.long_function.into();
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] wrote; anything else counts as unbounded.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let unbounded = Self { long_function: true, ..Self::default() };
+        let Some((&long, numbers)) = bytes.split_last().filter(|_| bytes.len() == NOTES) else { return unbounded };
+        let mut numbers = numbers.chunks_exact(8).map(|bytes| bytes.try_into().map_or(u64::MAX, u64::from_le_bytes));
+        let mut next = || numbers.next().unwrap_or(u64::MAX);
+        Self { constant: next(), dynamic: next(), initial_memory: next(), long_function: long != 0 }
     }
 
     fn scan(wasm: &[u8]) -> wasmparser::Result<Self> {
@@ -119,6 +141,16 @@ mod tests {
     fn a_huge_function_never_runs_inline() {
         let body = "(drop (i64.div_u (i64.const 7) (i64.const 3)))".repeat(40_000);
         assert_eq!(bulk(&format!("(module (func {body}))")).inline_memory(), None);
+    }
+
+    #[test]
+    fn a_bound_that_was_written_down_is_the_same() {
+        let bound = Bulk { constant: 1, dynamic: u64::MAX, long_function: false, initial_memory: 3 << 40 };
+        assert_eq!(Bulk::from_bytes(&bound.to_bytes()), bound);
+        let long = Bulk { long_function: true, ..bound };
+        assert_eq!(Bulk::from_bytes(&long.to_bytes()), long);
+        assert_eq!(Bulk::from_bytes(b"").inline_memory(), None);
+        assert_eq!(Bulk::from_bytes(&[0; NOTES + 1]).inline_memory(), None);
     }
 
     #[test]

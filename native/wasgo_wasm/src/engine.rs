@@ -8,8 +8,10 @@ use crossbeam_channel::{Sender, TrySendError};
 use wasmtime::{Config, ModuleVersionStrategy};
 
 use crate::background::enter_background;
+use crate::cache::Cache;
 use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
+use crate::shape::ModuleLimits;
 use crate::ticker::Ticker;
 
 /// Stack of a guest's fiber in bytes, of which [`WASM_STACK`] is the guest's own; the rest is for the host's functions.
@@ -25,12 +27,14 @@ pub struct EngineOptions {
     pub workers: usize,
     /// Largest module in bytes that is compiled. Default 256 MiB: the largest pre-initialised container images have 105 MB.
     pub module_size: u64,
+    /// What a module may consist of.
+    pub module_limits: ModuleLimits,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let workers = thread::available_parallelism().map_or(2, usize::from);
-        Self { workers, module_size: 256 << 20 }
+        Self { workers, module_size: 256 << 20, module_limits: ModuleLimits::default() }
     }
 }
 
@@ -49,6 +53,7 @@ struct Parts {
     executor: Executor,
     reaper: Sender<Garbage>,
     compiler: Sender<Compile>,
+    cache: Cache,
     options: EngineOptions,
 }
 
@@ -83,7 +88,7 @@ impl Engine {
                 })
                 .map_err(Error::engine)?;
         }
-        Ok(Self(Arc::new(Parts { wasmtime, executor, reaper, compiler, options })))
+        Ok(Self(Arc::new(Parts { wasmtime, executor, reaper, compiler, cache: Cache::new(), options })))
     }
 
     /// Has `compile` run on a compiler's thread.
@@ -93,6 +98,11 @@ impl Engine {
         {
             compile(Err(Error::Limit { kind: LimitKind::Compiles, limit: MAX_COMPILES as u64, asked: None }));
         }
+    }
+
+    /// The cache of what it compiles. It has no folder until it is given one.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

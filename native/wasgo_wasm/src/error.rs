@@ -1,5 +1,6 @@
 //! What can go wrong in a guest or in asking for one.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// Which limit a guest ran into.
@@ -142,6 +143,16 @@ pub enum Error {
         /// Its exit status.
         status: i32,
     },
+    /// The cache's folder can't be used.
+    #[error("the folder {folder:?} can't keep compiled modules: {message}")]
+    Cache {
+        /// The folder.
+        folder: String,
+        /// A stable lower-case name: `untrusted` when others could write it, else `unusable`.
+        reason: &'static str,
+        /// Why.
+        message: String,
+    },
     /// The host could not do its part.
     #[error("the WebAssembly engine failed: {message}")]
     Engine {
@@ -187,6 +198,15 @@ impl Error {
 
     pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
         Self::Engine { message: format!("{error:#}") }
+    }
+
+    pub(crate) fn cache(folder: &Path, reason: &'static str, error: impl std::fmt::Display) -> Self {
+        Self::Cache { folder: folder.display().to_string(), reason, message: error.to_string() }
+    }
+
+    /// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
+    pub(crate) fn compile(error: &wasmtime::Error) -> Self {
+        Self::Compile { message: crate::module::compile_message(error) }
     }
 
     pub(crate) fn contract(message: impl Into<String>) -> Self {

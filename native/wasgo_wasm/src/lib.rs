@@ -9,12 +9,15 @@
 //! ([`Started::Running`]). Nothing is run twice, and no function of this crate blocks its caller.
 //!
 //! This crate knows nothing of the BEAM.
-#![forbid(unsafe_code)]
+// The one exception is where the cache loads machine code that it wrote.
+#![deny(unsafe_code)]
 
 mod abi;
 mod background;
 mod bulk;
+mod cache;
 mod call;
+mod compile;
 mod engine;
 mod error;
 mod executor;
@@ -26,11 +29,13 @@ mod pipe;
 pub mod row;
 mod script;
 mod service;
+mod shape;
 mod ticker;
 mod trap;
 
 pub use abi::{Answers, Rows, ScriptInfo};
 pub use background::enter_background;
+pub use cache::{Artefact, Cache, CacheInfo, Compiled, DEFAULT_CACHE_BYTES};
 pub use call::ManyResults;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, LimitKind};
@@ -40,4 +45,5 @@ pub use limits::{DEFAULT_TIMEOUT, Limits};
 pub use module::{ExternInfo, Module};
 pub use script::Script;
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
+pub use shape::ModuleLimits;
 pub use wasmtime::{Val, ValType};

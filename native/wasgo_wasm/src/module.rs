@@ -1,10 +1,11 @@
 //! A compiled module, and what can be said of it without running it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use wasmtime::{ExternType, InstancePre};
 
-use crate::bulk::Bulk;
+use crate::compile::{self, MachineCode};
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::Callback;
@@ -39,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) linked: Linked,
     pub(crate) inline_memory: Option<u64>,
-    bulk: Bulk,
+    code: MachineCode,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
     size: usize,
@@ -56,11 +57,9 @@ impl Module {
     /// [`Error::Compile`] for what is no valid module, [`LimitKind::ModuleSize`] for a larger one than the engine takes.
     pub fn compile_later(engine: &Engine, source: Vec<u8>, done: Callback<Result<Self, Error>>) {
         let theirs = engine.clone();
-        engine.compile_later(Box::new(move |room| {
-            done(match room {
-                Ok(()) => Self::compile(&theirs, &source),
-                Err(full) => Err(full),
-            });
+        engine.compile_later(Box::new(move |room| match room {
+            Ok(()) => Self::compile_then(&theirs, &source, done),
+            Err(full) => done(Err(full)),
         }));
     }
 
@@ -69,27 +68,37 @@ impl Module {
     /// # Errors
     /// As for [`Self::compile_later`].
     pub fn compile(engine: &Engine, source: &[u8]) -> Result<Self, Error> {
-        let limit = engine.options().module_size;
-        if source.len() as u64 > limit {
-            return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
-        }
-        if source.is_empty() {
-            return Err(Error::Compile { message: "it is empty".into() });
-        }
-        let wasm = wat::parse_bytes(source).map_err(|error| Error::Compile { message: error.to_string() })?;
-        let module = wasmtime::Module::from_binary(engine.wasmtime(), &wasm)
-            .map_err(|error| Error::Compile { message: compile_message(&error) })?;
-        let linked = link(engine, &module);
-        let bulk = Bulk::of(&wasm);
-        Ok(Self(Arc::new(Parts {
+        let (send, receive) = crossbeam_channel::bounded(1);
+        let done = Box::new(move |result| {
+            let _ = send.send(result);
+        });
+        Self::compile_then(engine, source, done);
+        receive.recv().unwrap_or_else(|_| Err(Error::engine("compiling ended without a result")))
+    }
+
+    /// Compiles on this thread, unless another is compiling the same: then `done` is called there.
+    fn compile_then(engine: &Engine, source: &[u8], done: Callback<Result<Self, Error>>) {
+        let wasm = match binary(engine, source) {
+            Ok(wasm) => wasm,
+            Err(error) => return done(Err(error)),
+        };
+        let (theirs, size) = (engine.clone(), wasm.len());
+        let done = move |code: Result<MachineCode, Error>| done(code.map(|code| Self::link(&theirs, code, size)));
+        let limits = engine.options().module_limits;
+        compile::machine_code(engine.cache(), engine.wasmtime(), "core", &limits, &wasm, Box::new(done));
+    }
+
+    fn link(engine: &Engine, code: MachineCode, size: usize) -> Self {
+        let module = code.module();
+        Self(Arc::new(Parts {
             engine: engine.clone(),
-            linked,
-            inline_memory: bulk.inline_memory(),
-            bulk,
+            linked: link(engine, module),
+            inline_memory: code.bulk.inline_memory(),
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
             exports: module.exports().map(|export| describe("", export.name(), &export.ty())).collect(),
-            size: wasm.len(),
-        })))
+            size,
+            code,
+        }))
     }
 
     /// What the module wants.
@@ -109,7 +118,7 @@ impl Module {
 
     /// Bytes of the memory that it begins with.
     pub(crate) fn initial_memory(&self) -> u64 {
-        self.0.bulk.initial_memory
+        self.0.code.bulk.initial_memory
     }
 
     /// The engine that it was compiled by.
@@ -118,8 +127,20 @@ impl Module {
     }
 }
 
+/// A module's bytes, from WAT if it is that.
+pub(crate) fn binary<'a>(engine: &Engine, source: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    let limit = engine.options().module_size;
+    if source.len() as u64 > limit {
+        return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
+    }
+    if source.is_empty() {
+        return Err(Error::Compile { message: "it is empty".into() });
+    }
+    wat::parse_bytes(source).map_err(|error| Error::Compile { message: error.to_string() })
+}
+
 /// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
-fn compile_message(error: &wasmtime::Error) -> String {
+pub(crate) fn compile_message(error: &wasmtime::Error) -> String {
     error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect::<Vec<_>>().join(": ")
 }
 
