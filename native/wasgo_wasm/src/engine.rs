@@ -38,6 +38,9 @@ impl Default for EngineOptions {
     }
 }
 
+/// Whether components are compiled and run.
+const COMPONENTS: bool = false;
+
 /// Modules that may wait to be compiled.
 const MAX_COMPILES: usize = 256;
 
@@ -105,6 +108,11 @@ impl Engine {
         &self.0.cache
     }
 
+    /// Whether components are valid for it.
+    pub(crate) fn takes_components(&self) -> bool {
+        COMPONENTS
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }
@@ -131,7 +139,7 @@ fn config() -> Result<Config, Error> {
         .epoch_interruption(true)
         .async_stack_size(FIBER_STACK)
         .max_wasm_stack(WASM_STACK)
-        .wasm_component_model(false)
+        .wasm_component_model(COMPONENTS)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .module_version(ModuleVersionStrategy::WasmtimeVersion)

@@ -24,6 +24,24 @@ pub enum LimitKind {
     Calls,
     /// Modules waiting to be compiled.
     Compiles,
+    /// Types of a module.
+    ModuleTypes,
+    /// Imports of a module.
+    ModuleImports,
+    /// Functions of a module.
+    ModuleFunctions,
+    /// Exports of a module.
+    ModuleExports,
+    /// Data segments of a module.
+    ModuleDataSegments,
+    /// Entries of tables that a module fills in.
+    ModuleElements,
+    /// Size of one function of a module, in bytes.
+    FunctionSize,
+    /// Loops in one function of a module.
+    FunctionLoops,
+    /// Loops within each other in a module.
+    LoopDepth,
     /// Instances of one script at once.
     Instances,
 }
@@ -41,8 +59,32 @@ impl LimitKind {
             Self::InputSize => "input_size",
             Self::Calls => "calls",
             Self::Compiles => "compiles",
+            Self::ModuleTypes => "module_types",
+            Self::ModuleImports => "module_imports",
+            Self::ModuleFunctions => "module_functions",
+            Self::ModuleExports => "module_exports",
+            Self::ModuleDataSegments => "module_data_segments",
+            Self::ModuleElements => "module_elements",
+            Self::FunctionSize => "function_size",
+            Self::FunctionLoops => "function_loops",
+            Self::LoopDepth => "loop_depth",
             Self::Instances => "instances",
         }
+    }
+}
+
+impl LimitKind {
+    /// What a module has too many of.
+    fn of_module(self) -> Option<&'static str> {
+        Some(match self {
+            Self::ModuleTypes => "types",
+            Self::ModuleImports => "imports",
+            Self::ModuleFunctions => "functions",
+            Self::ModuleExports => "exports",
+            Self::ModuleDataSegments => "data segments",
+            Self::ModuleElements => "entries of tables",
+            _ => return None,
+        })
     }
 }
 
@@ -177,6 +219,18 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::ModuleSize, Some(asked)) => {
             format!("the module has {asked} bytes; the limit is {limit}")
         }
+        (LimitKind::FunctionSize, Some(asked)) => {
+            format!("the module has a function of {asked} bytes; the limit is {limit}")
+        }
+        (LimitKind::FunctionLoops, _) => {
+            format!("the module has a function of more than {limit} loops, which is the limit")
+        }
+        (LimitKind::LoopDepth, _) => {
+            format!("the module has more than {limit} loops within each other, which is the limit")
+        }
+        (kind, Some(asked)) if kind.of_module().is_some() => {
+            format!("the module has {asked} {}; the limit is {limit}", kind.of_module().unwrap_or_default())
+        }
         (LimitKind::ResultSize, Some(asked)) => {
             format!("the guest returned {asked} bytes; the limit is {limit}")
         }
@@ -187,7 +241,7 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("{limit} modules wait to be compiled already, which is the engine's limit")
         }
         (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
-        (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
+        (kind, _) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }
 

@@ -32,6 +32,7 @@ mod service;
 mod shape;
 mod ticker;
 mod trap;
+mod validate;
 
 pub use abi::{Answers, Rows, ScriptInfo};
 pub use background::enter_background;
@@ -46,4 +47,5 @@ pub use module::{ExternInfo, Module};
 pub use script::Script;
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
 pub use shape::ModuleLimits;
+pub use validate::{ModuleInfo, ModuleKind};
 pub use wasmtime::{Val, ValType};

@@ -180,19 +180,19 @@ fn describe(module: &str, name: &str, ty: &ExternType) -> ExternInfo {
     let (kind, signature) = match ty {
         ExternType::Func(ty) => ("func", signature(ty)),
         ExternType::Memory(ty) => ("memory", pages(ty.minimum(), ty.maximum())),
-        ExternType::Table(ty) => ("table", format!("{}..{}", ty.minimum(), bound(ty.maximum()))),
+        ExternType::Table(ty) => ("table", range(ty.minimum(), ty.maximum())),
         ExternType::Global(ty) => ("global", ty.content().to_string()),
         ExternType::Tag(_) => ("tag", String::new()),
     };
     ExternInfo { module: module.into(), name: name.into(), kind, signature }
 }
 
-fn pages(minimum: u64, maximum: Option<u64>) -> String {
-    format!("{minimum}..{} pages", bound(maximum))
+pub(crate) fn pages(minimum: u64, maximum: Option<u64>) -> String {
+    format!("{} pages", range(minimum, maximum))
 }
 
-fn bound(maximum: Option<u64>) -> String {
-    maximum.map_or_else(String::new, |maximum| maximum.to_string())
+pub(crate) fn range(minimum: u64, maximum: Option<u64>) -> String {
+    format!("{minimum}..{}", maximum.map_or_else(String::new, |maximum| maximum.to_string()))
 }
 
 /// A function's type as text: `(i32, f64) -> i64`.

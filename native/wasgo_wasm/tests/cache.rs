@@ -71,10 +71,8 @@ fn large(number: usize) -> String {
     let function = "(func (param i64) (result i64)
         (local.set 0 (i64.mul (local.get 0) (i64.const 31))) (local.set 0 (i64.xor (local.get 0) (i64.const 77)))
         (local.set 0 (i64.rotl (local.get 0) (i64.const 5))) (local.get 0))";
-    let text = format!(
-        "(module (func (export \"number\") (result i64) i64.const {number}) {} )",
-        function.repeat(6_000)
-    );
+    let text =
+        format!("(module (func (export \"number\") (result i64) i64.const {number}) {} )", function.repeat(6_000));
     text
 }
 
@@ -638,7 +636,9 @@ fn what_a_dead_process_left_is_deleted_and_what_is_not_the_caches_is_not() {
     let folder = Folder::new();
     engine(&folder);
     let old = SystemTime::now() - Duration::from_secs(7_200);
-    for (name, modified) in [(".tmp-1-0-0", old), (".tmp-2-0-0", SystemTime::now()), ("notes.txt", old), ("x.code", old)] {
+    for (name, modified) in
+        [(".tmp-1-0-0", old), (".tmp-2-0-0", SystemTime::now()), ("notes.txt", old), ("x.code", old)]
+    {
         File::create(folder.0.join(name)).unwrap().set_modified(modified).unwrap();
     }
     let engine = engine(&folder);
@@ -700,8 +700,7 @@ fn succeeded(mut child: Child) -> bool {
 #[test]
 fn processes_share_a_folder() {
     let folder = Folder::new();
-    let children: Vec<Child> =
-        (0..4).map(|_| child("child_compiles_many", &folder).spawn().unwrap()).collect();
+    let children: Vec<Child> = (0..4).map(|_| child("child_compiles_many", &folder).spawn().unwrap()).collect();
     assert!(children.into_iter().all(succeeded));
     assert_eq!(folder.entries().len(), 30);
     assert!(temporary_files(&folder).is_empty());

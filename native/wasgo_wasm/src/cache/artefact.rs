@@ -101,6 +101,5 @@ fn path_of(_file: &File) -> std::io::Result<PathBuf> {
 
 /// Whether a component can be loaded from an open file here. Where it can't, it is read into memory.
 pub(super) fn maps<A: Artefact>() -> bool {
-    A::KIND == wasmtime::Module::KIND
-        || (cfg!(target_os = "linux") && std::path::Path::new("/proc/self/fd").exists())
+    A::KIND == wasmtime::Module::KIND || (cfg!(target_os = "linux") && std::path::Path::new("/proc/self/fd").exists())
 }

@@ -385,11 +385,7 @@ fn is_entry(name: &str) -> bool {
 }
 
 fn stamp(stat: &Metadata) -> Stamp {
-    Stamp {
-        size: stat.size(),
-        modified: (stat.mtime(), stat.mtime_nsec()),
-        changed: (stat.ctime(), stat.ctime_nsec()),
-    }
+    Stamp { size: stat.size(), modified: (stat.mtime(), stat.mtime_nsec()), changed: (stat.ctime(), stat.ctime_nsec()) }
 }
 
 /// Whether a time, in seconds since 1970, is longer ago than `age`. A clock that was set back makes nothing older.

@@ -23,11 +23,11 @@
 mod artefact;
 #[cfg(unix)]
 mod folder;
-mod live;
-mod sealed;
 #[cfg(not(unix))]
 #[path = "unsupported.rs"]
 mod folder;
+mod live;
+mod sealed;
 
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -278,7 +278,13 @@ impl Cache {
     }
 
     /// Somebody deleted the folder: makes it anew.
-    fn store_again(&self, gone: &Arc<Folder>, key: &blake3::Hash, bytes: &[u8], notes: &[u8]) -> io::Result<Option<u64>> {
+    fn store_again(
+        &self,
+        gone: &Arc<Folder>,
+        key: &blake3::Hash,
+        bytes: &[u8],
+        notes: &[u8],
+    ) -> io::Result<Option<u64>> {
         let folder = Folder::open(gone.path(), gone.max_bytes()).map_err(io::Error::other)?;
         let stored = folder.store(key, bytes, notes);
         let mut current = self.0.folder.write().unwrap_or_else(PoisonError::into_inner);
