@@ -12,6 +12,11 @@ defmodule Wasgo.Native do
 
   def wasm_compile(_source), do: nif()
   def wasm_compile_dirty(_source), do: nif()
+  def wasm_validate(_source), do: nif()
+  def wasm_cache_default(_dir, _max_bytes), do: nif()
+  def wasm_cache_configure(_dir, _max_bytes), do: nif()
+  def wasm_cache_info, do: nif()
+  def wasm_cache_clear, do: nif()
   def wasm_instantiate(_module, _limits, _timeout_ms), do: nif()
   def wasm_call(_instance, _name, _arguments, _timeout_ms), do: nif()
   def wasm_call_many(_instance, _name, _rows, _timeout_ms), do: nif()

@@ -3,7 +3,9 @@ defmodule Wasgo.LimitError do
   A guest ran into one of its limits, or what it was given was over one.
 
   `reason` says which: `:memory`, `:table`, `:stack`, `:time`, `:module_size`, `:input_size`, `:result_size`, `:calls`,
-  `:compiles`, `:instances` (of one script at once), `:jobs` (waiting for the native pool). `value` is the limit (bytes, elements, milliseconds or a count) and `asked`, where it is known, what would have been
+  `:compiles`, `:instances` (of one script at once), `:jobs` (waiting for the native pool); and of a module to be compiled `:module_types`,
+  `:module_imports`, `:module_functions`, `:module_exports`, `:module_data_segments`, `:module_elements`, `:function_size`,
+  `:function_loops`, `:loop_depth`. `value` is the limit (bytes, elements, milliseconds or a count) and `asked`, where it is known, what would have been
   needed.
   """
 

@@ -3,6 +3,7 @@ defmodule Wasgo.Native.Result do
   # The one place where what the NIFs answer becomes `{:ok, value}` or `{:error, exception}`.
 
   @exceptions %{
+    cache: Wasgo.CacheError,
     compile: Wasgo.CompileError,
     link: Wasgo.LinkError,
     trap: Wasgo.TrapError,

@@ -54,6 +54,17 @@ rustler::atoms! {
     out_of_range,
     invalid,
     jobs,
+    dir,
+    max_bytes,
+    bytes,
+    entries,
+    shared,
+    hits,
+    misses,
+    refused,
+    stored,
+    failed,
+    evicted,
 
     // Answers and events.
     idle,
