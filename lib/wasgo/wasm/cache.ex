@@ -134,7 +134,7 @@ defmodule Wasgo.Wasm.Cache do
       |> Wasgo.Options.validate!(@schema, "config :wasgo, Wasgo.Wasm.Cache")
 
     # Of several processes that come here at once one opens the folder, and the others wait for that.
-    with {:ok, dir} <- folder(System.get_env("WASGO_CACHE_DIR", options.dir)),
+    with {:ok, dir} <- folder(System.get_env("WASGO_CACHE_DIR") || options.dir),
          {:ok, nil} <- Result.await(Native.wasm_cache_default(dir, options.max_bytes)) do
       :ok
     else

@@ -97,7 +97,7 @@ defmodule Wasgo.Wasm.Module do
 
       iex> {:ok, info} = Wasgo.Wasm.Module.validate(~s|(module (memory (export "memory") 1 2))|)
       iex> info
-      %{kind: :module, imports: [], exports: [%{name: "memory", kind: :memory, type: "1..2 pages"}], size: 25}
+      %{kind: :module, imports: [], exports: [%{name: "memory", kind: :memory, type: "1..2 pages"}], size: 26}
 
   Errors are those of `compile/1`, and a module without one here is one that `compile/1` compiles.
   """
