@@ -348,7 +348,8 @@ mod tests {
                 .collect()
         };
         let module = |body: String| format!("(module {body})");
-        let cases: [(LimitKind, u64, &dyn Fn(usize) -> String); 8] = [
+        type Case<'a> = (LimitKind, u64, &'a dyn Fn(usize) -> String);
+        let cases: [Case<'_>; 8] = [
             (LimitKind::ModuleTypes, 3, &|count| module(many(count, "(type (func (param !)))"))),
             (LimitKind::ModuleImports, 3, &|count| module(many(count, "(import \"m\" \"#\" (global i32))"))),
             (LimitKind::ModuleFunctions, 3, &|count| module(many(count, "(func)"))),
