@@ -62,6 +62,7 @@ defmodule Wasgo.Wasm.Module do
   | `function_size` | 2 MiB | takes some ten seconds and 1 GB; interpreters' main loops have some 100 KB |
   | `function_loops` | 2,000 | the time grows with their square |
   | `loop_depth` | 100 | the time grows with its cube; compilers nest some ten |
+  | `loop_work` | 50 million | loops times loops and locals, of all functions; takes some 20 seconds |
 
       iex> {:error, error} = Wasgo.Wasm.Module.compile("(module (func (result i32)))")
       iex> error.__struct__

@@ -42,6 +42,8 @@ pub enum LimitKind {
     FunctionLoops,
     /// Loops within each other in a module.
     LoopDepth,
+    /// Loops times loops and locals of a module's functions.
+    LoopWork,
     /// Instances of one script at once.
     Instances,
 }
@@ -68,6 +70,7 @@ impl LimitKind {
             Self::FunctionSize => "function_size",
             Self::FunctionLoops => "function_loops",
             Self::LoopDepth => "loop_depth",
+            Self::LoopWork => "loop_work",
             Self::Instances => "instances",
         }
     }
@@ -227,6 +230,11 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         }
         (LimitKind::LoopDepth, _) => {
             format!("the module has more than {limit} loops within each other, which is the limit")
+        }
+        (LimitKind::LoopWork, _) => {
+            format!(
+                "the module has functions of so many loops and locals that their product is over the limit of {limit}"
+            )
         }
         (kind, Some(asked)) if kind.of_module().is_some() => {
             format!("the module has {asked} {}; the limit is {limit}", kind.of_module().unwrap_or_default())

@@ -32,6 +32,9 @@ pub struct ModuleLimits {
     /// Loops within each other. Default 100: the time grows with their cube, and 1,000 take two seconds; people and compilers nest some
     /// ten.
     pub loop_depth: u64,
+    /// Loops times loops and locals, in each function, of all functions together. Default 50 million: functions of many loops are few in
+    /// programs (300 loops and 2,000 locals are 0.7 million), and this many take some 20 seconds.
+    pub loop_work: u64,
 }
 
 impl Default for ModuleLimits {
@@ -46,6 +49,7 @@ impl Default for ModuleLimits {
             function_size: 2 << 20,
             loops: 2_000,
             loop_depth: 100,
+            loop_work: 50_000_000,
         }
     }
 }
@@ -97,21 +101,19 @@ impl ModuleLimits {
                     add(&mut counts.elements, u64::from(items).max(1), LimitKind::ModuleElements, self.elements)?;
                 }
             }
-            Payload::CodeSectionEntry(body) => return self.function(body),
+            Payload::CodeSectionEntry(body) => return self.function(counts, body),
             _ => {}
         }
         Ok(true)
     }
 
-    fn function(&self, body: &FunctionBody<'_>) -> Result<bool, Error> {
+    fn function(&self, counts: &mut Counts, body: &FunctionBody<'_>) -> Result<bool, Error> {
         let size = body.range().len() as u64;
         within(size, LimitKind::FunctionSize, self.function_size)?;
-        // Two bytes begin a loop, so that most functions are too short for either limit, and need not be read.
-        if size / 2 <= self.loop_depth.min(self.loops) {
-            return Ok(true);
-        }
+        let Ok(declared) = body.get_locals_reader() else { return Ok(false) };
+        let locals: u64 = declared.into_iter().flatten().map(|(count, _)| u64::from(count)).sum();
         let Ok(operators) = body.get_operators_reader() else { return Ok(false) };
-        let (mut loops, mut depth) = (0, 0);
+        let (mut loops, mut depth) = (0u64, 0);
         // Whether each of the blocks that are open is a loop.
         let mut open = Vec::new();
         for operator in operators {
@@ -135,6 +137,7 @@ impl ModuleLimits {
                 Err(_) => return Ok(false),
             }
         }
+        add(&mut counts.loop_work, loops.saturating_mul(loops + locals), LimitKind::LoopWork, self.loop_work)?;
         Ok(true)
     }
 }
@@ -147,6 +150,7 @@ struct Counts {
     exports: u64,
     data: u64,
     elements: u64,
+    loop_work: u64,
 }
 
 fn add(count: &mut u64, more: u64, kind: LimitKind, limit: u64) -> Result<(), Error> {

@@ -340,6 +340,7 @@ mod tests {
             function_size: 60,
             loops: 3,
             loop_depth: 2,
+            loop_work: 33,
         };
         let engine = Engine::new(options).unwrap();
         let many = |count: usize, one: &str| -> String {
@@ -375,6 +376,10 @@ mod tests {
         assert_eq!(refused(&engine, &module(format!("(func {})", "nop ".repeat(58)))), None);
         let size = refused(&engine, &module(format!("(func {})", "nop ".repeat(59))));
         assert_eq!(size, Some((LimitKind::FunctionSize, 60, Some(61))));
+        let loops =
+            |locals: usize| module(format!("(func (local {}) (loop) (loop) (loop))", "i32 ".repeat(locals)).repeat(2));
+        assert_eq!(refused(&engine, &loops(2)), None);
+        assert_eq!(refused(&engine, &loops(3)), Some((LimitKind::LoopWork, 33, Some(36))));
         // Empty segments count too, and loops in many functions are no loops in one.
         let empty = module(format!("(table 9 funcref) {}", "(elem (i32.const 0))".repeat(4)));
         assert_eq!(refused(&engine, &empty), Some((LimitKind::ModuleElements, 3, Some(4))));
