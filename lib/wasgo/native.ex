@@ -12,6 +12,11 @@ defmodule Wasgo.Native do
 
   def wasm_compile(_source, _deterministic), do: nif()
   def wasm_compile_dirty(_source, _deterministic), do: nif()
+  def wasm_validate(_source), do: nif()
+  def wasm_cache_default(_dir, _max_bytes), do: nif()
+  def wasm_cache_configure(_dir, _max_bytes), do: nif()
+  def wasm_cache_info, do: nif()
+  def wasm_cache_clear, do: nif()
   def wasm_imports(_functions, _grants), do: nif()
   def wasm_instantiate(_module, _imports, _limits, _waiters, _bounds), do: nif()
   def wasm_call(_instance, _name, _arguments, _bounds), do: nif()

@@ -6,6 +6,7 @@ defmodule Wasgo.Native.Result do
   alias Wasgo.Wasm.Imports.Runner
 
   @exceptions %{
+    cache: Wasgo.CacheError,
     compile: Wasgo.CompileError,
     link: Wasgo.LinkError,
     trap: Wasgo.TrapError,

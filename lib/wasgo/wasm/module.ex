@@ -12,6 +12,7 @@ defmodule Wasgo.Wasm.Module do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
+  alias Wasgo.Wasm.Cache
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
   defstruct [:resource, :ref, :imports, :exports, :size, deterministic: false]
@@ -48,8 +49,29 @@ defmodule Wasgo.Wasm.Module do
       are then held to fuel (`fuel:` of `Wasgo.Wasm.Instance.call/4`) instead of time, NaNs are canonical, and clocks can't be granted. Such
       code is a third slower or so
 
-  Errors: `Wasgo.CompileError` for what is no valid module, `Wasgo.LimitError` for one of more than 256 MiB, or when too many wait to
+  Bytes that were compiled before, here or by another VM of the same user, are loaded and not compiled: see `Wasgo.Wasm.Cache`.
+
+  Errors: `Wasgo.CompileError` for what is no valid module, `Wasgo.LimitError` for one that is over a limit, or when too many wait to
   be compiled.
+
+  ## Limits
+
+  A module that is over one of these is refused before anything of it is compiled. Each is far above what compilers of real languages emit,
+  and keeps a small module from being hours of work:
+
+  | limit | value | why |
+  | --- | --- | --- |
+  | `module_size` | 256 MiB | pre-initialised container images have up to 105 MB |
+  | `module_types` | 10,000 | each takes 0.14 ms; programs have hundreds |
+  | `module_imports` | 10,000 | programs have hundreds |
+  | `module_functions` | 200,000 | each takes 0.05 ms and 5 KB at least; language runtimes have up to 30,000 |
+  | `module_exports` | 100,000 | dynamically linked programs export all that they have |
+  | `module_data_segments` | 20,000 | snapshots of memory are made with at most 10,000 |
+  | `module_elements` | 200,000 | entries of tables, as for functions |
+  | `function_size` | 2 MiB | takes some ten seconds and 1 GB; interpreters' main loops have some 100 KB |
+  | `function_loops` | 2,000 | the time grows with their square |
+  | `loop_depth` | 100 | the time grows with its cube; compilers nest some ten |
+  | `loop_work` | 50 million | loops times loops and locals, of all functions; takes some 20 seconds |
 
       iex> {:error, error} = Wasgo.Wasm.Module.compile("(module (func (result i32)))")
       iex> error.__struct__
@@ -59,6 +81,8 @@ defmodule Wasgo.Wasm.Module do
   def compile(source, options \\ []) when is_binary(source) do
     %{deterministic: deterministic?} =
       Wasgo.Options.validate!(options, @options, "Wasgo.Wasm.Module.compile/2")
+
+    Cache.ready()
 
     with {:ok, {resource, {imports, exports, size}}} <-
            Result.await(start(source, deterministic?)) do
@@ -83,6 +107,34 @@ defmodule Wasgo.Wasm.Module do
   @doc "As `compile/2`, but raises."
   @spec compile!(binary(), keyword()) :: t()
   def compile!(source, options \\ []), do: Result.bang!(compile(source, options))
+
+  @doc """
+  Says what bytes or WAT text are, without compiling them: whether they are valid, what they want and offer, their size in bytes as
+  WebAssembly. For an upload's check, say: it takes some ten milliseconds for each megabyte.
+
+      iex> {:ok, info} = Wasgo.Wasm.Module.validate(~s|(module (memory (export "memory") 1 2))|)
+      iex> info
+      %{kind: :module, imports: [], exports: [%{name: "memory", kind: :memory, type: "1..2 pages"}], size: 26}
+
+  Errors are those of `compile/2`, and a module without one here is one that `compile/2` compiles.
+  """
+  @spec validate(binary()) ::
+          {:ok,
+           %{
+             kind: :module | :component,
+             imports: [extern()],
+             exports: [extern()],
+             size: non_neg_integer()
+           }}
+          | {:error, Exception.t()}
+  def validate(source) when is_binary(source) do
+    with {:ok, {kind, imports, exports, size}} <- Result.await(Native.wasm_validate(source)) do
+      imports = Enum.map(imports, &import_info/1)
+
+      {:ok,
+       %{kind: kind, imports: imports, exports: Enum.map(exports, &export_info/1), size: size}}
+    end
+  end
 
   @doc """
   Compiles a file. Beside the errors of `compile/2`, a `File.Error` for one that can't be read.

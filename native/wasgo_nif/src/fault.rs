@@ -65,6 +65,7 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             let more = [(atoms::status(), status.encode(env))];
             fault(env, atoms::trap(), atoms::exited().to_term(env), &message, &more)
         }
+        Error::Cache { reason, .. } => fault(env, atoms::cache(), atom(env, reason), &message, &[]),
         Error::Engine { .. } => plain(atoms::instance(), atoms::engine()),
     }
 }

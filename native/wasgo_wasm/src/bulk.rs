@@ -8,7 +8,6 @@
 use wasmparser::{Operator, Parser, Payload};
 
 use crate::limits::INLINE_BULK_BYTES;
-use crate::service::WASI_MODULE;
 
 /// Functions longer than this (bytes of wasm) are not run on a caller's thread: 128 KiB of divisions take half a
 /// millisecond.
@@ -16,6 +15,9 @@ const INLINE_FUNCTION_BYTES: usize = 128 << 10;
 
 /// Bytes that a bulk table instruction may touch: tables are small by limit.
 const TABLE_BYTES: u64 = 20_000 * 16;
+
+/// Bytes of a bound that is written down.
+const NOTES: usize = 25;
 
 /// The bound of a whole module: the worst of each of its functions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,8 +30,6 @@ pub(crate) struct Bulk {
     long_function: bool,
     /// Bytes of memory that the module begins with, whether it exports it or not.
     pub(crate) initial_memory: u64,
-    /// Whether it imports anything of WASI.
-    pub(crate) wants_wasi: bool,
 }
 
 impl Bulk {
@@ -38,17 +38,30 @@ impl Bulk {
         Self::scan(wasm).unwrap_or(Self { long_function: true, ..Self::default() })
     }
 
+    /// For the cache's notes.
+    pub(crate) fn to_bytes(self) -> [u8; NOTES] {
+        let mut bytes = [0; NOTES];
+        for (bytes, number) in bytes.chunks_exact_mut(8).zip([self.constant, self.dynamic, self.initial_memory]) {
+            bytes.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes[NOTES - 1] = self.long_function.into();
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] wrote; anything else counts as unbounded.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let unbounded = Self { long_function: true, ..Self::default() };
+        let Some((&long, numbers)) = bytes.split_last().filter(|_| bytes.len() == NOTES) else { return unbounded };
+        let mut numbers = numbers.chunks_exact(8).map(|bytes| bytes.try_into().map_or(u64::MAX, u64::from_le_bytes));
+        let mut next = || numbers.next().unwrap_or(u64::MAX);
+        Self { constant: next(), dynamic: next(), initial_memory: next(), long_function: long != 0 }
+    }
+
     fn scan(wasm: &[u8]) -> wasmparser::Result<Self> {
         let mut worst = Self::default();
         for payload in Parser::new(0).parse_all(wasm) {
             let body = match payload? {
                 Payload::CodeSectionEntry(body) => body,
-                Payload::ImportSection(imports) => {
-                    for import in imports.into_imports() {
-                        worst.wants_wasi |= import?.module == WASI_MODULE;
-                    }
-                    continue;
-                }
                 Payload::MemorySection(memories) => {
                     for memory in memories {
                         let bytes = memory?.initial.saturating_mul(1 << 16);
@@ -128,6 +141,16 @@ mod tests {
     fn a_huge_function_never_runs_inline() {
         let body = "(drop (i64.div_u (i64.const 7) (i64.const 3)))".repeat(40_000);
         assert_eq!(bulk(&format!("(module (func {body}))")).inline_memory(), None);
+    }
+
+    #[test]
+    fn a_bound_that_was_written_down_is_the_same() {
+        let bound = Bulk { constant: 1, dynamic: u64::MAX, long_function: false, initial_memory: 3 << 40 };
+        assert_eq!(Bulk::from_bytes(&bound.to_bytes()), bound);
+        let long = Bulk { long_function: true, ..bound };
+        assert_eq!(Bulk::from_bytes(&long.to_bytes()), long);
+        assert_eq!(Bulk::from_bytes(b"").inline_memory(), None);
+        assert_eq!(Bulk::from_bytes(&[0; NOTES + 1]).inline_memory(), None);
     }
 
     #[test]

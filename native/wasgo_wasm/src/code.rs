@@ -1,34 +1,53 @@
 //! A module's machine code, for each of the wasmtime engines that it runs in.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use wasmparser::{Parser, Payload};
+
+use crate::bulk::Bulk;
+use crate::cache::Compiled;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::flavour::Flavour;
+use crate::executor::Callback;
+use crate::flavour::{Flavour, POOL_MEMORY};
+use crate::service::WASI_MODULE;
 
-/// Machine code. It is compiled once; what is compiled for the pool can be taken to the engine without one.
+/// Machine code, shared by all who compile the same bytes. It is compiled once; what is compiled for the pool can be taken to the engine
+/// without one.
 pub(crate) struct Code {
     flavour: Flavour,
-    own: wasmtime::Module,
+    // As long as this lives, the cache hands it out.
+    compiled: Arc<Compiled<wasmtime::Module>>,
     roomy: OnceLock<wasmtime::Module>,
+    pub(crate) bulk: Bulk,
 }
 
 impl Code {
-    /// Compiles a valid module for `flavour`; one whose instances no place of the pool holds is compiled for
-    /// [`Flavour::Roomy`] instead.
+    /// Gives `done` the machine code of a binary module: from the cache, or compiled on this thread, or by another thread that is compiling
+    /// the same. A module whose instances no place of the pool holds is compiled for [`Flavour::Roomy`].
     ///
     /// # Errors
-    /// [`Error::Compile`] with what the compiler said.
-    pub(crate) fn compile(engine: &Engine, wasm: &[u8], flavour: Flavour) -> Result<Self, Error> {
-        let compile = |flavour| {
-            wasmtime::Module::from_binary(engine.wasmtime(flavour)?, wasm)
-                .map(|own| Self { flavour, own, roomy: OnceLock::new() })
-                .map_err(|error| Error::Compile { message: compile_message(&error) })
+    /// [`Error::Compile`] with what the compiler said, [`Error::Limit`] of the engine's limits of modules.
+    pub(crate) fn obtain(engine: &Engine, wasm: Arc<[u8]>, deterministic: bool, done: Callback<Result<Self, Error>>) {
+        let flavour = match deterministic {
+            true => Flavour::Deterministic,
+            false if fits_pool(&wasm) => Flavour::Pooled,
+            false => Flavour::Roomy,
         };
-        match compile(flavour) {
-            Err(_) if flavour == Flavour::Pooled => compile(Flavour::Roomy),
-            done => done,
-        }
+        let theirs = engine.clone();
+        let retry = Arc::clone(&wasm);
+        obtain_for(
+            engine,
+            flavour,
+            &wasm,
+            Box::new(move |result| match result {
+                // What the pool has no places for is known for sure only when it was asked.
+                Err(Error::Compile { .. }) if flavour == Flavour::Pooled => {
+                    obtain_for(&theirs, Flavour::Roomy, &retry, done);
+                }
+                result => done(result),
+            }),
+        );
     }
 
     /// What it was compiled for.
@@ -38,7 +57,7 @@ impl Code {
 
     /// The module as it was compiled.
     pub(crate) fn own(&self) -> &wasmtime::Module {
-        &self.own
+        &self.compiled.artefact
     }
 
     /// The module for `flavour`, which is the one that it was compiled for or [`Flavour::Roomy`]. The first time for the latter takes
@@ -48,16 +67,61 @@ impl Code {
     /// [`Error::Engine`] when there is no memory for it.
     pub(crate) fn module(&self, engine: &Engine, flavour: Flavour) -> Result<&wasmtime::Module, Error> {
         if flavour == self.flavour || self.flavour == Flavour::Deterministic {
-            return Ok(&self.own);
+            return Ok(self.own());
         }
         match self.roomy.get() {
             Some(module) => Ok(module),
             None => {
-                let taken = take_to(engine.wasmtime(Flavour::Roomy)?, &self.own)?;
+                let taken = take_to(engine.wasmtime(Flavour::Roomy)?, self.own())?;
                 Ok(self.roomy.get_or_init(|| taken))
             }
         }
     }
+}
+
+fn obtain_for(engine: &Engine, flavour: Flavour, wasm: &[u8], done: Callback<Result<Code, Error>>) {
+    let wasmtime = match engine.wasmtime(flavour) {
+        Ok(wasmtime) => wasmtime,
+        Err(error) => return done(Err(error)),
+    };
+    let limits = engine.options().module_limits;
+    let make = || {
+        limits.check(wasm)?;
+        let module = wasmtime::Module::from_binary(wasmtime, wasm).map_err(|error| Error::compile(&error))?;
+        Ok((module, Bulk::of(wasm).to_bytes().to_vec()))
+    };
+    let answer = move |compiled: Result<Arc<Compiled<wasmtime::Module>>, Error>| {
+        done(compiled.map(|compiled| {
+            let bulk = Bulk::from_bytes(&compiled.notes);
+            Code { flavour, compiled, roomy: OnceLock::new(), bulk }
+        }));
+    };
+    // What one engine takes, another with lower limits does not, and then must not find it either.
+    let name = format!("{} {limits:?}", flavour.name());
+    engine.cache().module(wasmtime, &name, wasm, make, Box::new(answer));
+}
+
+/// Whether a place of the pool may hold a module's instances, as far as its head tells. Programs that want WASI get no place: they are
+/// few, live long and are large.
+fn fits_pool(wasm: &[u8]) -> bool {
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload {
+            Ok(Payload::ImportSection(imports)) => {
+                if imports.into_imports().flatten().any(|import| import.module == WASI_MODULE) {
+                    return false;
+                }
+            }
+            Ok(Payload::MemorySection(memories)) => {
+                if memories.into_iter().flatten().any(|memory| memory.initial.saturating_mul(1 << 16) > POOL_MEMORY) {
+                    return false;
+                }
+            }
+            // All that tells is before the code.
+            Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    true
 }
 
 /// The same code in another engine of the same compiler settings.
@@ -66,9 +130,4 @@ fn take_to(engine: &wasmtime::Engine, module: &wasmtime::Module) -> Result<wasmt
     let code = module.serialize().map_err(Error::engine)?;
     // SAFETY: the bytes are what wasmtime serialised in the line above, and nobody else has seen them.
     unsafe { wasmtime::Module::deserialize(engine, code) }.map_err(Error::engine)
-}
-
-/// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
-pub(crate) fn compile_message(error: &wasmtime::Error) -> String {
-    error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect::<Vec<_>>().join(": ")
 }

@@ -7,9 +7,11 @@ use std::thread;
 
 use crate::background::enter_background;
 use crate::batch::Kept as Drivers;
+use crate::cache::Cache;
 use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
 use crate::flavour::{self, Flavour};
+use crate::shape::ModuleLimits;
 use crate::ticker::Ticker;
 use crossbeam_channel::{Sender, TrySendError};
 
@@ -22,12 +24,14 @@ pub struct EngineOptions {
     pub module_size: u64,
     /// Instances at once. Default 20,000: each takes a few of the 65,530 mappings that Linux gives a process.
     pub instances: u64,
+    /// What a module may consist of.
+    pub module_limits: ModuleLimits,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let workers = thread::available_parallelism().map_or(2, usize::from);
-        Self { workers, module_size: 256 << 20, instances: 20_000 }
+        Self { workers, module_size: 256 << 20, instances: 20_000, module_limits: ModuleLimits::default() }
     }
 }
 
@@ -53,6 +57,7 @@ struct Parts {
     executor: Executor,
     reaper: Sender<Garbage>,
     compiler: Sender<Compile>,
+    cache: Cache,
     options: EngineOptions,
 }
 
@@ -103,6 +108,7 @@ impl Engine {
             executor,
             reaper,
             compiler,
+            cache: Cache::new(),
             options,
         })))
     }
@@ -163,6 +169,11 @@ impl Engine {
     /// Instances that fit the pool at once; 0 where the machine's address space has no room for one.
     pub fn pool_size(&self) -> u32 {
         self.0.pool
+    }
+
+    /// The cache of what it compiles. It has no folder until it is given one.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
     }
 
     pub(crate) fn executor(&self) -> &Executor {

@@ -1,5 +1,6 @@
 //! What can go wrong in a guest or in asking for one.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// Which limit a guest ran into.
@@ -23,6 +24,26 @@ pub enum LimitKind {
     Calls,
     /// Modules waiting to be compiled.
     Compiles,
+    /// Types of a module.
+    ModuleTypes,
+    /// Imports of a module.
+    ModuleImports,
+    /// Functions of a module.
+    ModuleFunctions,
+    /// Exports of a module.
+    ModuleExports,
+    /// Data segments of a module.
+    ModuleDataSegments,
+    /// Entries of tables that a module fills in.
+    ModuleElements,
+    /// Size of one function of a module, in bytes.
+    FunctionSize,
+    /// Loops in one function of a module.
+    FunctionLoops,
+    /// Loops within each other in a module.
+    LoopDepth,
+    /// Loops times loops and locals of a module's functions.
+    LoopWork,
     /// Instances at once, of one script or of the engine.
     Instances,
     /// Fuel of a call.
@@ -46,11 +67,36 @@ impl LimitKind {
             Self::InputSize => "input_size",
             Self::Calls => "calls",
             Self::Compiles => "compiles",
+            Self::ModuleTypes => "module_types",
+            Self::ModuleImports => "module_imports",
+            Self::ModuleFunctions => "module_functions",
+            Self::ModuleExports => "module_exports",
+            Self::ModuleDataSegments => "module_data_segments",
+            Self::ModuleElements => "module_elements",
+            Self::FunctionSize => "function_size",
+            Self::FunctionLoops => "function_loops",
+            Self::LoopDepth => "loop_depth",
+            Self::LoopWork => "loop_work",
             Self::Instances => "instances",
             Self::Fuel => "fuel",
             Self::Depth => "depth",
             Self::Buffers => "buffers",
         }
+    }
+}
+
+impl LimitKind {
+    /// What a module has too many of.
+    fn of_module(self) -> Option<&'static str> {
+        Some(match self {
+            Self::ModuleTypes => "types",
+            Self::ModuleImports => "imports",
+            Self::ModuleFunctions => "functions",
+            Self::ModuleExports => "exports",
+            Self::ModuleDataSegments => "data segments",
+            Self::ModuleElements => "entries of tables",
+            _ => return None,
+        })
     }
 }
 
@@ -159,6 +205,16 @@ pub enum Error {
         /// Its exit status.
         status: i32,
     },
+    /// The cache's folder can't be used.
+    #[error("the folder {folder:?} can't keep compiled modules: {message}")]
+    Cache {
+        /// The folder.
+        folder: String,
+        /// A stable lower-case name: `untrusted` when others could write it, else `unusable`.
+        reason: &'static str,
+        /// Why.
+        message: String,
+    },
     /// The host could not do its part.
     #[error("the WebAssembly engine failed: {message}")]
     Engine {
@@ -183,6 +239,23 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::ModuleSize, Some(asked)) => {
             format!("the module has {asked} bytes; the limit is {limit}")
         }
+        (LimitKind::FunctionSize, Some(asked)) => {
+            format!("the module has a function of {asked} bytes; the limit is {limit}")
+        }
+        (LimitKind::FunctionLoops, _) => {
+            format!("the module has a function of more than {limit} loops, which is the limit")
+        }
+        (LimitKind::LoopDepth, _) => {
+            format!("the module has more than {limit} loops within each other, which is the limit")
+        }
+        (LimitKind::LoopWork, _) => {
+            format!(
+                "the module has functions of so many loops and locals that their product is over the limit of {limit}"
+            )
+        }
+        (kind, Some(asked)) if kind.of_module().is_some() => {
+            format!("the module has {asked} {}; the limit is {limit}", kind.of_module().unwrap_or_default())
+        }
         (LimitKind::ResultSize, Some(asked)) => {
             format!("the guest returned {asked} bytes; the limit is {limit}")
         }
@@ -198,7 +271,7 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("the guest was called {limit} times within functions that it called itself, which is the limit")
         }
         (LimitKind::Buffers, _) => format!("the guest emitted {limit} buffers in one call, which is the limit"),
-        (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
+        (kind, _) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }
 
@@ -213,6 +286,15 @@ impl Error {
 
     pub(crate) fn import(name: &str, message: impl Into<String>) -> Self {
         Self::Import { name: name.into(), message: message.into() }
+    }
+
+    pub(crate) fn cache(folder: &Path, reason: &'static str, error: impl std::fmt::Display) -> Self {
+        Self::Cache { folder: folder.display().to_string(), reason, message: error.to_string() }
+    }
+
+    /// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
+    pub(crate) fn compile(error: &wasmtime::Error) -> Self {
+        Self::Compile { message: crate::module::compile_message(error) }
     }
 
     pub(crate) fn contract(message: impl Into<String>) -> Self {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use wasmtime::{ExternType, FuncType, InstancePre, Linker, ValType};
 
-use crate::code::compile_message;
 use crate::core::Host;
 use crate::error::Error;
 use crate::grants::{self, Grants};
 use crate::host_call;
+use crate::module::compile_message;
 use crate::module::{describe, signature};
 
 /// A function that the host runs: not here, but wherever its [`HostHandler`](crate::HostHandler) has it run.

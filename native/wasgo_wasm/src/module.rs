@@ -1,11 +1,11 @@
 //! A compiled module, and what can be said of it without running it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::{ExternType, InstancePre, ValType};
 
-use crate::bulk::Bulk;
 use crate::code::Code;
 use crate::core::Host;
 use crate::engine::Engine;
@@ -56,7 +56,6 @@ pub(crate) struct Parts {
     pub(crate) inline_memory: Option<u64>,
     pub(crate) functions: HashMap<Box<str>, Arc<FunctionExport>>,
     links: Mutex<Vec<Link>>,
-    bulk: Bulk,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
     size: usize,
@@ -85,11 +84,9 @@ impl Module {
         done: Callback<Result<Self, Error>>,
     ) {
         let theirs = engine.clone();
-        engine.compile_later(Box::new(move |room| {
-            done(match room {
-                Ok(()) => Self::compile(&theirs, &source, options),
-                Err(full) => Err(full),
-            });
+        engine.compile_later(Box::new(move |room| match room {
+            Ok(()) => Self::compile_then(&theirs, &source, options, done),
+            Err(full) => done(Err(full)),
         }));
     }
 
@@ -98,39 +95,44 @@ impl Module {
     /// # Errors
     /// As for [`Self::compile_later`].
     pub fn compile(engine: &Engine, source: &[u8], options: CompileOptions) -> Result<Self, Error> {
-        let limit = engine.options().module_size;
-        if source.len() as u64 > limit {
-            return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
-        }
-        if source.is_empty() {
-            return Err(Error::Compile { message: "it is empty".into() });
-        }
-        let wasm = wat::parse_bytes(source).map_err(|error| Error::Compile { message: error.to_string() })?;
-        let bulk = Bulk::of(&wasm);
-        let flavour = match options.deterministic {
-            true => Flavour::Deterministic,
-            false if bulk.wants_wasi || bulk.initial_memory > POOL_MEMORY => Flavour::Roomy,
-            false => Flavour::Pooled,
+        let (send, receive) = crossbeam_channel::bounded(1);
+        let done = Box::new(move |result| {
+            let _ = send.send(result);
+        });
+        Self::compile_then(engine, source, options, done);
+        receive.recv().unwrap_or_else(|_| Err(Error::engine("compiling ended without a result")))
+    }
+
+    /// Compiles on this thread, unless another is compiling the same: then `done` is called there.
+    fn compile_then(engine: &Engine, source: &[u8], options: CompileOptions, done: Callback<Result<Self, Error>>) {
+        let wasm: Arc<[u8]> = match binary(engine, source) {
+            Ok(wasm) => wasm.into(),
+            Err(error) => return done(Err(error)),
         };
-        let code = Code::compile(engine, &wasm, flavour)?;
+        let (theirs, size) = (engine.clone(), wasm.len());
+        let done = move |code: Result<Code, Error>| done(code.map(|code| Self::of(&theirs, code, size)));
+        Code::obtain(engine, wasm, options.deterministic, Box::new(done));
+    }
+
+    fn of(engine: &Engine, code: Code, size: usize) -> Self {
         let module = code.own();
-        let wasi = bulk.wants_wasi.then(|| {
+        let wants_wasi = module.imports().any(|import| import.module() == service::WASI_MODULE);
+        let wasi = wants_wasi.then(|| {
             service::linker(module.engine())
                 .and_then(|linker| linker.instantiate_pre(module))
                 .map_err(|error| missing(module, &error))
         });
-        Ok(Self(Arc::new(Parts {
+        Self(Arc::new(Parts {
             engine: engine.clone(),
             wasi,
-            inline_memory: bulk.inline_memory(),
+            inline_memory: code.bulk.inline_memory(),
             functions: functions(module),
             links: Mutex::default(),
-            bulk,
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
             exports: module.exports().map(|export| describe("", export.name(), &export.ty())).collect(),
-            size: wasm.len(),
+            size,
             code,
-        })))
+        }))
     }
 
     /// The module linked with `imports`, to be instantiated as `flavour`.
@@ -195,7 +197,7 @@ impl Module {
 
     /// Bytes of the memory that it begins with.
     pub(crate) fn initial_memory(&self) -> u64 {
-        self.0.bulk.initial_memory
+        self.0.code.bulk.initial_memory
     }
 
     /// The engine that it was compiled by.
@@ -216,23 +218,40 @@ fn functions(module: &wasmtime::Module) -> HashMap<Box<str>, Arc<FunctionExport>
         .collect()
 }
 
+/// A module's bytes, from WAT if it is that.
+pub(crate) fn binary<'a>(engine: &Engine, source: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    let limit = engine.options().module_size;
+    if source.len() as u64 > limit {
+        return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
+    }
+    if source.is_empty() {
+        return Err(Error::Compile { message: "it is empty".into() });
+    }
+    wat::parse_bytes(source).map_err(|error| Error::Compile { message: error.to_string() })
+}
+
+/// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
+pub(crate) fn compile_message(error: &wasmtime::Error) -> String {
+    error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect::<Vec<_>>().join(": ")
+}
+
 pub(crate) fn describe(module: &str, name: &str, ty: &ExternType) -> ExternInfo {
     let (kind, signature) = match ty {
         ExternType::Func(ty) => ("func", signature(ty)),
         ExternType::Memory(ty) => ("memory", pages(ty.minimum(), ty.maximum())),
-        ExternType::Table(ty) => ("table", format!("{}..{}", ty.minimum(), bound(ty.maximum()))),
+        ExternType::Table(ty) => ("table", range(ty.minimum(), ty.maximum())),
         ExternType::Global(ty) => ("global", ty.content().to_string()),
         ExternType::Tag(_) => ("tag", String::new()),
     };
     ExternInfo { module: module.into(), name: name.into(), kind, signature }
 }
 
-fn pages(minimum: u64, maximum: Option<u64>) -> String {
-    format!("{minimum}..{} pages", bound(maximum))
+pub(crate) fn pages(minimum: u64, maximum: Option<u64>) -> String {
+    format!("{} pages", range(minimum, maximum))
 }
 
-fn bound(maximum: Option<u64>) -> String {
-    maximum.map_or_else(String::new, |maximum| maximum.to_string())
+pub(crate) fn range(minimum: u64, maximum: Option<u64>) -> String {
+    format!("{minimum}..{}", maximum.map_or_else(String::new, |maximum| maximum.to_string()))
 }
 
 /// A function's type as text: `(i32, f64) -> i64`.

@@ -1,7 +1,7 @@
 defmodule Wasgo.Wasm.ModuleTest do
   use ExUnit.Case, async: true
 
-  alias Wasgo.{CompileError, LinkError}
+  alias Wasgo.{CompileError, LimitError, LinkError}
   alias Wasgo.Wasm.{Instance, Module}
 
   doctest Wasgo.Wasm.Module
@@ -64,6 +64,95 @@ defmodule Wasgo.Wasm.ModuleTest do
       for {:error, error} <- results, do: assert(%CompileError{} = error)
       assert Enum.any?(results, &match?({:error, _}, &1))
       assert {:ok, _} = Module.compile(bytes)
+    end
+  end
+
+  describe "validate" do
+    test "tells of a module what compiling it tells" do
+      for source <- [
+            File.read!(@thin),
+            File.read!(@namer),
+            "(module)",
+            ~s|(module (import "a" "g" (global (mut i64))) (import "a" "f" (func (param f32) (result i64 i32))))|,
+            ~s|(module (table (export "t") 3 7 funcref) (memory (export "m") 1))|
+          ] do
+        {:ok, module} = Module.compile(source)
+
+        assert Module.validate(source) ==
+                 {:ok,
+                  %{
+                    kind: :module,
+                    imports: module.imports,
+                    exports: module.exports,
+                    size: module.size
+                  }}
+      end
+
+      assert {:ok, %{exports: [_ | _]}} = Module.validate(File.read!(@thin))
+    end
+
+    test "finds what is wrong where compiling does" do
+      for source <- [
+            "",
+            "GIF89a",
+            "(module (funk))",
+            "(module (func (result i32) i64.const 1))",
+            "(module (memory 1) (memory 1))",
+            "(component)",
+            "(module (tag))",
+            binary_part(File.read!(@thin), 0, 100)
+          ] do
+        assert {:error, %CompileError{} = error} = Module.validate(source)
+        assert Exception.message(error) =~ "not a valid WebAssembly module: "
+        assert {:error, %CompileError{}} = Module.compile(source)
+      end
+    end
+
+    test "takes a large module without holding a scheduler" do
+      source =
+        "(module " <>
+          String.duplicate("(func (param i32) (result i32) local.get 0)", 50_000) <> ")"
+
+      :erlang.system_monitor(self(), long_schedule: 50)
+      assert {:ok, %{size: size}} = Module.validate(source)
+      :erlang.system_monitor(:undefined)
+      assert size > 200_000
+      me = self()
+      refute_received {:monitor, ^me, :long_schedule, _}
+    end
+  end
+
+  describe "a module that would keep a compiler busy" do
+    test "is refused with the limit that it is over" do
+      nested = String.duplicate("(loop ", 101) <> String.duplicate(")", 101)
+      types = Enum.map_join(1..10_001, "", fn _ -> "(type (func))" end)
+      exports = Enum.map_join(1..100_001, "", &~s|(export "#{&1}" (func 0))|)
+
+      for {body, reason, value} <- [
+            {"(func #{nested})", :loop_depth, 100},
+            {"(func #{String.duplicate("(loop)", 2_001)})", :function_loops, 2_000},
+            {"(func #{String.duplicate("nop ", 2_097_152)})", :function_size, 2_097_152},
+            {String.duplicate("(func #{String.duplicate("(loop)", 2_000)})", 13), :loop_work,
+             50_000_000},
+            {types, :module_types, 10_000},
+            {"(func) #{exports}", :module_exports, 100_000},
+            {String.duplicate("(func)", 200_001), :module_functions, 200_000},
+            {"(memory 1)" <> String.duplicate("(data \"\")", 20_001), :module_data_segments,
+             20_000},
+            {String.duplicate(~s|(import "a" "b" (global i32))|, 10_001), :module_imports,
+             10_000},
+            {"(func $f) (table 1 funcref) (elem (i32.const 0) #{String.duplicate("$f ", 200_001)})",
+             :module_elements, 200_000}
+          ] do
+        source = "(module #{body})"
+
+        assert {:error, %LimitError{reason: ^reason, value: ^value} = error} =
+                 Module.compile(source)
+
+        assert error.asked > value
+        assert Exception.message(error) =~ ~r/^the module has .*#{value}/
+        assert {:error, %LimitError{reason: ^reason}} = Module.validate(source)
+      end
     end
   end
 

@@ -1,6 +1,7 @@
 //! Modules, instances, scripts and services.
 
 mod act;
+pub mod cache;
 pub mod host;
 pub mod imports;
 pub mod instance;

@@ -51,6 +51,23 @@ fn compile<'a>(env: Env<'a>, source: &Binary<'a>, options: CompileOptions) -> Te
     (atoms::pending(), reference).encode(env)
 }
 
+/// Says of a module what it is, without compiling: `{kind, imports, exports, size}`. Takes some 10 ms for each MiB, which is why small
+/// ones too are validated on a dirty scheduler.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_validate<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
+    let engine = match engine() {
+        Ok(engine) => engine,
+        Err(error) => return fault::err(env, fault::wasm(env, error)),
+    };
+    match Module::validate(engine, &source) {
+        Ok(info) => {
+            let kind = fault::atom(env, info.kind.name());
+            fault::ok(env, (kind, externs(env, &info.imports), externs(env, &info.exports), info.size))
+        }
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
 /// Imports or exports as `{module, name, kind, signature}`.
 fn externs<'a>(env: Env<'a>, list: &[ExternInfo]) -> Term<'a> {
     list.iter()
