@@ -61,6 +61,10 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             let more = [(atoms::status(), status.encode(env))];
             fault(env, atoms::trap(), atoms::exited().to_term(env), &message, &more)
         }
+        Error::Directory { path, reason, .. } => {
+            let more = [(atoms::path(), path.encode(env))];
+            fault(env, atoms::directory(), atom(env, reason), &message, &more)
+        }
         Error::Engine { .. } => plain(atoms::instance(), atoms::engine()),
     }
 }

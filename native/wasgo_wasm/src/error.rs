@@ -25,6 +25,12 @@ pub enum LimitKind {
     Compiles,
     /// Instances of one script at once.
     Instances,
+    /// Arguments and variables of the environment of a WASI program, together.
+    Arguments,
+    /// Bytes of the arguments and the environment of a WASI program, together.
+    ArgumentBytes,
+    /// What a WASI program has open at once, with its standard streams and directories.
+    Descriptors,
 }
 
 impl LimitKind {
@@ -41,6 +47,9 @@ impl LimitKind {
             Self::Calls => "calls",
             Self::Compiles => "compiles",
             Self::Instances => "instances",
+            Self::Arguments => "arguments",
+            Self::ArgumentBytes => "argument_bytes",
+            Self::Descriptors => "descriptors",
         }
     }
 }
@@ -142,6 +151,16 @@ pub enum Error {
         /// Its exit status.
         status: i32,
     },
+    /// A directory that a program was to be given can't be opened.
+    #[error("the directory \"{path}\" can't be opened: {message}")]
+    Directory {
+        /// Its path on the host.
+        path: String,
+        /// The system's name for what is wrong, such as `enoent`.
+        reason: &'static str,
+        /// What the system said.
+        message: String,
+    },
     /// The host could not do its part.
     #[error("the WebAssembly engine failed: {message}")]
     Engine {
@@ -176,6 +195,15 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("{limit} modules wait to be compiled already, which is the engine's limit")
         }
         (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
+        (LimitKind::Arguments, Some(asked)) => {
+            format!("{asked} arguments and variables of the environment are too many; the limit is {limit}")
+        }
+        (LimitKind::ArgumentBytes, Some(asked)) => {
+            format!("arguments and environment of {asked} bytes are too long; the limit is {limit}")
+        }
+        (LimitKind::Descriptors, _) => {
+            format!("the program may have {limit} files, directories and events to wait for open at once, and asked for more")
+        }
         (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }

@@ -28,6 +28,7 @@ mod script;
 mod service;
 mod ticker;
 mod trap;
+mod wasi;
 
 pub use abi::{Answers, Rows, ScriptInfo};
 pub use background::enter_background;
@@ -40,4 +41,5 @@ pub use limits::{DEFAULT_TIMEOUT, Limits};
 pub use module::{ExternInfo, Module};
 pub use script::Script;
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
+pub use wasi::{Directory, Random};
 pub use wasmtime::{Val, ValType};
