@@ -302,3 +302,45 @@ impl StdoutStream for Output {
         Box::new(self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an output can be written to just now.
+    fn ready(output: &mut Output) -> bool {
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        output.ready().as_mut().poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn whoever_writes_much_lets_others_have_their_turn() {
+        let gathered = Arc::new(Gathered::new(Arc::new(|_| ())));
+        let mut output = Output::new(gathered.clone(), usize::MAX, Stream::Stdout);
+        let mut other = Output::new(gathered.clone(), usize::MAX, Stream::Stderr);
+        for _ in 0..SLICE_OUTPUT / 4096 {
+            assert!(ready(&mut output) && ready(&mut other));
+            output.write(Bytes::from(vec![1; 4096])).unwrap();
+        }
+        assert!(!ready(&mut output) && !ready(&mut other));
+        gathered.end_slice();
+        assert!(ready(&mut output) && ready(&mut other));
+    }
+
+    #[test]
+    fn no_more_is_gathered_than_one_event_may_have() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let told = sizes.clone();
+        let gathered = Gathered::new(Arc::new(move |event| match event {
+            Event::Stdout(bytes) => lock(&told).push(bytes.len()),
+            other => panic!("{other:?}"),
+        }));
+        for _ in 0..20 {
+            gathered.add(Stream::Stdout, Bytes::from(vec![1; 10_000]));
+        }
+        assert_eq!(*lock(&sizes), [60_000; 3]);
+        gathered.end_slice();
+        gathered.end_slice();
+        assert_eq!(*lock(&sizes), [60_000, 60_000, 60_000, 20_000]);
+    }
+}
