@@ -202,7 +202,9 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("arguments and environment of {asked} bytes are too long; the limit is {limit}")
         }
         (LimitKind::Descriptors, _) => {
-            format!("the program may have {limit} files, directories and events to wait for open at once, and asked for more")
+            format!(
+                "the program may have {limit} files, directories and events to wait for open at once, and asked for more"
+            )
         }
         (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }

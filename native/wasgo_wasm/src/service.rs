@@ -19,8 +19,8 @@ use crate::limits::{Limiter, Limits};
 use crate::module::{Linked, Module};
 use crate::pipe::{Events, Gathered, Input, Output, Stream};
 use crate::trap::{backtrace, translate};
-pub(crate) use crate::wasi::{ServiceHost, WASI_MODULE, linker};
 use crate::wasi::{self, DESCRIPTORS, Directory, Random};
+pub(crate) use crate::wasi::{ServiceHost, WASI_MODULE, linker};
 
 /// The function that a WASI command begins with.
 const START: &str = "_start";
@@ -122,17 +122,14 @@ impl Service {
         let wasi = wasi::context(&options, input.clone(), stdout.clone(), stderr.clone())?;
         let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.source() };
         let running = Slices { runtime: wasi::runtime()?, gathered, program: Box::pin(run(module.clone(), host)) };
-        let started = module
-            .engine()
-            .executor()
-            .start_task(running, options.timeout, false, || {
-                let input = input.clone();
-                Box::new(move |result| {
-                    // Who still writes hears that nobody reads.
-                    input.close();
-                    events(Event::Exit(result));
-                })
-            });
+        let started = module.engine().executor().start_task(running, options.timeout, false, || {
+            let input = input.clone();
+            Box::new(move |result| {
+                // Who still writes hears that nobody reads.
+                input.close();
+                events(Event::Exit(result));
+            })
+        });
         match started {
             Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller }),
             Started::Done(result) => Err(result.err().unwrap_or(Error::Closed)),

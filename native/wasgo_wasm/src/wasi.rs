@@ -145,11 +145,7 @@ pub(crate) fn context(
 
 fn check(options: &ServiceOptions) -> Result<(), Error> {
     let within = |kind, limit: usize, asked: usize| {
-        if asked <= limit {
-            Ok(())
-        } else {
-            Err(Error::Limit { kind, limit: limit as u64, asked: Some(asked as u64) })
-        }
+        if asked <= limit { Ok(()) } else { Err(Error::Limit { kind, limit: limit as u64, asked: Some(asked as u64) }) }
     };
     let arguments = options.arguments.iter().map(|argument| argument.len() + 1);
     let variables = options.environment.iter().map(|(name, value)| name.len() + value.len() + 2);
@@ -176,7 +172,8 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Servi
     let mut linker = Linker::new(engine);
     p1::add_to_linker_async(&mut linker, |host: &mut ServiceHost| &mut host.wasi)?;
     linker.allow_shadowing(true);
-    linker.func_wrap(WASI_MODULE, "proc_exit", |status: i32| -> wasmtime::Result<()> { Err(I32Exit(status).into()) })?;
+    linker
+        .func_wrap(WASI_MODULE, "proc_exit", |status: i32| -> wasmtime::Result<()> { Err(I32Exit(status).into()) })?;
     linker.func_wrap_async(
         WASI_MODULE,
         "random_get",

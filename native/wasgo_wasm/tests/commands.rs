@@ -1,5 +1,7 @@
 //! WASI programs that begin, work and end: what they are given, and what they are not.
 
+#![cfg(unix)]
+
 mod common;
 
 use std::fs;
@@ -119,8 +121,7 @@ impl Place {
     }
 
     fn open(&self, writable: bool, path: &str, how: i32, rights: i64) -> i32 {
-        let expression =
-            format!("(call $open (i32.const {}) (i32.const {how}) (i64.const {rights}))", path.len());
+        let expression = format!("(call $open (i32.const {}) (i32.const {how}) (i64.const {rights}))", path.len());
         self.errno(writable, &expression, path, "")
     }
 }
@@ -165,8 +166,22 @@ fn nothing_outside_of_the_directory_is_opened_or_seen() {
     symlink("file", place.path("given/good")).unwrap();
     symlink("loop", place.path("given/loop")).unwrap();
     let outside = [
-        "../secret", "sub/../../secret", "sub/../../../../../../../../etc/passwd", "..", "/etc/passwd", &secret, "relative",
-        "absolute", "twice", "up/secret", "up", "root/etc/passwd", "root", "./../secret", "sub//..//../secret", "loop",
+        "../secret",
+        "sub/../../secret",
+        "sub/../../../../../../../../etc/passwd",
+        "..",
+        "/etc/passwd",
+        &secret,
+        "relative",
+        "absolute",
+        "twice",
+        "up/secret",
+        "up",
+        "root/etc/passwd",
+        "root",
+        "./../secret",
+        "sub//..//../secret",
+        "loop",
     ];
     for writable in [false, true] {
         for path in ["file", "good", "sub", ".", "sub/..", "./file"] {
@@ -198,28 +213,38 @@ fn nothing_outside_of_the_directory_is_changed() {
         (
             "rename out",
             "(call $path_rename (i32.const 3) (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 5))",
-            "file", "../me",
+            "file",
+            "../me",
         ),
         (
             "rename in",
             "(call $path_rename (i32.const 3) (i32.const 1024) (i32.const 9) (i32.const 3) (i32.const 2048) (i32.const 2))",
-            "../secret", "me",
+            "../secret",
+            "me",
         ),
         (
             "link in",
             "(call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 9) (i32.const 3) (i32.const 2048) (i32.const 2))",
-            "../secret", "me",
+            "../secret",
+            "me",
         ),
         (
             "link out",
             "(call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 5))",
-            "file", "../me",
+            "file",
+            "../me",
         ),
-        ("symlink out", "(call $path_symlink (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 5))", "file", "../me"),
+        (
+            "symlink out",
+            "(call $path_symlink (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 5))",
+            "file",
+            "../me",
+        ),
         (
             "times",
             "(call $path_filestat_set_times (i32.const 3) (i32.const 1) (i32.const 1024) (i32.const 9) (i64.const 0) (i64.const 0) (i32.const 5))",
-            "../secret", "",
+            "../secret",
+            "",
         ),
     ] {
         assert_ne!(place.errno(true, expression, one, other), SUCCESS, "{name}: {one} {other}");
@@ -257,16 +282,23 @@ fn a_directory_that_is_read_only_is_not_changed_and_one_that_is_not_is() {
         ("(call $path_create_directory (i32.const 3) (i32.const 1024) (i32.const 3))", "dir", ""),
         (
             "(call $path_filestat_set_times (i32.const 3) (i32.const 1) (i32.const 1024) (i32.const 4) (i64.const 0) (i64.const 0) (i32.const 5))",
-            "file", "",
+            "file",
+            "",
         ),
-        ("(call $path_symlink (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 3))", "file", "sym"),
+        (
+            "(call $path_symlink (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 3))",
+            "file",
+            "sym",
+        ),
         (
             "(call $path_link (i32.const 3) (i32.const 0) (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 4))",
-            "file", "hard",
+            "file",
+            "hard",
         ),
         (
             "(call $path_rename (i32.const 3) (i32.const 1024) (i32.const 4) (i32.const 3) (i32.const 2048) (i32.const 5))",
-            "file", "moved",
+            "file",
+            "moved",
         ),
         ("(call $path_remove_directory (i32.const 3) (i32.const 1024) (i32.const 3))", "sub", ""),
     ];
@@ -354,9 +386,7 @@ fn a_path_of_a_megabyte_is_refused() {
     let dots = "(local $n i32) (loop (i32.store (i32.add (i32.const 1024) (local.get $n)) (i32.const 0x2f2e2f2e))
         (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 4))) (i32.const 1000000))))";
     for make in [fill, dots] {
-        let body = format!(
-            "{make} (call $proc_exit (call $open (i32.const 1000000) (i32.const 1) (i64.const 66)))"
-        );
+        let body = format!("{make} (call $proc_exit (call $open (i32.const 1000000) (i32.const 1) (i64.const 66)))");
         assert_eq!(run(&program(&body, "", ""), place.given(true)).1.unwrap(), NAME_TOO_LONG);
     }
 }
@@ -435,13 +465,17 @@ fn a_program_without_a_clock_can_sleep_and_measure_time_from_its_start() {
 #[test]
 fn random_bytes_are_those_of_the_seed() {
     let bytes = |random| {
-        let source = program("(drop (call $random_get (i32.const 3000) (i32.const 32))) (call $say (i32.const 3000) (i32.const 32))", "", "");
+        let source = program(
+            "(drop (call $random_get (i32.const 3000) (i32.const 32))) (call $say (i32.const 3000) (i32.const 32))",
+            "",
+            "",
+        );
         run(&source, ServiceOptions { random, ..plain() }).0
     };
     // The key stream of ChaCha8 for a key and a nonce of zeros.
     let zero = [
-        0x3e, 0x00, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6, 0x7f, 0x5b, 0xb8, 0xe8, 0x1f, 0x09, 0xa5, 0xa1, 0x2c, 0x84, 0x0e, 0xc3, 0xce,
-        0x9a, 0x7f, 0x3b, 0x18, 0x1b, 0xe1, 0x88, 0xef, 0x71, 0x1a, 0x1e,
+        0x3e, 0x00, 0xef, 0x2f, 0x89, 0x5f, 0x40, 0xd6, 0x7f, 0x5b, 0xb8, 0xe8, 0x1f, 0x09, 0xa5, 0xa1, 0x2c, 0x84,
+        0x0e, 0xc3, 0xce, 0x9a, 0x7f, 0x3b, 0x18, 0x1b, 0xe1, 0x88, 0xef, 0x71, 0x1a, 0x1e,
     ];
     assert_eq!(bytes(Random::Seed(0)), zero);
     assert_eq!(bytes(Random::Seed(7)), bytes(Random::Seed(7)));
@@ -453,7 +487,8 @@ fn random_bytes_are_those_of_the_seed() {
 fn random_bytes_made_in_pieces_are_the_same_as_at_once() {
     let source = |pieces: i32| {
         let size = 1_200_000 / pieces;
-        let piece = |number| format!("(drop (call $random_get (i32.const {}) (i32.const {size})))", 65536 + number * size);
+        let piece =
+            |number| format!("(drop (call $random_get (i32.const {}) (i32.const {size})))", 65536 + number * size);
         let body: String = (0..pieces).map(piece).collect();
         program(&format!("{body} (call $say (i32.const 65536) (i32.const 1200000))"), "", "")
     };
@@ -467,7 +502,9 @@ fn random_bytes_made_in_pieces_are_the_same_as_at_once() {
 fn time_is_up_for_a_program_that_computes_sleeps_or_waits_for_input() {
     let waits = "(i32.store (i32.const 0) (i32.const 3000)) (i32.store (i32.const 4) (i32.const 1))
         (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))";
-    for body in ["(loop (br 0))", &sleep(3_600_000_000_000), waits, "(loop (call $say (i32.const 0) (i32.const 65536)) (br 0))"] {
+    for body in
+        ["(loop (br 0))", &sleep(3_600_000_000_000), waits, "(loop (call $say (i32.const 0) (i32.const 65536)) (br 0))"]
+    {
         let options = ServiceOptions { timeout: Some(Duration::from_millis(30)), ..plain() };
         let (_, end) = run(&program(body, "", ""), options);
         assert!(matches!(end, Err(Error::Limit { kind: LimitKind::Time, limit: 30, .. })), "{body}: {end:?}");
