@@ -127,17 +127,33 @@ defmodule Wasgo.Wasm.CommandTest do
       assert n <= 130
     end
 
-    test "does not wait for an enumerable that has nothing to give" do
-      never = Stream.resource(fn -> nil end, fn nil -> Process.sleep(:infinity) end, & &1)
+    test "does not wait for an enumerable that has nothing to give, and ends it" do
+      test = self()
+
+      never =
+        Stream.resource(
+          fn -> send(test, {:writer, self()}) end,
+          fn _ -> Process.sleep(:infinity) end,
+          & &1
+        )
+
+      silent = module!("(call $silent)")
+
+      assert {:error, %LimitError{reason: :time}} =
+               Command.run(silent, stdin: never, timeout: 300)
+
+      assert [{:error, _}] = silent |> Command.stream(never, timeout: 300) |> Enum.to_list()
+
+      for _ <- 1..2 do
+        assert_received {:writer, writer}
+        monitor = Process.monitor(writer)
+        assert_receive {:DOWN, ^monitor, :process, ^writer, _}, 5_000
+      end
 
       assert {:ok, %{status: 4}} =
                Command.run(module!("(call $exit (i32.const 4))"), stdin: never)
 
-      assert {:error, %LimitError{reason: :time}} =
-               Command.run(module!("(call $cat)"), stdin: never, timeout: 50)
-
       assert {:links, []} = Process.info(self(), :links)
-      assert_no_messages()
     end
 
     test "shows output while an enumerable waits" do
@@ -499,11 +515,17 @@ defmodule Wasgo.Wasm.CommandTest do
     test "whose reader does not read stops the program, and with it the source" do
       taken = :counters.new(1, [])
 
+      test = self()
+
       source =
-        Stream.repeatedly(fn ->
-          :counters.add(taken, 1, 1)
-          :binary.copy("x", 65_536)
-        end)
+        Stream.resource(
+          fn -> :binary.copy("x", 65_536) end,
+          fn piece ->
+            :counters.add(taken, 1, 1)
+            {[piece], piece}
+          end,
+          fn _ -> send(test, :cleaned) end
+        )
 
       [{:stdout, _first}] =
         module!("(call $cat)")
@@ -514,6 +536,9 @@ defmodule Wasgo.Wasm.CommandTest do
           assert :counters.get(taken, 1) <= 3 * 16 + 2
         end)
         |> Enum.take(1)
+
+      # The source was waiting, and is ended as an enumerable is.
+      assert_receive :cleaned, 5_000
     end
 
     defp still?(counter) do
@@ -586,6 +611,16 @@ defmodule Wasgo.Wasm.CommandTest do
 
     test "that nobody takes stop the program" do
       {:ok, command} = Command.start(module!(@flood))
+      assert eventually(fn -> queued() >= @mib end)
+      for _ <- 1..100, do: round_trip()
+      assert queued() == @mib
+
+      # For what is taken it may write as much, and no more.
+      for _ <- 1..20 do
+        assert_receive message
+        assert {:stdout, _} = Command.event(command, message)
+      end
+
       assert eventually(fn -> queued() >= @mib end)
       for _ <- 1..100, do: round_trip()
       assert queued() == @mib
