@@ -30,9 +30,8 @@ defmodule Wasgo.Wasm.Command do
     * `:env` - a map or list of pairs of strings
     * `:dirs` - directories of the host, as `{host_path, guest_path, access}` with the access `:ro` or `:rw`: see below
     * `:clock` - `true` for the time of day; without it, it is always the beginning of 1970
-    * `:random` - `true` for the host's randomness, `{:seed, number}` for bytes that are the same at each run; without it they are those of
-      the seed 0. The bytes are ChaCha8's (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), whose key is the number, lowest byte
-      first
+    * `:random` - `true` for the host's randomness, `{:seed, number}` for bytes that are the same at each run, by ChaCha8 as a script's random numbers
+      (`Wasgo.Wasm.Imports`); without it they are those of the seed 0
     * `:limits` - a `Wasgo.Wasm.Limits` or keyword list; memory is 256 MiB unless given
     * `:timeout` - milliseconds that it may take, by the clock on the wall, or `:infinity`
 

@@ -13,14 +13,15 @@ use bytes::Bytes;
 use wasmtime::Store;
 use wasmtime_wasi::I32Exit;
 
+use crate::Seed;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Canceller, Started};
 use crate::limits::{Limiter, Limits};
-use crate::module::{Linked, Module};
+use crate::module::Module;
 use crate::pipe::{Events, Gathered, Input, Output, Stream};
 use crate::trap::{backtrace, translate};
-use crate::wasi::{self, DESCRIPTORS, Directory, Random};
-pub(crate) use crate::wasi::{ServiceHost, WASI_MODULE, linker};
+use crate::wasi::{self, DESCRIPTORS, Directory};
+pub(crate) use crate::wasi::{ServiceHost, linker};
 
 /// The function that a WASI command begins with.
 const START: &str = "_start";
@@ -65,7 +66,7 @@ pub struct ServiceOptions {
     /// Whether it is told the time of day, which else is the beginning of 1970. The time since its start it can always measure.
     pub clock: bool,
     /// Where its random bytes come from.
-    pub random: Random,
+    pub random: Seed,
     /// How long it may run, by the clock on the wall; none for as long as it wants.
     pub timeout: Option<Duration>,
 }
@@ -79,7 +80,7 @@ impl Default for ServiceOptions {
             credit: 1 << 20,
             directories: Vec::new(),
             clock: true,
-            random: Random::System,
+            random: Seed::System,
             timeout: None,
         }
     }
@@ -106,10 +107,10 @@ impl Service {
         options: ServiceOptions,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        match &module.0.linked {
-            Linked::Wasi(_) => {}
-            Linked::Missing(error) => return Err(error.clone()),
-            Linked::Script(_) => return Err(Error::contract("it imports nothing of WASI, so it is no WASI program")),
+        match &module.0.wasi {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(Error::contract("it imports nothing of WASI, so it is no WASI program")),
         }
         if !module.exports().iter().any(|export| export.kind == "func" && export.name == START) {
             return Err(Error::MissingExport { kind: "function", name: START.into() });
@@ -120,7 +121,7 @@ impl Service {
         let stdout = Output::new(gathered.clone(), options.credit, Stream::Stdout);
         let stderr = Output::new(gathered.clone(), options.credit, Stream::Stderr);
         let wasi = wasi::context(&options, input.clone(), stdout.clone(), stderr.clone())?;
-        let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.source() };
+        let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.into() };
         let running = Slices { runtime: wasi::runtime()?, gathered, program: Box::pin(run(module.clone(), host)) };
         let started = module.engine().executor().start_task(running, options.timeout, false, || {
             let input = input.clone();
@@ -165,8 +166,8 @@ impl Drop for Service {
 }
 
 async fn run(module: Module, host: ServiceHost) -> Result<i32, Error> {
-    let Linked::Wasi(pre) = &module.0.linked else { return Err(Error::Closed) };
-    let mut store = Store::new(module.engine().wasmtime(), host);
+    let Some(Ok(pre)) = &module.0.wasi else { return Err(Error::Closed) };
+    let mut store = Store::new(pre.module().engine(), host);
     store.limiter_async(|host| &mut host.limiter);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
@@ -192,7 +193,7 @@ fn failure(error: wasmtime::Error, hit: Option<Error>) -> Error {
     // A program that hands WASI's functions what is not its own fails by itself, and not by its host.
     let backtrace = backtrace(&error);
     let cause = error.root_cause().to_string();
-    match translate(error, hit, None) {
+    match translate(error, hit, None, 0) {
         Error::Engine { .. } if !backtrace.is_empty() => {
             let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
             Error::Trap { reason: "trap", message: format!("a function of WASI failed: {cause}{place}"), backtrace }

@@ -18,6 +18,7 @@ use wasmtime_wasi::{FsPerms, HostWallClock, I32Exit, WasiCtxBuilder, WasiView};
 use crate::background::enter_background;
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
+use crate::grants::Seed;
 use crate::limits::Limiter;
 use crate::pipe::{Input, Output};
 use crate::service::ServiceOptions;
@@ -52,32 +53,19 @@ pub struct Directory {
     pub writable: bool,
 }
 
-/// Where a program's random bytes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Random {
-    /// The host's source.
-    System,
-    /// ChaCha8 with this number as its key, in the first eight bytes, the lowest first: always the same bytes.
-    Seed(u64),
-}
-
-impl Random {
-    pub(crate) fn source(self) -> RandomSource {
-        match self {
-            Self::System => RandomSource::System,
-            Self::Seed(seed) => {
-                let mut key = [0; 32];
-                key[..8].copy_from_slice(&seed.to_le_bytes());
-                RandomSource::Seeded(Box::new(ChaCha8Rng::from_seed(key)))
-            }
-        }
-    }
-}
-
 /// A program's random generator.
 pub(crate) enum RandomSource {
     System,
     Seeded(Box<ChaCha8Rng>),
+}
+
+impl From<Seed> for RandomSource {
+    fn from(seed: Seed) -> Self {
+        match seed {
+            Seed::System => Self::System,
+            Seed::Fixed(seed) => Self::Seeded(Box::new(ChaCha8Rng::seed_from_u64(seed))),
+        }
+    }
 }
 
 impl RandomSource {

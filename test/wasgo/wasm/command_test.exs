@@ -341,8 +341,8 @@ defmodule Wasgo.Wasm.CommandTest do
       end
 
       assert {0, random} = outcome.([])
-      # The key stream of ChaCha8 for a key of zeros.
-      assert random == <<0x3E, 0x00, 0xEF, 0x2F, 0x89, 0x5F, 0x40, 0xD6>>
+      # Of ChaCha8, by another implementation.
+      assert random == <<0x6C, 0x3B, 0x9A, 0xA7, 0x67, 0xF7, 0x85, 0xB5>>
       assert {0, ^random} = outcome.(random: {:seed, 0})
       assert {0, other} = outcome.(random: {:seed, 0xFFFF_FFFF_FFFF_FFFF})
       assert other != random

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use rustler::{Binary, Encoder, Env, LocalPid, Monitor, NifMap, OwnedEnv, Resource, ResourceArc, Term};
-use wasgo_wasm::{Directory, Event, Random, Service, ServiceOptions, WriteOutcome};
+use wasgo_wasm::{Directory, Event, Seed, Service, ServiceOptions, WriteOutcome};
 
 use super::module::ModuleResource;
 use super::{LimitsTuple, limits};
@@ -75,7 +75,7 @@ fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a
         credit: options.credit,
         directories: options.directories.into_iter().map(directory).collect(),
         clock: options.clock,
-        random: options.seed.map_or(Random::System, Random::Seed),
+        random: options.seed.map_or(Seed::System, Seed::Fixed),
         timeout: options.timeout.map(Duration::from_millis),
     };
     match Service::start(&module.0, options, events) {
