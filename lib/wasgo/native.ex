@@ -50,7 +50,8 @@ defmodule Wasgo.Native do
   def script_process(_script, _input, _bounds), do: nif()
   def script_process_dirty(_script, _input, _bounds), do: nif()
 
-  def service_start(_module, _arguments, _environment, _limits, _credit), do: nif()
+  def service_start(_module, _options), do: nif()
+  def service_start_dirty(_module, _options), do: nif()
   def service_write(_service, _input), do: nif()
   def service_close_input(_service), do: nif()
   def service_give_credit(_service, _stdout, _stderr), do: nif()

@@ -6,8 +6,9 @@ defmodule Wasgo.Service do
       {:ok, name} = Wasgo.Service.request(namer, "0 0 -2.5 31.0 12.2 0.08 120 14")
 
   The program reads requests from its standard input, one line each, and writes one line for each to its standard output, in the
-  same order. It is given no files and no network, and of the host's environment nothing; it has WASI's clock and random numbers. Waiting
-  for input it costs nothing, and computing it gets its slices in turn with all other guests.
+  same order. It is given no network, of the host's environment nothing, and no files but what `:dirs` grants. A service is a program that an
+  operator deploys, so that it has WASI's clock and random numbers unless they are taken from it (a `Wasgo.Wasm.Command` has neither unless
+  granted). Waiting for input it costs nothing, and computing it gets its slices in turn with all other guests.
 
   The process that started it owns it: with its end the program is stopped. A program that ends by itself ends the process, with the reason
   `{:shutdown, %Wasgo.ServiceError{}}`, so that a supervisor starts it anew.
@@ -17,6 +18,7 @@ defmodule Wasgo.Service do
     * `:module` - a `Wasgo.Wasm.Module`, or the bytes of one; required
     * `:arguments`, `:environment` - lists of strings, and of `{name, value}`; the program's own name (`argv[0]`) is `"service"`
     * `:limits` - a `Wasgo.Wasm.Limits` or keyword list; memory is 256 MiB unless given
+    * `:dirs`, `:clock`, `:random` - as for `Wasgo.Wasm.Command`, but clock and randomness are `true` unless given
     * `:ready` - a line that the program writes before its first answer; without it requests may be sent at once
     * `:ready_timeout` - milliseconds in which it must have written it, 5000 unless given
     * `:max_pending` - requests that may wait for their answers, 64 unless given
@@ -30,41 +32,36 @@ defmodule Wasgo.Service do
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.ServiceError
-  alias Wasgo.Wasm.{Limits, Module}
+  alias Wasgo.Wasm.{Limits, Module, Program}
 
   @default_timeout 5_000
-
-  # Bytes that a program may have written and this process not yet read.
-  @credit 1_048_576
 
   @max_line 65_536
 
   # The longest that the VM's timers can be set to.
   @longest 0xFFFF_FFFF
 
-  # A program is larger than a script.
-  @memory 256 * 1_048_576
-
   @options [
-    module: [type: {:or, [:binary, {:struct, Module}]}, required: true],
-    arguments: [type: {:list_of, :string}, default: []],
-    environment: [type: {:list_of, {:pair, :string, :string}}, default: []],
-    limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
-    ready: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
-    ready_timeout: [type: :timeout, default: @default_timeout],
-    max_pending: [type: :pos_integer, default: 64],
-    name: [type: :any, default: nil]
-  ]
+             module: [type: {:or, [:binary, {:struct, Module}]}, required: true],
+             arguments: [type: {:list_of, :string}, default: []],
+             environment: [type: {:list_of, {:pair, :string, :string}}, default: []],
+             limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
+             ready: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
+             ready_timeout: [type: :timeout, default: @default_timeout],
+             max_pending: [type: :pos_integer, default: 64],
+             name: [type: :any, default: nil]
+           ] ++ Program.grants(true)
 
   @doc """
   Starts the program and waits until it is ready.
 
-  Errors: those of compiling and linking; `Wasgo.ServiceError` with `{:exited, status}`, `{:failed, exception}` or `:not_ready`.
+  Errors: those of compiling and linking; `File.Error` for a directory that can't be opened; `Wasgo.LimitError`; `Wasgo.ServiceError` with `{:exited, status}`, `{:failed, exception}` or `:not_ready`.
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
     options = Wasgo.Options.validate!(options, @options, "Wasgo.Service.start_link/1")
-    options = %{options | limits: limits(options.limits)}
+    Program.check!(options, "Wasgo.Service.start_link/1")
+    options = %{options | limits: Program.limits(options.limits)}
     server = if options.name, do: [name: options.name], else: []
 
     # A failure to start is the caller's answer, not its end, so that it is told by `:ignore` and a message.
@@ -81,9 +78,6 @@ defmodule Wasgo.Service do
         started
     end
   end
-
-  defp limits(%Limits{} = limits), do: limits
-  defp limits(options), do: options |> Keyword.put_new(:memory, @memory) |> Limits.new()
 
   @doc """
   Sends one line and waits for the line that answers it, both without their line breaks.
@@ -144,19 +138,13 @@ defmodule Wasgo.Service do
   defp module(source), do: Module.compile(source)
 
   defp start(module, options) do
-    limits = Limits.to_native(options.limits)
-    arguments = ["service" | options.arguments]
+    program =
+      options
+      |> Map.take([:environment, :dirs, :clock, :random, :limits])
+      |> Map.put(:arguments, ["service" | options.arguments])
+      |> Map.put(:timeout, :infinity)
 
-    with {:ok, {resource, ref}} <-
-           Result.await(
-             Native.service_start(
-               module.resource,
-               arguments,
-               options.environment,
-               limits,
-               @credit
-             )
-           ) do
+    with {:ok, {resource, ref}} <- Program.start(module, program) do
       {:ok,
        %{
          resource: resource,

@@ -386,14 +386,14 @@ defmodule Wasgo.ServiceTest do
   end
 
   describe "the program's owner" do
-    # A program that runs reads all that it is sent; one that was stopped reads nothing, and its input stays full.
+    # A program that runs reads all that it is sent; one that was stopped reads nothing, and its input is closed.
     # One that reads as fast as it is written to is never found full, and has shown what is asked for by then.
     defp fill(_resource, 0), do: :written
 
     defp fill(resource, times) do
       case Native.service_write(resource, :binary.copy("x", 524_288)) do
         :written -> fill(resource, times - 1)
-        :full -> :full
+        full_or_closed -> full_or_closed
       end
     end
 

@@ -102,6 +102,10 @@ defmodule Wasgo.Native.Result do
     %Wasgo.DecodeError{reason: {:contract, message}}
   end
 
+  def exception(%{kind: :directory, reason: reason, path: path}) do
+    %File.Error{reason: reason, action: "open directory", path: path}
+  end
+
   def exception(%{kind: kind} = fault) do
     struct!(Map.fetch!(@exceptions, kind), Map.delete(fault, :kind))
   end

@@ -27,6 +27,8 @@ rustler::atoms! {
     size,
     field,
     code,
+    path,
+    directory,
     compile,
     link,
     trap,

@@ -66,6 +66,10 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             fault(env, atoms::trap(), atoms::exited().to_term(env), &message, &more)
         }
         Error::Cache { reason, .. } => fault(env, atoms::cache(), atom(env, reason), &message, &[]),
+        Error::Directory { path, reason, .. } => {
+            let more = [(atoms::path(), path.encode(env))];
+            fault(env, atoms::directory(), atom(env, reason), &message, &more)
+        }
         Error::Engine { .. } => plain(atoms::instance(), atoms::engine()),
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::executor::Callback;
 use crate::flavour::{Flavour, POOL_MEMORY};
-use crate::service::WASI_MODULE;
+use crate::wasi::WASI_MODULE;
 
 /// Machine code, shared by all who compile the same bytes. It is compiled once; what is compiled for the pool can be taken to the engine
 /// without one.

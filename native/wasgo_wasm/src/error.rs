@@ -52,6 +52,12 @@ pub enum LimitKind {
     Depth,
     /// Buffers that one call emits.
     Buffers,
+    /// Arguments and variables of the environment of a WASI program, together.
+    Arguments,
+    /// Bytes of the arguments and the environment of a WASI program, together.
+    ArgumentBytes,
+    /// What a WASI program has open at once, with its standard streams and directories.
+    Descriptors,
 }
 
 impl LimitKind {
@@ -81,6 +87,9 @@ impl LimitKind {
             Self::Fuel => "fuel",
             Self::Depth => "depth",
             Self::Buffers => "buffers",
+            Self::Arguments => "arguments",
+            Self::ArgumentBytes => "argument_bytes",
+            Self::Descriptors => "descriptors",
         }
     }
 }
@@ -215,6 +224,16 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// A directory that a program was to be given can't be opened.
+    #[error("the directory \"{path}\" can't be opened: {message}")]
+    Directory {
+        /// Its path on the host.
+        path: String,
+        /// The system's name for what is wrong, such as `enoent`.
+        reason: &'static str,
+        /// What the system said.
+        message: String,
+    },
     /// The host could not do its part.
     #[error("the WebAssembly engine failed: {message}")]
     Engine {
@@ -271,6 +290,17 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("the guest was called {limit} times within functions that it called itself, which is the limit")
         }
         (LimitKind::Buffers, _) => format!("the guest emitted {limit} buffers in one call, which is the limit"),
+        (LimitKind::Arguments, Some(asked)) => {
+            format!("{asked} arguments and variables of the environment are too many; the limit is {limit}")
+        }
+        (LimitKind::ArgumentBytes, Some(asked)) => {
+            format!("arguments and environment of {asked} bytes are too long; the limit is {limit}")
+        }
+        (LimitKind::Descriptors, _) => {
+            format!(
+                "the program may have {limit} files, directories and events to wait for open at once, and asked for more"
+            )
+        }
         (kind, _) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }

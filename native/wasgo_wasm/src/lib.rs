@@ -40,6 +40,7 @@ mod shape;
 mod ticker;
 mod trap;
 mod validate;
+mod wasi;
 
 pub use abi::{Answers, Rows, ScriptInfo};
 pub use act::{Act, Acted, Number};
@@ -60,4 +61,5 @@ pub use script::{Script, ScriptOptions};
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
 pub use shape::ModuleLimits;
 pub use validate::{ModuleInfo, ModuleKind};
+pub use wasi::Directory;
 pub use wasmtime::{Val, ValType};

@@ -15,6 +15,7 @@ use crate::flavour::{Flavour, POOL_MEMORY, POOL_TABLE};
 use crate::imports::{Imports, missing};
 use crate::limits::Limits;
 use crate::service::{self, ServiceHost};
+use crate::wasi;
 
 /// An import or export, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +117,7 @@ impl Module {
 
     fn of(engine: &Engine, code: Code, size: usize) -> Self {
         let module = code.own();
-        let wants_wasi = module.imports().any(|import| import.module() == service::WASI_MODULE);
+        let wants_wasi = module.imports().any(|import| import.module() == wasi::WASI_MODULE);
         let wasi = wants_wasi.then(|| {
             service::linker(module.engine())
                 .and_then(|linker| linker.instantiate_pre(module))

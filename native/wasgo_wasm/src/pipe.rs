@@ -13,8 +13,14 @@ use crate::service::{Event, WriteOutcome};
 /// Bytes that wait in a program's standard input before its host is told to wait.
 const INPUT_BUFFER: usize = 1 << 20;
 
-/// Bytes that one write to an output may have.
+/// Writes that wait in a program's standard input, likewise: each costs its host more than its bytes.
+const INPUT_CHUNKS: usize = 4_096;
+
+/// Bytes that one write to an output may have, and that an event of an output has at most.
 const WRITE_SIZE: usize = 64 << 10;
+
+/// Bytes that a program writes before others have their turn, even if its host reads as fast as it writes.
+const SLICE_OUTPUT: usize = 512 << 10;
 
 pub(crate) type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -44,6 +50,12 @@ struct InputState {
     waiting: Waiting,
 }
 
+impl InputState {
+    fn full(&self) -> bool {
+        self.length >= INPUT_BUFFER || self.chunks.len() >= INPUT_CHUNKS
+    }
+}
+
 /// A program's standard input.
 #[derive(Clone)]
 pub(crate) struct Input {
@@ -63,7 +75,7 @@ impl Input {
         if state.closed {
             return WriteOutcome::Closed;
         }
-        if state.length >= INPUT_BUFFER {
+        if state.full() {
             state.host_waits = true;
             return WriteOutcome::Full;
         }
@@ -77,7 +89,7 @@ impl Input {
         WriteOutcome::Written
     }
 
-    /// The program reads what is there, then finds the end of its input.
+    /// The program reads what is there, then finds the end of its input. Writes are refused from now on.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
@@ -114,7 +126,7 @@ impl InputStream for Input {
             state.chunks.pop_front();
         }
         state.length -= bytes.len();
-        let tell = state.length < INPUT_BUFFER && std::mem::take(&mut state.host_waits);
+        let tell = !state.full() && std::mem::take(&mut state.host_waits);
         drop(state);
         if tell {
             (self.events)(Event::InputReady);
@@ -140,6 +152,73 @@ impl StdinStream for Input {
     }
 }
 
+/// What a program wrote in its current slice and its host was not told of yet: programs write little at a time, and an event costs
+/// the same for a few bytes as for many.
+pub(crate) struct Gathered {
+    events: Events,
+    state: Mutex<GatheredState>,
+}
+
+#[derive(Default)]
+struct GatheredState {
+    bytes: Vec<u8>,
+    stream: Option<Stream>,
+    /// Bytes written in this slice.
+    written: usize,
+}
+
+/// Which of its outputs a program writes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Gathered {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, state: Mutex::default() }
+    }
+
+    /// To be called when a slice of the program is over.
+    pub(crate) fn end_slice(&self) {
+        let mut state = lock(&self.state);
+        state.written = 0;
+        self.tell(&mut state);
+    }
+
+    /// Events come in the order of writing, whichever output it was.
+    fn add(&self, stream: Stream, bytes: Bytes) {
+        let mut state = lock(&self.state);
+        if state.stream != Some(stream) || state.bytes.len() + bytes.len() > WRITE_SIZE {
+            self.tell(&mut state);
+        }
+        state.stream = Some(stream);
+        state.written += bytes.len();
+        if state.bytes.is_empty() {
+            state.bytes = bytes.into();
+        } else {
+            if state.bytes.capacity() < WRITE_SIZE && state.bytes.len() > WRITE_SIZE / 32 {
+                let more = WRITE_SIZE - state.bytes.len();
+                state.bytes.reserve_exact(more);
+            }
+            state.bytes.extend_from_slice(&bytes);
+        }
+    }
+
+    fn tell(&self, state: &mut GatheredState) {
+        let bytes = Bytes::from(std::mem::take(&mut state.bytes));
+        match state.stream.take() {
+            Some(Stream::Stdout) => (self.events)(Event::Stdout(bytes)),
+            Some(Stream::Stderr) => (self.events)(Event::Stderr(bytes)),
+            None => {}
+        }
+    }
+
+    fn had_its_turn(&self) -> bool {
+        lock(&self.state).written >= SLICE_OUTPUT
+    }
+}
+
 struct OutputState {
     credit: usize,
     waiting: Waiting,
@@ -149,13 +228,13 @@ struct OutputState {
 #[derive(Clone)]
 pub(crate) struct Output {
     state: Arc<Mutex<OutputState>>,
-    events: Events,
-    event: fn(Bytes) -> Event,
+    gathered: Arc<Gathered>,
+    stream: Stream,
 }
 
 impl Output {
-    pub(crate) fn new(events: Events, credit: usize, event: fn(Bytes) -> Event) -> Self {
-        Self { state: Arc::new(Mutex::new(OutputState { credit, waiting: Waiting::default() })), events, event }
+    pub(crate) fn new(gathered: Arc<Gathered>, credit: usize, stream: Stream) -> Self {
+        Self { state: Arc::new(Mutex::new(OutputState { credit, waiting: Waiting::default() })), gathered, stream }
     }
 
     /// Lets the program write `bytes` more.
@@ -172,6 +251,10 @@ impl Output {
 impl Pollable for Output {
     async fn ready(&mut self) {
         std::future::poll_fn(|context| {
+            if self.gathered.had_its_turn() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let mut state = lock(&self.state);
             if state.credit > 0 {
                 return Poll::Ready(());
@@ -190,7 +273,7 @@ impl OutputStream for Output {
         // What was checked is what is written, unless two handles on the same output were checked at once.
         state.credit = state.credit.saturating_sub(bytes.len());
         drop(state);
-        (self.events)((self.event)(bytes));
+        self.gathered.add(self.stream, bytes);
         Ok(())
     }
 
@@ -217,5 +300,47 @@ impl StdoutStream for Output {
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an output can be written to just now.
+    fn ready(output: &mut Output) -> bool {
+        let mut context = std::task::Context::from_waker(Waker::noop());
+        output.ready().as_mut().poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn whoever_writes_much_lets_others_have_their_turn() {
+        let gathered = Arc::new(Gathered::new(Arc::new(|_| ())));
+        let mut output = Output::new(gathered.clone(), usize::MAX, Stream::Stdout);
+        let mut other = Output::new(gathered.clone(), usize::MAX, Stream::Stderr);
+        for _ in 0..SLICE_OUTPUT / 4096 {
+            assert!(ready(&mut output) && ready(&mut other));
+            output.write(Bytes::from(vec![1; 4096])).unwrap();
+        }
+        assert!(!ready(&mut output) && !ready(&mut other));
+        gathered.end_slice();
+        assert!(ready(&mut output) && ready(&mut other));
+    }
+
+    #[test]
+    fn no_more_is_gathered_than_one_event_may_have() {
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let told = sizes.clone();
+        let gathered = Gathered::new(Arc::new(move |event| match event {
+            Event::Stdout(bytes) => lock(&told).push(bytes.len()),
+            other => panic!("{other:?}"),
+        }));
+        for _ in 0..20 {
+            gathered.add(Stream::Stdout, Bytes::from(vec![1; 10_000]));
+        }
+        assert_eq!(*lock(&sizes), [60_000; 3]);
+        gathered.end_slice();
+        gathered.end_slice();
+        assert_eq!(*lock(&sizes), [60_000, 60_000, 60_000, 20_000]);
     }
 }

@@ -1,27 +1,27 @@
-//! WASI programs that run for long beside everything else, and speak with their host over pipes in memory.
+//! WASI programs that run beside everything else, shortly or for long, and speak with their host over pipes in memory.
 //!
 //! A service is a task of the engine like any other: computing, it gets its slices in turn with the other guests; waiting for
 //! input, it costs nothing.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use wasmtime::{Linker, Store};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
-use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+use wasmtime::Store;
+use wasmtime_wasi::I32Exit;
 
-use crate::error::Error;
+use crate::Seed;
+use crate::error::{Error, LimitKind};
 use crate::executor::{Canceller, Started};
 use crate::limits::{Limiter, Limits};
 use crate::module::Module;
-use crate::pipe::{Events, Input, Output};
-use crate::trap::translate;
-
-/// The module name that a WASI program's imports bear.
-pub(crate) const WASI_MODULE: &str = "wasi_snapshot_preview1";
+use crate::pipe::{Events, Gathered, Input, Output, Stream};
+use crate::trap::{backtrace, translate};
+use crate::wasi::{self, DESCRIPTORS, Directory};
+pub(crate) use crate::wasi::{ServiceHost, linker};
 
 /// The function that a WASI command begins with.
 const START: &str = "_start";
@@ -46,7 +46,7 @@ pub enum WriteOutcome {
     Written,
     /// Too much is unread already: try again after [`Event::InputReady`].
     Full,
-    /// The input was closed.
+    /// The input was closed, or the program has ended.
     Closed,
 }
 
@@ -61,6 +61,14 @@ pub struct ServiceOptions {
     pub limits: Limits,
     /// Bytes that it may write to standard output, and as many to standard error, before [`Service::give_credit`].
     pub credit: usize,
+    /// Directories of the host that it may use.
+    pub directories: Vec<Directory>,
+    /// Whether it is told the time of day, which else is the beginning of 1970. The time since its start it can always measure.
+    pub clock: bool,
+    /// Where its random bytes come from.
+    pub random: Seed,
+    /// How long it may run, by the clock on the wall; none for as long as it wants.
+    pub timeout: Option<Duration>,
 }
 
 impl Default for ServiceOptions {
@@ -70,14 +78,12 @@ impl Default for ServiceOptions {
             environment: Vec::new(),
             limits: Limits { memory: 256 << 20, ..Limits::default() },
             credit: 1 << 20,
+            directories: Vec::new(),
+            clock: true,
+            random: Seed::System,
+            timeout: None,
         }
     }
-}
-
-/// What a service's store holds beside the program.
-pub(crate) struct ServiceHost {
-    wasi: WasiP1Ctx,
-    limiter: Limiter,
 }
 
 /// A running WASI program. Dropping the handle stops it.
@@ -89,11 +95,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts `module` as a WASI command; `events` is told what it does.
+    /// Starts `module` as a WASI command; `events` is told what it does. Opening directories may wait for their file system, so
+    /// with some this must not be called where nothing may wait.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what it wants and is not given; [`Error::MissingExport`] if it is no command, and
-    /// [`Error::Contract`] if it is no WASI program at all.
+    /// [`Error::MissingImport`] names what it wants and is not given; [`Error::MissingExport`] if it is no command,
+    /// [`Error::Contract`] if it is no WASI program at all, [`Error::Directory`] for a directory that can't be opened,
+    /// [`Error::Limit`] for too much of arguments, environment or directories.
     pub fn start(
         module: &Module,
         options: ServiceOptions,
@@ -107,25 +115,22 @@ impl Service {
         if !module.exports().iter().any(|export| export.kind == "func" && export.name == START) {
             return Err(Error::MissingExport { kind: "function", name: START.into() });
         }
-        let events: Events = std::sync::Arc::new(events);
+        let events: Events = Arc::new(events);
+        let gathered = Arc::new(Gathered::new(events.clone()));
         let input = Input::new(events.clone());
-        let stdout = Output::new(events.clone(), options.credit, Event::Stdout);
-        let stderr = Output::new(events.clone(), options.credit, Event::Stderr);
-        let wasi = WasiCtxBuilder::new()
-            .args(&options.arguments)
-            .envs(&options.environment)
-            .stdin(input.clone())
-            .stdout(stdout.clone())
-            .stderr(stderr.clone())
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build_p1();
-        let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0) };
-        let running = InTokio(Box::pin(run(module.clone(), host)));
-        let started = module
-            .engine()
-            .executor()
-            .start_task(running, None, false, || Box::new(move |result| events(Event::Exit(result))));
+        let stdout = Output::new(gathered.clone(), options.credit, Stream::Stdout);
+        let stderr = Output::new(gathered.clone(), options.credit, Stream::Stderr);
+        let wasi = wasi::context(&options, input.clone(), stdout.clone(), stderr.clone())?;
+        let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.into() };
+        let running = Slices { runtime: wasi::runtime()?, gathered, program: Box::pin(run(module.clone(), host)) };
+        let started = module.engine().executor().start_task(running, options.timeout, false, || {
+            let input = input.clone();
+            Box::new(move |result| {
+                // Who still writes hears that nobody reads.
+                input.close();
+                events(Event::Exit(result));
+            })
+        });
         match started {
             Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller }),
             Started::Done(result) => Err(result.err().unwrap_or(Error::Closed)),
@@ -175,24 +180,43 @@ async fn run(module: Module, host: ServiceHost) -> Result<i32, Error> {
         Ok(()) => Ok(0),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
-            None => Err(translate(error, store.data_mut().limiter.hit.take(), None, 0)),
+            None => Err(failure(error, store.data_mut().limiter.hit.take())),
         },
     }
 }
 
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<ServiceHost>> {
-    let mut linker = Linker::new(engine);
-    p1::add_to_linker_async(&mut linker, |host: &mut ServiceHost| &mut host.wasi)?;
-    Ok(linker)
+/// What a program's end by an error means.
+fn failure(error: wasmtime::Error, hit: Option<Error>) -> Error {
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(wasmtime_wasi::ResourceTableError::Full))) {
+        return Error::Limit { kind: LimitKind::Descriptors, limit: DESCRIPTORS as u64, asked: None };
+    }
+    // A program that hands WASI's functions what is not its own fails by itself, and not by its host.
+    let backtrace = backtrace(&error);
+    let cause = error.root_cause().to_string();
+    match translate(error, hit, None, 0) {
+        Error::Engine { .. } if !backtrace.is_empty() => {
+            let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
+            Error::Trap { reason: "trap", message: format!("a function of WASI failed: {cause}{place}"), backtrace }
+        }
+        other => other,
+    }
 }
 
-/// Polls a future where tokio's timers are at hand: WASI's clocks need them.
-struct InTokio<F>(Pin<Box<F>>);
+/// The slices of a program: each is polled where WASI finds the runtime that its clocks and files need, and after each the host is
+/// told what was written.
+struct Slices<F> {
+    runtime: &'static tokio::runtime::Handle,
+    gathered: Arc<Gathered>,
+    program: Pin<Box<F>>,
+}
 
-impl<F: Future> Future for InTokio<F> {
+impl<F: Future> Future for Slices<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        with_ambient_tokio_runtime(|| self.0.as_mut().poll(context))
+        let _within = self.runtime.enter();
+        let poll = self.program.as_mut().poll(context);
+        self.gathered.end_slice();
+        poll
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
     }
 }
 
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+/// Names (or indices) of the guest's functions that an error went through, innermost first.
+pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
         Some(name) => name.to_owned(),

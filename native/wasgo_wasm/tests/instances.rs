@@ -9,6 +9,7 @@ use common::{call, call_with, engine, instance, module, try_instance, wait};
 use common::{read, size, write};
 use wasgo_wasm::{
     CallOptions, CompileOptions, Error, Instance, InstanceStatus, LimitKind, Limits, ManyResults, Module, Started, Val,
+    Values,
 };
 
 const ADD: &str =
@@ -25,7 +26,7 @@ fn within(milliseconds: u64) -> CallOptions {
 #[test]
 fn a_short_call_ends_in_its_first_slice() {
     let instance = instance(ADD);
-    let convert = |_: &[_]| Ok(vec![Val::I64(40), Val::I64(2)]);
+    let convert = |_: &[_]| Ok(Values::from_vec(vec![Val::I64(40), Val::I64(2)]));
     // The very first may meet a tick; three in a row don't.
     let inline = (0..3).any(|_| wait(|later| instance.call("add", convert, within(5_000), later)).1);
     assert!(inline);
@@ -35,7 +36,7 @@ fn a_short_call_ends_in_its_first_slice() {
 #[test]
 fn a_long_call_goes_on_in_the_pool_with_the_same_result() {
     let instance = instance(COUNT);
-    let convert = |_: &[_]| Ok(vec![Val::I64(20_000_000)]);
+    let convert = |_: &[_]| Ok(Values::from_vec(vec![Val::I64(20_000_000)]));
     let (result, inline) = wait(|later| instance.call("count", convert, within(60_000), later));
     assert!(!inline);
     assert_eq!(result.unwrap()[0].unwrap_i64(), 20_000_000);
@@ -59,9 +60,9 @@ fn others_answer_while_more_guests_spin_than_there_are_workers() {
         let send = send.clone();
         let started = instance.call(
             "spin",
-            |_| Ok(vec![]),
+            |_| Ok(Values::new()),
             within(200),
-            || Box::new(move |result: Result<Vec<Val>, Error>| send.send(result).unwrap()),
+            || Box::new(move |result: Result<Values, Error>| send.send(result).unwrap()),
         );
         assert!(matches!(started, Started::Running(_)));
     }
@@ -88,9 +89,9 @@ fn a_second_caller_finds_a_busy_instance() {
     let (send, receive) = channel();
     let started = instance.call(
         "spin",
-        |_| Ok(vec![]),
+        |_| Ok(Values::new()),
         within(100),
-        || Box::new(move |result: Result<Vec<Val>, Error>| send.send(result).unwrap()),
+        || Box::new(move |result: Result<Values, Error>| send.send(result).unwrap()),
     );
     assert!(matches!(started, Started::Running(_)));
     assert!(matches!(call(&instance, "one", &[]), Err(Error::Busy)));
@@ -104,9 +105,9 @@ fn closing_an_instance_stops_its_call() {
     let (send, receive) = channel();
     let started = instance.call(
         "spin",
-        |_| Ok(vec![]),
+        |_| Ok(Values::new()),
         within(60_000),
-        || Box::new(move |result: Result<Vec<Val>, Error>| send.send(result).unwrap()),
+        || Box::new(move |result: Result<Values, Error>| send.send(result).unwrap()),
     );
     assert!(matches!(started, Started::Running(_)));
     instance.close();
@@ -170,11 +171,12 @@ fn growing_a_memory_that_bulk_instructions_could_touch_leaves_the_callers_thread
               (memory.fill (i32.const 0) (i32.const 7) (local.get 0))
               (i32.load8_u (i32.sub (local.get 0) (i32.const 1)))))"#,
     );
-    let convert = |_: &[_]| Ok(vec![Val::I32(56 << 20)]);
+    let convert = |_: &[_]| Ok(Values::from_vec(vec![Val::I32(56 << 20)]));
     let (result, inline) = wait(|later| instance.call("fill", convert, within(60_000), later));
     assert_eq!((result.unwrap()[0].unwrap_i32(), inline), (7, false));
     // Large now, it begins there.
-    let (_, inline) = wait(|later| instance.call("fill", |_| Ok(vec![Val::I32(1)]), within(60_000), later));
+    let (_, inline) =
+        wait(|later| instance.call("fill", |_| Ok(Values::from_vec(vec![Val::I32(1)])), within(60_000), later));
     assert!(!inline);
 }
 
@@ -184,7 +186,8 @@ fn a_memory_that_is_not_exported_counts_too() {
         r#"(module (memory 900) (func (export "fill") (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x3840000)))
             (func (export "any") (param i32) (memory.fill (i32.const 0) (i32.const 7) (local.get 0))))"#,
     );
-    let (result, inline) = wait(|later| instance.call("any", |_| Ok(vec![Val::I32(1)]), within(60_000), later));
+    let (result, inline) =
+        wait(|later| instance.call("any", |_| Ok(Values::from_vec(vec![Val::I32(1)])), within(60_000), later));
     assert!(result.is_ok() && !inline);
 }
 

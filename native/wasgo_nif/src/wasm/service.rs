@@ -4,8 +4,10 @@
 //! `{:stderr, binary}`, `:input_ready`, `{:exit, {:ok, status}}` or `{:exit, {:error, fault}}`. When it dies, the service is
 //! stopped.
 
-use rustler::{Binary, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
-use wasgo_wasm::{Event, Service, ServiceOptions, WriteOutcome};
+use std::time::Duration;
+
+use rustler::{Binary, Encoder, Env, LocalPid, Monitor, NifMap, OwnedEnv, Resource, ResourceArc, Term};
+use wasgo_wasm::{Directory, Event, Seed, Service, ServiceOptions, WriteOutcome};
 
 use super::module::ModuleResource;
 use super::{LimitsTuple, limits};
@@ -21,15 +23,34 @@ impl Resource for ServiceResource {
     }
 }
 
-#[rustler::nif]
-fn service_start<'a>(
-    env: Env<'a>,
-    module: ResourceArc<ModuleResource>,
+/// How a service is started, as Elixir has it.
+#[derive(NifMap)]
+struct Options {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    limit: LimitsTuple,
+    /// On the host, in the program, whether it may write.
+    directories: Vec<(String, String, bool)>,
+    clock: bool,
+    /// None for the host's randomness.
+    seed: Option<u64>,
+    limits: LimitsTuple,
     credit: usize,
-) -> Term<'a> {
+    /// In milliseconds.
+    timeout: Option<u64>,
+}
+
+/// For a program without directories and with little of arguments and environment; the caller picks the twin for others.
+#[rustler::nif]
+fn service_start<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, options: Options) -> Term<'a> {
+    start(env, &module, options)
+}
+
+#[rustler::nif(schedule = "DirtyIo")]
+fn service_start_dirty<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, options: Options) -> Term<'a> {
+    start(env, &module, options)
+}
+
+fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a> {
     let pid = env.pid();
     let reference = env.make_ref();
     // The reference's own environment lives as long as the events come; each message has one of its own.
@@ -46,7 +67,17 @@ fn service_start<'a>(
         let _ =
             message.send_and_clear(&pid, |env| (atoms::wasgo_service(), reference.load(env), encode_event(env, event)));
     };
-    let options = ServiceOptions { arguments, environment, limits: limits(limit), credit };
+    let directory = |(host, guest, writable)| Directory { host, guest, writable };
+    let options = ServiceOptions {
+        arguments: options.arguments,
+        environment: options.environment,
+        limits: limits(options.limits),
+        credit: options.credit,
+        directories: options.directories.into_iter().map(directory).collect(),
+        clock: options.clock,
+        random: options.seed.map_or(Seed::System, Seed::Fixed),
+        timeout: options.timeout.map(Duration::from_millis),
+    };
     match Service::start(&module.0, options, events) {
         Ok(service) => {
             let service = ResourceArc::new(ServiceResource(service));
