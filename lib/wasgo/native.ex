@@ -24,6 +24,16 @@ defmodule Wasgo.Native do
   def wasm_write_memory(_instance, _offset, _bytes), do: nif()
   def wasm_write_memory_dirty(_instance, _offset, _bytes), do: nif()
 
+  def component_compile(_source), do: nif()
+  def component_compile_dirty(_source), do: nif()
+  def component_instantiate(_component, _limits, _grants, _timeout_ms), do: nif()
+  def component_call(_instance, _name, _arguments, _timeout_ms), do: nif()
+  def component_call_dirty(_instance, _name, _arguments, _timeout_ms), do: nif()
+  def component_drop(_instance, _handle, _timeout_ms), do: nif()
+  def component_handle_live(_handle), do: nif()
+  def component_status(_instance), do: nif()
+  def component_close(_instance), do: nif()
+
   def script_new(_module, _limits), do: nif()
   def script_info(_script, _timeout_ms), do: nif()
   def script_notify(_script, _what, _rows, _timeout_ms), do: nif()

@@ -99,6 +99,11 @@ impl Engine {
         &self.0.wasmtime
     }
 
+    /// The wasmtime engine that components are compiled by.
+    pub(crate) fn for_components(&self) -> &wasmtime::Engine {
+        self.wasmtime()
+    }
+
     pub(crate) fn executor(&self) -> &Executor {
         &self.0.executor
     }
@@ -121,7 +126,7 @@ fn config() -> Result<Config, Error> {
         .epoch_interruption(true)
         .async_stack_size(FIBER_STACK)
         .max_wasm_stack(WASM_STACK)
-        .wasm_component_model(false)
+        .wasm_component_model(true)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .module_version(ModuleVersionStrategy::WasmtimeVersion)

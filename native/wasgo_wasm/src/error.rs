@@ -25,6 +25,10 @@ pub enum LimitKind {
     Compiles,
     /// Instances of one script at once.
     Instances,
+    /// Values in a call's arguments or result.
+    Values,
+    /// Instances, tables or memories that a component is put together of.
+    Parts,
 }
 
 impl LimitKind {
@@ -41,6 +45,8 @@ impl LimitKind {
             Self::Calls => "calls",
             Self::Compiles => "compiles",
             Self::Instances => "instances",
+            Self::Values => "values",
+            Self::Parts => "parts",
         }
     }
 }
@@ -51,6 +57,12 @@ pub enum Error {
     /// The bytes are no valid module.
     #[error("not a valid WebAssembly module: {message}")]
     Compile {
+        /// What the compiler said.
+        message: String,
+    },
+    /// The bytes are no valid component.
+    #[error("not a valid WebAssembly component: {message}")]
+    CompileComponent {
         /// What the compiler said.
         message: String,
     },
@@ -108,6 +120,9 @@ pub enum Error {
     /// A call was stopped in the middle, so that the instance's memory can't be trusted any more.
     #[error("the instance was stopped in the middle of a call and can't be used again: make a new one")]
     Poisoned,
+    /// A component trapped in an earlier call.
+    #[error("the component failed in an earlier call and may not be entered again: make a new instance")]
+    Trapped,
     /// The instance was closed.
     #[error("the instance is closed")]
     Closed,
@@ -174,6 +189,10 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         }
         (LimitKind::Compiles, _) => {
             format!("{limit} modules wait to be compiled already, which is the engine's limit")
+        }
+        (LimitKind::Values, Some(asked)) => format!("a call has {asked} values and more; the limit is {limit}"),
+        (LimitKind::Parts, _) => {
+            format!("the component is put together of more instances, tables or memories than its limit allows ({limit})")
         }
         (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
         (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),

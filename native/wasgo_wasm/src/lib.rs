@@ -15,6 +15,7 @@ mod abi;
 mod background;
 mod bulk;
 mod call;
+pub mod component;
 mod engine;
 mod error;
 mod executor;

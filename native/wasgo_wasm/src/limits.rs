@@ -37,13 +37,32 @@ pub(crate) const INLINE_BULK_BYTES: u64 = 1 << 20;
 /// a longer one the call leaves for the pool first. 256 KiB of untouched memory take about 0.1 ms.
 pub(crate) const INLINE_COPY_BYTES: u64 = 256 << 10;
 
+/// Of how many parts a guest may consist.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartLimits {
+    pub(crate) instances: usize,
+    pub(crate) tables: usize,
+    pub(crate) memories: usize,
+}
+
+impl PartLimits {
+    /// A module is one instance with one memory.
+    const MODULE: Self = Self { instances: 1, tables: 16, memories: 1 };
+
+    /// A component is put together of modules: a program, its adapters, and the shared libraries of an interpreter. The largest
+    /// that tool-chains make have some forty of them.
+    pub(crate) const COMPONENT: Self = Self { instances: 128, tables: 128, memories: 16 };
+}
+
 /// The limiter in a guest's store.
 pub(crate) struct Limiter {
     pub(crate) limits: Limits,
     /// The limit that was hit since the last call began: what makes a guest's "out of memory" trap a limit error.
     pub(crate) hit: Option<Error>,
-    /// Bytes of memory that the guest has, exported or not.
+    /// Bytes of memory that the guest has, exported or not: of all its memories together, where it has several.
     pub(crate) memory: u64,
+    /// How many instances, tables and memories the guest's store may have.
+    parts: PartLimits,
     /// Memory over this many bytes must not be grown to on a caller's thread.
     pub(crate) inline_memory: u64,
     /// Whether the current call is still in its first slice, on its caller's thread.
@@ -52,7 +71,12 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limits: Limits, inline_memory: u64) -> Self {
-        Self { limits, hit: None, memory: 0, inline_memory, inline: false }
+        Self { limits, hit: None, memory: 0, parts: PartLimits::MODULE, inline_memory, inline: false }
+    }
+
+    /// For a guest of many parts.
+    pub(crate) fn with_parts(self, parts: PartLimits) -> Self {
+        Self { parts, ..self }
     }
 
     async fn leave_for_pool(&mut self, memory: u64) {
@@ -75,11 +99,18 @@ impl Limiter {
 impl wasmtime::ResourceLimiterAsync for Limiter {
     async fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let desired = desired as u64;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // It would fail afterwards, and be counted all the same.
+            return Ok(false);
+        }
+        let desired = match self.parts.memories {
+            1 => desired as u64,
+            _ => self.memory.saturating_add(desired.saturating_sub(current) as u64),
+        };
         if desired > self.limits.memory {
             self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
             return Ok(false);
@@ -104,14 +135,14 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
     }
 
     fn instances(&self) -> usize {
-        1
+        self.parts.instances
     }
 
     fn tables(&self) -> usize {
-        16
+        self.parts.tables
     }
 
     fn memories(&self) -> usize {
-        1
+        self.parts.memories
     }
 }

@@ -119,7 +119,7 @@ impl Module {
 }
 
 /// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
-fn compile_message(error: &wasmtime::Error) -> String {
+pub(crate) fn compile_message(error: &wasmtime::Error) -> String {
     error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect::<Vec<_>>().join(": ")
 }
 

@@ -121,7 +121,7 @@ impl Service {
             .allow_udp(false)
             .build_p1();
         let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0) };
-        let running = InTokio(Box::pin(run(module.clone(), host)));
+        let running = InTokio::new(run(module.clone(), host));
         let started = module
             .engine()
             .executor()
@@ -187,7 +187,13 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Servi
 }
 
 /// Polls a future where tokio's timers are at hand: WASI's clocks need them.
-struct InTokio<F>(Pin<Box<F>>);
+pub(crate) struct InTokio<F>(Pin<Box<F>>);
+
+impl<F> InTokio<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Box::pin(future))
+    }
+}
 
 impl<F: Future> Future for InTokio<F> {
     type Output = F::Output;

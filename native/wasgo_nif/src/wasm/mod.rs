@@ -1,5 +1,6 @@
 //! Modules, instances, scripts and services.
 
+pub mod component;
 pub mod instance;
 pub mod module;
 pub mod script;
