@@ -29,7 +29,9 @@ defmodule Wasgo.Native.Weight do
 
   defp deep_tuple(_tuple, 0, sum), do: sum
   defp deep_tuple(_tuple, _left, sum) when sum > @most, do: sum
-  defp deep_tuple(tuple, left, sum), do: deep_tuple(tuple, left - 1, deep(elem(tuple, left - 1), sum))
+
+  defp deep_tuple(tuple, left, sum),
+    do: deep_tuple(tuple, left - 1, deep(elem(tuple, left - 1), sum))
 
   defp add(_list, sum) when sum > @most, do: sum
   defp add([head | tail], sum) when is_list(head), do: add(tail, add(head, sum + 1))

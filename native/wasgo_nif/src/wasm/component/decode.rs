@@ -128,16 +128,18 @@ impl<'a> Values<'a, '_, '_> {
         Ok(value)
     }
 
-    fn integer<T: rustler::Decoder<'a>>(
+    fn integer<T: TryFrom<i128>>(
         &mut self,
         term: Term<'a>,
         bytes: usize,
         make: fn(T) -> Val,
         range: &str,
     ) -> Result<Val, Misfit> {
-        match term.decode::<T>() {
-            Ok(value) => self.scalar(bytes, make(value)),
-            Err(_) => wanted(range),
+        let signed = term.decode::<i64>().map(i128::from);
+        let value = signed.or_else(|_| term.decode::<u64>().map(i128::from)).ok();
+        match value.and_then(|value| T::try_from(value).ok()) {
+            Some(value) => self.scalar(bytes, make(value)),
+            None => wanted(range),
         }
     }
 
@@ -307,7 +309,9 @@ impl<'a> Values<'a, '_, '_> {
     fn flags(&mut self, term: Term<'a>, names: &[&str]) -> Result<Val, Misfit> {
         // A MapSet is a struct whose `:map` has the elements as its keys.
         let set = term.map_get(atoms::map()).ok().and_then(MapIterator::new);
-        let given: Vec<Term<'a>> = match (term.decode::<ListIterator<'a>>(), set) {
+        // An improper list has no length, and must not be walked through.
+        let list = term.list_length().and_then(|_| term.decode::<ListIterator<'a>>());
+        let given: Vec<Term<'a>> = match (list, set) {
             (Ok(list), _) => list.take(names.len() + 1).collect(),
             (_, Some(set)) => set.map(|(key, _)| key).take(names.len() + 1).collect(),
             _ => return wanted(format!("a list or MapSet of some of {}", quoted(names.iter().copied()))),
