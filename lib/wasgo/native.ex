@@ -35,6 +35,7 @@ defmodule Wasgo.Native do
   def component_close(_instance), do: nif()
 
   def script_new(_module, _limits), do: nif()
+  def script_new_component(_component, _limits), do: nif()
   def script_info(_script, _timeout_ms), do: nif()
   def script_notify(_script, _what, _rows, _timeout_ms), do: nif()
   def script_notify_dirty(_script, _what, _rows, _timeout_ms), do: nif()

@@ -1,6 +1,6 @@
 defmodule Wasgo.Script do
   @moduledoc """
-  A user script: a WebAssembly module that keeps the script contract, written in `guest/README.md`.
+  A user script: a WebAssembly module or component that keeps the script contract, written in `guest/README.md`.
 
       iex> script = Wasgo.Script.new!(File.read!("guest/scripts/wander.wasm"), name: "wander")
       iex> {:ok, row} = Wasgo.Script.notify(script, :process, [1, 0.0, 10.0, 2.0, 20.0, 0.0])
@@ -9,6 +9,15 @@ defmodule Wasgo.Script do
 
   A script may offer two things: `_notification(what, row) -> row`, for what happens to one node of the world, and
   `process(bytes) -> bytes`, for a buffer of a stream.
+
+  ## Components
+
+  A component keeps the contract with typed functions, those of the world `wasgo:script` (`guest/wit/script.wit`) that it has:
+  `columns`, `notification`, `process`. What it can say and a module can't:
+
+    * `notification` and `process` may answer with an error of their own: a `Wasgo.TrapError` with the reason `:failed` and the
+      script's words.
+    * `process` returns a list of buffers, which come joined.
 
   ## State
 
@@ -24,7 +33,7 @@ defmodule Wasgo.Script do
 
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
-  alias Wasgo.Wasm.{Limits, Module}
+  alias Wasgo.Wasm.{Component, Limits, Module}
 
   @enforce_keys [:resource, :ref, :module, :name, :columns, :exports]
   defstruct [:resource, :ref, :module, :name, :columns, :exports, :version]
@@ -34,7 +43,7 @@ defmodule Wasgo.Script do
   @type t :: %__MODULE__{
           resource: resource(),
           ref: reference(),
-          module: Module.t(),
+          module: Module.t() | Component.t(),
           name: String.t() | nil,
           version: pos_integer() | nil,
           columns: [String.t()],
@@ -92,7 +101,7 @@ defmodule Wasgo.Script do
   @call_options [timeout: [type: :timeout, default: @default_timeout]]
 
   @doc """
-  Makes a script of WebAssembly bytes, WAT text or a compiled `Wasgo.Wasm.Module`.
+  Makes a script of WebAssembly bytes, WAT text, a compiled `Wasgo.Wasm.Module` or a `Wasgo.Wasm.Component`.
 
   Options: `:name`, for people; `:limits`, a `Wasgo.Wasm.Limits` or keyword list; `:timeout` of its start in milliseconds.
 
@@ -103,18 +112,19 @@ defmodule Wasgo.Script do
       iex> Exception.message(error)
       ~s|import "env" "fly" (func () -> ()) is not granted|
   """
-  @spec new(binary() | Module.t(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
+  @spec new(binary() | Module.t() | Component.t(), keyword()) ::
+          {:ok, t()} | {:error, Exception.t()}
   def new(source, options \\ [])
 
   def new(source, options) when is_binary(source) do
-    with {:ok, module} <- Module.compile(source), do: new(module, options)
+    with {:ok, module} <- compile(source), do: new(module, options)
   end
 
-  def new(%Module{} = module, options) do
+  def new(%kind{} = module, options) when kind in [Module, Component] do
     options = Wasgo.Options.validate!(options, @new_options, "Wasgo.Script.new/2")
     limits = options.limits |> Limits.new() |> Limits.to_native()
 
-    with {:ok, resource} <- Result.await(Native.script_new(module.resource, limits)),
+    with {:ok, resource} <- Result.await(native_new(module, limits)),
          {:ok, {notification?, process?, columns}} <-
            Result.await(Native.script_info(resource, options.timeout)),
          {:ok, exports} <- exports(notification?, process?) do
@@ -131,6 +141,18 @@ defmodule Wasgo.Script do
     end
   end
 
+  defp native_new(%Module{resource: resource}, limits), do: Native.script_new(resource, limits)
+
+  defp native_new(%Component{resource: resource}, limits),
+    do: Native.script_new_component(resource, limits)
+
+  # A component says that it is one in the second half of its version.
+  defp compile(<<0, "asm", _version::16, 1, 0, _rest::binary>> = source),
+    do: Component.compile(source)
+
+  defp compile("(component" <> _rest = source), do: Component.compile(source)
+  defp compile(source), do: Module.compile(source)
+
   defp exports(false, false) do
     message = "the module exports neither \"_notification\" nor \"process\", so it is no script"
     {:error, %Wasgo.LinkError{reason: :missing_export, message: message, name: "_notification"}}
@@ -141,7 +163,7 @@ defmodule Wasgo.Script do
   end
 
   @doc "As `new/2`, but raises."
-  @spec new!(binary() | Module.t(), keyword()) :: t()
+  @spec new!(binary() | Module.t() | Component.t(), keyword()) :: t()
   def new!(source, options \\ []), do: Result.bang!(new(source, options))
 
   @doc """

@@ -6,7 +6,7 @@ use crate::error::{Error, LimitKind};
 use crate::instance::Core;
 
 /// Names of columns that a script may give.
-const MAX_COLUMNS_BYTES: u64 = 64 << 10;
+pub(crate) const MAX_COLUMNS_BYTES: u64 = 64 << 10;
 
 /// The contract's exports, looked up once.
 #[derive(Default)]

@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod executor;
 mod grants;
+mod guest;
 mod instance;
 mod limits;
 mod module;

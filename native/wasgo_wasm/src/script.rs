@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Answers, Rows, ScriptInfo};
+use crate::component::Component;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
-use crate::instance::{CallOptions, Core, instantiate, reap};
+use crate::guest::{Code, Guest};
+use crate::instance::CallOptions;
 use crate::limits::Limits;
 use crate::module::{Linked, Module};
+use crate::service::InTokio;
 
 /// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
 const KEEP_IDLE: usize = 16;
@@ -19,17 +22,16 @@ const KEEP_IDLE: usize = 16;
 /// Instances of one script at once.
 const MAX_INSTANCES: usize = 1_024;
 
-/// An instance of a script, with its place among them. The core is boxed, since it is large and goes in and out with every
-/// call.
+/// An instance of a script, with its place among them.
 struct Member {
-    core: Box<Core>,
+    core: Guest,
     live: Live,
 }
 
 impl Member {
     fn discard(self) {
         drop(self.live);
-        reap(self.core);
+        self.core.reap();
     }
 }
 
@@ -54,7 +56,7 @@ impl Drop for Live {
 }
 
 struct Parts {
-    module: Module,
+    code: Code,
     limits: Limits,
     idle: Mutex<Vec<Member>>,
     live: Arc<AtomicUsize>,
@@ -77,8 +79,22 @@ impl Script {
                 return Err(Error::contract("it is a WASI program, which is run as a service, not as a script"));
             }
         }
-        let idle = Mutex::new(Vec::new());
-        Ok(Self(Arc::new(Parts { module: module.clone(), limits, idle, live: Arc::default() })))
+        Ok(Self::of(Code::Module(module.clone()), limits))
+    }
+
+    /// A script of `component`, which keeps the contract with typed functions.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`] names what is not granted.
+    pub fn of_component(component: &Component, limits: Limits) -> Result<Self, Error> {
+        match component.missing() {
+            Some(error) => Err(error.clone()),
+            None => Ok(Self::of(Code::Component(component.clone()), limits)),
+        }
+    }
+
+    fn of(code: Code, limits: Limits) -> Self {
+        Self(Arc::new(Parts { code, limits, idle: Mutex::new(Vec::new()), live: Arc::default() }))
     }
 
     /// Looks at what the module offers of the contract, and asks it for its columns.
@@ -140,14 +156,21 @@ impl Script {
         let member = self.0.idle().pop();
         let memory = match &member {
             Some(member) => member.core.held_memory(),
-            None => self.0.module.initial_memory(),
+            None => self.0.code.initial_memory(),
         };
-        let inline = self.0.module.0.inline_memory.is_some_and(|most| memory <= most);
+        let inline = self.0.code.inline_memory().is_some_and(|most| memory <= most);
         let mut user = User { script: Arc::clone(&self.0), member, inline };
         if let Some(member) = &mut user.member {
             member.core.begin(inline);
         }
-        self.0.module.engine().executor().start_task(job(user), Some(options.timeout), inline, later)
+        let (executor, timeout) = (self.0.code.engine().executor(), Some(options.timeout));
+        match &self.0.code {
+            // It may wait for WASI's clocks.
+            Code::Component(component) if component.wants_wasi() => {
+                executor.start_task(InTokio::new(job(user)), timeout, inline, later)
+            }
+            _ => executor.start_task(job(user), timeout, inline, later),
+        }
     }
 }
 
@@ -172,14 +195,14 @@ struct User {
 
 impl User {
     /// The instance, made if there is none.
-    async fn core(&mut self) -> Result<&mut Core, Error> {
+    async fn core(&mut self) -> Result<&mut Guest, Error> {
         if self.member.is_none() {
             let live = Live::take(&self.script.live)?;
-            let mut core = instantiate(self.script.module.clone(), self.script.limits, self.inline).await?;
+            let mut core = self.script.code.instantiate(self.script.limits, self.inline).await?;
             core.begin(self.inline);
-            self.member = Some(Member { core: Box::new(core), live });
+            self.member = Some(Member { core, live });
         }
-        self.member.as_mut().map(|member| &mut *member.core).ok_or(Error::Closed)
+        self.member.as_mut().map(|member| &mut member.core).ok_or(Error::Closed)
     }
 
     async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {

@@ -4,6 +4,7 @@ use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
 use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo};
 
+use super::component::ComponentResource;
 use super::module::ModuleResource;
 use super::{LimitsTuple, limits, within};
 use crate::slice::Slice;
@@ -18,6 +19,18 @@ impl Resource for ScriptResource {}
 #[rustler::nif]
 fn script_new<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, limit: LimitsTuple) -> Term<'a> {
     match Script::new(&module.0, limits(limit)) {
+        Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+#[rustler::nif]
+fn script_new_component<'a>(
+    env: Env<'a>,
+    component: ResourceArc<ComponentResource>,
+    limit: LimitsTuple,
+) -> Term<'a> {
+    match Script::of_component(&component.0, limits(limit)) {
         Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }

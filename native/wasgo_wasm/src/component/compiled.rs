@@ -134,6 +134,21 @@ impl Component {
         self.0.size
     }
 
+    /// The engine that it was compiled by.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Whether it asks for WASI.
+    pub(crate) fn wants_wasi(&self) -> bool {
+        self.0.wants_wasi
+    }
+
+    /// Why no instances can be made of it, where that is so.
+    pub(crate) fn missing(&self) -> Option<&Error> {
+        self.0.linked.as_ref().err()
+    }
+
     /// Where a function is: by its own name, or by its interface's name, a dot and its own.
     pub(super) fn function(&self, name: &str) -> Option<ComponentExportIndex> {
         self.0.functions.get(name).copied()

@@ -13,6 +13,7 @@ use super::calls::{Arguments, MAX_VALUES, Returned, Signature};
 use super::compiled::Component;
 use super::handle::{Dropped, Handle};
 use super::lease::{Lease, Lender, Reap};
+use super::script::ScriptFunctions;
 use super::weigh::is_small;
 use super::world::{Grants, World};
 use crate::engine::Engine;
@@ -61,14 +62,15 @@ struct Function {
 }
 
 /// An instance and all that is needed to call it.
-struct Core {
-    store: Store<Host>,
+pub(crate) struct Core {
+    pub(super) store: Store<Host>,
     instance: wasmtime::component::Instance,
     component: Component,
     functions: HashMap<Box<str>, Arc<Function>>,
     /// What the host dropped, to be destroyed before the next call.
     dropped: Arc<Dropped>,
     names: Arc<[(ResourceType, Box<str>)]>,
+    pub(super) script: ScriptFunctions,
 }
 
 impl Reap for Core {
@@ -297,7 +299,7 @@ impl Job<()> for Destroy {
 
 impl Core {
     /// To be called before each use that runs the guest.
-    fn begin(&mut self, inline: bool) {
+    pub(crate) fn begin(&mut self, inline: bool) {
         // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
         self.store.set_epoch_deadline(1);
         let host = self.store.data_mut();
@@ -308,7 +310,7 @@ impl Core {
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.store.data().limiter.limits
     }
 
@@ -321,8 +323,7 @@ impl Core {
         if let Some(function) = self.functions.get(name) {
             return Ok(Arc::clone(function));
         }
-        let found = self.component.function(name).and_then(|index| self.instance.get_func(&mut self.store, index));
-        let Some(function) = found else {
+        let Some(function) = self.export(name) else {
             return Err(Error::MissingExport { kind: "function", name: name.into() });
         };
         let ty = function.ty(&self.store);
@@ -337,6 +338,11 @@ impl Core {
         Ok(export)
     }
 
+    pub(super) fn export(&mut self, name: &str) -> Option<Func> {
+        let index = self.component.function(name)?;
+        self.instance.get_func(&mut self.store, index)
+    }
+
     async fn destroy(&mut self, resources: Vec<ResourceAny>) -> Result<(), Failed> {
         for resource in resources {
             if let Err(error) = resource.resource_drop_async(&mut self.store).await {
@@ -348,7 +354,11 @@ impl Core {
 
     /// What a guest's end by an error means.
     fn failed(&mut self, error: wasmtime::Error) -> Failed {
-        Failed { error: explain(error, &mut self.store), poison: true }
+        Failed { error: self.explain(error), poison: true }
+    }
+
+    pub(super) fn explain(&mut self, error: wasmtime::Error) -> Error {
+        explain(error, &mut self.store)
     }
 }
 
@@ -392,7 +402,17 @@ fn explain(error: wasmtime::Error, store: &mut Store<Host>) -> Error {
     explained
 }
 
-async fn instantiate(component: Component, limits: Limits, grants: Grants, inline: bool) -> Result<Core, Error> {
+/// Frees a core elsewhere: unmapping its memory takes time.
+pub(crate) fn reap(core: Box<Core>) {
+    core.reap();
+}
+
+pub(crate) async fn instantiate(
+    component: Component,
+    limits: Limits,
+    grants: Grants,
+    inline: bool,
+) -> Result<Core, Error> {
     let pre = component.0.linked.as_ref().map_err(Clone::clone)?;
     let mut limiter =
         Limiter::new(limits, component.0.scan.inline_memory.unwrap_or(0)).with_parts(PartLimits::COMPONENT);
@@ -415,5 +435,5 @@ async fn instantiate(component: Component, limits: Limits, grants: Grants, inlin
     let named = component.0.resources.iter();
     let names = named.filter_map(|(index, name)| Some((instance.get_resource(&mut store, index)?, name.clone())));
     let names = names.collect();
-    Ok(Core { store, instance, component, functions: HashMap::new(), dropped: Arc::default(), names })
+    Ok(Core { store, instance, component, functions: HashMap::new(), dropped: Arc::default(), names, script: ScriptFunctions::default() })
 }

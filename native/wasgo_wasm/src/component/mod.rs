@@ -15,6 +15,7 @@ mod instance;
 mod lease;
 mod link;
 mod scan;
+mod script;
 mod weigh;
 mod world;
 
@@ -23,6 +24,7 @@ pub use compiled::{Component, ItemInfo};
 pub use describe::describe_type;
 pub use handle::Handle;
 pub use instance::ComponentInstance;
+pub(crate) use instance::{Core, instantiate, reap};
 pub use wasmtime::component::types::Type;
 pub use wasmtime::component::{ResourceType, Val};
 pub use world::{Grants, Randomness};
