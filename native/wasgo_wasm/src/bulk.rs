@@ -8,6 +8,7 @@
 use wasmparser::{Operator, Parser, Payload};
 
 use crate::limits::INLINE_BULK_BYTES;
+use crate::service::WASI_MODULE;
 
 /// Functions longer than this (bytes of wasm) are not run on a caller's thread: 128 KiB of divisions take half a
 /// millisecond.
@@ -27,6 +28,8 @@ pub(crate) struct Bulk {
     long_function: bool,
     /// Bytes of memory that the module begins with, whether it exports it or not.
     pub(crate) initial_memory: u64,
+    /// Whether it imports anything of WASI.
+    pub(crate) wants_wasi: bool,
 }
 
 impl Bulk {
@@ -40,6 +43,12 @@ impl Bulk {
         for payload in Parser::new(0).parse_all(wasm) {
             let body = match payload? {
                 Payload::CodeSectionEntry(body) => body,
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        worst.wants_wasi |= import?.module == WASI_MODULE;
+                    }
+                    continue;
+                }
                 Payload::MemorySection(memories) => {
                     for memory in memories {
                         let bytes = memory?.initial.saturating_mul(1 << 16);

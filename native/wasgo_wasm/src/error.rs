@@ -23,12 +23,18 @@ pub enum LimitKind {
     Calls,
     /// Modules waiting to be compiled.
     Compiles,
-    /// Instances of one script at once.
+    /// Instances at once, of one script or of the engine.
     Instances,
     /// Values in a call's arguments or result.
     Values,
     /// Instances, tables or memories that a component is put together of.
     Parts,
+    /// Fuel of a call.
+    Fuel,
+    /// Calls of the guest within functions of the host within calls of the guest.
+    Depth,
+    /// Buffers that one call emits.
+    Buffers,
 }
 
 impl LimitKind {
@@ -47,6 +53,9 @@ impl LimitKind {
             Self::Instances => "instances",
             Self::Values => "values",
             Self::Parts => "parts",
+            Self::Fuel => "fuel",
+            Self::Depth => "depth",
+            Self::Buffers => "buffers",
         }
     }
 }
@@ -103,6 +112,14 @@ pub enum Error {
         message: String,
         /// Names (or indices) of the guest's functions, innermost first.
         backtrace: Vec<String>,
+    },
+    /// A function that the guest imports failed.
+    #[error("import \"{name}\": {message}")]
+    Import {
+        /// The import, as `module.name`.
+        name: String,
+        /// Why.
+        message: String,
     },
     /// A limit was reached.
     #[error("{}", limit_message(*kind, *limit, *asked))]
@@ -192,9 +209,16 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         }
         (LimitKind::Values, Some(asked)) => format!("a call has {asked} values and more; the limit is {limit}"),
         (LimitKind::Parts, _) => {
-            format!("the component is put together of more instances, tables or memories than its limit allows ({limit})")
+            format!(
+                "the component is put together of more instances, tables or memories than its limit allows ({limit})"
+            )
         }
-        (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
+        (LimitKind::Instances, _) => format!("{limit} instances are there already, which is the limit"),
+        (LimitKind::Fuel, _) => format!("the call was stopped when it had used its {limit} of fuel"),
+        (LimitKind::Depth, _) => {
+            format!("the guest was called {limit} times within functions that it called itself, which is the limit")
+        }
+        (LimitKind::Buffers, _) => format!("the guest emitted {limit} buffers in one call, which is the limit"),
         (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }
@@ -206,6 +230,10 @@ impl Error {
 
     pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
         Self::Engine { message: format!("{error:#}") }
+    }
+
+    pub(crate) fn import(name: &str, message: impl Into<String>) -> Self {
+        Self::Import { name: name.into(), message: message.into() }
     }
 
     pub(crate) fn contract(message: impl Into<String>) -> Self {

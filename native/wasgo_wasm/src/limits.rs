@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::batch::MAX_DRIVERS;
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
 
 /// How long a call may take, unless its caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Fuel that a call of a deterministic instance may use, unless its caller says otherwise: about a second of a core.
+pub const DEFAULT_FUEL: u64 = 1_000_000_000;
 
 /// What one instance may use. Each field has a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +50,8 @@ pub(crate) struct PartLimits {
 }
 
 impl PartLimits {
-    /// A module is one instance with one memory.
-    const MODULE: Self = Self { instances: 1, tables: 16, memories: 1 };
+    /// A module is one instance with one memory; beside it are the drivers that repeat its calls.
+    const MODULE: Self = Self { instances: 1 + MAX_DRIVERS, tables: 16, memories: 1 + MAX_DRIVERS };
 
     /// A component is put together of modules: a program, its adapters, and the shared libraries of an interpreter. The largest
     /// that tool-chains make have some forty of them.
@@ -59,24 +63,40 @@ pub(crate) struct Limiter {
     pub(crate) limits: Limits,
     /// The limit that was hit since the last call began: what makes a guest's "out of memory" trap a limit error.
     pub(crate) hit: Option<Error>,
-    /// Bytes of memory that the guest has, exported or not: of all its memories together, where it has several.
+    /// Bytes of memory that the guest has, exported or not: of all its memories together, where it is a component.
     pub(crate) memory: u64,
-    /// How many instances, tables and memories the guest's store may have.
-    parts: PartLimits,
     /// Memory over this many bytes must not be grown to on a caller's thread.
     pub(crate) inline_memory: u64,
-    /// Whether the current call is still in its first slice, on its caller's thread.
+    /// Whether the current slice runs on a caller's thread.
     pub(crate) inline: bool,
+    /// What grows now is the host's own: a driver of batches, which is none of the guest's memory.
+    pub(crate) driver: bool,
+    /// Drivers that there are.
+    pub(crate) drivers: usize,
+    /// How many instances, tables and memories the guest's store may have.
+    parts: PartLimits,
+    /// Whether the guest has several memories of its own.
+    several: bool,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: Limits, inline_memory: u64) -> Self {
-        Self { limits, hit: None, memory: 0, parts: PartLimits::MODULE, inline_memory, inline: false }
+        Self {
+            limits,
+            hit: None,
+            memory: 0,
+            inline_memory,
+            inline: false,
+            driver: false,
+            drivers: 0,
+            parts: PartLimits::MODULE,
+            several: false,
+        }
     }
 
-    /// For a guest of many parts.
-    pub(crate) fn with_parts(self, parts: PartLimits) -> Self {
-        Self { parts, ..self }
+    /// For a component.
+    pub(crate) fn for_component(limits: Limits, inline_memory: u64) -> Self {
+        Self { parts: PartLimits::COMPONENT, several: true, ..Self::new(limits, inline_memory) }
     }
 
     async fn leave_for_pool(&mut self, memory: u64) {
@@ -103,13 +123,16 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if self.driver {
+            return Ok(true);
+        }
         if maximum.is_some_and(|maximum| desired > maximum) {
             // It would fail afterwards, and be counted all the same.
             return Ok(false);
         }
-        let desired = match self.parts.memories {
-            1 => desired as u64,
-            _ => self.memory.saturating_add(desired.saturating_sub(current) as u64),
+        let desired = match self.several {
+            true => self.memory.saturating_add(desired.saturating_sub(current) as u64),
+            false => desired as u64,
         };
         if desired > self.limits.memory {
             self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });

@@ -10,10 +10,12 @@ use crate::abi::{Answers, Rows, ScriptInfo};
 use crate::component::Component;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
-use crate::guest::{Code, Guest};
+use crate::imports::Imports;
 use crate::instance::CallOptions;
 use crate::limits::Limits;
-use crate::module::{Linked, Module};
+use crate::module::Module;
+use crate::script_batch::Ran;
+use crate::script_guest::{ScriptCode, ScriptGuest};
 use crate::service::InTokio;
 
 /// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
@@ -24,7 +26,7 @@ const MAX_INSTANCES: usize = 1_024;
 
 /// An instance of a script, with its place among them.
 struct Member {
-    core: Guest,
+    core: ScriptGuest,
     live: Live,
 }
 
@@ -55,9 +57,18 @@ impl Drop for Live {
     }
 }
 
+/// What a script may use.
+#[derive(Clone, Default)]
+pub struct ScriptOptions {
+    /// What each of its instances is held to.
+    pub limits: Limits,
+    /// What each of them is given.
+    pub imports: Imports,
+}
+
 struct Parts {
-    code: Code,
-    limits: Limits,
+    code: ScriptCode,
+    options: ScriptOptions,
     idle: Mutex<Vec<Member>>,
     live: Arc<AtomicUsize>,
 }
@@ -67,34 +78,37 @@ struct Parts {
 pub struct Script(Arc<Parts>);
 
 impl Script {
-    /// A script of `module`, each of whose instances is held to `limits`.
+    /// A script of `module`.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what is not granted; [`Error::Contract`] for a WASI program.
-    pub fn new(module: &Module, limits: Limits) -> Result<Self, Error> {
-        match &module.0.linked {
-            Linked::Script(_) => {}
-            Linked::Missing(error) => return Err(error.clone()),
-            Linked::Wasi(_) => {
-                return Err(Error::contract("it is a WASI program, which is run as a service, not as a script"));
-            }
-        }
-        Ok(Self::of(Code::Module(module.clone()), limits))
+    /// [`Error::MissingImport`] names what is not given, [`Error::WrongType`] what is given with another type; [`Error::Contract`] for a
+    /// WASI program.
+    pub fn new(module: &Module, options: ScriptOptions) -> Result<Self, Error> {
+        module.link(module.flavour(&options.limits), &options.imports)?;
+        Ok(Self::of(ScriptCode::Module(module.clone()), options))
     }
 
-    /// A script of `component`, which keeps the contract with typed functions.
+    /// A script of `component`, which keeps the contract with typed functions. It is given nothing.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what is not granted.
+    /// [`Error::MissingImport`] names what it wants.
     pub fn of_component(component: &Component, limits: Limits) -> Result<Self, Error> {
         match component.missing() {
             Some(error) => Err(error.clone()),
-            None => Ok(Self::of(Code::Component(component.clone()), limits)),
+            None => {
+                let options = ScriptOptions { limits, ..ScriptOptions::default() };
+                Ok(Self::of(ScriptCode::Component(component.clone()), options))
+            }
         }
     }
 
-    fn of(code: Code, limits: Limits) -> Self {
-        Self(Arc::new(Parts { code, limits, idle: Mutex::new(Vec::new()), live: Arc::default() }))
+    fn of(code: ScriptCode, options: ScriptOptions) -> Self {
+        Self(Arc::new(Parts { code, options, idle: Mutex::new(Vec::new()), live: Arc::default() }))
+    }
+
+    /// What its instances are given.
+    pub fn imports(&self) -> &Imports {
+        &self.0.options.imports
     }
 
     /// Looks at what the module offers of the contract, and asks it for its columns.
@@ -122,18 +136,18 @@ impl Script {
         later: impl FnOnce() -> Callback<Result<Answers, Error>>,
     ) -> Started<Result<Answers, Error>> {
         self.start(options, later, move |mut user| async move {
-            let result = user.notify(what, &rows).await;
+            let result = user.notify(what, &Arc::new(rows)).await;
             user.end(result)
         })
     }
 
-    /// Calls `process` with `input`; the result is the buffer that it returned.
+    /// Calls `process` with `input`; the result is the buffers that it emitted, if it may, and the one that it returned last.
     pub fn process(
         &self,
         input: Vec<u8>,
         options: CallOptions,
-        later: impl FnOnce() -> Callback<Result<Vec<u8>, Error>>,
-    ) -> Started<Result<Vec<u8>, Error>> {
+        later: impl FnOnce() -> Callback<Result<Vec<Vec<u8>>, Error>>,
+    ) -> Started<Result<Vec<Vec<u8>>, Error>> {
         self.start(options, later, move |mut user| async move {
             let result = match user.core().await {
                 Ok(core) => core.process(&input).await,
@@ -154,22 +168,17 @@ impl Script {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let member = self.0.idle().pop();
-        let memory = match &member {
-            Some(member) => member.core.held_memory(),
-            None => self.0.code.initial_memory(),
+        let inline = match &member {
+            Some(member) => member.core.may_run_inline(),
+            None => self.0.code.may_start_inline(&self.0.options.limits),
         };
-        let inline = self.0.code.inline_memory().is_some_and(|most| memory <= most);
-        let mut user = User { script: Arc::clone(&self.0), member, inline };
-        if let Some(member) = &mut user.member {
-            member.core.begin(inline);
-        }
-        let (executor, timeout) = (self.0.code.engine().executor(), Some(options.timeout));
-        match &self.0.code {
-            // It may wait for WASI's clocks.
-            Code::Component(component) if component.wants_wasi() => {
-                executor.start_task(InTokio::new(job(user)), timeout, inline, later)
-            }
-            _ => executor.start_task(job(user), timeout, inline, later),
+        let timeout = options.timeout;
+        let user = User { script: Arc::clone(&self.0), member, begun: false, inline, options };
+        let executor = self.0.code.engine().executor();
+        if self.0.code.wants_wasi() {
+            executor.start_task(InTokio::new(job(user)), timeout, inline, later)
+        } else {
+            executor.start_task(job(user), timeout, inline, later)
         }
     }
 }
@@ -190,29 +199,56 @@ impl Drop for Parts {
 struct User {
     script: Arc<Parts>,
     member: Option<Member>,
+    /// Whether the instance knows of this call.
+    begun: bool,
     inline: bool,
+    options: CallOptions,
 }
 
 impl User {
     /// The instance, made if there is none.
-    async fn core(&mut self) -> Result<&mut Guest, Error> {
+    async fn core(&mut self) -> Result<&mut ScriptGuest, Error> {
         if self.member.is_none() {
             let live = Live::take(&self.script.live)?;
-            let mut core = self.script.code.instantiate(self.script.limits, self.inline).await?;
-            core.begin(self.inline);
+            let core = self.script.code.instantiate(&self.script.options, &self.options, self.inline).await?;
             self.member = Some(Member { core, live });
+            self.begun = false;
         }
-        self.member.as_mut().map(|member| &mut member.core).ok_or(Error::Closed)
+        let Some(member) = &mut self.member else { return Err(Error::Closed) };
+        if !self.begun {
+            self.begun = true;
+            // What began inline may have left for the pool when the instance was made; then it stays there.
+            member.core.begin(self.inline && crate::inline::active(), &self.options)?;
+            member.core.restart_random(0);
+        }
+        Ok(&mut member.core)
     }
 
-    async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {
-        let limit = self.script.limits.result;
+    async fn notify(&mut self, what: i32, rows: &Arc<Rows>) -> Result<Answers, Error> {
+        let limit = self.script.options.limits.result;
+        let longest = rows.spans.iter().map(|(_, length)| *length).max().unwrap_or(0);
         let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
-        for &(start, length) in &rows.spans {
+        while let Some(&(start, length)) = rows.spans.get(answers.rows.len()) {
+            let at = answers.rows.len();
             let Some(row) = rows.bytes.get(start..start.saturating_add(length)) else {
                 return Err(Error::contract("a row lies outside of its batch"));
             };
-            let answer = self.core().await?.notify(what, row, &mut answers.bytes).await;
+            let core = self.core().await?;
+            if let Some(ran) = core.notify_rows(what, rows, at, longest, &mut answers).await? {
+                match ran {
+                    Ran::All => break,
+                    Ran::TooMuch(error) => return Err(error),
+                    Ran::Failed(error) => {
+                        core.end(false);
+                        answers.rows.push(Err(error));
+                        self.discard();
+                        continue;
+                    }
+                }
+            }
+            core.restart_random(at as u64);
+            let answer = core.notify(what, row, &mut answers.bytes).await;
+            core.end(answer.is_ok());
             if answer.is_err() {
                 self.discard();
             }
@@ -233,6 +269,9 @@ impl User {
 
     /// Gives the instance back after a success, unless there are enough; throws it away after a failure.
     fn end<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Some(member) = &mut self.member {
+            member.core.end(result.is_ok());
+        }
         if result.is_ok() {
             let mut idle = self.script.idle();
             if idle.len() < KEEP_IDLE {

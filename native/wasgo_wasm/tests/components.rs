@@ -29,12 +29,7 @@ fn compile(source: &str) -> Component {
     Component::compile(engine(), source.as_bytes()).unwrap()
 }
 
-fn start_with(
-    source: &str,
-    limits: Limits,
-    grants: Grants,
-    options: CallOptions,
-) -> Result<ComponentInstance, Error> {
+fn start_with(source: &str, limits: Limits, grants: Grants, options: CallOptions) -> Result<ComponentInstance, Error> {
     let component = compile(source);
     wait(|later| ComponentInstance::start(&component, limits, grants, options, later)).0
 }
@@ -48,15 +43,22 @@ fn start(source: &str) -> ComponentInstance {
 }
 
 fn within(milliseconds: u64) -> CallOptions {
-    CallOptions { timeout: Duration::from_millis(milliseconds) }
+    CallOptions { timeout: Some(Duration::from_millis(milliseconds)), ..CallOptions::default() }
 }
 
-fn call_full(instance: &ComponentInstance, name: &str, values: &[Val], options: CallOptions) -> (Result<Returned, Error>, bool) {
+fn call_full(
+    instance: &ComponentInstance,
+    name: &str,
+    values: &[Val],
+    options: CallOptions,
+) -> (Result<Returned, Error>, bool) {
     wait(|later| instance.call(name, |_, _| Ok(values.to_vec()), options, later))
 }
 
 fn call(instance: &ComponentInstance, name: &str, values: &[Val]) -> Result<Option<Val>, Error> {
-    call_full(instance, name, values, CallOptions::default()).0.map(|returned| returned.value().map(|(value, _)| value.clone()))
+    call_full(instance, name, values, CallOptions::default())
+        .0
+        .map(|returned| returned.value().map(|(value, _)| value.clone()))
 }
 
 const ADD: &str = r#"(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))"#;
@@ -85,7 +87,9 @@ fn returns(pointer: i32, length: i32, ty: &str) -> String {
             r#"(func (export "f") (result i32)
                 (i32.store (i32.const 8) (i32.const {pointer})) (i32.store (i32.const 12) (i32.const {length})) (i32.const 8))"#
         ),
-        &format!(r#"(func (export "f") (result {ty}) (canon lift (core func $i "f") (memory (core memory $i "memory"))))"#),
+        &format!(
+            r#"(func (export "f") (result {ty}) (canon lift (core func $i "f") (memory (core memory $i "memory"))))"#
+        ),
     )
 }
 
@@ -105,7 +109,10 @@ fn results_over_their_limit_are_refused_and_what_a_guest_claims_is_bounded() {
     let source = returns(1_024, 2_000, "string");
     let instance = try_start(&source, Limits { result: 1_000, ..Limits::default() }).unwrap();
     let error = call(&instance, "f", &[]).unwrap_err();
-    assert!(matches!(error, Error::Limit { kind: LimitKind::ResultSize, limit: 1_000, asked: Some(2_008) }), "{error:?}");
+    assert!(
+        matches!(error, Error::Limit { kind: LimitKind::ResultSize, limit: 1_000, asked: Some(2_008) }),
+        "{error:?}"
+    );
     // It is none of the guest's faults.
     assert_eq!(instance.status(), InstanceStatus::Idle);
 
@@ -126,11 +133,15 @@ fn results_over_their_limit_are_refused_and_what_a_guest_claims_is_bounded() {
 
 #[test]
 fn rubbish_that_a_guest_returns_is_its_trap() {
-    for (pointer, length, ty) in [(131_070, 100, "string"), (-8, 100, "(list u32)"), (3, 4, "(list u32)"), (8, 1, "(list char)")]
+    for (pointer, length, ty) in
+        [(131_070, 100, "string"), (-8, 100, "(list u32)"), (3, 4, "(list u32)"), (8, 1, "(list char)")]
     {
         let mut source = returns(pointer, length, ty);
         if ty == "(list char)" {
-            source = source.replace("(i32.const 8))", "(i32.store (i32.const 8) (i32.const 12)) (i32.store8 (i32.const 15) (i32.const 255)) (i32.const 8))");
+            source = source.replace(
+                "(i32.const 8))",
+                "(i32.store (i32.const 8) (i32.const 12)) (i32.store8 (i32.const 15) (i32.const 255)) (i32.const 8))",
+            );
         }
         let instance = start(&source);
         let error = call(&instance, "f", &[]).unwrap_err();
@@ -177,7 +188,10 @@ fn memory_is_counted_over_all_memories() {
         (func (export "a") (param "p" u32) (result s32) (canon lift (core func $a "grow")))
         (func (export "b") (param "p" u32) (result s32) (canon lift (core func $b "grow"))))"#;
     let error = try_start(two, Limits { memory: 19 << 16, ..Limits::default() }).err().unwrap();
-    assert!(matches!(error, Error::Limit { kind: LimitKind::Memory, asked: Some(asked), .. } if asked == 20 << 16), "{error:?}");
+    assert!(
+        matches!(error, Error::Limit { kind: LimitKind::Memory, asked: Some(asked), .. } if asked == 20 << 16),
+        "{error:?}"
+    );
     let instance = try_start(two, Limits { memory: 25 << 16, ..Limits::default() }).unwrap();
     assert_eq!(call(&instance, "a", &[Val::U32(3)]).unwrap(), Some(Val::S32(10)));
     assert_eq!(call(&instance, "b", &[Val::U32(3)]).unwrap(), Some(Val::S32(-1)));
@@ -201,7 +215,8 @@ fn growth_beyond_a_memorys_own_maximum_costs_nothing() {
 
 #[test]
 fn a_component_of_too_many_parts_is_refused() {
-    let many = |count: usize| format!("(component (core module $m) {})", "(core instance (instantiate $m))".repeat(count));
+    let many =
+        |count: usize| format!("(component (core module $m) {})", "(core instance (instantiate $m))".repeat(count));
     assert!(try_start(&many(128), Limits::default()).is_ok());
     let error = try_start(&many(129), Limits::default()).err().unwrap();
     assert!(matches!(error, Error::Limit { kind: LimitKind::Parts, limit: 128, .. }), "{error:?}");
@@ -223,7 +238,12 @@ fn a_missing_import_is_named_with_its_interface_and_type() {
             "lucky",
             "func() -> u64",
         ),
-        (r#"(import "wasgo:test/host" (instance (export "file" (type (sub resource)))))"#, "wasgo:test/host", "file", "resource"),
+        (
+            r#"(import "wasgo:test/host" (instance (export "file" (type (sub resource)))))"#,
+            "wasgo:test/host",
+            "file",
+            "resource",
+        ),
     ] {
         let error = try_start(&format!("(component {import})"), Limits::default()).err().unwrap();
         let Error::MissingImport { module: m, name: n, wanted: w } = &error else { panic!("{error:?}") };

@@ -76,7 +76,7 @@ impl Component {
             return Err(refuse("it is a core module, which is compiled as a module and not as a component"));
         }
         let component = wasmtime::component::Component::from_binary(engine.for_components(), &wasm)
-            .map_err(|error| refuse(&crate::module::compile_message(&error)))?;
+            .map_err(|error| refuse(&crate::code::compile_message(&error)))?;
         Ok(Self(Arc::new(Self::inspect(engine, &component, &wasm))))
     }
 

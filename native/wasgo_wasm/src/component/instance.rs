@@ -16,6 +16,7 @@ use super::lease::{Lease, Lender, Reap};
 use super::script::ScriptFunctions;
 use super::weigh::is_small;
 use super::world::{Grants, World};
+use crate::core::Place;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
@@ -71,6 +72,7 @@ pub(crate) struct Core {
     dropped: Arc<Dropped>,
     names: Arc<[(ResourceType, Box<str>)]>,
     pub(super) script: ScriptFunctions,
+    _place: Place,
 }
 
 impl Reap for Core {
@@ -253,14 +255,14 @@ fn start<T: Send + 'static>(
     engine: &Engine,
     wasi: bool,
     future: impl Future<Output = Result<T, Error>> + Send + 'static,
-    timeout: Duration,
+    timeout: Option<Duration>,
     inline: bool,
     later: impl FnOnce() -> Callback<Result<T, Error>>,
 ) -> Started<Result<T, Error>> {
     if wasi {
-        engine.executor().start_task(InTokio::new(future), Some(timeout), inline, later)
+        engine.executor().start_task(InTokio::new(future), timeout, inline, later)
     } else {
-        engine.executor().start_task(future, Some(timeout), inline, later)
+        engine.executor().start_task(future, timeout, inline, later)
     }
 }
 
@@ -369,7 +371,9 @@ fn lift_limit(limits: Limits) -> usize {
 
 /// Whether an error is one that [`explain`] has a meaning for, though it is no trap.
 fn is_known(error: &wasmtime::Error, store: &Store<Host>) -> bool {
-    store.data().limiter.hit.is_some() || error.is::<I32Exit>() || error.root_cause().to_string().contains(PARTS_EXCEEDED)
+    store.data().limiter.hit.is_some()
+        || error.is::<I32Exit>()
+        || error.root_cause().to_string().contains(PARTS_EXCEEDED)
 }
 
 /// Words of wasmtime's errors that have no type of their own.
@@ -387,7 +391,7 @@ fn explain(error: wasmtime::Error, store: &mut Store<Host>) -> Error {
     let is_trap = error.is::<wasmtime::Trap>();
     let root = error.root_cause().to_string();
     let mut explained = if hit.is_some() || is_trap {
-        translate(error, hit, None)
+        translate(error, hit, None, 0)
     } else if root.contains(LIFT_EXCEEDED) {
         Error::Limit { kind: LimitKind::ResultSize, limit, asked: None }
     } else if root.contains(PARTS_EXCEEDED) {
@@ -413,9 +417,9 @@ pub(crate) async fn instantiate(
     grants: Grants,
     inline: bool,
 ) -> Result<Core, Error> {
+    let place = Place::take(&component.0.engine)?;
     let pre = component.0.linked.as_ref().map_err(Clone::clone)?;
-    let mut limiter =
-        Limiter::new(limits, component.0.scan.inline_memory.unwrap_or(0)).with_parts(PartLimits::COMPONENT);
+    let mut limiter = Limiter::for_component(limits, component.0.scan.inline_memory.unwrap_or(0));
     limiter.inline = inline;
     let host = Host { limiter, grants, world: None };
     let mut store = Store::new(component.0.engine.for_components(), host);
@@ -435,5 +439,14 @@ pub(crate) async fn instantiate(
     let named = component.0.resources.iter();
     let names = named.filter_map(|(index, name)| Some((instance.get_resource(&mut store, index)?, name.clone())));
     let names = names.collect();
-    Ok(Core { store, instance, component, functions: HashMap::new(), dropped: Arc::default(), names, script: ScriptFunctions::default() })
+    Ok(Core {
+        store,
+        instance,
+        component,
+        functions: HashMap::new(),
+        dropped: Arc::default(),
+        names,
+        script: ScriptFunctions::default(),
+        _place: place,
+    })
 }

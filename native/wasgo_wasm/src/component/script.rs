@@ -72,15 +72,16 @@ impl Core {
         let Some(row) = row else { return Ok(None) };
         let Val::List(values) = *row else { return Err(unexpected()) };
         let blobs: Vec<_> = values.iter().map(blob).collect();
-        let values = values.iter().zip(&blobs).map(|(value, blob)| from_variant(value, blob)).collect::<Result<Vec<_>, _>>()?;
+        let values =
+            values.iter().zip(&blobs).map(|(value, blob)| from_variant(value, blob)).collect::<Result<Vec<_>, _>>()?;
         let at = answers.len();
         let size = row::encode(&values, answers)
             .map_err(|error| Error::contract(format!("{NOTIFICATION} returned {error}")))?;
         Ok(Some((at, size)))
     }
 
-    /// Calls `process` with `input`; the result is the buffers that it returned, joined.
-    pub(crate) async fn process(&mut self, input: &[u8]) -> Result<Vec<u8>, Error> {
+    /// Calls `process` with `input`; the result is the buffers that it returned.
+    pub(crate) async fn process(&mut self, input: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         self.look_up_script()?;
         let limits = self.limits();
         if input.len() as u64 > limits.input {
@@ -94,10 +95,7 @@ impl Core {
         if bytes > limits.result {
             return Err(Error::Limit { kind: LimitKind::ResultSize, limit: limits.result, asked: Some(bytes) });
         }
-        Ok(match <[Vec<u8>; 1]>::try_from(buffers) {
-            Ok([one]) => one,
-            Err(buffers) => buffers.concat(),
-        })
+        Ok(buffers)
     }
 
     fn look_up_script(&mut self) -> Result<(), Error> {
@@ -153,7 +151,11 @@ fn missing(name: &str) -> Error {
 /// The script says itself that it failed.
 fn refused(function: &str, words: Val) -> Error {
     let words = if let Val::String(words) = words { words } else { String::new() };
-    Error::Trap { reason: "failed", message: format!("{function} answered with an error: {words}"), backtrace: Vec::new() }
+    Error::Trap {
+        reason: "failed",
+        message: format!("{function} answered with an error: {words}"),
+        backtrace: Vec::new(),
+    }
 }
 
 fn unexpected() -> Error {

@@ -166,9 +166,7 @@ impl<'a> Values<'a, '_, '_> {
 
     fn fixed_list(&mut self, term: Term<'a>, element: &Type, length: usize) -> Result<Val, Misfit> {
         match (term.decode::<ListIterator<'a>>(), term.list_length()) {
-            (Ok(terms), Ok(given)) if given == length => {
-                Ok(Val::FixedLengthList(self.elements(term, terms, element)?))
-            }
+            (Ok(terms), Ok(given)) if given == length => Ok(Val::FixedLengthList(self.elements(term, terms, element)?)),
             _ => wanted(format!("a list of {length} elements")),
         }
     }

@@ -55,8 +55,7 @@ impl<'a> Values<'a, '_> {
                     .map(|((name, value), field)| (name.encode(env), self.term(value, &field.ty))),
             ),
             (Val::Tuple(values), Type::Tuple(tuple)) => {
-                let terms: Vec<_> =
-                    values.iter().zip(tuple.types()).map(|(value, ty)| self.term(value, &ty)).collect();
+                let terms: Vec<_> = values.iter().zip(tuple.types()).map(|(value, ty)| self.term(value, &ty)).collect();
                 rustler::types::tuple::make_tuple(env, &terms)
             }
             (Val::Variant(name, payload), Type::Variant(variant)) => {
@@ -72,7 +71,9 @@ impl<'a> Values<'a, '_> {
                 inner @ Type::Option(_) => (atoms::some(), self.term(payload, &inner)).encode(env),
                 inner => self.term(payload, &inner),
             },
-            (Val::Result(Ok(payload)), Type::Result(result)) => self.tagged(atoms::ok(), payload.as_deref(), result.ok()),
+            (Val::Result(Ok(payload)), Type::Result(result)) => {
+                self.tagged(atoms::ok(), payload.as_deref(), result.ok())
+            }
             (Val::Result(Err(payload)), Type::Result(result)) => {
                 self.tagged(atoms::error(), payload.as_deref(), result.err())
             }
