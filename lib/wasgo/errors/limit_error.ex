@@ -3,9 +3,10 @@ defmodule Wasgo.LimitError do
   A guest ran into one of its limits, or what it was given was over one.
 
   `reason` says which: `:memory`, `:table`, `:stack`, `:time`, `:module_size`, `:input_size`, `:result_size`, `:calls`,
-  `:compiles`, `:instances` (of one script at once), `:values` (in a call of a component), `:parts` (that a component is put
-  together of), `:jobs` (waiting for the native pool). `value` is the limit (bytes, elements, milliseconds or a count) and `asked`, where it is known, what would have been
-  needed.
+  `:fuel`, `:depth` (calls within imports within calls), `:buffers` (emitted in one call), `:state` (a script's keys and values),
+  `:compiles`, `:instances` (of one script, or of the engine), `:values` (in a call of a component), `:parts` (that a component
+  is put together of), `:jobs` (waiting for the native pool). `value` is the limit (bytes, elements, milliseconds or a count) and
+  `asked`, where it is known, what would have been needed.
   """
 
   defexception [:reason, :message, :value, :asked]

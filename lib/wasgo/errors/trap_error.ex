@@ -4,18 +4,20 @@ defmodule Wasgo.TrapError do
 
   `reason` is one of `:unreachable`, `:integer_division_by_zero`, `:integer_overflow`, `:bad_conversion_to_integer`,
   `:memory_out_of_bounds`, `:table_out_of_bounds`, `:indirect_call_to_null`, `:bad_signature`, `:abort` (an AssemblyScript
-  module said why it gave up: the message has its words), `:canonical_abi` (what a component handed over is no value of the type
-  that it declares), `:failed` (a script's own error: the message has its words), `:exited` or `:trap`.
+  module said why it gave up: the message has its words), `:import` (a function that the guest imports failed: `import` names it, as in
+  `"env.now"`, and the message says why), `:canonical_abi` (what a component handed over is no value of the type that it declares),
+  `:failed` (a script's own error: the message has its words), `:exited` or `:trap`.
 
   `backtrace` names the guest's functions, innermost first.
   """
 
-  defexception [:reason, :message, backtrace: [], status: nil]
+  defexception [:reason, :message, backtrace: [], status: nil, import: nil]
 
   @type t :: %__MODULE__{
           reason: atom(),
           message: String.t(),
           backtrace: [String.t()],
-          status: integer() | nil
+          status: integer() | nil,
+          import: String.t() | nil
         }
 end

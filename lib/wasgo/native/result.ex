@@ -56,10 +56,17 @@ defmodule Wasgo.Native.Result do
 
   defp wait({:import, reference, request}, imports) do
     {runner, monitor} = Runner.start(reference, request, imports)
-    result = wait(reference, runner, imports)
-    Process.exit(runner, :kill)
-    Process.demonitor(monitor, [:flush])
-    result
+
+    case wait(reference, monitor, imports) do
+      # This process holds the request too, so that nobody else tells the guest.
+      :runner_is_gone ->
+        request |> Runner.give_up(reference) |> wait(imports)
+
+      result ->
+        Process.exit(runner, :kill)
+        Process.demonitor(monitor, [:flush])
+        result
+    end
   end
 
   defp wait({:pending, reference}, imports) do
@@ -70,15 +77,17 @@ defmodule Wasgo.Native.Result do
     end
   end
 
-  # A runner that dies leaves its guest a trap, and so the call an answer.
-  defp wait(reference, runner, imports) do
+  defp wait(reference, monitor, imports) do
     receive do
       {^reference, {:logged, lines}} ->
         Imports.log(imports, lines)
-        wait(reference, runner, imports)
+        wait(reference, monitor, imports)
 
       {^reference, result} ->
         await(result)
+
+      {:DOWN, ^monitor, :process, _pid, _reason} ->
+        :runner_is_gone
     end
   end
 

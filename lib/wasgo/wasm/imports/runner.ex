@@ -39,6 +39,16 @@ defmodule Wasgo.Wasm.Imports.Runner do
   @doc "What the calling process runs functions for, if it is such a process."
   def current, do: Process.get(__MODULE__)
 
+  @doc "Has the guest trap whose function ended with its process, and answers what is to be waited for then."
+  def give_up({_number, _arguments, serving}, reference) do
+    Native.wasm_serve(serving)
+
+    case Native.wasm_reply(serving, {:error, "the process that ran it has ended"}) do
+      :ok -> {:pending, reference}
+      {:import, _pending, request} -> {:import, reference, request}
+    end
+  end
+
   # Until it is killed: the caller knows when the call is over.
   defp loop(reference, imports) do
     receive do
