@@ -68,6 +68,30 @@ defmodule Wasgo.Wasm.Component do
   1970, the monotonic clock counts how often it was looked at, and random numbers come from a fixed seed. `new/2` can grant the
   real clock and randomness. A program that exits ends its call with a `Wasgo.TrapError`, reason `:exited`.
 
+  ## Functions written in Elixir
+
+  `imports:` maps interfaces to maps of function names, each to a function; one that belongs to no interface stands by its own name. Types
+  come from the component.
+
+      iex> component = Wasgo.Wasm.Component.compile!("""
+      ...> (component
+      ...>   (import "test:host/clock" (instance $clock (export "now" (func (param "ago" u32) (result u64)))))
+      ...>   (core func $now (canon lower (func $clock "now")))
+      ...>   (core module $m
+      ...>     (import "clock" "now" (func $now (param i32) (result i64)))
+      ...>     (func (export "then") (result i64) (call $now (i32.const 10))))
+      ...>   (core instance $i (instantiate $m (with "clock" (instance (export "now" (func $now))))))
+      ...>   (func (export "then") (result u64) (canon lift (core func $i "then"))))
+      ...> """)
+      iex> imports = %{"test:host/clock" => %{"now" => fn ago -> 1_000 - ago end}}
+      iex> instance = Wasgo.Wasm.Component.new!(component, imports: imports)
+      iex> Wasgo.Wasm.Component.call(instance, "then")
+      {:ok, 990}
+
+  They run in a process of their own, as `Wasgo.Wasm.Imports` says: an exception, throw or exit, or a result that does not fit its
+  type, ends the call with a `Wasgo.TrapError` of the reason `:import`. While such a function runs, its instance is busy: a component may
+  not be entered again before it returned. Functions that take or return resources can't be given, and so no resources of the host's.
+
   ## Limits
 
   Those of `Wasgo.Wasm.Limits`: `memory` is for all memories of an instance together, `table` for each table. A component may be put
@@ -78,7 +102,7 @@ defmodule Wasgo.Wasm.Component do
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Wasm.Component.{Instance, Resource}
-  alias Wasgo.Wasm.Limits
+  alias Wasgo.Wasm.{Imports, Limits}
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
   defstruct [:resource, :ref, :imports, :exports, :size]
@@ -124,6 +148,7 @@ defmodule Wasgo.Wasm.Component do
   @largest_seed 0xFFFF_FFFF_FFFF_FFFF
 
   @new_options [
+    imports: [type: :map, default: %{}],
     limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
     clock: [type: :boolean, default: false],
     random: [
@@ -188,6 +213,7 @@ defmodule Wasgo.Wasm.Component do
 
   Options:
 
+    * `:imports` - functions written in Elixir: see above
     * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one
     * `:clock` - `true` grants WASI's clocks the real time
     * `:random` - where WASI's random numbers come from: `false`, a fixed seed; `{:seed, n}`, this one (0 to 2^64 - 1; the numbers begin
@@ -199,15 +225,54 @@ defmodule Wasgo.Wasm.Component do
   @spec new(t(), keyword()) :: {:ok, Instance.t()} | {:error, Exception.t()}
   def new(%__MODULE__{} = component, options \\ []) do
     options = Wasgo.Options.validate!(options, @new_options, "Wasgo.Wasm.Component.new/2")
+    functions = Enum.flat_map(options.imports, &functions!/1)
+    imports = imports(functions)
     limits = options.limits |> Limits.new() |> Limits.to_native()
     grants = {options.clock, random(options.random)}
 
-    with {:ok, resource} <-
-           Result.await(
-             Native.component_instantiate(component.resource, limits, grants, options.timeout)
-           ) do
-      {:ok, %Instance{resource: resource, ref: make_ref(), component: component}}
+    native =
+      Native.component_instantiate(
+        component.resource,
+        for({interface, name, function} <- functions, do: {interface, name, arity(function)}),
+        limits,
+        grants,
+        options.timeout
+      )
+
+    with {:ok, resource} <- Result.await(native, imports) do
+      {:ok,
+       %Instance{resource: resource, ref: make_ref(), component: component, imports: imports}}
     end
+  end
+
+  defp functions!({name, function}) when is_binary(name) and is_function(function),
+    do: [{nil, name, function}]
+
+  defp functions!({interface, %{} = functions} = given)
+       when is_binary(interface) and not is_struct(functions) do
+    for {name, function} <- functions do
+      if is_binary(name) and is_function(function),
+        do: {interface, name, function},
+        else: refuse!(given)
+    end
+  end
+
+  defp functions!(given), do: refuse!(given)
+
+  defp refuse!(given) do
+    raise ArgumentError,
+          "imports of Wasgo.Wasm.Component.new/2 must be functions by name, or maps of those by interface, and one is: " <>
+            inspect(given)
+  end
+
+  defp arity(function), do: function |> Function.info(:arity) |> elem(1)
+
+  # As the process that runs them looks them up.
+  defp imports([]), do: nil
+
+  defp imports(functions) do
+    table = for {_interface, _name, function} <- functions, do: {function, false}
+    %Imports{resource: nil, functions: List.to_tuple(table), log: nil}
   end
 
   defp random({:seed, seed}), do: seed
@@ -227,7 +292,7 @@ defmodule Wasgo.Wasm.Component do
   """
   @spec call(Instance.t(), String.t() | [String.t()], [value()], keyword()) ::
           {:ok, value()} | {:error, Exception.t()}
-  def call(%Instance{resource: resource}, name, arguments \\ [], options \\ [])
+  def call(%Instance{resource: resource} = instance, name, arguments \\ [], options \\ [])
       when is_list(arguments) do
     name = name(name)
     timeout = timeout(options, "call/4")
@@ -239,7 +304,7 @@ defmodule Wasgo.Wasm.Component do
         Native.component_call(resource, name, arguments, timeout)
       end
 
-    case Result.await(native) do
+    case Result.await(native, instance.imports) do
       {:ok, {:some, value}} -> {:ok, value}
       other -> other
     end
@@ -261,9 +326,10 @@ defmodule Wasgo.Wasm.Component do
   Options and errors as for `call/4`.
   """
   @spec drop(Instance.t(), Resource.t(), keyword()) :: :ok | {:error, Exception.t()}
-  def drop(%Instance{resource: resource}, %Resource{resource: handle}, options \\ []) do
+  def drop(%Instance{} = instance, %Resource{resource: handle}, options \\ []) do
     timeout = timeout(options, "drop/3")
-    with {:ok, nil} <- Result.await(Native.component_drop(resource, handle, timeout)), do: :ok
+    native = Native.component_drop(instance.resource, handle, timeout)
+    with {:ok, nil} <- Result.await(native, instance.imports), do: :ok
   end
 
   @doc "What state an instance is in, just now."

@@ -54,7 +54,8 @@ impl ScriptCode {
                 ScriptGuest::Module(Box::new(core))
             }
             Self::Component(component) => {
-                let core = component::instantiate(component.clone(), limits, Default::default(), inline).await?;
+                let core =
+                    component::instantiate(component.clone(), limits, Default::default(), inline, options).await?;
                 ScriptGuest::Component(Box::new(core))
             }
         })
@@ -86,7 +87,7 @@ impl ScriptGuest {
         match self {
             Self::Module(core) => core.begin(inline, options),
             Self::Component(core) => {
-                core.begin(inline);
+                core.begin(inline, options);
                 Ok(())
             }
         }

@@ -31,7 +31,7 @@ fn compile(source: &str) -> Component {
 
 fn start_with(source: &str, limits: Limits, grants: Grants, options: CallOptions) -> Result<ComponentInstance, Error> {
     let component = compile(source);
-    wait(|later| ComponentInstance::start(&component, limits, grants, options, later)).0
+    wait(|later| ComponentInstance::start(&component, &[], limits, grants, options, later)).0
 }
 
 fn try_start(source: &str, limits: Limits) -> Result<ComponentInstance, Error> {

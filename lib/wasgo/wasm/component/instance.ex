@@ -4,14 +4,15 @@ defmodule Wasgo.Wasm.Component.Instance do
   """
 
   @enforce_keys [:resource, :ref, :component]
-  defstruct [:resource, :ref, :component]
+  defstruct [:resource, :ref, :component, :imports]
 
   @opaque resource :: reference()
 
   @type t :: %__MODULE__{
           resource: resource(),
           ref: reference(),
-          component: Wasgo.Wasm.Component.t()
+          component: Wasgo.Wasm.Component.t(),
+          imports: Wasgo.Wasm.Imports.t() | nil
         }
 
   defimpl Inspect do

@@ -1,14 +1,16 @@
 //! Components: compile, start, call, drop.
 
-mod decode;
-mod encode;
+pub mod decode;
+pub mod encode;
 
 use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::Callback;
 use wasgo_wasm::InstanceStatus;
-use wasgo_wasm::component::{Component, ComponentInstance, Grants, Handle, ItemInfo, Randomness, Returned};
+use wasgo_wasm::component::{
+    Arguments, Component, ComponentInstance, Grants, Handle, HostFunction, ItemInfo, Randomness, Returned, Signature,
+};
 
-use super::{LimitsTuple, engine, limits, within};
+use super::{LimitsTuple, engine, host, limits, within};
 use crate::later::Waiting;
 use crate::slice::Slice;
 use crate::{atoms, bytes, fault, later};
@@ -27,7 +29,11 @@ impl Drop for ComponentResource {
 }
 
 /// An instance's resource. The instance is freed on a thread of the engine when the last reference goes.
-pub struct ComponentInstanceResource(ComponentInstance);
+pub struct ComponentInstanceResource {
+    instance: ComponentInstance,
+    /// Functions of the host's were given to it.
+    given: bool,
+}
 
 #[rustler::resource_impl]
 impl Resource for ComponentInstanceResource {}
@@ -76,11 +82,12 @@ fn items<'a>(env: Env<'a>, list: &[ItemInfo]) -> Term<'a> {
         .encode(env)
 }
 
-/// `grants` is `{clock?, random}`, where `random` is nil, `true` or a seed.
+/// `functions` are `{interface | nil, name, arity}`; `grants` is `{clock?, random}`, where `random` is nil, `true` or a seed.
 #[rustler::nif]
 fn component_instantiate<'a>(
     env: Env<'a>,
     component: ResourceArc<ComponentResource>,
+    functions: Vec<(Option<String>, String, usize)>,
     limit: LimitsTuple,
     grants: (bool, Term<'a>),
     timeout_ms: u64,
@@ -92,11 +99,22 @@ fn component_instantiate<'a>(
         _ => Randomness::Fixed,
     };
     let grants = Grants { clock: grants.0, random };
-    later::start(
-        env,
-        |env, instance| ResourceArc::new(ComponentInstanceResource(instance)).encode(env),
-        |later| ComponentInstance::start(&component.0, limits(limit), grants, within(timeout_ms), later),
-    )
+    let functions: Vec<HostFunction> =
+        functions.into_iter().map(|(interface, name, arity)| HostFunction { interface, name, arity }).collect();
+    let given = !functions.is_empty();
+    host::with_component_handler(env, given, within(timeout_ms), |options| {
+        later::start(env, if given { instance_given } else { instance_plain }, |later| {
+            ComponentInstance::start(&component.0, &functions, limits(limit), grants, options, later)
+        })
+    })
+}
+
+fn instance_given(env: Env<'_>, instance: ComponentInstance) -> Term<'_> {
+    ResourceArc::new(ComponentInstanceResource { instance, given: true }).encode(env)
+}
+
+fn instance_plain(env: Env<'_>, instance: ComponentInstance) -> Term<'_> {
+    ResourceArc::new(ComponentInstanceResource { instance, given: false }).encode(env)
 }
 
 /// Answers `{:ok, {:some, value}}`, or `{:ok, nil}` from a function without a result. For light arguments; the caller picks the twin
@@ -131,13 +149,13 @@ fn call<'a>(
     arguments: &[Term<'a>],
     timeout_ms: u64,
 ) -> Term<'a> {
-    later::start_heavy(env, Returned::weight, encode::returned, |later| {
-        instance.0.call(
-            name,
-            |signature, account| decode::arguments(env, signature, account, arguments),
-            within(timeout_ms),
-            later,
-        )
+    host::with_component_handler(env, instance.given, within(timeout_ms), |options| {
+        later::start_heavy(env, Returned::weight, encode::returned, |later| {
+            let convert = |signature: &Signature<'_>, account: &mut Arguments| {
+                decode::arguments(env, signature, account, arguments)
+            };
+            instance.instance.call(name, convert, options, later)
+        })
     })
 }
 
@@ -149,11 +167,13 @@ fn component_drop<'a>(
     timeout_ms: u64,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    later::start(
-        env,
-        |env, ()| atoms::nil().to_term(env),
-        |later| instance.0.drop_resource(&handle.0, within(timeout_ms), later),
-    )
+    host::with_component_handler(env, instance.given, within(timeout_ms), |options| {
+        later::start(
+            env,
+            |env, ()| atoms::nil().to_term(env),
+            |later| instance.instance.drop_resource(&handle.0, options, later),
+        )
+    })
 }
 
 #[rustler::nif]
@@ -163,7 +183,7 @@ fn component_handle_live(handle: ResourceArc<HandleResource>) -> bool {
 
 #[rustler::nif]
 fn component_status(instance: ResourceArc<ComponentInstanceResource>) -> Atom {
-    match instance.0.status() {
+    match instance.instance.status() {
         InstanceStatus::Idle => atoms::idle(),
         InstanceStatus::Busy => atoms::busy(),
         InstanceStatus::Poisoned => atoms::poisoned(),
@@ -173,6 +193,6 @@ fn component_status(instance: ResourceArc<ComponentInstanceResource>) -> Atom {
 
 #[rustler::nif]
 fn component_close(instance: ResourceArc<ComponentInstanceResource>) -> Atom {
-    instance.0.close();
+    instance.instance.close();
     atoms::ok()
 }

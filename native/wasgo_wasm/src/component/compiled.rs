@@ -7,6 +7,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::describe::{ResourceNames, describe_item};
+use super::host::HostFunction;
 use super::instance::Host;
 use super::link::link;
 use super::scan::Scan;
@@ -31,6 +32,7 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     /// What its instances are made from, or what is missing for that.
     pub(super) linked: Result<InstancePre<Host>, Error>,
+    component: wasmtime::component::Component,
     pub(super) wants_wasi: bool,
     pub(super) scan: Scan,
     functions: HashMap<Box<str>, ComponentExportIndex>,
@@ -108,7 +110,8 @@ impl Component {
         }
         Parts {
             engine: engine.clone(),
-            linked: link(wasmtime, component, &imports.describe(&names)),
+            linked: link(wasmtime, component, &imports.describe(&names), &[]),
+            component: component.clone(),
             wants_wasi: wants_wasi(&imports.0),
             scan: Scan::of(wasm),
             functions,
@@ -132,6 +135,17 @@ impl Component {
     /// Its size as WebAssembly, in bytes.
     pub fn size(&self) -> usize {
         self.0.size
+    }
+
+    /// The component with its imports satisfied: some by functions of the host's.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`], and [`Error::WrongType`] for a function that does not fit.
+    pub(super) fn link(&self, functions: &[HostFunction]) -> Result<InstancePre<Host>, Error> {
+        if functions.is_empty() {
+            return self.0.linked.clone();
+        }
+        link(self.0.engine.for_components(), &self.0.component, &self.0.imports, functions)
     }
 
     /// The engine that it was compiled by.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::types::Type;
-use wasmtime::component::{Func, ResourceAny, ResourceType, Val};
+use wasmtime::component::{Func, InstancePre, ResourceAny, ResourceType, Val};
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView};
 
 use super::calls::{Arguments, MAX_VALUES, Returned, Signature};
 use super::compiled::Component;
 use super::handle::{Dropped, Handle};
+use super::host::HostFunction;
 use super::lease::{Lease, Lender, Reap};
 use super::script::ScriptFunctions;
 use super::weigh::is_small;
@@ -20,6 +21,7 @@ use crate::core::Place;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
+use crate::host_call::HostHandler;
 use crate::instance::{CallOptions, InstanceStatus};
 use crate::limits::{Limiter, Limits, PartLimits};
 use crate::service::InTokio;
@@ -40,7 +42,13 @@ const INLINE_DROPS: usize = 16;
 
 /// What a component's store holds beside it.
 pub(crate) struct Host {
-    limiter: Limiter,
+    pub(super) engine: Engine,
+    pub(super) limiter: Limiter,
+    /// Who runs the host's functions during this call.
+    pub(super) handler: Option<Arc<dyn HostHandler>>,
+    /// What a function of the host failed with: it explains the trap that comes of it.
+    pub(super) failure: Option<Error>,
+    pub(super) dropped: Arc<Dropped>,
     grants: Grants,
     /// Made when it is looked for: most components ask for no WASI.
     world: Option<World>,
@@ -113,24 +121,27 @@ impl ComponentInstance {
     /// declares ([`Error::Limit`]), or a start function traps or takes too long.
     pub fn start(
         component: &Component,
+        functions: &[HostFunction],
         limits: Limits,
         grants: Grants,
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<Self, Error>>,
     ) -> Started<Result<Self, Error>> {
-        if let Err(error) = &component.0.linked {
-            return Started::Done(Err(error.clone()));
-        }
+        let pre = match component.link(functions) {
+            Ok(pre) => pre,
+            Err(error) => return Started::Done(Err(error)),
+        };
         let scan = component.0.scan;
         let inline = scan.inline_memory.is_some_and(|most| most >= scan.initial_memory);
         let engine = component.0.engine.clone();
         let theirs = component.clone();
+        let (timeout, handler) = (options.timeout, options.handler);
         let make = async move {
             let engine = theirs.0.engine.clone();
-            let core = instantiate(theirs, limits, grants, inline).await?;
+            let core = instantiate_with(theirs, pre, limits, grants, inline, handler).await?;
             Ok(Self { lender: Lender::new(core), engine })
         };
-        start(&engine, component.0.wants_wasi, make, options.timeout, inline, later)
+        start(&engine, component.0.wants_wasi, make, timeout, inline, later)
     }
 
     /// What state it is in, just now.
@@ -225,7 +236,7 @@ impl ComponentInstance {
         let most = core.component.0.scan.inline_memory;
         let inline = inline && most.is_some_and(|most| core.store.data().limiter.memory <= most);
         let wasi = core.component.0.wants_wasi;
-        core.begin(inline);
+        core.begin(inline, &options);
         let whole = async move {
             match job.run(lease.core()?).await {
                 Ok(value) => {
@@ -301,12 +312,14 @@ impl Job<()> for Destroy {
 
 impl Core {
     /// To be called before each use that runs the guest.
-    pub(crate) fn begin(&mut self, inline: bool) {
+    pub(crate) fn begin(&mut self, inline: bool, options: &CallOptions) {
         // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
         self.store.set_epoch_deadline(1);
         let host = self.store.data_mut();
         host.limiter.inline = inline;
         host.limiter.hit = None;
+        host.failure = None;
+        host.handler.clone_from(&options.handler);
         if let Some(world) = &host.world {
             world.output.clear();
         }
@@ -372,6 +385,7 @@ fn lift_limit(limits: Limits) -> usize {
 /// Whether an error is one that [`explain`] has a meaning for, though it is no trap.
 fn is_known(error: &wasmtime::Error, store: &Store<Host>) -> bool {
     store.data().limiter.hit.is_some()
+        || store.data().failure.is_some()
         || error.is::<I32Exit>()
         || error.root_cause().to_string().contains(PARTS_EXCEEDED)
 }
@@ -386,7 +400,7 @@ fn explain(error: wasmtime::Error, store: &mut Store<Host>) -> Error {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Error::Exited { status: exit.0 };
     }
-    let hit = host.limiter.hit.take();
+    let hit = host.failure.take().or_else(|| host.limiter.hit.take());
     let limit = host.limiter.limits.result;
     let is_trap = error.is::<wasmtime::Trap>();
     let root = error.root_cause().to_string();
@@ -416,12 +430,33 @@ pub(crate) async fn instantiate(
     limits: Limits,
     grants: Grants,
     inline: bool,
+    options: &CallOptions,
+) -> Result<Core, Error> {
+    let pre = component.link(&[])?;
+    instantiate_with(component, pre, limits, grants, inline, options.handler.clone()).await
+}
+
+async fn instantiate_with(
+    component: Component,
+    pre: InstancePre<Host>,
+    limits: Limits,
+    grants: Grants,
+    inline: bool,
+    handler: Option<Arc<dyn HostHandler>>,
 ) -> Result<Core, Error> {
     let place = Place::take(&component.0.engine)?;
-    let pre = component.0.linked.as_ref().map_err(Clone::clone)?;
     let mut limiter = Limiter::for_component(limits, component.0.scan.inline_memory.unwrap_or(0));
     limiter.inline = inline;
-    let host = Host { limiter, grants, world: None };
+    let dropped = Arc::<Dropped>::default();
+    let host = Host {
+        engine: component.0.engine.clone(),
+        limiter,
+        handler,
+        failure: None,
+        dropped: Arc::clone(&dropped),
+        grants,
+        world: None,
+    };
     let mut store = Store::new(component.0.engine.for_components(), host);
     store.limiter_async(|host| &mut host.limiter);
     store.epoch_deadline_async_yield_and_update(1);
@@ -444,7 +479,7 @@ pub(crate) async fn instantiate(
         instance,
         component,
         functions: HashMap::new(),
-        dropped: Arc::default(),
+        dropped,
         names,
         script: ScriptFunctions::default(),
         _place: place,

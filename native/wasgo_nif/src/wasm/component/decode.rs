@@ -3,7 +3,7 @@
 use rustler::types::atom::Atom;
 use rustler::{Binary, Env, ListIterator, MapIterator, ResourceArc, Term, TermType};
 use wasgo_wasm::Error;
-use wasgo_wasm::component::{Arguments, ResourceType, Signature, Type, Val};
+use wasgo_wasm::component::{Arguments, ResourceType, Signature, Type, TypedRequest, Val, describe_type};
 
 use super::HandleResource;
 use crate::{atoms, float};
@@ -49,7 +49,8 @@ pub fn arguments<'a>(
         let message = format!("\"{name}\" takes {} arguments, and {} were given", parameters.len(), terms.len());
         return Err(Error::Arguments { message });
     }
-    let mut values = Values { env, signature, account };
+    let describe = |ty: &Type| signature.describe(ty);
+    let mut values = Values { env, describe: &describe, account };
     let each = parameters.iter().zip(terms).enumerate();
     each.map(|(index, ((_, ty), term))| {
         values.value(*term, ty).map_err(|misfit| match misfit {
@@ -65,9 +66,24 @@ pub fn arguments<'a>(
     .collect()
 }
 
+/// What a function of the host returned, by its result's type; what it returns for none is nobody's business.
+pub fn host_result<'a>(env: Env<'a>, request: &TypedRequest, term: Term<'a>) -> Result<Option<Val>, String> {
+    let Some(ty) = &request.result else { return Ok(None) };
+    let mut account = request.account();
+    let mut values = Values { env, describe: &|ty| describe_type(ty, &[]), account: &mut account };
+    values.value(term, ty).map(Some).map_err(|misfit| match misfit {
+        Misfit::Wanted { mut path, wanted } => {
+            path.reverse();
+            let place = if path.is_empty() { String::new() } else { format!(": {}", path.join(", ")) };
+            format!("its result{place} must be {wanted}")
+        }
+        Misfit::Error(error) => error.to_string(),
+    })
+}
+
 struct Values<'a, 's, 'c> {
     env: Env<'a>,
-    signature: &'s Signature<'s>,
+    describe: &'s dyn Fn(&Type) -> String,
     account: &'c mut Arguments,
 }
 
@@ -118,7 +134,7 @@ impl<'a> Values<'a, '_, '_> {
             Type::Own(resource) => self.resource(term, *resource, ty, true),
             Type::Borrow(resource) => self.resource(term, *resource, ty, false),
             Type::Future(_) | Type::Stream(_) | Type::ErrorContext => {
-                wanted(format!("a {}, which can't be given from outside", self.signature.describe(ty)))
+                wanted(format!("a {}, which can't be given from outside", (self.describe)(ty)))
             }
         }
     }
@@ -330,7 +346,7 @@ impl<'a> Values<'a, '_, '_> {
         let handle = term.map_get(atoms::resource()).and_then(|term| term.decode::<ResourceArc<HandleResource>>());
         match handle {
             Ok(handle) => self.account.resource(&handle.0, resource, owned).or_else(wanted),
-            Err(_) => wanted(format!("a resource, {}", self.signature.describe(ty))),
+            Err(_) => wanted(format!("a resource, {}", (self.describe)(ty))),
         }
     }
 }

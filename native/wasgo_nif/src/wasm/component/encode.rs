@@ -10,16 +10,23 @@ use crate::{atoms, bytes, float};
 pub fn returned<'a>(env: Env<'a>, returned: Returned) -> Term<'a> {
     match returned.value() {
         Some((value, ty)) => {
-            let value = Values { env, returned: &returned }.term(value, ty);
+            let value = Values { env, returned: Some(&returned) }.term(value, ty);
             (atoms::some(), value).encode(env)
         }
         None => atoms::nil().to_term(env),
     }
 }
 
+/// The arguments of a function of the host, as a list.
+pub fn host_arguments(env: Env<'_>, arguments: Vec<(Val, Type)>) -> Term<'_> {
+    let values = Values { env, returned: None };
+    arguments.iter().map(|(value, ty)| values.term(value, ty)).collect::<Vec<_>>().encode(env)
+}
+
 struct Values<'a, 'r> {
     env: Env<'a>,
-    returned: &'r Returned,
+    /// Whose resources there are; a function of the host is given none.
+    returned: Option<&'r Returned>,
 }
 
 impl<'a> Values<'a, '_> {
@@ -79,11 +86,12 @@ impl<'a> Values<'a, '_> {
             }
             (Val::Flags(names), _) => names.encode(env),
             (Val::Resource(resource), Type::Own(ty) | Type::Borrow(ty)) => {
-                let handle = ResourceArc::new(HandleResource(self.returned.handle(*resource)));
+                let Some(returned) = self.returned else { return atoms::nil().to_term(env) };
+                let handle = ResourceArc::new(HandleResource(returned.handle(*resource)));
                 let pairs = [
                     (atoms::struct_().encode(env), atoms::component_resource().encode(env)),
                     (atoms::resource().encode(env), handle.encode(env)),
-                    (atoms::type_().encode(env), self.returned.resource_name(*ty).encode(env)),
+                    (atoms::type_().encode(env), returned.resource_name(*ty).encode(env)),
                 ];
                 self.map(pairs.into_iter())
             }
