@@ -34,8 +34,19 @@ defmodule Wasgo.Native do
   def wasm_take_emitted(_instance), do: nif()
   def wasm_serve(_serving), do: nif()
   def wasm_reply(_serving, _reply), do: nif()
+  def wasm_reply_dirty(_serving, _reply), do: nif()
   def wasm_serving_call(_serving, _name, _arguments), do: nif()
   def wasm_serving_act(_serving, _act), do: nif()
+
+  def component_compile(_source), do: nif()
+  def component_compile_dirty(_source), do: nif()
+  def component_instantiate(_component, _functions, _limits, _grants, _timeout_ms), do: nif()
+  def component_call(_instance, _name, _arguments, _timeout_ms), do: nif()
+  def component_call_dirty(_instance, _name, _arguments, _timeout_ms), do: nif()
+  def component_drop(_instance, _handle, _timeout_ms), do: nif()
+  def component_handle_live(_handle), do: nif()
+  def component_status(_instance), do: nif()
+  def component_close(_instance), do: nif()
 
   def state_new(_bytes, _keys), do: nif()
   def state_get(_state, _key), do: nif()
@@ -44,6 +55,7 @@ defmodule Wasgo.Native do
   def state_bytes(_state), do: nif()
 
   def script_new(_module, _imports, _limits), do: nif()
+  def script_new_component(_component, _limits), do: nif()
   def script_info(_script, _bounds), do: nif()
   def script_notify(_script, _what, _rows, _bounds), do: nif()
   def script_notify_dirty(_script, _what, _rows, _bounds), do: nif()

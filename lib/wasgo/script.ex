@@ -1,6 +1,6 @@
 defmodule Wasgo.Script do
   @moduledoc """
-  A user script: a WebAssembly module that keeps the script contract, written in `guest/README.md`.
+  A user script: a WebAssembly module or component that keeps the script contract, written in `guest/README.md`.
 
       iex> script = Wasgo.Script.new!(File.read!("guest/scripts/wander.wasm"), name: "wander")
       iex> {:ok, row} = Wasgo.Script.notify(script, :process, [1, 0.0, 10.0, 2.0, 20.0, 0.0])
@@ -9,6 +9,16 @@ defmodule Wasgo.Script do
 
   A script may offer two things: `_notification(what, row) -> row`, for what happens to one node of the world, and
   `process(bytes) -> bytes`, for a buffer of a stream.
+
+  ## Components
+
+  A component keeps the contract with typed functions, those of the world `wasgo:script` (`guest/wit/script.wit`) that it has:
+  `columns`, `notification`, `process`. What is different:
+
+    * `notification` and `process` may answer with an error of their own: a `Wasgo.TrapError` with the reason `:failed` and the
+      script's words.
+    * `process` returns a list of buffers. `process_many/3` answers them as they are, `process/3` joined.
+    * It is given nothing: no `:imports`, no `:grant`; and it is never deterministic.
 
   ## State
 
@@ -24,7 +34,7 @@ defmodule Wasgo.Script do
 
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
-  alias Wasgo.Wasm.{Bounds, Imports, Limits, Module}
+  alias Wasgo.Wasm.{Bounds, Component, Imports, Limits, Module}
 
   @enforce_keys [:resource, :ref, :module, :name, :columns, :exports]
   defstruct [
@@ -44,7 +54,7 @@ defmodule Wasgo.Script do
   @type t :: %__MODULE__{
           resource: resource(),
           ref: reference(),
-          module: Module.t(),
+          module: Module.t() | Component.t(),
           name: String.t() | nil,
           version: pos_integer() | nil,
           columns: [String.t()],
@@ -102,7 +112,7 @@ defmodule Wasgo.Script do
                ] ++ Imports.options() ++ Bounds.options()
 
   @doc """
-  Makes a script of WebAssembly bytes, WAT text or a compiled `Wasgo.Wasm.Module`.
+  Makes a script of WebAssembly bytes, WAT text, a compiled `Wasgo.Wasm.Module` or a `Wasgo.Wasm.Component`.
 
   Options:
 
@@ -120,17 +130,19 @@ defmodule Wasgo.Script do
       iex> Exception.message(error)
       ~s|import "env" "fly" (func () -> ()) is not granted|
   """
-  @spec new(binary() | Module.t(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
+  @spec new(binary() | Module.t() | Component.t(), keyword()) ::
+          {:ok, t()} | {:error, Exception.t()}
   def new(source, options \\ [])
 
   def new(source, options) when is_binary(source) do
     deterministic? = Keyword.keyword?(options) and Keyword.get(options, :deterministic) == true
 
-    with {:ok, module} <- Module.compile(source, deterministic: deterministic?),
+    with {:ok, module} <- compile(source, deterministic?),
          do: new(module, options)
   end
 
-  def new(%Module{deterministic: deterministic?} = module, options) do
+  def new(%kind{} = module, options) when kind in [Module, Component] do
+    deterministic? = deterministic?(module)
     owner = "Wasgo.Script.new/2"
     options = Wasgo.Options.validate!(options, @new_options, owner)
 
@@ -143,8 +155,7 @@ defmodule Wasgo.Script do
     bounds = Bounds.of(options, deterministic?, owner)
 
     with {:ok, imports} <- Imports.new(options, deterministic?, owner),
-         native = Native.script_new(module.resource, Imports.resource(imports), limits),
-         {:ok, resource} <- Result.await(native),
+         {:ok, resource} <- Result.await(native_new(module, imports, limits, owner)),
          {:ok, {notification?, process?, columns}} <-
            Result.await(Native.script_info(resource, bounds), imports),
          {:ok, exports} <- exports(notification?, process?) do
@@ -163,6 +174,27 @@ defmodule Wasgo.Script do
     end
   end
 
+  # A component says that it is one in the second half of its version.
+  defp compile(<<0, "asm", _version::16, 1, 0, _rest::binary>> = source, _deterministic?),
+    do: Component.compile(source)
+
+  defp compile("(component" <> _rest = source, _deterministic?), do: Component.compile(source)
+  defp compile(source, deterministic?), do: Module.compile(source, deterministic: deterministic?)
+
+  defp deterministic?(%Module{deterministic: deterministic?}), do: deterministic?
+  defp deterministic?(%Component{}), do: false
+
+  defp native_new(%Module{resource: resource}, imports, limits, _owner),
+    do: Native.script_new(resource, Imports.resource(imports), limits)
+
+  defp native_new(%Component{resource: resource}, nil, limits, _owner),
+    do: Native.script_new_component(resource, limits)
+
+  defp native_new(%Component{}, _imports, _limits, owner) do
+    raise ArgumentError,
+          "#{owner} takes :imports and :grant for modules only, and was given a component"
+  end
+
   defp exports(false, false) do
     message = "the module exports neither \"_notification\" nor \"process\", so it is no script"
     {:error, %Wasgo.LinkError{reason: :missing_export, message: message, name: "_notification"}}
@@ -173,7 +205,7 @@ defmodule Wasgo.Script do
   end
 
   @doc "As `new/2`, but raises."
-  @spec new!(binary() | Module.t(), keyword()) :: t()
+  @spec new!(binary() | Module.t() | Component.t(), keyword()) :: t()
   def new!(source, options \\ []), do: Result.bang!(new(source, options))
 
   @doc """
@@ -197,7 +229,7 @@ defmodule Wasgo.Script do
   @spec notify_many(t(), what(), [row()], keyword()) ::
           {:ok, [{:ok, row() | nil} | {:error, Exception.t()}]} | {:error, Exception.t()}
   def notify_many(%__MODULE__{} = script, what, rows, options \\ []) when is_list(rows) do
-    bounds = Bounds.new(options, script.module.deterministic, "Wasgo.Script.notify_many/4")
+    bounds = Bounds.new(options, deterministic?(script.module), "Wasgo.Script.notify_many/4")
 
     native =
       if Weight.heavy?(rows) do
@@ -236,9 +268,13 @@ defmodule Wasgo.Script do
   @spec process(t(), binary(), keyword()) :: {:ok, binary()} | {:error, Exception.t()}
   def process(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
     with {:ok, buffers} <- run_process(script, input, options, "process/3") do
-      {:ok, List.last(buffers)}
+      {:ok, joined(script.module, buffers)}
     end
   end
+
+  # What a module returned comes after what it emitted, which is not asked for here.
+  defp joined(%Module{}, buffers), do: List.last(buffers)
+  defp joined(%Component{}, buffers), do: IO.iodata_to_binary(buffers)
 
   @doc """
   As `process/3`, for a script that was granted `:emit`: the answer is the buffers that it emitted, in order, and then the one that it returned,
@@ -257,13 +293,19 @@ defmodule Wasgo.Script do
   @spec process_many(t(), binary(), keyword()) :: {:ok, [binary()]} | {:error, Exception.t()}
   def process_many(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
     with {:ok, buffers} <- run_process(script, input, options, "process_many/3") do
-      {emitted, [returned]} = Enum.split(buffers, -1)
-      {:ok, if(returned == "", do: emitted, else: buffers)}
+      {:ok, emitted(script.module, buffers)}
     end
   end
 
+  defp emitted(%Component{}, buffers), do: buffers
+
+  defp emitted(%Module{}, buffers) do
+    {emitted, [returned]} = Enum.split(buffers, -1)
+    if returned == "", do: emitted, else: buffers
+  end
+
   defp run_process(script, input, options, function) do
-    bounds = Bounds.new(options, script.module.deterministic, "Wasgo.Script.#{function}")
+    bounds = Bounds.new(options, deterministic?(script.module), "Wasgo.Script.#{function}")
 
     native =
       if byte_size(input) <= @copy_on_scheduler do

@@ -5,7 +5,8 @@ defmodule Wasgo.InstanceError do
   `reason` is one of:
 
     * `:busy` - another process's call is under way
-    * `:poisoned` - a call was stopped in the middle, so that nothing is known of the instance's memory; make a new one
+    * `:poisoned` - a call was stopped in the middle, so that nothing is known of the instance's memory, or a component
+      trapped; make a new one
     * `:closed` - it was closed
     * `:cancelled` - the call was stopped because the instance was closed
     * `:arguments` - the arguments do not fit the parameters

@@ -83,5 +83,13 @@ rustler::atoms! {
     input_ready,
     exit,
     wasgo_service,
+
+    // Values of components.
+    some,
+    map,
+    resource,
+    type_ = "type",
+    struct_ = "__struct__",
+    component_resource = "Elixir.Wasgo.Wasm.Component.Resource",
     blob,
 }

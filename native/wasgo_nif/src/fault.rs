@@ -29,7 +29,7 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
     let message = error.to_string();
     let plain = |kind: Atom, reason: Atom| fault(env, kind, reason.to_term(env), &message, &[]);
     match error {
-        Error::Compile { .. } => plain(atoms::compile(), atoms::compile()),
+        Error::Compile { .. } | Error::CompileComponent { .. } => plain(atoms::compile(), atoms::compile()),
         Error::MissingImport { module, name, .. } => {
             let more = [(atoms::module(), module.encode(env)), (atoms::name(), name.encode(env))];
             fault(env, atoms::link(), atoms::missing_import().to_term(env), &message, &more)
@@ -55,6 +55,7 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             fault(env, atoms::limit(), atom(env, kind.name()), &message, &more)
         }
         Error::Busy => plain(atoms::instance(), atoms::busy()),
+        Error::Trapped => plain(atoms::instance(), atoms::poisoned()),
         Error::Poisoned => plain(atoms::instance(), atoms::poisoned()),
         Error::Closed => plain(atoms::instance(), atoms::closed()),
         Error::Cancelled => plain(atoms::instance(), atoms::cancelled()),

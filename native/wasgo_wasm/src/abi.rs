@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::error::{Error, LimitKind};
 
 /// Names of columns that a script may give.
-const MAX_COLUMNS_BYTES: u64 = 64 << 10;
+pub(crate) const MAX_COLUMNS_BYTES: u64 = 64 << 10;
 
 /// The contract's exports, looked up once.
 #[derive(Default)]

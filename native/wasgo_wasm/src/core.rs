@@ -86,10 +86,10 @@ impl Guest for Core {
 }
 
 /// A place among the engine's instances, given back when dropped.
-struct Place(Engine);
+pub(crate) struct Place(Engine);
 
 impl Place {
-    fn take(engine: &Engine) -> Result<Self, Error> {
+    pub(crate) fn take(engine: &Engine) -> Result<Self, Error> {
         let limit = engine.options().instances;
         if engine.count_instance() > limit {
             engine.forget_instance();

@@ -46,6 +46,10 @@ pub enum LimitKind {
     LoopWork,
     /// Instances at once, of one script or of the engine.
     Instances,
+    /// Values in a call's arguments or result.
+    Values,
+    /// Instances, tables or memories that a component is put together of.
+    Parts,
     /// Fuel of a call.
     Fuel,
     /// Calls of the guest within functions of the host within calls of the guest.
@@ -84,6 +88,8 @@ impl LimitKind {
             Self::LoopDepth => "loop_depth",
             Self::LoopWork => "loop_work",
             Self::Instances => "instances",
+            Self::Values => "values",
+            Self::Parts => "parts",
             Self::Fuel => "fuel",
             Self::Depth => "depth",
             Self::Buffers => "buffers",
@@ -115,6 +121,12 @@ pub enum Error {
     /// The bytes are no valid module.
     #[error("not a valid WebAssembly module: {message}")]
     Compile {
+        /// What the compiler said.
+        message: String,
+    },
+    /// The bytes are no valid component.
+    #[error("not a valid WebAssembly component: {message}")]
+    CompileComponent {
         /// What the compiler said.
         message: String,
     },
@@ -180,6 +192,9 @@ pub enum Error {
     /// A call was stopped in the middle, so that the instance's memory can't be trusted any more.
     #[error("the instance was stopped in the middle of a call and can't be used again: make a new one")]
     Poisoned,
+    /// A component trapped in an earlier call.
+    #[error("the component failed in an earlier call and may not be entered again: make a new instance")]
+    Trapped,
     /// The instance was closed.
     #[error("the instance is closed")]
     Closed,
@@ -283,6 +298,12 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         }
         (LimitKind::Compiles, _) => {
             format!("{limit} modules wait to be compiled already, which is the engine's limit")
+        }
+        (LimitKind::Values, Some(asked)) => format!("a call has {asked} values and more; the limit is {limit}"),
+        (LimitKind::Parts, _) => {
+            format!(
+                "the component is put together of more instances, tables or memories than its limit allows ({limit})"
+            )
         }
         (LimitKind::Instances, _) => format!("{limit} instances are there already, which is the limit"),
         (LimitKind::Fuel, _) => format!("the call was stopped when it had used its {limit} of fuel"),

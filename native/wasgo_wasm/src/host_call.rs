@@ -14,6 +14,7 @@ use wasmtime::{AsContextMut, Caller, Extern, FuncType, Linker, Val, ValType};
 
 use crate::act::{Act, Acted, act};
 use crate::call::Values;
+use crate::component::{TypedReply, TypedRequest};
 use crate::core::Host;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
@@ -43,6 +44,8 @@ pub struct HostRequest {
     pub function: usize,
     /// Its arguments, of the types that were declared.
     pub arguments: Vec<Val>,
+    /// What a component's function is asked with instead; its reply is [`Serving::reply_typed`].
+    pub typed: Option<TypedRequest>,
     /// Where the reply goes. Dropped without one, the guest traps.
     pub serving: Serving,
 }
@@ -50,8 +53,9 @@ pub struct HostRequest {
 /// A function of the host failed: what its guest's trap says.
 type Reply = Result<Vec<Val>, String>;
 
-enum Operation {
+pub(crate) enum Operation {
     Reply(Reply),
+    ReplyTyped(TypedReply),
     Act(Act, Callback<Result<Acted, Error>>),
     Call { name: String, convert: Convert, done: Callback<Result<Values, Error>> },
 }
@@ -60,7 +64,7 @@ impl Operation {
     /// Tells whoever waits for it. A second reply, which finds its call over, is nothing that anyone waits for.
     fn refuse(self, error: Error) {
         match self {
-            Self::Reply(_) => {}
+            Self::Reply(_) | Self::ReplyTyped(_) => {}
             Self::Act(_, done) => done(Err(error)),
             Self::Call { done, .. } => done(Err(error)),
         }
@@ -96,7 +100,7 @@ impl Shared {
 pub struct Serving(Arc<Shared>);
 
 impl Serving {
-    fn new(engine: &Engine) -> Self {
+    pub(crate) fn new(engine: &Engine) -> Self {
         Self(Arc::new(Shared { state: Mutex::default(), engine: engine.clone(), runner: AtomicU64::new(0) }))
     }
 
@@ -113,6 +117,11 @@ impl Serving {
     /// Ends the function, by its results or by why it failed. The guest goes on, here if this thread may run it.
     pub fn reply(&self, reply: Reply) {
         self.submit(Operation::Reply(reply), true);
+    }
+
+    /// As [`Self::reply`], for a component's function.
+    pub fn reply_typed(&self, reply: TypedReply) {
+        self.submit(Operation::ReplyTyped(reply), true);
     }
 
     /// As [`Self::reply`], from a thread that must not run guests.
@@ -144,7 +153,7 @@ impl Serving {
                 drop(state);
                 return operation.refuse(error);
             }
-            state.over = matches!(operation, Operation::Reply(_));
+            state.over = matches!(operation, Operation::Reply(_) | Operation::ReplyTyped(_));
             state.operations.push_back(operation);
             state.waker.take()
         };
@@ -172,7 +181,17 @@ impl Serving {
 }
 
 /// The guest's end of a serving: when it goes, those who still wait are told.
-struct Served(Serving);
+pub(crate) struct Served(Serving);
+
+impl Served {
+    pub(crate) fn new(serving: Serving) -> Self {
+        Self(serving)
+    }
+
+    pub(crate) async fn next(&self) -> Operation {
+        self.0.next().await
+    }
+}
 
 impl Drop for Served {
     fn drop(&mut self) {
@@ -183,7 +202,7 @@ impl Drop for Served {
         };
         for operation in left {
             match operation {
-                Operation::Reply(_) => {}
+                Operation::Reply(_) | Operation::ReplyTyped(_) => {}
                 Operation::Act(_, done) => done(Err(Error::Closed)),
                 Operation::Call { done, .. } => done(Err(Error::Closed)),
             }
@@ -220,10 +239,11 @@ async fn run(
     let serving = Serving::new(&host.engine);
     let served = Served(serving.clone());
     let entered = host.inside.as_ref().map(|inside| inside.enter(serving.clone()));
-    handler.request(HostRequest { function: number, arguments: arguments.to_vec(), serving });
+    handler.request(HostRequest { function: number, arguments: arguments.to_vec(), typed: None, serving });
     let reply = loop {
         match served.0.next().await {
             Operation::Reply(reply) => break reply,
+            Operation::ReplyTyped(reply) => break reply.and(Err("it returned a typed value".into())),
             Operation::Act(what, done) => done(act(&mut caller, what).await),
             Operation::Call { name, convert, done } => {
                 resume(&mut caller).await;

@@ -41,12 +41,29 @@ pub(crate) const INLINE_BULK_BYTES: u64 = 1 << 20;
 /// a longer one the call leaves for the pool first. 256 KiB of untouched memory take about 0.1 ms.
 pub(crate) const INLINE_COPY_BYTES: u64 = 256 << 10;
 
+/// Of how many parts a guest may consist.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartLimits {
+    pub(crate) instances: usize,
+    pub(crate) tables: usize,
+    pub(crate) memories: usize,
+}
+
+impl PartLimits {
+    /// A module is one instance with one memory; beside it are the drivers that repeat its calls.
+    const MODULE: Self = Self { instances: 1 + MAX_DRIVERS, tables: 16, memories: 1 + MAX_DRIVERS };
+
+    /// A component is put together of modules: a program, its adapters, and the shared libraries of an interpreter. The largest
+    /// that tool-chains make have some forty of them.
+    pub(crate) const COMPONENT: Self = Self { instances: 128, tables: 128, memories: 16 };
+}
+
 /// The limiter in a guest's store.
 pub(crate) struct Limiter {
     pub(crate) limits: Limits,
     /// The limit that was hit since the last call began: what makes a guest's "out of memory" trap a limit error.
     pub(crate) hit: Option<Error>,
-    /// Bytes of memory that the guest has, exported or not.
+    /// Bytes of memory that the guest has, exported or not: of all its memories together, where it is a component.
     pub(crate) memory: u64,
     /// Memory over this many bytes must not be grown to on a caller's thread.
     pub(crate) inline_memory: u64,
@@ -56,11 +73,30 @@ pub(crate) struct Limiter {
     pub(crate) driver: bool,
     /// Drivers that there are.
     pub(crate) drivers: usize,
+    /// How many instances, tables and memories the guest's store may have.
+    parts: PartLimits,
+    /// Whether the guest has several memories of its own.
+    several: bool,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: Limits, inline_memory: u64) -> Self {
-        Self { limits, hit: None, memory: 0, inline_memory, inline: false, driver: false, drivers: 0 }
+        Self {
+            limits,
+            hit: None,
+            memory: 0,
+            inline_memory,
+            inline: false,
+            driver: false,
+            drivers: 0,
+            parts: PartLimits::MODULE,
+            several: false,
+        }
+    }
+
+    /// For a component.
+    pub(crate) fn for_component(limits: Limits, inline_memory: u64) -> Self {
+        Self { parts: PartLimits::COMPONENT, several: true, ..Self::new(limits, inline_memory) }
     }
 
     async fn leave_for_pool(&mut self, memory: u64) {
@@ -83,14 +119,21 @@ impl Limiter {
 impl wasmtime::ResourceLimiterAsync for Limiter {
     async fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if self.driver {
             return Ok(true);
         }
-        let desired = desired as u64;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // It would fail afterwards, and be counted all the same.
+            return Ok(false);
+        }
+        let desired = match self.several {
+            true => self.memory.saturating_add(desired.saturating_sub(current) as u64),
+            false => desired as u64,
+        };
         if desired > self.limits.memory {
             self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
             return Ok(false);
@@ -114,16 +157,15 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         Ok(true)
     }
 
-    /// The guest, and the driver that repeats its calls.
     fn instances(&self) -> usize {
-        1 + MAX_DRIVERS
+        self.parts.instances
     }
 
     fn tables(&self) -> usize {
-        16
+        self.parts.tables
     }
 
     fn memories(&self) -> usize {
-        1 + MAX_DRIVERS
+        self.parts.memories
     }
 }

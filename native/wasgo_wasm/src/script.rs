@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Answers, Rows, ScriptInfo};
-use crate::core::{Core, instantiate, reap};
+use crate::component::Component;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
 use crate::imports::Imports;
@@ -15,6 +15,8 @@ use crate::instance::CallOptions;
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::script_batch::Ran;
+use crate::script_guest::{ScriptCode, ScriptGuest};
+use crate::wasi::InRuntime;
 
 /// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
 const KEEP_IDLE: usize = 16;
@@ -22,17 +24,16 @@ const KEEP_IDLE: usize = 16;
 /// Instances of one script at once.
 const MAX_INSTANCES: usize = 1_024;
 
-/// An instance of a script, with its place among them. The core is boxed, since it is large and goes in and out with every
-/// call.
+/// An instance of a script, with its place among them.
 struct Member {
-    core: Box<Core>,
+    core: ScriptGuest,
     live: Live,
 }
 
 impl Member {
     fn discard(self) {
         drop(self.live);
-        reap(self.core);
+        self.core.reap();
     }
 }
 
@@ -66,7 +67,7 @@ pub struct ScriptOptions {
 }
 
 struct Parts {
-    module: Module,
+    code: ScriptCode,
     options: ScriptOptions,
     idle: Mutex<Vec<Member>>,
     live: Arc<AtomicUsize>,
@@ -84,8 +85,25 @@ impl Script {
     /// WASI program.
     pub fn new(module: &Module, options: ScriptOptions) -> Result<Self, Error> {
         module.link(module.flavour(&options.limits), &options.imports)?;
-        let idle = Mutex::new(Vec::new());
-        Ok(Self(Arc::new(Parts { module: module.clone(), options, idle, live: Arc::default() })))
+        Ok(Self::of(ScriptCode::Module(module.clone()), options))
+    }
+
+    /// A script of `component`, which keeps the contract with typed functions. It is given nothing.
+    ///
+    /// # Errors
+    /// [`Error::MissingImport`] names what it wants.
+    pub fn of_component(component: &Component, limits: Limits) -> Result<Self, Error> {
+        match component.missing() {
+            Some(error) => Err(error.clone()),
+            None => {
+                let options = ScriptOptions { limits, ..ScriptOptions::default() };
+                Ok(Self::of(ScriptCode::Component(component.clone()), options))
+            }
+        }
+    }
+
+    fn of(code: ScriptCode, options: ScriptOptions) -> Self {
+        Self(Arc::new(Parts { code, options, idle: Mutex::new(Vec::new()), live: Arc::default() }))
     }
 
     /// What its instances are given.
@@ -132,11 +150,7 @@ impl Script {
     ) -> Started<Result<Vec<Vec<u8>>, Error>> {
         self.start(options, later, move |mut user| async move {
             let result = match user.core().await {
-                Ok(core) => core.process(&input).await.map(|returned| {
-                    let mut buffers = core.take_emitted();
-                    buffers.push(returned);
-                    buffers
-                }),
+                Ok(core) => core.process(&input).await,
                 Err(error) => Err(error),
             };
             user.end(result)
@@ -156,11 +170,19 @@ impl Script {
         let member = self.0.idle().pop();
         let inline = match &member {
             Some(member) => member.core.may_run_inline(),
-            None => self.0.module.may_start_inline(&self.0.options.limits),
+            None => self.0.code.may_start_inline(&self.0.options.limits),
         };
         let timeout = options.timeout;
         let user = User { script: Arc::clone(&self.0), member, begun: false, inline, options };
-        self.0.module.engine().executor().start_task(job(user), timeout, inline, later)
+        let executor = self.0.code.engine().executor();
+        if self.0.code.wants_wasi() {
+            match InRuntime::new(job(user)) {
+                Ok(job) => executor.start_task(job, timeout, inline, later),
+                Err(error) => Started::Done(Err(error)),
+            }
+        } else {
+            executor.start_task(job(user), timeout, inline, later)
+        }
     }
 }
 
@@ -188,12 +210,11 @@ struct User {
 
 impl User {
     /// The instance, made if there is none.
-    async fn core(&mut self) -> Result<&mut Core, Error> {
+    async fn core(&mut self) -> Result<&mut ScriptGuest, Error> {
         if self.member.is_none() {
             let live = Live::take(&self.script.live)?;
-            let ScriptOptions { limits, imports } = self.script.options.clone();
-            let core = instantiate(self.script.module.clone(), imports, limits, &self.options, self.inline).await?;
-            self.member = Some(Member { core: Box::new(core), live });
+            let core = self.script.code.instantiate(&self.script.options, &self.options, self.inline).await?;
+            self.member = Some(Member { core, live });
             self.begun = false;
         }
         let Some(member) = &mut self.member else { return Err(Error::Closed) };
@@ -216,9 +237,7 @@ impl User {
                 return Err(Error::contract("a row lies outside of its batch"));
             };
             let core = self.core().await?;
-            if core.wants_driver(rows.spans.len() - at, longest)
-                && let Some(ran) = core.notify_rows(what, rows, at, &mut answers).await?
-            {
+            if let Some(ran) = core.notify_rows(what, rows, at, longest, &mut answers).await? {
                 match ran {
                     Ran::All => break,
                     Ran::TooMuch(error) => return Err(error),

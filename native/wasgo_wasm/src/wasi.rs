@@ -5,7 +5,9 @@
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -210,4 +212,25 @@ pub(crate) fn runtime() -> Result<&'static Handle, Error> {
             .map_err(Error::engine)
     });
     made.as_ref().map(Runtime::handle).map_err(Clone::clone)
+}
+
+/// Polls a future where WASI finds the runtime that its clocks need.
+pub(crate) struct InRuntime<F> {
+    runtime: &'static Handle,
+    future: Pin<Box<F>>,
+}
+
+impl<F> InRuntime<F> {
+    pub(crate) fn new(future: F) -> Result<Self, Error> {
+        Ok(Self { runtime: runtime()?, future: Box::pin(future) })
+    }
+}
+
+impl<F: Future> Future for InRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _within = self.runtime.enter();
+        self.future.as_mut().poll(context)
+    }
 }

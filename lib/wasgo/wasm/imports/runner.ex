@@ -7,6 +7,7 @@ defmodule Wasgo.Wasm.Imports.Runner do
   # the caller, and kills the first when the caller dies.
 
   alias Wasgo.Native
+  alias Wasgo.Native.Weight
   alias Wasgo.Wasm.{Caller, Imports}
 
   @doc """
@@ -90,9 +91,18 @@ defmodule Wasgo.Wasm.Imports.Runner do
         arguments
       end
 
-    case Native.wasm_reply(serving, run(function, arguments)) do
+    case reply(serving, run(function, arguments)) do
       :ok -> :ok
       {:import, _pending, request} -> serve(request, reference, imports)
+    end
+  end
+
+  # What a component's function returns may be large.
+  defp reply(serving, result) do
+    if Weight.heavy_value?(result) do
+      Native.wasm_reply_dirty(serving, result)
+    else
+      Native.wasm_reply(serving, result)
     end
   end
 

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustler::env::SavedTerm;
 use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Reference, Resource, ResourceArc, Term};
+use wasgo_wasm::component::TypedRequest;
 use wasgo_wasm::{
     CallOptions, Error, HostHandler, HostImport, HostRequest, Imports, LogLevel, LogLine, Serving, Val, ValType, Values,
 };
 
-use super::act;
 use super::values;
+use super::{act, component};
 use crate::slice::Slice;
 use crate::{atoms, fault, later};
 
@@ -94,6 +95,19 @@ pub fn with_handler<'a>(
     later::scoped(env, || run(CallOptions { handler: Some(handler(env, &imports.functions)), ..options }))
 }
 
+/// Runs a component's call with a handler, where functions of the host's were given to it.
+pub fn with_component_handler<'a>(
+    env: Env<'a>,
+    given: bool,
+    options: CallOptions,
+    run: impl FnOnce(CallOptions) -> Term<'a>,
+) -> Term<'a> {
+    if !given {
+        return run(options);
+    }
+    later::scoped(env, || run(CallOptions { handler: Some(handler(env, &Arc::default())), ..options }))
+}
+
 /// A handler for a call that the current process starts now.
 fn handler(env: Env<'_>, functions: &Arc<Vec<HostImport>>) -> Arc<dyn HostHandler> {
     let owned = OwnedEnv::new();
@@ -120,6 +134,8 @@ pub struct ServingResource {
     serving: Serving,
     driver: Arc<Driver>,
     function: usize,
+    /// For a component's function: what it must return.
+    typed: Option<TypedRequest>,
 }
 
 #[rustler::resource_impl]
@@ -133,9 +149,12 @@ impl Drop for ServingResource {
 
 /// `{function, arguments, serving}`.
 fn parts(env: Env<'_>, request: Request) -> Term<'_> {
-    let HostRequest { function, arguments, serving } = request.inner;
-    let arguments = values::results(env, arguments);
-    let serving = ServingResource { serving, driver: request.driver, function };
+    let HostRequest { function, arguments, mut typed, serving } = request.inner;
+    let arguments = match &mut typed {
+        Some(typed) => component::encode::host_arguments(env, std::mem::take(&mut typed.arguments)),
+        None => values::results(env, arguments),
+    };
+    let serving = ServingResource { serving, driver: request.driver, function, typed };
     (function, arguments, ResourceArc::new(serving)).encode(env)
 }
 
@@ -177,8 +196,29 @@ fn wasm_serve(env: Env<'_>, serving: ResourceArc<ServingResource>) -> Atom {
 #[rustler::nif]
 fn wasm_reply<'a>(env: Env<'a>, serving: ResourceArc<ServingResource>, reply: Term<'a>) -> Term<'a> {
     let _slice = Slice::begin(env);
+    replied(env, &serving, reply)
+}
+
+/// As [`wasm_reply`], for a component's function whose result is heavy.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_reply_dirty<'a>(env: Env<'a>, serving: ResourceArc<ServingResource>, reply: Term<'a>) -> Term<'a> {
+    replied(env, &serving, reply)
+}
+
+fn replied<'a>(env: Env<'a>, serving: &ServingResource, reply: Term<'a>) -> Term<'a> {
+    if let Some(typed) = &serving.typed {
+        let reply = match reply.decode::<(Atom, Term<'a>)>() {
+            Ok((kind, term)) if kind == atoms::ok() => component::decode::host_result(env, typed, term),
+            Ok((_, message)) => Err(message.decode().unwrap_or_else(|_| "it failed".into())),
+            Err(_) => Err("it failed".into()),
+        };
+        return later::scoped(env, || {
+            serving.serving.reply_typed(reply);
+            atoms::ok().to_term(env)
+        });
+    }
     let reply = match reply.decode::<(Atom, Term<'a>)>() {
-        Ok((kind, term)) if kind == atoms::ok() => results(&serving, term),
+        Ok((kind, term)) if kind == atoms::ok() => results(serving, term),
         Ok((_, message)) => Err(message.decode().unwrap_or_else(|_| "it failed".into())),
         Err(_) => Err("it failed".into()),
     };

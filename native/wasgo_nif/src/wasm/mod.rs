@@ -2,6 +2,7 @@
 
 mod act;
 pub mod cache;
+pub mod component;
 pub mod host;
 pub mod imports;
 pub mod instance;
@@ -32,6 +33,11 @@ fn limits((memory, table, input, result): LimitsTuple) -> Limits {
 
 /// Milliseconds that a call may take, nil for any; fuel that it may use, nil for the default.
 pub type Bounds = (Option<u64>, Option<u64>);
+
+/// How a guest that only time bounds is called.
+fn within(milliseconds: u64) -> CallOptions {
+    options((Some(milliseconds), None))
+}
 
 fn options((timeout_ms, fuel): Bounds) -> CallOptions {
     CallOptions { timeout: timeout_ms.map(Duration::from_millis), fuel, handler: None }

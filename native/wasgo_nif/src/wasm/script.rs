@@ -4,6 +4,7 @@ use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
 use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo, ScriptOptions};
 
+use super::component::ComponentResource;
 use super::imports::ImportsResource;
 use super::instance::binaries;
 use super::module::ModuleResource;
@@ -26,6 +27,14 @@ fn script_new<'a>(
 ) -> Term<'a> {
     let imports = imports.map(|imports| imports.0.clone()).unwrap_or_default();
     match Script::new(&module.0, ScriptOptions { limits: limits(limit), imports }) {
+        Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+#[rustler::nif]
+fn script_new_component<'a>(env: Env<'a>, component: ResourceArc<ComponentResource>, limit: LimitsTuple) -> Term<'a> {
+    match Script::of_component(&component.0, limits(limit)) {
         Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
