@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustler::{Encoder, Env, LocalPid, Monitor, OwnedEnv, Reference, Resource, ResourceArc, Term};
 use wasgo_wasm::{Callback, Canceller, Error, Started};
@@ -13,14 +14,33 @@ use wasgo_wasm::{Callback, Canceller, Error, Started};
 use crate::{atoms, fault, jobs};
 
 /// Something under way for a process. It lives as long as the work does.
-struct UnderWay(OnceLock<Canceller>);
+#[derive(Default)]
+struct UnderWay {
+    canceller: OnceLock<Canceller>,
+    /// Whether the process is dead. It may die before there is a canceller: a dirty scheduler runs on for a process that was killed.
+    orphaned: AtomicBool,
+}
+
+impl UnderWay {
+    fn orphan(&self) {
+        self.orphaned.store(true, Ordering::SeqCst);
+        if let Some(canceller) = self.canceller.get() {
+            canceller.cancel();
+        }
+    }
+
+    fn can_be_cancelled(&self, canceller: Canceller) {
+        let canceller = self.canceller.get_or_init(|| canceller);
+        if self.orphaned.load(Ordering::SeqCst) {
+            canceller.cancel();
+        }
+    }
+}
 
 #[rustler::resource_impl]
 impl Resource for UnderWay {
     fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
-        if let Some(canceller) = self.0.get() {
-            canceller.cancel();
-        }
+        self.orphan();
     }
 }
 
@@ -92,8 +112,10 @@ fn start_with<'a, T: Send + 'static>(
     let waiting: Cell<Option<(Reference<'a>, ResourceArc<UnderWay>)>> = Cell::new(None);
     let later = || -> Callback<Result<T, Error>> {
         let (process, reference) = Waiting::new(env);
-        let under_way = ResourceArc::new(UnderWay(OnceLock::new()));
-        under_way.monitor(Some(env), &env.pid());
+        let under_way = ResourceArc::new(UnderWay::default());
+        if under_way.monitor(Some(env), &env.pid()).is_none() {
+            under_way.orphan();
+        }
         waiting.set(Some((reference, under_way.clone())));
         Box::new(move |result| {
             process.answer(move |env| outcome(env, result, encode));
@@ -104,7 +126,7 @@ fn start_with<'a, T: Send + 'static>(
         Started::Done(result) => done(env, result),
         Started::Running(canceller) => match waiting.take() {
             Some((reference, under_way)) => {
-                let _ = under_way.0.set(canceller);
+                under_way.can_be_cancelled(canceller);
                 (atoms::pending(), reference).encode(env)
             }
             None => fault::err(env, fault::wasm(env, &Error::Cancelled)),
