@@ -4,7 +4,7 @@ use std::future::Future;
 
 use wasmtime::{Func, Val};
 
-use crate::error::Error;
+use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::instance::Core;
 
 /// Work to be done with an instance's core, whose future can go to another thread.
@@ -40,6 +40,9 @@ pub struct ManyResults {
     pub rows: Vec<Result<(), Error>>,
 }
 
+/// Bytes that a result counts for.
+const RESULT_BYTES: u64 = 8;
+
 /// Calls of one export with many rows of arguments.
 pub(crate) struct CallMany {
     pub(crate) function: Func,
@@ -51,6 +54,13 @@ pub(crate) struct CallMany {
 
 impl Job<ManyResults> for CallMany {
     async fn run(self, core: &mut Core) -> Result<ManyResults, Error> {
+        // How many results a row has, the guest decides; memory for all of them is taken at once.
+        let limit = core.store.data().limiter.limits.result;
+        let asked = (self.rows as u64).saturating_mul(self.results as u64).saturating_mul(RESULT_BYTES);
+        if asked > limit {
+            return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(asked) });
+        }
+        let mut failed = 0;
         let mut many = ManyResults {
             values: Vec::with_capacity(self.rows * self.results),
             width: self.results,
@@ -65,7 +75,11 @@ impl Job<ManyResults> for CallMany {
                     many.values.extend_from_slice(&results);
                     Ok(())
                 }
-                Err(error) => Err(core.guest_error(error)),
+                Err(error) => {
+                    failed += 1;
+                    let error = core.guest_error(error);
+                    Err(if failed > ERRORS_AT_LENGTH { error.brief() } else { error })
+                }
             });
         }
         Ok(many)

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+use crate::trap::clip;
+
+/// Characters of a message that a brief error keeps.
+const BRIEF: usize = 200;
+
+/// Of the errors of one call's rows, so many are told at length.
+pub(crate) const ERRORS_AT_LENGTH: usize = 64;
+
 /// Which limit a guest ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitKind {
@@ -9,6 +17,10 @@ pub enum LimitKind {
     Memory,
     /// Elements of a table.
     Table,
+    /// Tables of one instance.
+    Tables,
+    /// How long a module would take to compile because of its loops, about, in milliseconds.
+    Complexity,
     /// The guest's call stack, in bytes.
     Stack,
     /// Wall-clock time of a call, in milliseconds.
@@ -33,6 +45,8 @@ impl LimitKind {
         match self {
             Self::Memory => "memory",
             Self::Table => "table",
+            Self::Tables => "tables",
+            Self::Complexity => "complexity",
             Self::Stack => "stack",
             Self::Time => "time",
             Self::ModuleSize => "module_size",
@@ -163,6 +177,10 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::Table, Some(asked)) => {
             format!("the guest asked for a table of {asked} elements; its limit is {limit}")
         }
+        (LimitKind::Tables, Some(asked)) => format!("the module has {asked} tables; the limit is {limit}"),
+        (LimitKind::Complexity, _) => {
+            "the module has functions of so many loops and variables that it would take too long to compile".into()
+        }
         (LimitKind::ModuleSize, Some(asked)) => {
             format!("the module has {asked} bytes; the limit is {limit}")
         }
@@ -181,6 +199,17 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
 }
 
 impl Error {
+    /// The same with what is only for people cut short: for one of very many.
+    pub(crate) fn brief(self) -> Self {
+        match self {
+            Self::Trap { reason, message, .. } => {
+                Self::Trap { reason, message: clip(&message, BRIEF), backtrace: Vec::new() }
+            }
+            Self::Contract { message } => Self::Contract { message: clip(&message, BRIEF) },
+            other => other,
+        }
+    }
+
     pub(crate) fn timeout(limit: Duration) -> Self {
         Self::Limit { kind: LimitKind::Time, limit: limit.as_millis() as u64, asked: None }
     }

@@ -10,9 +10,9 @@ use wasmtime::{Extern, Func, Memory, Store, Val, ValType};
 use crate::abi::ScriptAbi;
 use crate::call::{Call, CallMany, Job, ManyResults};
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Canceller, Started};
-use crate::limits::{DEFAULT_TIMEOUT, Limiter, Limits};
+use crate::limits::{DEFAULT_TIMEOUT, Limiter, Limits, MAX_TABLES};
 use crate::module::{Linked, Module, signature};
 use crate::trap::translate;
 
@@ -154,9 +154,8 @@ impl Instance {
             }));
         }
         let engine = module.engine().clone();
-        // A module's initial memory is mapped, not copied, so that it costs little; what its start function does with it
-        // counts as in a call.
-        let inline = module.0.inline_memory.is_some_and(|most| most >= module.initial_memory());
+        // A module's initial memory is mostly mapped and not copied; what its start function does with it counts as in a call.
+        let inline = module.0.bulk.starts_inline(&limits);
         let theirs = module.clone();
         let make = async move { instantiate(theirs, limits, inline).await.map(Self::new) };
         engine.executor().start_task(make, Some(options.timeout), inline, later)
@@ -422,7 +421,10 @@ impl Core {
 pub(crate) async fn instantiate(module: Module, limits: Limits, inline: bool) -> Result<Core, Error> {
     let Linked::Script(pre) = &module.0.linked else { return Err(Error::Closed) };
     let engine = module.engine().clone();
-    let inline_memory = module.0.inline_memory;
+    if module.0.bulk.tables > MAX_TABLES {
+        return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(module.0.bulk.tables) });
+    }
+    let inline_memory = module.0.bulk.inline_memory(&limits);
     let limiter = Limiter::new(limits, inline_memory.unwrap_or(0));
     let mut store = Store::new(engine.wasmtime(), Host { limiter, abort: None });
     store.limiter_async(|host| &mut host.limiter);

@@ -15,6 +15,7 @@ mod abi;
 mod background;
 mod bulk;
 mod call;
+mod complexity;
 mod engine;
 mod error;
 mod executor;

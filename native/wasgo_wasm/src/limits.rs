@@ -8,6 +8,9 @@ use crate::executor::yield_to_pool;
 /// How long a call may take, unless its caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Tables of one instance: compilers make one.
+pub(crate) const MAX_TABLES: u64 = 16;
+
 /// What one instance may use. Each field has a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -108,7 +111,7 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
     }
 
     fn tables(&self) -> usize {
-        16
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {

@@ -12,6 +12,10 @@ use crate::grants;
 use crate::instance::Host;
 use crate::service::{self, ServiceHost};
 
+/// How long a module's loops may make compiling it last, in milliseconds and roughly. A large program's largest function, a
+/// bytecode interpreter, takes some tens.
+const MAX_COMPLEXITY_MS: u64 = 20_000;
+
 /// An import or export, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternInfo {
@@ -38,8 +42,7 @@ pub(crate) enum Linked {
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) linked: Linked,
-    pub(crate) inline_memory: Option<u64>,
-    bulk: Bulk,
+    pub(crate) bulk: Bulk,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
     size: usize,
@@ -77,14 +80,18 @@ impl Module {
             return Err(Error::Compile { message: "it is empty".into() });
         }
         let wasm = wat::parse_bytes(source).map_err(|error| Error::Compile { message: error.to_string() })?;
+        let bulk = Bulk::of(&wasm);
+        let complexity = bulk.compile_ns / 1_000_000;
+        if complexity > MAX_COMPLEXITY_MS {
+            let asked = Some(complexity);
+            return Err(Error::Limit { kind: LimitKind::Complexity, limit: MAX_COMPLEXITY_MS, asked });
+        }
         let module = wasmtime::Module::from_binary(engine.wasmtime(), &wasm)
             .map_err(|error| Error::Compile { message: compile_message(&error) })?;
         let linked = link(engine, &module);
-        let bulk = Bulk::of(&wasm);
         Ok(Self(Arc::new(Parts {
             engine: engine.clone(),
             linked,
-            inline_memory: bulk.inline_memory(),
             bulk,
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
             exports: module.exports().map(|export| describe("", export.name(), &export.ty())).collect(),
@@ -105,11 +112,6 @@ impl Module {
     /// Its size as WebAssembly, in bytes.
     pub fn size(&self) -> usize {
         self.0.size
-    }
-
-    /// Bytes of the memory that it begins with.
-    pub(crate) fn initial_memory(&self) -> u64 {
-        self.0.bulk.initial_memory
     }
 
     /// The engine that it was compiled by.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Answers, Rows, ScriptInfo};
-use crate::error::{Error, LimitKind};
+use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::{Callback, Started};
 use crate::instance::{CallOptions, Core, instantiate, reap};
 use crate::limits::Limits;
@@ -138,11 +138,11 @@ impl Script {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let member = self.0.idle().pop();
-        let memory = match &member {
-            Some(member) => member.core.held_memory(),
-            None => self.0.module.initial_memory(),
+        let (bulk, limits) = (self.0.module.0.bulk, &self.0.limits);
+        let inline = match &member {
+            Some(member) => bulk.inline_memory(limits).is_some_and(|most| member.core.held_memory() <= most),
+            None => bulk.starts_inline(limits),
         };
-        let inline = self.0.module.0.inline_memory.is_some_and(|most| memory <= most);
         let mut user = User { script: Arc::clone(&self.0), member, inline };
         if let Some(member) = &mut user.member {
             member.core.begin(inline);
@@ -184,6 +184,7 @@ impl User {
 
     async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {
         let limit = self.script.limits.result;
+        let mut failed = 0;
         let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
         for &(start, length) in &rows.spans {
             let Some(row) = rows.bytes.get(start..start.saturating_add(length)) else {
@@ -192,8 +193,9 @@ impl User {
             let answer = self.core().await?.notify(what, row, &mut answers.bytes).await;
             if answer.is_err() {
                 self.discard();
+                failed += 1;
             }
-            answers.rows.push(answer);
+            answers.rows.push(if failed > ERRORS_AT_LENGTH { answer.map_err(Error::brief) } else { answer });
             if answers.bytes.len() as u64 > limit {
                 let asked = Some(answers.bytes.len() as u64);
                 return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked });

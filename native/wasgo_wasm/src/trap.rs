@@ -8,6 +8,9 @@ use crate::error::{Error, LimitKind, trap_name};
 /// Functions of a trap's backtrace that are kept.
 const BACKTRACE: usize = 16;
 
+/// Characters of a function's name that are kept: a guest's names may have a hundred thousand.
+const NAME: usize = 128;
+
 /// Makes an [`Error`] of what wasmtime says ended a guest. A limit that was hit before explains the trap that came of it.
 pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Option<String>) -> Error {
     if let Some(hit) = hit {
@@ -30,8 +33,16 @@ pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Optio
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => name.to_owned(),
+        Some(name) => clip(name, NAME),
         None => format!("function {}", frame.func_index()),
     };
     backtrace.frames().iter().take(BACKTRACE).map(name).collect()
+}
+
+/// At most so many characters of `text`; what was cut off is told by an ellipsis.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
