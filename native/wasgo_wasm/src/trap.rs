@@ -11,6 +11,9 @@ const BACKTRACE: usize = 16;
 /// Characters of a function's name that are kept: a guest's names may have a hundred thousand.
 const NAME: usize = 128;
 
+/// Characters of the message of a function of the host that are kept.
+const MESSAGE: usize = 200;
+
 /// Makes an [`Error`] of what wasmtime says ended a guest. A limit that was hit before explains the trap that came of it.
 pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Option<String>) -> Error {
     if let Some(hit) = hit {
@@ -25,6 +28,14 @@ pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Optio
         Some(trap) => {
             let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
             Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }
+        }
+        // It came out of a function of the host that the guest called, and which the guest asked for too much.
+        None if error.downcast_ref::<WasmBacktrace>().is_some() => {
+            let message = format!(
+                "the host refused what the guest asked for: {}",
+                clip(&error.root_cause().to_string(), MESSAGE)
+            );
+            Error::Trap { reason: "refused", message, backtrace }
         }
         None => Error::engine(error),
     }
