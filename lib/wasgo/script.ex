@@ -24,10 +24,20 @@ defmodule Wasgo.Script do
 
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
-  alias Wasgo.Wasm.{Limits, Module}
+  alias Wasgo.Wasm.{Bounds, Imports, Limits, Module}
 
   @enforce_keys [:resource, :ref, :module, :name, :columns, :exports]
-  defstruct [:resource, :ref, :module, :name, :columns, :exports, :version]
+  defstruct [
+    :resource,
+    :ref,
+    :module,
+    :name,
+    :columns,
+    :exports,
+    :version,
+    :imports,
+    emits: false
+  ]
 
   @opaque resource :: reference()
 
@@ -38,7 +48,9 @@ defmodule Wasgo.Script do
           name: String.t() | nil,
           version: pos_integer() | nil,
           columns: [String.t()],
-          exports: [:notification | :process]
+          exports: [:notification | :process],
+          imports: Imports.t() | nil,
+          emits: boolean()
         }
 
   @typedoc "A value of a row, as a database has them."
@@ -77,24 +89,29 @@ defmodule Wasgo.Script do
     visibility_changed: 43
   }
 
-  @default_timeout 5_000
+  @default_timeout Bounds.default_timeout()
 
   # Above this, copying a buffer takes longer than a scheduler should be held.
   @copy_on_scheduler 262_144
 
   @new_options [
-    name: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
-    version: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil],
-    limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
-    timeout: [type: :timeout, default: @default_timeout]
-  ]
-
-  @call_options [timeout: [type: :timeout, default: @default_timeout]]
+                 name: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
+                 version: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil],
+                 deterministic: [type: {:or, [:boolean, {:in, [nil]}]}, default: nil],
+                 limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []]
+               ] ++ Imports.options() ++ Bounds.options()
 
   @doc """
   Makes a script of WebAssembly bytes, WAT text or a compiled `Wasgo.Wasm.Module`.
 
-  Options: `:name`, for people; `:limits`, a `Wasgo.Wasm.Limits` or keyword list; `:timeout` of its start in milliseconds.
+  Options:
+
+    * `:name` - for people
+    * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one
+    * `:imports`, `:grant` - what it is given beside its own memory: see `Wasgo.Wasm.Imports`. Random numbers from a seed begin anew with
+      each call and row, so that they do not depend on which instance runs it
+    * `:deterministic` - the same rows for the same input on every machine: see `Wasgo.Wasm.Module.compile/2`
+    * `:timeout`, `:fuel` - for its start
 
   Errors: `Wasgo.CompileError`; `Wasgo.LinkError` if an import is not granted or the module keeps no part of the contract;
   `Wasgo.TrapError` and `Wasgo.LimitError` if it fails when it starts.
@@ -107,16 +124,29 @@ defmodule Wasgo.Script do
   def new(source, options \\ [])
 
   def new(source, options) when is_binary(source) do
-    with {:ok, module} <- Module.compile(source), do: new(module, options)
+    deterministic? = Keyword.keyword?(options) and Keyword.get(options, :deterministic) == true
+
+    with {:ok, module} <- Module.compile(source, deterministic: deterministic?),
+         do: new(module, options)
   end
 
-  def new(%Module{} = module, options) do
-    options = Wasgo.Options.validate!(options, @new_options, "Wasgo.Script.new/2")
-    limits = options.limits |> Limits.new() |> Limits.to_native()
+  def new(%Module{deterministic: deterministic?} = module, options) do
+    owner = "Wasgo.Script.new/2"
+    options = Wasgo.Options.validate!(options, @new_options, owner)
 
-    with {:ok, resource} <- Result.await(Native.script_new(module.resource, limits)),
+    if options.deterministic not in [nil, deterministic?] do
+      raise ArgumentError,
+            "option :deterministic of #{owner} is #{options.deterministic}, and the module was compiled with #{deterministic?}"
+    end
+
+    limits = options.limits |> Limits.new() |> Limits.to_native()
+    bounds = Bounds.of(options, deterministic?, owner)
+
+    with {:ok, imports} <- Imports.new(options, deterministic?, owner),
+         native = Native.script_new(module.resource, Imports.resource(imports), limits),
+         {:ok, resource} <- Result.await(native),
          {:ok, {notification?, process?, columns}} <-
-           Result.await(Native.script_info(resource, options.timeout)),
+           Result.await(Native.script_info(resource, bounds), imports),
          {:ok, exports} <- exports(notification?, process?) do
       {:ok,
        %__MODULE__{
@@ -126,7 +156,9 @@ defmodule Wasgo.Script do
          name: options.name,
          version: options.version,
          columns: columns,
-         exports: exports
+         exports: exports,
+         imports: imports,
+         emits: :emit in options.grant
        }}
     end
   end
@@ -165,16 +197,16 @@ defmodule Wasgo.Script do
   @spec notify_many(t(), what(), [row()], keyword()) ::
           {:ok, [{:ok, row() | nil} | {:error, Exception.t()}]} | {:error, Exception.t()}
   def notify_many(%__MODULE__{} = script, what, rows, options \\ []) when is_list(rows) do
-    timeout = timeout(options, "notify_many/4")
+    bounds = Bounds.new(options, script.module.deterministic, "Wasgo.Script.notify_many/4")
 
     native =
       if Weight.heavy?(rows) do
-        Native.script_notify_dirty(script.resource, number(what), rows, timeout)
+        Native.script_notify_dirty(script.resource, number(what), rows, bounds)
       else
-        Native.script_notify(script.resource, number(what), rows, timeout)
+        Native.script_notify(script.resource, number(what), rows, bounds)
       end
 
-    with {:ok, answers} <- Result.await(native) do
+    with {:ok, answers} <- Result.await(native, script.imports) do
       {:ok, Enum.map(answers, &answer(script, &1))}
     end
   end
@@ -203,13 +235,44 @@ defmodule Wasgo.Script do
   """
   @spec process(t(), binary(), keyword()) :: {:ok, binary()} | {:error, Exception.t()}
   def process(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
-    timeout = timeout(options, "process/3")
-
-    if byte_size(input) <= @copy_on_scheduler do
-      Result.await(Native.script_process(script.resource, input, timeout))
-    else
-      Result.await(Native.script_process_dirty(script.resource, input, timeout))
+    with {:ok, buffers} <- run_process(script, input, options, "process/3") do
+      {:ok, List.last(buffers)}
     end
+  end
+
+  @doc """
+  As `process/3`, for a script that was granted `:emit`: the answer is the buffers that it emitted, in order, and then the one that it returned,
+  unless that is empty.
+
+      iex> wat = \"\"\"
+      ...> (module (import "wasgo" "emit" (func $emit (param i32 i32))) (memory (export "memory") 1)
+      ...>   (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 8))
+      ...>   (func (export "process") (param $at i32) (param $length i32) (result i64)
+      ...>     (call $emit (local.get $at) (i32.const 1)) (call $emit (local.get $at) (local.get $length)) (i64.const 0)))
+      ...> \"\"\"
+      iex> script = Wasgo.Script.new!(wat, grant: [:emit])
+      iex> Wasgo.Script.process_many(script, "abc")
+      {:ok, ["a", "abc"]}
+  """
+  @spec process_many(t(), binary(), keyword()) :: {:ok, [binary()]} | {:error, Exception.t()}
+  def process_many(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
+    with {:ok, buffers} <- run_process(script, input, options, "process_many/3") do
+      {emitted, [returned]} = Enum.split(buffers, -1)
+      {:ok, if(returned == "", do: emitted, else: buffers)}
+    end
+  end
+
+  defp run_process(script, input, options, function) do
+    bounds = Bounds.new(options, script.module.deterministic, "Wasgo.Script.#{function}")
+
+    native =
+      if byte_size(input) <= @copy_on_scheduler do
+        Native.script_process(script.resource, input, bounds)
+      else
+        Native.script_process_dirty(script.resource, input, bounds)
+      end
+
+    Result.await(native, script.imports)
   end
 
   @doc """
@@ -238,12 +301,6 @@ defmodule Wasgo.Script do
         raise ArgumentError,
               "#{inspect(what)} is no notification: see Wasgo.Script.notifications/0"
     end
-  end
-
-  defp timeout([], _function), do: @default_timeout
-
-  defp timeout(options, function) do
-    Wasgo.Options.validate!(options, @call_options, "Wasgo.Script.#{function}").timeout
   end
 
   defimpl Inspect do

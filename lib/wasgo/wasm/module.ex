@@ -14,7 +14,7 @@ defmodule Wasgo.Wasm.Module do
   alias Wasgo.Native.Result
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
-  defstruct [:resource, :ref, :imports, :exports, :size]
+  defstruct [:resource, :ref, :imports, :exports, :size, deterministic: false]
 
   @typedoc """
   An import (with `module`) or export: its kind and its type as text, such as `"(i32, i32) -> i64"`.
@@ -33,11 +33,20 @@ defmodule Wasgo.Wasm.Module do
           ref: reference(),
           imports: [extern()],
           exports: [extern()],
-          size: non_neg_integer()
+          size: non_neg_integer(),
+          deterministic: boolean()
         }
+
+  @options [deterministic: [type: :boolean, default: false]]
 
   @doc """
   Compiles WebAssembly bytes or WAT text.
+
+  Options:
+
+    * `:deterministic` - whether instances give the same bytes for the same module, calls and inputs on every machine, under any load. Calls
+      are then held to fuel (`fuel:` of `Wasgo.Wasm.Instance.call/4`) instead of time, NaNs are canonical, and clocks can't be granted. Such
+      code is a third slower or so
 
   Errors: `Wasgo.CompileError` for what is no valid module, `Wasgo.LimitError` for one of more than 256 MiB, or when too many wait to
   be compiled.
@@ -46,36 +55,43 @@ defmodule Wasgo.Wasm.Module do
       iex> error.__struct__
       Wasgo.CompileError
   """
-  @spec compile(binary()) :: {:ok, t()} | {:error, Exception.t()}
-  def compile(source) when is_binary(source) do
-    with {:ok, {resource, {imports, exports, size}}} <- Result.await(start(source)) do
+  @spec compile(binary(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
+  def compile(source, options \\ []) when is_binary(source) do
+    %{deterministic: deterministic?} =
+      Wasgo.Options.validate!(options, @options, "Wasgo.Wasm.Module.compile/2")
+
+    with {:ok, {resource, {imports, exports, size}}} <-
+           Result.await(start(source, deterministic?)) do
       {:ok,
        %__MODULE__{
          resource: resource,
          ref: make_ref(),
          imports: Enum.map(imports, &import_info/1),
          exports: Enum.map(exports, &export_info/1),
-         size: size
+         size: size,
+         deterministic: deterministic?
        }}
     end
   end
 
   # Above this, copying the source takes longer than a scheduler may be held.
-  defp start(source) when byte_size(source) <= 1_048_576, do: Native.wasm_compile(source)
-  defp start(source), do: Native.wasm_compile_dirty(source)
+  defp start(source, deterministic?) when byte_size(source) <= 1_048_576,
+    do: Native.wasm_compile(source, deterministic?)
 
-  @doc "As `compile/1`, but raises."
-  @spec compile!(binary()) :: t()
-  def compile!(source), do: Result.bang!(compile(source))
+  defp start(source, deterministic?), do: Native.wasm_compile_dirty(source, deterministic?)
+
+  @doc "As `compile/2`, but raises."
+  @spec compile!(binary(), keyword()) :: t()
+  def compile!(source, options \\ []), do: Result.bang!(compile(source, options))
 
   @doc """
-  Compiles a file. Beside the errors of `compile/1`, a `File.Error` for one that can't be read.
+  Compiles a file. Beside the errors of `compile/2`, a `File.Error` for one that can't be read.
   """
-  @spec compile_file(Path.t()) :: {:ok, t()} | {:error, Exception.t()}
-  def compile_file(path) do
+  @spec compile_file(Path.t(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
+  def compile_file(path, options \\ []) do
     case File.read(path) do
       {:ok, source} ->
-        compile(source)
+        compile(source, options)
 
       {:error, reason} ->
         {:error, %File.Error{reason: reason, action: "read file", path: to_string(path)}}

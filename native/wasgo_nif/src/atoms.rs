@@ -53,9 +53,15 @@ rustler::atoms! {
     out_of_range,
     invalid,
     jobs,
+    import,
+    fuel,
 
     // Answers and events.
     idle,
+    logged,
+    debug,
+    info,
+    warning,
     written,
     full,
     stdout,

@@ -46,6 +46,10 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             let more = [(atoms::backtrace(), backtrace.encode(env))];
             fault(env, atoms::trap(), atom(env, reason), &message, &more)
         }
+        Error::Import { name, .. } => {
+            let more = [(atoms::import(), name.encode(env))];
+            fault(env, atoms::trap(), atoms::import().to_term(env), &message, &more)
+        }
         Error::Limit { kind, limit, asked } => {
             let more = [(atoms::value(), limit.encode(env)), (atoms::asked(), asked.encode(env))];
             fault(env, atoms::limit(), atom(env, kind.name()), &message, &more)

@@ -13,7 +13,7 @@ use crate::later::Waiting;
 use crate::{atoms, fault, values};
 
 /// A database's resource; it is closed when the last reference goes.
-pub struct StoreResource(Store);
+pub struct StoreResource(pub Store);
 
 #[rustler::resource_impl]
 impl Resource for StoreResource {}

@@ -1,9 +1,11 @@
 //! The script contract: rows and buffers in and out of a guest. `guest/README.md` is its text for authors.
 
-use wasmtime::TypedFunc;
+use std::ops::Range;
 
+use wasmtime::{Func, TypedFunc};
+
+use crate::core::Core;
 use crate::error::{Error, LimitKind};
-use crate::instance::Core;
 
 /// Names of columns that a script may give.
 const MAX_COLUMNS_BYTES: u64 = 64 << 10;
@@ -128,22 +130,23 @@ impl Core {
             return Err(Error::MissingExport { kind: "function", name: "wasgo_alloc".into() });
         };
         let length = input.len() as u32;
-        let place = match alloc.call_async(&mut self.store, length).await {
-            Ok(place) => place,
+        let pointer = match alloc.call_async(&mut self.store, length).await {
+            Ok(pointer) => pointer,
             Err(error) => return Err(self.guest_error(error)),
         };
-        if place == 0 && length > 0 {
-            return Err(Error::contract(format!("wasgo_alloc({length}) found no room")));
-        }
-        if place % 8 != 0 {
-            return Err(Error::contract(format!("wasgo_alloc({length}) returned {place}, which is no multiple of 8")));
-        }
+        check_place(pointer, length, self.memory_size())?;
         self.before_copying(length.into()).await;
-        match self.bytes_mut(place.into(), length.into()) {
-            Ok(room) => room.copy_from_slice(input),
-            Err(error) => return Err(outside("wasgo_alloc returned a place", &error)),
-        }
-        Ok(place)
+        self.bytes_mut(pointer.into(), length.into())?.copy_from_slice(input);
+        Ok(pointer)
+    }
+
+    /// The functions that a notification goes through.
+    pub(crate) fn notification_functions(&mut self) -> Result<(Func, Func), Error> {
+        self.look_up_script()?;
+        let missing = |name: &str| Error::MissingExport { kind: "function", name: name.into() };
+        let alloc = self.script.alloc.as_ref().ok_or_else(|| missing("wasgo_alloc"))?.func();
+        let notification = self.script.notification.as_ref().ok_or_else(|| missing("_notification"))?.func();
+        Ok((*alloc, *notification))
     }
 
     async fn before_copying(&mut self, bytes: u64) {
@@ -152,11 +155,8 @@ impl Core {
 
     /// The bytes of a packed span that the guest returned.
     fn span(&self, span: u64, limit: u64) -> Result<&[u8], Error> {
-        let (offset, length) = (span >> 32, span & 0xffff_ffff);
-        if length > limit {
-            return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(length) });
-        }
-        self.bytes(offset, length).map_err(|error| outside("it returned a span", &error))
+        let range = check_span(span, limit, self.memory_size())?;
+        self.bytes(range.start as u64, range.len() as u64)
     }
 
     fn column_names(&self, span: u64) -> Result<Vec<String>, Error> {
@@ -167,11 +167,30 @@ impl Core {
     }
 }
 
-fn outside(what: &str, error: &Error) -> Error {
-    match error {
-        Error::OutOfBounds { offset, length, size } => {
-            Error::contract(format!("{what} of {length} bytes at {offset}, outside of its memory of {size} bytes"))
-        }
-        other => other.clone(),
+/// Checks where `wasgo_alloc` made room for `length` bytes, in a memory of `size` bytes.
+pub(crate) fn check_place(pointer: u32, length: u32, size: u64) -> Result<Range<usize>, Error> {
+    if pointer == 0 && length > 0 {
+        return Err(Error::contract(format!("wasgo_alloc({length}) found no room")));
     }
+    if pointer % 8 != 0 {
+        return Err(Error::contract(format!("wasgo_alloc({length}) returned {pointer}, which is no multiple of 8")));
+    }
+    within("wasgo_alloc returned a place", pointer.into(), length.into(), size)
+}
+
+/// Checks a packed span of at most `limit` bytes that a guest returned, in a memory of `size` bytes.
+pub(crate) fn check_span(span: u64, limit: u64, size: u64) -> Result<Range<usize>, Error> {
+    let (offset, length) = (span >> 32, span & 0xffff_ffff);
+    if length > limit {
+        return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(length) });
+    }
+    within("it returned a span", offset, length, size)
+}
+
+fn within(what: &str, offset: u64, length: u64, size: u64) -> Result<Range<usize>, Error> {
+    if offset + length > size {
+        let message = format!("{what} of {length} bytes at {offset}, outside of its memory of {size} bytes");
+        return Err(Error::contract(message));
+    }
+    Ok(offset as usize..(offset + length) as usize)
 }

@@ -9,6 +9,7 @@ use wasmparser::{DataKind, ElementItems, ElementKind, FunctionBody, Operator, Pa
 
 use crate::complexity::Loops;
 use crate::limits::{INLINE_BULK_BYTES, Limits};
+use crate::service::WASI_MODULE;
 
 /// Functions longer than this (bytes of wasm) are not run on a caller's thread: 128 KiB of divisions take half a
 /// millisecond.
@@ -67,6 +68,8 @@ pub(crate) struct Bulk {
     pub(crate) tables: u64,
     /// About how many nanoseconds more than its size would suggest it takes to compile.
     pub(crate) compile_ns: u64,
+    /// Whether it imports anything of WASI.
+    pub(crate) wants_wasi: bool,
 }
 
 impl Bulk {
@@ -82,7 +85,9 @@ impl Bulk {
             match payload? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
-                        imported_functions += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+                        let import = import?;
+                        worst.wants_wasi |= import.module == WASI_MODULE;
+                        imported_functions += u32::from(matches!(import.ty, TypeRef::Func(_)));
                     }
                 }
                 Payload::MemorySection(memories) => {

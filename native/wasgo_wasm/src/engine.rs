@@ -1,22 +1,17 @@
-//! The engine: one wasmtime engine, its clock, its worker threads, and the thread that frees what guests leave.
+//! The engine: its clock, its worker threads, and the thread that frees what guests leave.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use crossbeam_channel::{Sender, TrySendError};
-use wasmtime::{Config, ModuleVersionStrategy};
-
 use crate::background::enter_background;
+use crate::batch::Kept as Drivers;
 use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
+use crate::flavour::{self, Flavour};
 use crate::ticker::Ticker;
-
-/// Stack of a guest's fiber in bytes, of which [`WASM_STACK`] is the guest's own; the rest is for the host's functions.
-const FIBER_STACK: usize = 1 << 20;
-
-/// Stack that a guest may use in bytes: half a MiB is several thousand frames of an ordinary recursion.
-pub(crate) const WASM_STACK: usize = 512 << 10;
+use crossbeam_channel::{Sender, TrySendError};
 
 /// How an engine is set up.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +20,14 @@ pub struct EngineOptions {
     pub workers: usize,
     /// Largest module in bytes that is compiled. Default 256 MiB: the largest pre-initialised container images have 105 MB.
     pub module_size: u64,
+    /// Instances at once. Default 20,000: each takes a few of the 65,530 mappings that Linux gives a process.
+    pub instances: u64,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let workers = thread::available_parallelism().map_or(2, usize::from);
-        Self { workers, module_size: 256 << 20 }
+        Self { workers, module_size: 256 << 20, instances: 20_000 }
     }
 }
 
@@ -45,7 +42,14 @@ type Compile = Box<dyn FnOnce(Result<(), Error>) + Send>;
 type Garbage = Box<dyn Send>;
 
 struct Parts {
-    wasmtime: wasmtime::Engine,
+    pooled: Option<wasmtime::Engine>,
+    /// Instances that the pool holds.
+    pool: u32,
+    roomy: wasmtime::Engine,
+    deterministic: OnceLock<wasmtime::Engine>,
+    ticker: Arc<Ticker>,
+    instances: AtomicU64,
+    drivers: Drivers,
     executor: Executor,
     reaper: Sender<Garbage>,
     compiler: Sender<Compile>,
@@ -62,9 +66,12 @@ impl Engine {
     /// # Errors
     /// [`Error::Engine`] when the machine has no more threads or memory, or wasmtime does not know it.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
-        let wasmtime = wasmtime::Engine::new(&config()?).map_err(Error::engine)?;
-        let ticker = Arc::new(Ticker::start(wasmtime.clone()).map_err(Error::engine)?);
-        let executor = Executor::start(options.workers, ticker).map_err(Error::engine)?;
+        let ticker = Arc::new(Ticker::start().map_err(Error::engine)?);
+        let roomy = flavour::on_demand(Flavour::Roomy)?;
+        ticker.add(roomy.clone());
+        let (pooled, pool) = flavour::pooled().unzip();
+        pooled.iter().for_each(|engine| ticker.add(engine.clone()));
+        let executor = Executor::start(options.workers, Arc::clone(&ticker)).map_err(Error::engine)?;
         let (reaper, garbage) = crossbeam_channel::unbounded::<Garbage>();
         thread::Builder::new()
             .name("wasgo-reaper".into())
@@ -83,7 +90,21 @@ impl Engine {
                 })
                 .map_err(Error::engine)?;
         }
-        Ok(Self(Arc::new(Parts { wasmtime, executor, reaper, compiler, options })))
+        let pool = pool.unwrap_or(0);
+        let deterministic = OnceLock::new();
+        Ok(Self(Arc::new(Parts {
+            pooled,
+            pool,
+            roomy,
+            deterministic,
+            ticker,
+            instances: AtomicU64::new(0),
+            drivers: Drivers::default(),
+            executor,
+            reaper,
+            compiler,
+            options,
+        })))
     }
 
     /// Has `compile` run on a compiler's thread.
@@ -95,12 +116,71 @@ impl Engine {
         }
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.wasmtime
+    /// The wasmtime engine of a flavour; without a pool, what was meant for it has the room of [`Flavour::Roomy`].
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when one that was not used before can't be made.
+    pub(crate) fn wasmtime(&self, flavour: Flavour) -> Result<&wasmtime::Engine, Error> {
+        match flavour {
+            Flavour::Pooled => Ok(self.0.pooled.as_ref().unwrap_or(&self.0.roomy)),
+            Flavour::Roomy => Ok(&self.0.roomy),
+            Flavour::Deterministic => match self.0.deterministic.get() {
+                Some(engine) => Ok(engine),
+                None => {
+                    let made = flavour::on_demand(flavour)?;
+                    // Of two made at once one is kept, and only that one gets a clock.
+                    Ok(self.0.deterministic.get_or_init(|| {
+                        self.0.ticker.add(made.clone());
+                        made
+                    }))
+                }
+            },
+        }
+    }
+
+    /// The wasmtime engine of components: they have several memories each, and take what they need.
+    pub(crate) fn for_components(&self) -> &wasmtime::Engine {
+        &self.0.roomy
+    }
+
+    /// Which flavour's a wasmtime engine is.
+    pub(crate) fn flavour_of(&self, engine: &wasmtime::Engine) -> Flavour {
+        let is = |other: Option<&wasmtime::Engine>| other.is_some_and(|other| wasmtime::Engine::same(engine, other));
+        if is(self.0.pooled.as_ref()) {
+            Flavour::Pooled
+        } else if is(self.0.deterministic.get()) {
+            Flavour::Deterministic
+        } else {
+            Flavour::Roomy
+        }
+    }
+
+    /// Code of the drivers that batches run by.
+    pub(crate) fn drivers(&self) -> &Drivers {
+        &self.0.drivers
+    }
+
+    /// Instances that fit the pool at once; 0 where the machine's address space has no room for one.
+    pub fn pool_size(&self) -> u32 {
+        self.0.pool
     }
 
     pub(crate) fn executor(&self) -> &Executor {
         &self.0.executor
+    }
+
+    /// Instances that there are, of all modules.
+    pub fn instances(&self) -> u64 {
+        self.0.instances.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more instance; the number with it.
+    pub(crate) fn count_instance(&self) -> u64 {
+        self.0.instances.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn forget_instance(&self) {
+        self.0.instances.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How the engine was set up.
@@ -113,18 +193,4 @@ impl Engine {
         // With the engine gone there is no reaper, and dropping here is right.
         let _ = self.0.reaper.send(Box::new(garbage));
     }
-}
-
-fn config() -> Result<Config, Error> {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .async_stack_size(FIBER_STACK)
-        .max_wasm_stack(WASM_STACK)
-        .wasm_component_model(false)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .module_version(ModuleVersionStrategy::WasmtimeVersion)
-        .map_err(Error::engine)?;
-    Ok(config)
 }

@@ -35,8 +35,14 @@ pub enum LimitKind {
     Calls,
     /// Modules waiting to be compiled.
     Compiles,
-    /// Instances of one script at once.
+    /// Instances at once, of one script or of the engine.
     Instances,
+    /// Fuel of a call.
+    Fuel,
+    /// Calls of the guest within functions of the host within calls of the guest.
+    Depth,
+    /// Buffers that one call emits.
+    Buffers,
 }
 
 impl LimitKind {
@@ -55,6 +61,9 @@ impl LimitKind {
             Self::Calls => "calls",
             Self::Compiles => "compiles",
             Self::Instances => "instances",
+            Self::Fuel => "fuel",
+            Self::Depth => "depth",
+            Self::Buffers => "buffers",
         }
     }
 }
@@ -105,6 +114,14 @@ pub enum Error {
         message: String,
         /// Names (or indices) of the guest's functions, innermost first.
         backtrace: Vec<String>,
+    },
+    /// A function that the guest imports failed.
+    #[error("import \"{name}\": {message}")]
+    Import {
+        /// The import, as `module.name`.
+        name: String,
+        /// Why.
+        message: String,
     },
     /// A limit was reached.
     #[error("{}", limit_message(*kind, *limit, *asked))]
@@ -193,7 +210,12 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::Compiles, _) => {
             format!("{limit} modules wait to be compiled already, which is the engine's limit")
         }
-        (LimitKind::Instances, _) => format!("the script runs in {limit} instances already, which is its limit"),
+        (LimitKind::Instances, _) => format!("{limit} instances are there already, which is the limit"),
+        (LimitKind::Fuel, _) => format!("the call was stopped when it had used its {limit} of fuel"),
+        (LimitKind::Depth, _) => {
+            format!("the guest was called {limit} times within functions that it called itself, which is the limit")
+        }
+        (LimitKind::Buffers, _) => format!("the guest emitted {limit} buffers in one call, which is the limit"),
         (kind, None) => format!("the limit of {limit} ({}) was reached", kind.name()),
     }
 }
@@ -216,6 +238,10 @@ impl Error {
 
     pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
         Self::Engine { message: format!("{error:#}") }
+    }
+
+    pub(crate) fn import(name: &str, message: impl Into<String>) -> Self {
+        Self::Import { name: name.into(), message: message.into() }
     }
 
     pub(crate) fn contract(message: impl Into<String>) -> Self {

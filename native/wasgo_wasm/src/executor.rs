@@ -1,10 +1,10 @@
 //! Runs guests: the first slice on the caller's thread, the rest round-robin on a few worker threads.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,14 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::background::enter_background;
 use crate::error::{Error, LimitKind};
+use crate::inline;
 use crate::ticker::Ticker;
 
-/// Calls under way at once, in the whole engine. The workers' queue has as many places, so that waking a task never waits.
+/// Calls under way at once, in the whole engine. The workers' queue has a place for each, so that waking a task never waits.
 pub(crate) const MAX_TASKS: usize = 65_536;
+
+/// Threads that may take the last place at the same moment.
+const SPARE_TASKS: usize = 1_024;
 
 /// What starting something gave.
 pub enum Started<T> {
@@ -45,17 +49,10 @@ trait Cancel: Send + Sync {
 /// A callback for a result that comes later.
 pub type Callback<T> = Box<dyn FnOnce(T) + Send>;
 
-/// Where a task's result goes: it is not known beforehand whether the task ends in its first slice.
-enum Outcome<T> {
-    FirstSlice,
-    Later(Callback<Result<T, Error>>),
-    Done(Result<T, Error>),
-    Taken,
-}
-
 /// What a task shares with who started it.
 struct Call<T> {
-    outcome: Mutex<Outcome<T>>,
+    /// Where its result goes.
+    later: Mutex<Option<Callback<Result<T, Error>>>>,
     cancelled: AtomicBool,
     /// Set once the task has yielded for the first time.
     waker: Mutex<Option<Waker>>,
@@ -81,7 +78,7 @@ pub(crate) struct Executor(Arc<Shared>);
 
 impl Executor {
     pub(crate) fn start(workers: usize, ticker: Arc<Ticker>) -> std::io::Result<Self> {
-        let (queue, tasks) = crossbeam_channel::bounded::<Runnable>(MAX_TASKS);
+        let (queue, tasks) = crossbeam_channel::bounded::<Runnable>(MAX_TASKS + SPARE_TASKS);
         for number in 0..workers.max(1) {
             let tasks: Receiver<Runnable> = tasks.clone();
             let ticker = Arc::clone(&ticker);
@@ -112,11 +109,37 @@ impl Executor {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let Some(slot) = Slot::take(&self.0) else {
+        if self.0.under_way.load(Ordering::Relaxed) >= MAX_TASKS {
             return Started::Done(Err(Error::Limit { kind: LimitKind::Calls, limit: MAX_TASKS as u64, asked: None }));
-        };
+        }
+        if !inline {
+            return self.spawn(Box::pin(future), timeout, Next::Pool, later);
+        }
+        self.0.ticker.note_activity();
+        let mut future = Box::pin(future);
+        // Nobody is woken by this first poll: what does not end in it is polled once more with a waker of its own.
+        let (poll, waits) = inline::slice(|| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        match poll {
+            Poll::Ready(result) => Started::Done(result),
+            Poll::Pending => self.spawn(future, timeout, if waits { Next::Here } else { Next::Pool }, later),
+        }
+    }
+
+    /// Makes a task of a future that did not end at once.
+    fn spawn<T, F>(
+        &self,
+        future: Pin<Box<F>>,
+        timeout: Option<Duration>,
+        next: Next,
+        later: impl FnOnce() -> Callback<Result<T, Error>>,
+    ) -> Started<Result<T, Error>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let slot = Slot::take(&self.0);
         let call = Arc::new(Call {
-            outcome: Mutex::new(Outcome::FirstSlice),
+            later: Mutex::new(Some(later())),
             cancelled: AtomicBool::new(false),
             waker: Mutex::new(None),
         });
@@ -129,59 +152,70 @@ impl Executor {
         // The queue has a place for every task there can be, so this never waits; it fails only when the engine is gone.
         let shared = Arc::clone(&self.0);
         let (runnable, task) = async_task::spawn(task, move |runnable| {
-            let _ = shared.queue.try_send(runnable);
+            if let Some(runnable) = inline::offer(runnable) {
+                let _ = shared.queue.try_send(runnable);
+            }
         });
         task.detach();
-        if inline {
-            self.0.ticker.note_activity();
-            runnable.run();
-            let mut outcome = lock(&call.outcome);
-            match std::mem::replace(&mut *outcome, Outcome::Taken) {
-                Outcome::Done(result) => return Started::Done(result),
-                _ => *outcome = Outcome::Later(later()),
+        match next {
+            Next::Pool => runnable.schedule(),
+            Next::Here => {
+                inline::slice(|| runnable.run());
             }
-        } else {
-            *lock(&call.outcome) = Outcome::Later(later());
-            runnable.schedule();
         }
         Started::Running(Canceller(call))
     }
+
+    /// Does something that wakes a task which waits for the host, and runs the task's next slice here.
+    pub(crate) fn resume_here(&self, wake: impl FnOnce()) {
+        if let Some(runnable) = inline::capture(wake) {
+            self.0.ticker.note_activity();
+            inline::slice(|| runnable.run());
+        }
+    }
+}
+
+/// Where a task's next slice runs.
+enum Next {
+    /// On a worker.
+    Pool,
+    /// On this thread: it waits for something and only leaves its waker there.
+    Here,
 }
 
 /// Polls `future` until it ends, its time is over or it is cancelled. It is dropped before this returns: that unwinds the guest's
 /// fiber, and lets the instance go before anybody hears of the result.
 async fn bounded<T: Send + 'static>(
-    future: impl Future<Output = Result<T, Error>>,
+    mut future: Pin<Box<impl Future<Output = Result<T, Error>>>>,
     timeout: Option<Duration>,
     ticker: &Ticker,
     answer: &Answer<T>,
 ) -> Result<T, Error> {
-    let mut future = pin!(future);
-    // None before the first slice is over: most calls need no clock.
-    let mut deadline: Option<Option<Instant>> = None;
-    std::future::poll_fn(|context| {
-        if let Some(deadline) = deadline {
-            if answer.cancelled() {
-                return Poll::Ready(Err(Error::Cancelled));
-            }
-            if let (Some(at), Some(limit)) = (deadline, timeout)
-                && Instant::now() >= at
-            {
-                return Poll::Ready(Err(Error::timeout(limit)));
-            }
-        }
-        let poll = future.as_mut().poll(context);
-        if poll.is_pending() && deadline.is_none() {
-            let at = timeout.map(|timeout| Instant::now() + timeout);
-            deadline = Some(at);
-            if let Some(at) = at {
-                ticker.wake_at(at, context.waker().clone());
+    let mut timer = None;
+    let mut first = true;
+    // Most calls ended before this and needed no clock. The first slice's half a millisecond at most is not counted.
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let result = std::future::poll_fn(|context| {
+        if first {
+            first = false;
+            if let Some(at) = deadline {
+                timer = Some(ticker.wake_at(at, context.waker().clone()));
             }
             answer.can_be_woken(context.waker());
         }
-        poll
+        if answer.cancelled() {
+            return Poll::Ready(Err(Error::Cancelled));
+        }
+        if let (Some(at), Some(limit)) = (deadline, timeout)
+            && Instant::now() >= at
+        {
+            return Poll::Ready(Err(Error::timeout(limit)));
+        }
+        future.as_mut().poll(context)
     })
-    .await
+    .await;
+    drop((future, timer));
+    result
 }
 
 /// The duty to answer. Dropped without an answer, because its task panicked or the engine is gone, it says so: nobody waits
@@ -194,14 +228,9 @@ impl<T: Send + 'static> Answer<T> {
     }
 
     fn send(&mut self, result: Result<T, Error>) {
-        let Some(call) = self.0.take() else { return };
-        let mut outcome = lock(&call.outcome);
-        match std::mem::replace(&mut *outcome, Outcome::Taken) {
-            Outcome::Later(callback) => {
-                drop(outcome);
-                callback(result);
-            }
-            _ => *outcome = Outcome::Done(result),
+        let later = self.0.take().and_then(|call| lock(&call.later).take());
+        if let Some(later) = later {
+            later(result);
         }
     }
 
@@ -234,9 +263,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Slot(Arc<Shared>);
 
 impl Slot {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let slot = Self(Arc::clone(shared));
-        (shared.under_way.fetch_add(1, Ordering::Relaxed) < MAX_TASKS).then_some(slot)
+    fn take(shared: &Arc<Shared>) -> Self {
+        shared.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
@@ -256,8 +285,7 @@ mod tests {
     use super::*;
 
     fn executor() -> Executor {
-        let engine = wasmtime::Engine::default();
-        Executor::start(2, Arc::new(Ticker::start(engine).unwrap())).unwrap()
+        Executor::start(2, Arc::new(Ticker::start().unwrap())).unwrap()
     }
 
     fn run<T: Send + 'static>(

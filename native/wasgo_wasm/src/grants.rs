@@ -1,37 +1,153 @@
-//! What every script is given, and nothing else.
+//! Functions that Rust gives a guest when they are granted by name, and nothing else. `guest/README.md` is their text for authors.
 
-use wasmtime::{Caller, Linker, Trap};
+mod abort;
+mod clock;
+mod emit;
+mod log;
+mod memory;
+mod random;
+mod sql;
+mod state;
 
-use crate::instance::Host;
+use wasmtime::Linker;
 
-/// Bytes of an abort's message that are kept, in UTF-16 units.
-const ABORT_MESSAGE: usize = 1_024;
+use crate::core::Host;
+use crate::limits::Limits;
 
-/// Satisfies the `abort` that AssemblyScript's modules import.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
-    let mut linker = Linker::new(engine);
-    linker.func_wrap(
-        "env",
-        "abort",
-        |mut caller: Caller<'_, Host>, message: u32, file: u32, line: u32, column: u32| -> wasmtime::Result<()> {
-            let text = string(&mut caller, message).unwrap_or_else(|| "no message".into());
-            let place =
-                string(&mut caller, file).map_or_else(String::new, |file| format!(" in {file}:{line}:{column}"));
-            caller.data_mut().abort = Some(format!("abort: {text}{place}"));
-            Err(Trap::UnreachableCodeReached.into())
-        },
-    )?;
-    Ok(linker)
+pub use log::{LogLevel, LogLine};
+pub use random::Seed;
+pub use sql::{Sql, SqlAnswer};
+pub use state::{KeyValues, KeyValuesLimits};
+
+/// The module name of granted imports.
+const MODULE: &str = "wasgo";
+
+/// What is granted. The default is nothing.
+#[derive(Clone, Default)]
+pub struct Grants {
+    /// Lines for the host's log.
+    pub log: bool,
+    /// The time of day, and a clock that only goes forward.
+    pub clock: bool,
+    /// Random numbers.
+    pub random: Option<Seed>,
+    /// Keys and values that outlive the call.
+    pub state: Option<KeyValues>,
+    /// SQL on a database.
+    pub sql: Option<std::sync::Arc<dyn Sql>>,
+    /// Buffers beside a call's result.
+    pub emit: bool,
 }
 
-/// An AssemblyScript string: UTF-16 at `pointer`, its length in bytes in the four before.
-fn string(caller: &mut Caller<'_, Host>, pointer: u32) -> Option<String> {
-    let memory = caller.get_export("memory")?.into_memory()?;
-    let data = memory.data(&caller);
-    let start = pointer as usize;
-    let length = data.get(start.checked_sub(4)?..start)?;
-    let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
-    let bytes = data.get(start..start.checked_add(length.min(2 * ABORT_MESSAGE))?)?;
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-    Some(String::from_utf16_lossy(&units))
+/// Names of what is granted: what linking depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Names {
+    log: bool,
+    clock: bool,
+    random: bool,
+    state: bool,
+    sql: bool,
+    emit: bool,
+}
+
+impl Grants {
+    /// Which of them there are.
+    pub(crate) fn names(&self) -> Names {
+        Names {
+            log: self.log,
+            clock: self.clock,
+            random: self.random.is_some(),
+            state: self.state.is_some(),
+            sql: self.sql.is_some(),
+            emit: self.emit,
+        }
+    }
+
+    /// The same kinds without what is behind them, which lives on only with the instances that use it.
+    pub(crate) fn shape(&self) -> Self {
+        Self {
+            random: self.random.map(|_| Seed::Fixed(0)),
+            state: self.state.as_ref().map(|_| KeyValues::default()),
+            sql: self.sql.as_ref().map(|_| sql::nowhere()),
+            ..self.clone()
+        }
+    }
+}
+
+/// The state of what an instance was granted.
+pub(crate) struct Granted {
+    log: log::Log,
+    random: Option<random::Random>,
+    state: Option<state::Session>,
+    sql: Option<sql::Port>,
+    emitted: emit::Emitted,
+}
+
+impl Granted {
+    /// None where nothing is granted, so that most instances carry nothing.
+    pub(crate) fn new(grants: &Grants, limits: &Limits) -> Option<Box<Self>> {
+        let names = grants.names();
+        let any = names.log || names.random || names.state || names.sql || names.emit;
+        any.then(|| {
+            Box::new(Self {
+                log: log::Log::default(),
+                random: grants.random.map(random::Random::new),
+                state: grants.state.clone().map(state::Session::new),
+                sql: grants.sql.clone().map(sql::Port::new),
+                emitted: emit::Emitted::new(limits.result),
+            })
+        })
+    }
+
+    /// A call of the guest has ended: what it changed holds if it succeeded.
+    pub(crate) fn end(&mut self, succeeded: bool) {
+        if let Some(state) = &mut self.state {
+            state.end(succeeded);
+        }
+        if !succeeded {
+            self.emitted.clear();
+        }
+    }
+
+    /// What was logged since it was last asked.
+    pub(crate) fn take_log(&mut self) -> Option<Vec<LogLine>> {
+        self.log.take()
+    }
+
+    /// The buffers that were emitted since it was last asked.
+    pub(crate) fn take_emitted(&mut self) -> Vec<Vec<u8>> {
+        self.emitted.take()
+    }
+
+    /// Begins the random numbers anew, by a number that tells calls or rows apart.
+    pub(crate) fn restart_random(&mut self, stream: u64) {
+        if let Some(random) = &mut self.random {
+            random.restart(stream);
+        }
+    }
+}
+
+/// Defines what is granted, and the `abort` that every AssemblyScript module imports.
+pub(crate) fn link(linker: &mut Linker<Host>, grants: &Grants) -> wasmtime::Result<()> {
+    abort::link(linker)?;
+    let names = grants.names();
+    if names.log {
+        log::link(linker)?;
+    }
+    if names.clock {
+        clock::link(linker)?;
+    }
+    if names.random {
+        random::link(linker)?;
+    }
+    if names.state {
+        state::link(linker)?;
+    }
+    if names.sql {
+        sql::link(linker)?;
+    }
+    if names.emit {
+        emit::link(linker)?;
+    }
+    Ok(())
 }

@@ -1,31 +1,38 @@
-//! Instances of a module: one store each, with one user at a time.
+//! Instances of a module: one store each, with one user at a time and a bounded line of others who wait.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use wasmtime::{Extern, Func, Memory, Store, Val, ValType};
+use wasmtime::{Val, ValType};
 
-use crate::abi::ScriptAbi;
-use crate::call::{Call, CallMany, Job, ManyResults};
-use crate::engine::Engine;
-use crate::error::{Error, LimitKind};
+use crate::act::{Act, Acted, act};
+use crate::batch::{CallMany, ManyResults};
+use crate::call::{Call, Job};
+use crate::core::{Core, instantiate, reap};
+use crate::error::Error;
 use crate::executor::{Callback, Canceller, Started};
-use crate::limits::{DEFAULT_TIMEOUT, Limiter, Limits, MAX_TABLES};
-use crate::module::{Linked, Module, signature};
-use crate::trap::translate;
+use crate::host_call::{HostHandler, Serving};
+use crate::imports::Imports;
+use crate::limits::{DEFAULT_TIMEOUT, Limits};
+use crate::module::Module;
 
 /// How a call is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct CallOptions {
-    /// Wall-clock time that the call may take. Default [`DEFAULT_TIMEOUT`].
-    pub timeout: Duration,
+    /// Wall-clock time that the call may take, waiting for its turn included; none for as long as it takes. Default
+    /// [`DEFAULT_TIMEOUT`].
+    pub timeout: Option<Duration>,
+    /// Fuel that the call may use, for deterministic modules only. Default: [`DEFAULT_FUEL`](crate::DEFAULT_FUEL) for those.
+    pub fuel: Option<u64>,
+    /// Who runs the functions that the guest imports from its host.
+    pub handler: Option<Arc<dyn HostHandler>>,
 }
 
 impl Default for CallOptions {
     fn default() -> Self {
-        Self { timeout: DEFAULT_TIMEOUT }
+        Self { timeout: Some(DEFAULT_TIMEOUT), fuel: None, handler: None }
     }
 }
 
@@ -42,30 +49,6 @@ pub enum InstanceStatus {
     Closed,
 }
 
-/// What a guest's store holds beside the guest.
-pub(crate) struct Host {
-    pub(crate) limiter: Limiter,
-    pub(crate) abort: Option<String>,
-}
-
-/// An instance and all that is needed to call it.
-pub(crate) struct Core {
-    pub(crate) store: Store<Host>,
-    pub(crate) instance: wasmtime::Instance,
-    pub(crate) memory: Option<Memory>,
-    pub(crate) script: ScriptAbi,
-    functions: HashMap<Box<str>, Function>,
-    inline_memory: Option<u64>,
-    engine: Engine,
-}
-
-/// An exported function, looked up once.
-struct Function {
-    function: Func,
-    parameters: Box<[ValType]>,
-    results: usize,
-}
-
 enum Slot {
     Idle(Box<Core>),
     Busy { call: u64, canceller: Option<Canceller> },
@@ -73,44 +56,106 @@ enum Slot {
     Closed,
 }
 
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Slot>>);
+struct State {
+    slot: Slot,
+    /// Numbers calls and waiters.
+    next: u64,
+    /// Who waits for the slot, first come first served.
+    waiters: VecDeque<(u64, Waker)>,
+    /// Functions of the host that run for the guest, innermost last.
+    inside: Vec<Serving>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    module: Module,
+    imports: Imports,
+    waiters: usize,
+}
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The wakers of those who should look again.
+    fn to_wake(&mut self) -> Vec<Waker> {
+        match self.slot {
+            Slot::Busy { .. } => Vec::new(),
+            Slot::Idle(_) => self.waiters.front().map(|(_, waker)| waker.clone()).into_iter().collect(),
+            Slot::Poisoned | Slot::Closed => self.waiters.drain(..).map(|(_, waker)| waker).collect(),
+        }
+    }
+
+    /// The core, if it is free for the one who asks; `place` is that one's number in the line.
+    fn take(&mut self, place: Option<u64>) -> Result<Option<(Box<Core>, u64)>, Error> {
+        match &self.slot {
+            Slot::Poisoned => return Err(Error::Poisoned),
+            Slot::Closed => return Err(Error::Closed),
+            Slot::Busy { .. } => return Ok(None),
+            Slot::Idle(_) => {}
+        }
+        match (self.waiters.front(), place) {
+            (None, _) => {}
+            (Some((first, _)), Some(place)) if *first == place => {
+                self.waiters.pop_front();
+            }
+            // It is another's turn.
+            _ => return Ok(None),
+        }
+        let call = self.number();
+        match std::mem::replace(&mut self.slot, Slot::Busy { call, canceller: None }) {
+            Slot::Idle(core) => Ok(Some((core, call))),
+            other => {
+                self.slot = other;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 /// An instance of a module; clones are handles on the same one. It is freed with its last handle.
 #[derive(Clone)]
-pub struct Instance {
-    shared: Shared,
-    calls: Arc<AtomicU64>,
-}
+pub struct Instance(Arc<Shared>);
 
 /// The right to use an instance's core. Given up without [`Lease::release`], because the call was stopped in the middle, it leaves
 /// the instance poisoned.
-pub(crate) struct Lease {
-    shared: Shared,
+struct Lease {
+    shared: Arc<Shared>,
     core: Option<Box<Core>>,
     call: u64,
 }
 
 impl Lease {
-    pub(crate) fn core(&mut self) -> Result<&mut Core, Error> {
+    fn core(&mut self) -> Result<&mut Core, Error> {
         self.core.as_deref_mut().ok_or(Error::Closed)
     }
 
     /// Ends the use: the instance is free for the next.
     fn release(mut self) {
         let Some(core) = self.core.take() else { return };
-        let mut slot = self.shared.lock();
-        if matches!(&*slot, Slot::Busy { .. }) {
-            *slot = Slot::Idle(core);
+        let mut state = self.shared.lock();
+        if matches!(&state.slot, Slot::Busy { .. }) {
+            state.slot = Slot::Idle(core);
+            if !state.waiters.is_empty() {
+                let wakers = state.to_wake();
+                drop(state);
+                wake(wakers);
+            }
         } else {
             // Closed meanwhile.
-            drop(slot);
+            drop(state);
             reap(core);
         }
     }
@@ -119,55 +164,134 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(core) = self.core.take() else { return };
-        let mut slot = self.shared.lock();
-        if matches!(&*slot, Slot::Busy { .. }) {
-            *slot = Slot::Poisoned;
+        let mut state = self.shared.lock();
+        if matches!(&state.slot, Slot::Busy { .. }) {
+            state.slot = Slot::Poisoned;
         }
-        drop(slot);
+        let wakers = state.to_wake();
+        drop(state);
+        wake(wakers);
         reap(core);
     }
 }
 
-/// Frees a core elsewhere: unmapping its memory takes time.
-pub(crate) fn reap(core: Box<Core>) {
-    let engine = core.engine.clone();
-    engine.reap(core);
+/// A place in the line for an instance.
+struct Waiter {
+    shared: Arc<Shared>,
+    place: Option<u64>,
+}
+
+impl Waiter {
+    async fn lease(mut self) -> Result<Lease, Error> {
+        let shared = Arc::clone(&self.shared);
+        let taken = std::future::poll_fn(|context| {
+            let mut state = shared.lock();
+            match state.take(self.place) {
+                Ok(Some(taken)) => {
+                    self.place = None;
+                    return Poll::Ready(Ok(taken));
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            match self.place {
+                Some(place) => {
+                    if let Some((_, waker)) = state.waiters.iter_mut().find(|(number, _)| *number == place) {
+                        waker.clone_from(context.waker());
+                    }
+                }
+                None if state.waiters.len() >= shared.waiters => return Poll::Ready(Err(Error::Busy)),
+                None => {
+                    let place = state.number();
+                    self.place = Some(place);
+                    state.waiters.push_back((place, context.waker().clone()));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        let (core, call) = taken?;
+        Ok(Lease { shared: Arc::clone(&self.shared), core: Some(core), call })
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let Some(place) = self.place else { return };
+        let mut state = self.shared.lock();
+        state.waiters.retain(|(number, _)| *number != place);
+        // It may have been the one whose turn it was.
+        let wakers = state.to_wake();
+        drop(state);
+        wake(wakers);
+    }
+}
+
+/// A waiting call's number and what stops it.
+type Turn = (Option<u64>, Option<Canceller>);
+
+/// Where a guest says which function of the host runs for it.
+pub(crate) struct Inside(Weak<Shared>);
+
+/// A function of the host that runs.
+pub(crate) struct Entered(Option<Arc<Shared>>);
+
+impl Inside {
+    pub(crate) fn enter(&self, serving: Serving) -> Entered {
+        let shared = self.0.upgrade();
+        if let Some(shared) = &shared {
+            shared.lock().inside.push(serving);
+        }
+        Entered(shared)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.lock().inside.pop();
+        }
+    }
 }
 
 impl Instance {
-    /// Makes an instance of `module`, running its start function and `_initialize` if it has them, within `options.timeout`.
+    /// Makes an instance of `module`, running its start function and `_initialize` if it has them, within `options.timeout`. Up to `waiters`
+    /// callers may wait while another's call is under way.
     ///
-    /// The result is an error if an import is missing ([`Error::MissingImport`]), a limit is too small for what the module
-    /// declares ([`Error::Limit`]), or its start function traps or takes too long.
+    /// The result is an error if an import is missing ([`Error::MissingImport`]) or has another type ([`Error::WrongType`]), a limit is too
+    /// small for what the module declares ([`Error::Limit`]), or its start function traps or takes too long.
     pub fn start(
         module: &Module,
+        imports: Imports,
         limits: Limits,
+        waiters: usize,
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<Self, Error>>,
     ) -> Started<Result<Self, Error>> {
-        if let Linked::Missing(error) = &module.0.linked {
-            return Started::Done(Err(error.clone()));
-        }
-        if let Linked::Wasi(_) = &module.0.linked {
-            return Started::Done(Err(Error::Contract {
-                message: "it is a WASI program, which is run as a service, not as a script".into(),
-            }));
-        }
         let engine = module.engine().clone();
-        // A module's initial memory is mostly mapped and not copied; what its start function does with it counts as in a call.
-        let inline = module.0.bulk.starts_inline(&limits);
+        let inline = module.may_start_inline(&limits);
         let theirs = module.clone();
-        let make = async move { instantiate(theirs, limits, inline).await.map(Self::new) };
-        engine.executor().start_task(make, Some(options.timeout), inline, later)
+        let timeout = options.timeout;
+        let make = async move {
+            let core = instantiate(theirs, imports.clone(), limits, &options, inline).await?;
+            Ok(Self::new(core, imports, waiters))
+        };
+        engine.executor().start_task(make, timeout, inline, later)
     }
 
-    fn new(core: Core) -> Self {
-        Self { shared: Shared(Arc::new(Mutex::new(Slot::Idle(Box::new(core))))), calls: Arc::default() }
+    fn new(core: Core, imports: Imports, waiters: usize) -> Self {
+        let module = core.module.clone();
+        Self(Arc::new_cyclic(|shared| {
+            let mut core = Box::new(core);
+            core.store.data_mut().inside = Some(Inside(Weak::clone(shared)));
+            let state = State { slot: Slot::Idle(core), next: 0, waiters: VecDeque::new(), inside: Vec::new() };
+            Shared { state: Mutex::new(state), module, imports, waiters }
+        }))
     }
 
     /// What state it is in, just now.
     pub fn status(&self) -> InstanceStatus {
-        match &*self.shared.lock() {
+        match &self.0.lock().slot {
             Slot::Idle(_) => InstanceStatus::Idle,
             Slot::Busy { .. } => InstanceStatus::Busy,
             Slot::Poisoned => InstanceStatus::Poisoned,
@@ -177,17 +301,37 @@ impl Instance {
 
     /// Frees the instance; a call under way is stopped. Further uses answer [`Error::Closed`].
     pub fn close(&self) {
-        match std::mem::replace(&mut *self.shared.lock(), Slot::Closed) {
+        let mut state = self.0.lock();
+        let slot = std::mem::replace(&mut state.slot, Slot::Closed);
+        let wakers = state.to_wake();
+        drop(state);
+        wake(wakers);
+        match slot {
             Slot::Idle(core) => reap(core),
             Slot::Busy { canceller: Some(canceller), .. } => canceller.cancel(),
             _ => {}
         }
     }
 
+    /// The function of the host that `runner` runs for this instance's guest: its uses of the instance go through that.
+    pub fn inside(&self, runner: u64) -> Option<Serving> {
+        self.0.lock().inside.iter().rev().find(|serving| serving.is_run_by(runner)).cloned()
+    }
+
+    /// What it was given.
+    pub fn imports(&self) -> &Imports {
+        &self.0.imports
+    }
+
+    /// The module that it is an instance of.
+    pub fn module(&self) -> &Module {
+        &self.0.module
+    }
+
     /// Calls the export `name`. `convert` makes the arguments from its parameters' types.
     ///
     /// The result is [`Error::MissingExport`], what `convert` answered, the guest's trap or the limit it hit, or says that the
-    /// instance is not free: [`Error::Busy`], [`Error::Poisoned`], [`Error::Closed`].
+    /// instance can't be used: [`Error::Busy`] with too many waiting, [`Error::Poisoned`], [`Error::Closed`].
     pub fn call(
         &self,
         name: &str,
@@ -195,264 +339,168 @@ impl Instance {
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<Vec<Val>, Error>>,
     ) -> Started<Result<Vec<Val>, Error>> {
-        let prepare = |function: &Function| {
-            let arguments = convert(&function.parameters)?;
-            Ok(Call { function: function.function, arguments, results: function.results })
-        };
-        self.prepare_and_run(name, prepare, options, later)
+        match self.0.module.function(name).and_then(|export| convert(&export.parameters)) {
+            Ok(arguments) => self.run(Call { name: name.into(), arguments }, options, later),
+            Err(error) => Started::Done(Err(error)),
+        }
     }
 
-    /// Calls the export `name` once for each row of arguments, in order and in one crossing. `convert` makes all rows' arguments, one
-    /// row after another, from the parameters' types, and says how many rows there are.
+    /// Calls the export `name` once for each row of arguments, in order and in one crossing. `convert` packs the rows by the parameters'
+    /// types ([`pack`](crate::pack)), and says how many there are.
     ///
     /// A trap in one row is that row's error, and the others run. The time limit holds for all together, and ends them all. Errors of
     /// the whole are those of [`Self::call`].
     pub fn call_many(
         &self,
         name: &str,
-        convert: impl FnOnce(&[ValType]) -> Result<(Vec<Val>, usize), Error>,
+        convert: impl FnOnce(&[ValType]) -> Result<(Vec<u8>, usize), Error>,
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<ManyResults, Error>>,
     ) -> Started<Result<ManyResults, Error>> {
-        let prepare = |function: &Function| {
-            let (arguments, rows) = convert(&function.parameters)?;
-            let arity = function.parameters.len();
-            if arguments.len() != arity * rows {
-                return Err(Error::Arguments {
-                    message: format!("{rows} rows of {arity} arguments are not {} values", arguments.len()),
-                });
-            }
-            Ok(CallMany { function: function.function, arguments, arity, rows, results: function.results })
-        };
-        self.prepare_and_run(name, prepare, options, later)
-    }
-
-    fn prepare_and_run<T: Send + 'static, J: Job<T>>(
-        &self,
-        name: &str,
-        prepare: impl FnOnce(&Function) -> Result<J, Error>,
-        options: CallOptions,
-        later: impl FnOnce() -> Callback<Result<T, Error>>,
-    ) -> Started<Result<T, Error>> {
-        let mut lease = match self.lease() {
-            Ok(lease) => lease,
-            Err(error) => return Started::Done(Err(error)),
-        };
-        match lease.core().and_then(|core| prepare(core.function(name)?)) {
-            Ok(job) => self.run(lease, options, job, later),
-            Err(error) => {
-                lease.release();
-                Started::Done(Err(error))
-            }
+        match self.0.module.function(name).and_then(|export| convert(&export.parameters)) {
+            Ok((packed, rows)) => self.run(CallMany { name: name.into(), packed, rows }, options, later),
+            Err(error) => Started::Done(Err(error)),
         }
     }
 
-    /// Copies `length` bytes out of the guest's memory.
+    /// Does something with the instance's memory, globals or tables.
     ///
-    /// # Errors
-    /// [`Error::OutOfBounds`], [`Error::MissingExport`] without a memory, and those of a use.
-    pub fn read_memory(&self, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
-        self.with_core(|core| core.bytes(offset, length).map(<[u8]>::to_vec))
+    /// Errors are those of the act ([`Error::OutOfBounds`], [`Error::MissingExport`], [`Error::Limit`], [`Error::Arguments`]), and those of
+    /// a use as of [`Self::call`].
+    pub fn act(
+        &self,
+        what: Act,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Acted, Error>>,
+    ) -> Started<Result<Acted, Error>> {
+        self.run(what, options, later)
     }
 
-    /// Copies `bytes` into the guest's memory.
+    /// Lets `look` see `length` bytes of the memory, if the instance is free at this moment; none if it is not.
     ///
     /// # Errors
-    /// As [`Self::read_memory`].
-    pub fn write_memory(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.with_core(|core| core.bytes_mut(offset, bytes.len() as u64).map(|place| place.copy_from_slice(bytes)))
+    /// As of [`Self::act`].
+    pub fn look<T>(&self, offset: u64, length: u64, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, Error> {
+        self.at_once(|core| core.bytes(offset, length).map(look))
     }
 
-    /// The size of the guest's memory in bytes; 0 without one.
+    /// Lets `change` change `length` bytes of the memory, if the instance is free at this moment; none if it is not.
     ///
     /// # Errors
-    /// Those of a use.
-    pub fn memory_size(&self) -> Result<u64, Error> {
-        self.with_core(|core| Ok(core.memory_size()))
+    /// As of [`Self::act`].
+    pub fn change<T>(&self, offset: u64, length: u64, change: impl FnOnce(&mut [u8]) -> T) -> Result<Option<T>, Error> {
+        self.at_once(|core| core.bytes_mut(offset, length).map(change))
     }
 
-    /// Runs a job with the core, its first slice on this thread where that is safe.
+    /// Fuel that the last call used, if the instance is free at this moment.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn fuel_used(&self) -> Result<Option<u64>, Error> {
+        self.at_once(|core| Ok(core.fuel_used()))
+    }
+
+    /// Takes the buffers that the guest emitted, if the instance is free at this moment.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn take_emitted(&self) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        self.at_once(|core| Ok(core.take_emitted()))
+    }
+
+    /// Acts on the core at once, if it is free.
+    fn at_once<T>(&self, act: impl FnOnce(&mut Core) -> Result<T, Error>) -> Result<Option<T>, Error> {
+        let taken = self.0.lock().take(None)?;
+        let Some((core, call)) = taken else { return Ok(None) };
+        let mut lease = Lease { shared: Arc::clone(&self.0), core: Some(core), call };
+        let result = act(lease.core()?);
+        lease.release();
+        result.map(Some)
+    }
+
+    /// Runs a job with the core when it is free, its first slice on this thread where that is safe.
     fn run<T: Send + 'static>(
         &self,
-        mut lease: Lease,
-        options: CallOptions,
         job: impl Job<T>,
+        options: CallOptions,
         later: impl FnOnce() -> Callback<Result<T, Error>>,
     ) -> Started<Result<T, Error>> {
-        let call = lease.call;
-        let Ok(core) = lease.core() else { return Started::Done(Err(Error::Closed)) };
-        let inline = core.inline_memory.is_some_and(|most| core.held_memory() <= most);
-        let engine = core.engine.clone();
-        core.begin(inline);
+        let timeout = options.timeout;
+        let executor = self.0.module.engine().executor();
+        let taken = match self.0.lock().take(None) {
+            Ok(taken) => taken,
+            Err(error) => return Started::Done(Err(error)),
+        };
+        let Some((core, call)) = taken else {
+            let waiter = Waiter { shared: Arc::clone(&self.0), place: None };
+            // The call's number, once it has its turn, and what stops it: whichever comes later brings them together.
+            let turn = Arc::new(Mutex::new((None, None)));
+            let theirs = (self.clone(), Arc::clone(&turn));
+            let whole = async move {
+                let mut lease = waiter.lease().await?;
+                let (instance, turn) = theirs;
+                instance.meet(&turn, |(call, _)| *call = Some(lease.call));
+                let result = use_core(lease.core()?, job, &options, false).await;
+                lease.release();
+                result
+            };
+            let started = executor.start_task(whole, timeout, false, later);
+            if let Started::Running(canceller) = &started {
+                self.meet(&turn, |(_, place)| *place = Some(canceller.clone()));
+            }
+            return started;
+        };
+        let mut lease = Lease { shared: Arc::clone(&self.0), core: Some(core), call };
+        let inline = lease.core().is_ok_and(|core| core.may_run_inline());
         let whole = async move {
-            let result = job.run(lease.core()?).await;
+            let result = use_core(lease.core()?, job, &options, inline).await;
             lease.release();
             result
         };
-        let started = engine.executor().start_task(whole, Some(options.timeout), inline, later);
+        let started = executor.start_task(whole, timeout, inline, later);
         if let Started::Running(canceller) = &started {
-            // So that closing the instance stops the call.
-            match &mut *self.shared.lock() {
-                Slot::Busy { call: current, canceller: place } if *current == call => {
-                    *place = Some(canceller.clone());
-                }
-                Slot::Closed => canceller.cancel(),
-                _ => {}
-            }
+            self.can_be_closed(call, canceller);
         }
         started
     }
 
-    fn lease(&self) -> Result<Lease, Error> {
-        let mut slot = self.shared.lock();
-        match &*slot {
-            Slot::Idle(_) => {}
-            Slot::Busy { .. } => return Err(Error::Busy),
-            Slot::Poisoned => return Err(Error::Poisoned),
-            Slot::Closed => return Err(Error::Closed),
-        }
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        match std::mem::replace(&mut *slot, Slot::Busy { call, canceller: None }) {
-            Slot::Idle(core) => Ok(Lease { shared: self.shared.clone(), core: Some(core), call }),
-            _ => Err(Error::Busy),
+    fn meet(&self, turn: &Mutex<Turn>, bring: impl FnOnce(&mut Turn)) {
+        let mut turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        bring(&mut turn);
+        if let (Some(call), Some(canceller)) = &*turn {
+            self.can_be_closed(*call, canceller);
         }
     }
 
-    /// Acts on the core at once. Others that come meanwhile find the instance busy; nobody waits.
-    fn with_core<T>(&self, act: impl FnOnce(&mut Core) -> Result<T, Error>) -> Result<T, Error> {
-        let mut lease = self.lease()?;
-        let result = act(lease.core()?);
-        lease.release();
-        result
+    /// So that closing the instance stops the call.
+    fn can_be_closed(&self, call: u64, canceller: &Canceller) {
+        match &mut self.0.lock().slot {
+            Slot::Busy { call: current, canceller: place } if *current == call => *place = Some(canceller.clone()),
+            Slot::Closed => canceller.cancel(),
+            _ => {}
+        }
+    }
+}
+
+async fn use_core<T>(core: &mut Core, job: impl Job<T>, options: &CallOptions, inline: bool) -> Result<T, Error> {
+    core.begin(inline, options)?;
+    let result = job.run(core).await;
+    core.end(result.is_ok());
+    result
+}
+
+impl Job<Acted> for Act {
+    async fn run(self, core: &mut Core) -> Result<Acted, Error> {
+        act(core, self).await
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The last of them, and nobody has a lease, since that would hold another.
-        if let Some(slot) = Arc::get_mut(&mut self.0) {
-            let slot = slot.get_mut().unwrap_or_else(PoisonError::into_inner);
-            if let Slot::Idle(core) = std::mem::replace(slot, Slot::Closed) {
-                reap(core);
-            }
+        // Nobody has a lease, since that would hold another reference.
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Slot::Idle(core) = std::mem::replace(&mut state.slot, Slot::Closed) {
+            reap(core);
         }
     }
-}
-
-impl Core {
-    /// To be called before each use that runs the guest.
-    pub(crate) fn begin(&mut self, inline: bool) {
-        // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
-        self.store.set_epoch_deadline(1);
-        self.store.data_mut().limiter.inline = inline;
-        self.begin_row();
-    }
-
-    /// To be called before each of several runs of the guest: what it was refused in one does not explain another's trap.
-    pub(crate) fn begin_row(&mut self) {
-        let host = self.store.data_mut();
-        host.limiter.hit = None;
-        host.abort = None;
-    }
-
-    fn function(&mut self, name: &str) -> Result<&Function, Error> {
-        if !self.functions.contains_key(name) {
-            let Some(Extern::Func(function)) = self.instance.get_export(&mut self.store, name) else {
-                return Err(Error::MissingExport { kind: "function", name: name.into() });
-            };
-            let ty = function.ty(&self.store);
-            let export = Function { function, parameters: ty.params().collect(), results: ty.results().len() };
-            self.functions.insert(name.into(), export);
-        }
-        self.functions.get(name).ok_or(Error::Closed)
-    }
-
-    /// A function of the script contract, of one certain type; none if there is no such export.
-    pub(crate) fn typed<P, R>(&mut self, name: &str, wanted: &str) -> Result<Option<wasmtime::TypedFunc<P, R>>, Error>
-    where
-        P: wasmtime::WasmParams,
-        R: wasmtime::WasmResults,
-    {
-        let Some(Extern::Func(function)) = self.instance.get_export(&mut self.store, name) else {
-            return Ok(None);
-        };
-        function.typed(&self.store).map(Some).map_err(|_| Error::WrongType {
-            name: name.into(),
-            found: signature(&function.ty(&self.store)),
-            wanted: wanted.into(),
-        })
-    }
-
-    /// Bytes of memory that the guest has, exported or not.
-    pub(crate) fn held_memory(&self) -> u64 {
-        self.store.data().limiter.memory
-    }
-
-    pub(crate) fn memory_size(&self) -> u64 {
-        self.memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
-    }
-
-    fn range(&self, offset: u64, length: u64) -> Result<(Memory, std::ops::Range<usize>), Error> {
-        let memory = self.memory.ok_or(Error::MissingExport { kind: "memory", name: "memory".into() })?;
-        let size = self.memory_size();
-        match offset.checked_add(length) {
-            Some(end) if end <= size => Ok((memory, offset as usize..end as usize)),
-            _ => Err(Error::OutOfBounds { offset, length, size }),
-        }
-    }
-
-    pub(crate) fn bytes(&self, offset: u64, length: u64) -> Result<&[u8], Error> {
-        let (memory, range) = self.range(offset, length)?;
-        Ok(&memory.data(&self.store)[range])
-    }
-
-    pub(crate) fn bytes_mut(&mut self, offset: u64, length: u64) -> Result<&mut [u8], Error> {
-        let (memory, range) = self.range(offset, length)?;
-        Ok(&mut memory.data_mut(&mut self.store)[range])
-    }
-
-    /// What a guest's end by an error means.
-    pub(crate) fn guest_error(&mut self, error: wasmtime::Error) -> Error {
-        let host = self.store.data_mut();
-        translate(error, host.limiter.hit.take(), host.abort.take())
-    }
-}
-
-pub(crate) async fn instantiate(module: Module, limits: Limits, inline: bool) -> Result<Core, Error> {
-    let Linked::Script(pre) = &module.0.linked else { return Err(Error::Closed) };
-    let engine = module.engine().clone();
-    if module.0.bulk.tables > MAX_TABLES {
-        return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(module.0.bulk.tables) });
-    }
-    let inline_memory = module.0.bulk.inline_memory(&limits);
-    let limiter = Limiter::new(limits, inline_memory.unwrap_or(0));
-    let mut store = Store::new(engine.wasmtime(), Host { limiter, abort: None });
-    store.limiter_async(|host| &mut host.limiter);
-    store.epoch_deadline_async_yield_and_update(1);
-    store.set_epoch_deadline(1);
-    store.data_mut().limiter.inline = inline;
-    let instance = match pre.instantiate_async(&mut store).await {
-        Ok(instance) => instance,
-        Err(error) => {
-            let host = store.data_mut();
-            return Err(translate(error, host.limiter.hit.take(), host.abort.take()));
-        }
-    };
-    let memory = instance.get_memory(&mut store, "memory");
-    let mut core = Core {
-        store,
-        instance,
-        memory,
-        script: ScriptAbi::default(),
-        functions: HashMap::new(),
-        inline_memory,
-        engine,
-    };
-    if let Some(initialize) = core.typed::<(), ()>("_initialize", "() -> ()")? {
-        core.store.set_epoch_deadline(1);
-        if let Err(error) = initialize.call_async(&mut core.store, ()).await {
-            return Err(core.guest_error(error));
-        }
-    }
-    Ok(core)
 }

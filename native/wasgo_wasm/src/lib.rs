@@ -9,36 +9,49 @@
 //! ([`Started::Running`]). Nothing is run twice, and no function of this crate blocks its caller.
 //!
 //! This crate knows nothing of the BEAM.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod abi;
+mod act;
 mod background;
+mod batch;
 mod bulk;
 mod call;
+mod code;
 mod complexity;
+mod core;
 mod engine;
 mod error;
 mod executor;
+mod flavour;
 mod grants;
+mod host_call;
+mod imports;
+mod inline;
 mod instance;
 mod limits;
 mod module;
 mod pipe;
 pub mod row;
 mod script;
+mod script_batch;
 mod service;
 mod ticker;
 mod trap;
 
 pub use abi::{Answers, Rows, ScriptInfo};
+pub use act::{Act, Acted, Number};
 pub use background::enter_background;
-pub use call::ManyResults;
+pub use batch::{ManyResults, pack, packed_row_size, packed_size, unpack};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, LimitKind};
 pub use executor::{Callback, Canceller, Started};
+pub use grants::{Grants, KeyValues, KeyValuesLimits, LogLevel, LogLine, Seed, Sql, SqlAnswer};
+pub use host_call::{Convert, HostHandler, HostRequest, Serving};
+pub use imports::{HostImport, Imports};
 pub use instance::{CallOptions, Instance, InstanceStatus};
-pub use limits::{DEFAULT_TIMEOUT, Limits};
-pub use module::{ExternInfo, Module};
-pub use script::Script;
+pub use limits::{DEFAULT_FUEL, DEFAULT_TIMEOUT, Limits};
+pub use module::{CompileOptions, ExternInfo, Module};
+pub use script::{Script, ScriptOptions};
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
 pub use wasmtime::{Val, ValType};

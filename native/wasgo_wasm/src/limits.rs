@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::batch::MAX_DRIVERS;
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
 
@@ -10,6 +11,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Tables of one instance: compilers make one.
 pub(crate) const MAX_TABLES: u64 = 16;
+
+/// Fuel that a call of a deterministic instance may use, unless its caller says otherwise: about a second of a core.
+pub const DEFAULT_FUEL: u64 = 1_000_000_000;
 
 /// What one instance may use. Each field has a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +53,17 @@ pub(crate) struct Limiter {
     pub(crate) memory: u64,
     /// Memory over this many bytes must not be grown to on a caller's thread.
     pub(crate) inline_memory: u64,
-    /// Whether the current call is still in its first slice, on its caller's thread.
+    /// Whether the current slice runs on a caller's thread.
     pub(crate) inline: bool,
+    /// What grows now is the host's own: a driver of batches, which is none of the guest's memory.
+    pub(crate) driver: bool,
+    /// Drivers that there are.
+    pub(crate) drivers: usize,
 }
 
 impl Limiter {
     pub(crate) fn new(limits: Limits, inline_memory: u64) -> Self {
-        Self { limits, hit: None, memory: 0, inline_memory, inline: false }
+        Self { limits, hit: None, memory: 0, inline_memory, inline: false, driver: false, drivers: 0 }
     }
 
     async fn leave_for_pool(&mut self, memory: u64) {
@@ -82,6 +90,9 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if self.driver {
+            return Ok(true);
+        }
         let desired = desired as u64;
         if desired > self.limits.memory {
             self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
@@ -106,8 +117,9 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         Ok(true)
     }
 
+    /// The guest, and the driver that repeats its calls.
     fn instances(&self) -> usize {
-        1
+        1 + MAX_DRIVERS
     }
 
     fn tables(&self) -> usize {
@@ -115,6 +127,6 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
     }
 
     fn memories(&self) -> usize {
-        1
+        1 + MAX_DRIVERS
     }
 }

@@ -1,15 +1,19 @@
 //! A compiled module, and what can be said of it without running it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use wasmtime::{ExternType, InstancePre};
+use wasmtime::{ExternType, InstancePre, ValType};
 
 use crate::bulk::Bulk;
+use crate::code::Code;
+use crate::core::Host;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::Callback;
-use crate::grants;
-use crate::instance::Host;
+use crate::flavour::{Flavour, POOL_MEMORY, POOL_TABLE};
+use crate::imports::{Imports, missing};
+use crate::limits::Limits;
 use crate::service::{self, ServiceHost};
 
 /// How long a module's loops may make compiling it last, in milliseconds and roughly. A large program's largest function, a
@@ -29,23 +33,42 @@ pub struct ExternInfo {
     pub signature: String,
 }
 
-/// How the module's imports were satisfied, once and for all instances.
-pub(crate) enum Linked {
-    /// A script: only what every script is given.
-    Script(InstancePre<Host>),
-    /// A program that wants WASI, to be run as a service.
-    Wasi(InstancePre<ServiceHost>),
-    /// Something is missing that neither way gives.
-    Missing(Error),
+/// Sets of imports that a module remembers how to link with; more are linked anew each time.
+const LINKS: usize = 8;
+
+/// An exported function.
+pub(crate) struct FunctionExport {
+    /// Its place among the exported functions.
+    pub(crate) number: u32,
+    pub(crate) parameters: Box<[ValType]>,
+    pub(crate) results: Box<[ValType]>,
+}
+
+/// A module linked with certain imports.
+struct Link {
+    flavour: Flavour,
+    imports: Imports,
+    pre: Arc<InstancePre<Host>>,
 }
 
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
-    pub(crate) linked: Linked,
+    pub(crate) code: Code,
+    /// How a program that wants WASI is linked; none for a script.
+    pub(crate) wasi: Option<Result<InstancePre<ServiceHost>, Error>>,
+    pub(crate) functions: HashMap<Box<str>, FunctionExport>,
+    links: Mutex<Vec<Link>>,
     pub(crate) bulk: Bulk,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
     size: usize,
+}
+
+/// How a module is compiled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// Code that gives the same results everywhere: it counts fuel instead of time, and canonicalises NaNs. About a third slower.
+    pub deterministic: bool,
 }
 
 /// A compiled module; clones are handles on the same one.
@@ -57,11 +80,16 @@ impl Module {
     ///
     /// # Errors
     /// [`Error::Compile`] for what is no valid module, [`LimitKind::ModuleSize`] for a larger one than the engine takes.
-    pub fn compile_later(engine: &Engine, source: Vec<u8>, done: Callback<Result<Self, Error>>) {
+    pub fn compile_later(
+        engine: &Engine,
+        source: Vec<u8>,
+        options: CompileOptions,
+        done: Callback<Result<Self, Error>>,
+    ) {
         let theirs = engine.clone();
         engine.compile_later(Box::new(move |room| {
             done(match room {
-                Ok(()) => Self::compile(&theirs, &source),
+                Ok(()) => Self::compile(&theirs, &source, options),
                 Err(full) => Err(full),
             });
         }));
@@ -71,7 +99,7 @@ impl Module {
     ///
     /// # Errors
     /// As for [`Self::compile_later`].
-    pub fn compile(engine: &Engine, source: &[u8]) -> Result<Self, Error> {
+    pub fn compile(engine: &Engine, source: &[u8], options: CompileOptions) -> Result<Self, Error> {
         let limit = engine.options().module_size;
         if source.len() as u64 > limit {
             return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
@@ -86,17 +114,73 @@ impl Module {
             let asked = Some(complexity);
             return Err(Error::Limit { kind: LimitKind::Complexity, limit: MAX_COMPLEXITY_MS, asked });
         }
-        let module = wasmtime::Module::from_binary(engine.wasmtime(), &wasm)
-            .map_err(|error| Error::Compile { message: compile_message(&error) })?;
-        let linked = link(engine, &module);
+        let flavour = match options.deterministic {
+            true => Flavour::Deterministic,
+            false if bulk.wants_wasi || bulk.initial_memory > POOL_MEMORY => Flavour::Roomy,
+            false => Flavour::Pooled,
+        };
+        let code = Code::compile(engine, &wasm, flavour)?;
+        let module = code.own();
+        let wasi = bulk.wants_wasi.then(|| {
+            service::linker(module.engine())
+                .and_then(|linker| linker.instantiate_pre(module))
+                .map_err(|error| missing(module, &error))
+        });
         Ok(Self(Arc::new(Parts {
             engine: engine.clone(),
-            linked,
+            wasi,
+            functions: functions(module),
+            links: Mutex::default(),
             bulk,
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
             exports: module.exports().map(|export| describe("", export.name(), &export.ty())).collect(),
             size: wasm.len(),
+            code,
         })))
+    }
+
+    /// The module linked with `imports`, to be instantiated as `flavour`.
+    pub(crate) fn link(&self, flavour: Flavour, imports: &Imports) -> Result<Arc<InstancePre<Host>>, Error> {
+        if self.0.wasi.is_some() {
+            let message = "it is a WASI program, which is run as a service, not as a script";
+            return Err(Error::contract(message));
+        }
+        let links = || self.0.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let like = |link: &&Link| link.flavour == flavour && link.imports.links_like(imports);
+        if let Some(link) = links().iter().find(like) {
+            return Ok(Arc::clone(&link.pre));
+        }
+        let pre = Arc::new(imports.link(self.0.code.module(&self.0.engine, flavour)?)?);
+        let mut links = links();
+        if links.len() == LINKS {
+            links.remove(0);
+        }
+        links.push(Link { flavour, imports: imports.shape(), pre: Arc::clone(&pre) });
+        Ok(pre)
+    }
+
+    /// Where instances with these limits live.
+    pub(crate) fn flavour(&self, limits: &Limits) -> Flavour {
+        match self.0.code.flavour() {
+            Flavour::Pooled if limits.memory > POOL_MEMORY || limits.table > POOL_TABLE => Flavour::Roomy,
+            other => other,
+        }
+    }
+
+    /// Whether an instance may be begun on its caller's thread. A module's initial memory is mostly mapped, not copied;
+    /// what its start function does with it counts as in a call.
+    pub(crate) fn may_start_inline(&self, limits: &Limits) -> bool {
+        self.0.bulk.starts_inline(limits) && self.flavour(limits) == self.0.code.flavour()
+    }
+
+    /// The exported function `name`.
+    pub(crate) fn function(&self, name: &str) -> Result<&FunctionExport, Error> {
+        self.0.functions.get(name).ok_or_else(|| Error::MissingExport { kind: "function", name: name.into() })
+    }
+
+    /// Whether it was compiled to give the same results everywhere.
+    pub fn is_deterministic(&self) -> bool {
+        self.0.code.flavour().is_deterministic()
     }
 
     /// What the module wants.
@@ -120,44 +204,19 @@ impl Module {
     }
 }
 
-/// The whole chain of wasmtime's error on one line; without the chain it only says that compiling failed.
-fn compile_message(error: &wasmtime::Error) -> String {
-    error.chain().map(|cause| cause.to_string().replace('\n', " ")).collect::<Vec<_>>().join(": ")
+/// The exported functions by name. Those of one name there can't be two of.
+fn functions(module: &wasmtime::Module) -> HashMap<Box<str>, FunctionExport> {
+    let functions = module.exports().filter_map(|export| export.ty().func().map(|ty| (export.name(), ty.clone())));
+    functions
+        .zip(0..)
+        .map(|((name, ty), number)| {
+            let (parameters, results) = (ty.params().collect(), ty.results().collect());
+            (name.into(), FunctionExport { number, parameters, results })
+        })
+        .collect()
 }
 
-fn link(engine: &Engine, module: &wasmtime::Module) -> Linked {
-    let wants_wasi = module.imports().any(|import| import.module() == service::WASI_MODULE);
-    let linked = if wants_wasi {
-        service::linker(engine.wasmtime()).and_then(|linker| linker.instantiate_pre(module)).map(Linked::Wasi)
-    } else {
-        grants::linker(engine.wasmtime()).and_then(|linker| linker.instantiate_pre(module)).map(Linked::Script)
-    };
-    linked.unwrap_or_else(|error| Linked::Missing(missing(module, wants_wasi, &error)))
-}
-
-/// Names the import that could not be satisfied.
-fn missing(module: &wasmtime::Module, wants_wasi: bool, error: &wasmtime::Error) -> Error {
-    match error.downcast_ref::<wasmtime::UnknownImportError>() {
-        Some(unknown) => Error::MissingImport {
-            module: unknown.module().into(),
-            name: unknown.name().into(),
-            wanted: module
-                .imports()
-                .find(|import| import.module() == unknown.module() && import.name() == unknown.name())
-                .map_or_else(String::new, |import| {
-                    let info = describe("", "", &import.ty());
-                    format!("{} {}", info.kind, info.signature)
-                }),
-        },
-        // The name is known and the type is another: wasmtime's message names both.
-        None => {
-            let given = if wants_wasi { service::WASI_MODULE } else { "env" };
-            Error::MissingImport { module: given.into(), name: "*".into(), wanted: compile_message(error) }
-        }
-    }
-}
-
-fn describe(module: &str, name: &str, ty: &ExternType) -> ExternInfo {
+pub(crate) fn describe(module: &str, name: &str, ty: &ExternType) -> ExternInfo {
     let (kind, signature) = match ty {
         ExternType::Func(ty) => ("func", signature(ty)),
         ExternType::Memory(ty) => ("memory", pages(ty.minimum(), ty.maximum())),

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Answers, Rows, ScriptInfo};
+use crate::core::{Core, instantiate, reap};
 use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::{Callback, Started};
-use crate::instance::{CallOptions, Core, instantiate, reap};
+use crate::imports::Imports;
+use crate::instance::CallOptions;
 use crate::limits::Limits;
-use crate::module::{Linked, Module};
+use crate::module::Module;
+use crate::script_batch::Ran;
 
 /// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
 const KEEP_IDLE: usize = 16;
@@ -53,9 +56,18 @@ impl Drop for Live {
     }
 }
 
+/// What a script may use.
+#[derive(Clone, Default)]
+pub struct ScriptOptions {
+    /// What each of its instances is held to.
+    pub limits: Limits,
+    /// What each of them is given.
+    pub imports: Imports,
+}
+
 struct Parts {
     module: Module,
-    limits: Limits,
+    options: ScriptOptions,
     idle: Mutex<Vec<Member>>,
     live: Arc<AtomicUsize>,
 }
@@ -65,20 +77,20 @@ struct Parts {
 pub struct Script(Arc<Parts>);
 
 impl Script {
-    /// A script of `module`, each of whose instances is held to `limits`.
+    /// A script of `module`.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what is not granted; [`Error::Contract`] for a WASI program.
-    pub fn new(module: &Module, limits: Limits) -> Result<Self, Error> {
-        match &module.0.linked {
-            Linked::Script(_) => {}
-            Linked::Missing(error) => return Err(error.clone()),
-            Linked::Wasi(_) => {
-                return Err(Error::contract("it is a WASI program, which is run as a service, not as a script"));
-            }
-        }
+    /// [`Error::MissingImport`] names what is not given, [`Error::WrongType`] what is given with another type; [`Error::Contract`] for a
+    /// WASI program.
+    pub fn new(module: &Module, options: ScriptOptions) -> Result<Self, Error> {
+        module.link(module.flavour(&options.limits), &options.imports)?;
         let idle = Mutex::new(Vec::new());
-        Ok(Self(Arc::new(Parts { module: module.clone(), limits, idle, live: Arc::default() })))
+        Ok(Self(Arc::new(Parts { module: module.clone(), options, idle, live: Arc::default() })))
+    }
+
+    /// What its instances are given.
+    pub fn imports(&self) -> &Imports {
+        &self.0.options.imports
     }
 
     /// Looks at what the module offers of the contract, and asks it for its columns.
@@ -106,21 +118,25 @@ impl Script {
         later: impl FnOnce() -> Callback<Result<Answers, Error>>,
     ) -> Started<Result<Answers, Error>> {
         self.start(options, later, move |mut user| async move {
-            let result = user.notify(what, &rows).await;
+            let result = user.notify(what, &Arc::new(rows)).await;
             user.end(result)
         })
     }
 
-    /// Calls `process` with `input`; the result is the buffer that it returned.
+    /// Calls `process` with `input`; the result is the buffers that it emitted, if it may, and the one that it returned last.
     pub fn process(
         &self,
         input: Vec<u8>,
         options: CallOptions,
-        later: impl FnOnce() -> Callback<Result<Vec<u8>, Error>>,
-    ) -> Started<Result<Vec<u8>, Error>> {
+        later: impl FnOnce() -> Callback<Result<Vec<Vec<u8>>, Error>>,
+    ) -> Started<Result<Vec<Vec<u8>>, Error>> {
         self.start(options, later, move |mut user| async move {
             let result = match user.core().await {
-                Ok(core) => core.process(&input).await,
+                Ok(core) => core.process(&input).await.map(|returned| {
+                    let mut buffers = core.take_emitted();
+                    buffers.push(returned);
+                    buffers
+                }),
                 Err(error) => Err(error),
             };
             user.end(result)
@@ -138,16 +154,13 @@ impl Script {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let member = self.0.idle().pop();
-        let (bulk, limits) = (self.0.module.0.bulk, &self.0.limits);
         let inline = match &member {
-            Some(member) => bulk.inline_memory(limits).is_some_and(|most| member.core.held_memory() <= most),
-            None => bulk.starts_inline(limits),
+            Some(member) => member.core.may_run_inline(),
+            None => self.0.module.may_start_inline(&self.0.options.limits),
         };
-        let mut user = User { script: Arc::clone(&self.0), member, inline };
-        if let Some(member) = &mut user.member {
-            member.core.begin(inline);
-        }
-        self.0.module.engine().executor().start_task(job(user), Some(options.timeout), inline, later)
+        let timeout = options.timeout;
+        let user = User { script: Arc::clone(&self.0), member, begun: false, inline, options };
+        self.0.module.engine().executor().start_task(job(user), timeout, inline, later)
     }
 }
 
@@ -167,7 +180,10 @@ impl Drop for Parts {
 struct User {
     script: Arc<Parts>,
     member: Option<Member>,
+    /// Whether the instance knows of this call.
+    begun: bool,
     inline: bool,
+    options: CallOptions,
 }
 
 impl User {
@@ -175,22 +191,50 @@ impl User {
     async fn core(&mut self) -> Result<&mut Core, Error> {
         if self.member.is_none() {
             let live = Live::take(&self.script.live)?;
-            let mut core = instantiate(self.script.module.clone(), self.script.limits, self.inline).await?;
-            core.begin(self.inline);
+            let ScriptOptions { limits, imports } = self.script.options.clone();
+            let core = instantiate(self.script.module.clone(), imports, limits, &self.options, self.inline).await?;
             self.member = Some(Member { core: Box::new(core), live });
+            self.begun = false;
         }
-        self.member.as_mut().map(|member| &mut *member.core).ok_or(Error::Closed)
+        let Some(member) = &mut self.member else { return Err(Error::Closed) };
+        if !self.begun {
+            self.begun = true;
+            // What began inline may have left for the pool when the instance was made; then it stays there.
+            member.core.begin(self.inline && crate::inline::active(), &self.options)?;
+            member.core.restart_random(0);
+        }
+        Ok(&mut member.core)
     }
 
-    async fn notify(&mut self, what: i32, rows: &Rows) -> Result<Answers, Error> {
-        let limit = self.script.limits.result;
+    async fn notify(&mut self, what: i32, rows: &Arc<Rows>) -> Result<Answers, Error> {
+        let limit = self.script.options.limits.result;
+        let longest = rows.spans.iter().map(|(_, length)| *length).max().unwrap_or(0);
         let mut failed = 0;
         let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
-        for &(start, length) in &rows.spans {
+        while let Some(&(start, length)) = rows.spans.get(answers.rows.len()) {
+            let at = answers.rows.len();
             let Some(row) = rows.bytes.get(start..start.saturating_add(length)) else {
                 return Err(Error::contract("a row lies outside of its batch"));
             };
-            let answer = self.core().await?.notify(what, row, &mut answers.bytes).await;
+            let core = self.core().await?;
+            if core.wants_driver(rows.spans.len() - at, longest)
+                && let Some(ran) = core.notify_rows(what, rows, at, &mut answers).await?
+            {
+                match ran {
+                    Ran::All => break,
+                    Ran::TooMuch(error) => return Err(error),
+                    Ran::Failed(error) => {
+                        core.end(false);
+                        failed += 1;
+                        answers.rows.push(Err(if failed > ERRORS_AT_LENGTH { error.brief() } else { error }));
+                        self.discard();
+                        continue;
+                    }
+                }
+            }
+            core.restart_random(at as u64);
+            let answer = core.notify(what, row, &mut answers.bytes).await;
+            core.end(answer.is_ok());
             if answer.is_err() {
                 self.discard();
                 failed += 1;
@@ -212,6 +256,9 @@ impl User {
 
     /// Gives the instance back after a success, unless there are enough; throws it away after a failure.
     fn end<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Some(member) = &mut self.member {
+            member.core.end(result.is_ok());
+        }
         if result.is_ok() {
             let mut idle = self.script.idle();
             if idle.len() < KEEP_IDLE {

@@ -16,7 +16,7 @@ use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 use crate::error::Error;
 use crate::executor::{Canceller, Started};
 use crate::limits::{Limiter, Limits};
-use crate::module::{Linked, Module};
+use crate::module::Module;
 use crate::pipe::{Events, Input, Output};
 use crate::trap::translate;
 
@@ -99,10 +99,10 @@ impl Service {
         options: ServiceOptions,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        match &module.0.linked {
-            Linked::Wasi(_) => {}
-            Linked::Missing(error) => return Err(error.clone()),
-            Linked::Script(_) => return Err(Error::contract("it imports nothing of WASI, so it is no WASI program")),
+        match &module.0.wasi {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(Error::contract("it imports nothing of WASI, so it is no WASI program")),
         }
         if !module.exports().iter().any(|export| export.kind == "func" && export.name == START) {
             return Err(Error::MissingExport { kind: "function", name: START.into() });
@@ -161,8 +161,8 @@ impl Drop for Service {
 }
 
 async fn run(module: Module, host: ServiceHost) -> Result<i32, Error> {
-    let Linked::Wasi(pre) = &module.0.linked else { return Err(Error::Closed) };
-    let mut store = Store::new(module.engine().wasmtime(), host);
+    let Some(Ok(pre)) = &module.0.wasi else { return Err(Error::Closed) };
+    let mut store = Store::new(pre.module().engine(), host);
     store.limiter_async(|host| &mut host.limiter);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
@@ -175,7 +175,7 @@ async fn run(module: Module, host: ServiceHost) -> Result<i32, Error> {
         Ok(()) => Ok(0),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => Ok(exit.0),
-            None => Err(translate(error, store.data_mut().limiter.hit.take(), None)),
+            None => Err(translate(error, store.data_mut().limiter.hit.take(), None, 0)),
         },
     }
 }

@@ -3,8 +3,7 @@
 //! Guests look at the epoch, so this thread must be one that no guest can starve. It sleeps when nothing runs. Waking a
 //! sleeping thread costs a system call, so it keeps ticking for a while after the last guest before it sleeps again.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -17,25 +16,20 @@ pub(crate) const TICK: Duration = Duration::from_micros(500);
 /// Ticks without any guest before the thread sleeps.
 const IDLE_TICKS: u32 = 400;
 
-struct Timer {
-    at: Instant,
-    waker: Waker,
+/// Timers by when they are due; the number tells those of the same instant apart.
+type Timers = BTreeMap<(Instant, u64), Waker>;
+
+/// A waker that waits for its time. Dropping it takes it away: the calls of one second must not hold memory for the next five.
+pub(crate) struct Timer {
+    key: (Instant, u64),
+    shared: Arc<Shared>,
 }
 
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-impl Eq for Timer {}
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Timer {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let waker = self.shared.timers().remove(&self.key);
+        // A waker's end may free its task: not under the lock.
+        drop(waker);
     }
 }
 
@@ -45,12 +39,19 @@ struct Shared {
     activity: AtomicU64,
     asleep: AtomicBool,
     stop: AtomicBool,
-    timers: Mutex<BinaryHeap<Reverse<Timer>>>,
+    timers: Mutex<Timers>,
+    numbers: AtomicU64,
+    /// The wasmtime engines whose epoch this clock raises.
+    engines: Mutex<Vec<wasmtime::Engine>>,
 }
 
 impl Shared {
-    fn timers(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Timer>>> {
+    fn timers(&self) -> MutexGuard<'_, Timers> {
         self.timers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engines(&self) -> MutexGuard<'_, Vec<wasmtime::Engine>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,11 +62,16 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    pub(crate) fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+    pub(crate) fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let handle = thread::Builder::new().name("wasgo-ticker".into()).spawn(move || run(&engine, &theirs))?;
+        let handle = thread::Builder::new().name("wasgo-ticker".into()).spawn(move || run(&theirs))?;
         Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// Raises the epoch of `engine` too from now on.
+    pub(crate) fn add(&self, engine: wasmtime::Engine) {
+        self.shared.engines().push(engine);
     }
 
     /// A guest is about to run a slice: makes sure that the epoch moves.
@@ -74,11 +80,12 @@ impl Ticker {
         self.wake();
     }
 
-    /// Wakes `waker` at `at` or a little later.
-    pub(crate) fn wake_at(&self, at: Instant, waker: Waker) {
-        self.shared.timers().push(Reverse(Timer { at, waker }));
-        self.shared.activity.fetch_add(1, Ordering::SeqCst);
-        self.wake();
+    /// Wakes `waker` at `at` or a little later, unless the timer is dropped before.
+    pub(crate) fn wake_at(&self, at: Instant, waker: Waker) -> Timer {
+        let key = (at, self.shared.numbers.fetch_add(1, Ordering::Relaxed));
+        self.shared.timers().insert(key, waker);
+        self.note_activity();
+        Timer { key, shared: Arc::clone(&self.shared) }
     }
 
     fn wake(&self) {
@@ -96,12 +103,12 @@ impl Drop for Ticker {
     }
 }
 
-fn run(engine: &wasmtime::Engine, shared: &Shared) {
+fn run(shared: &Shared) {
     let mut seen = 0;
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         thread::sleep(TICK);
-        engine.increment_epoch();
+        shared.engines().iter().for_each(wasmtime::Engine::increment_epoch);
         let next = fire_timers(shared);
         let activity = shared.activity.load(Ordering::SeqCst);
         idle = if activity == seen { idle + 1 } else { 0 };
@@ -125,14 +132,12 @@ fn run(engine: &wasmtime::Engine, shared: &Shared) {
 /// Wakes what is due; returns when the next timer is.
 fn fire_timers(shared: &Shared) -> Option<Instant> {
     let now = Instant::now();
-    let mut due = Vec::new();
-    let next = {
+    let (due, next) = {
         let mut timers = shared.timers();
-        while timers.peek().is_some_and(|Reverse(timer)| timer.at <= now) {
-            due.extend(timers.pop());
-        }
-        timers.peek().map(|Reverse(timer)| timer.at)
+        let later = timers.split_off(&(now, u64::MAX));
+        let next = later.first_key_value().map(|((at, _), _)| *at);
+        (std::mem::replace(&mut *timers, later), next)
     };
-    due.into_iter().for_each(|Reverse(timer)| timer.waker.wake());
+    due.into_values().for_each(Waker::wake);
     next
 }

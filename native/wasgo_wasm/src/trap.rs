@@ -2,8 +2,8 @@
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::engine::WASM_STACK;
 use crate::error::{Error, LimitKind, trap_name};
+use crate::flavour::WASM_STACK;
 
 /// Functions of a trap's backtrace that are kept.
 const BACKTRACE: usize = 16;
@@ -14,10 +14,11 @@ const NAME: usize = 128;
 /// Characters of the message of a function of the host that are kept.
 const MESSAGE: usize = 200;
 
-/// Makes an [`Error`] of what wasmtime says ended a guest. A limit that was hit before explains the trap that came of it.
-pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Option<String>) -> Error {
-    if let Some(hit) = hit {
-        return hit;
+/// Makes an [`Error`] of what wasmtime says ended a guest. What happened before, a limit hit or an import's failure, explains the trap
+/// that came of it; `fuel` is what the call was given.
+pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Option<String>, fuel: u64) -> Error {
+    if let Some(before) = before {
+        return before;
     }
     let backtrace = backtrace(&error);
     if let Some(message) = abort {
@@ -25,6 +26,7 @@ pub(crate) fn translate(error: wasmtime::Error, hit: Option<Error>, abort: Optio
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Error::Limit { kind: LimitKind::Stack, limit: WASM_STACK as u64, asked: None },
+        Some(Trap::OutOfFuel) => Error::Limit { kind: LimitKind::Fuel, limit: fuel, asked: None },
         Some(trap) => {
             let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
             Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }

@@ -6,7 +6,10 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use common::{call, call_with, engine, instance, module, try_instance, wait};
-use wasgo_wasm::{CallOptions, Error, Instance, InstanceStatus, LimitKind, Limits, ManyResults, Module, Started, Val};
+use common::{read, size, write};
+use wasgo_wasm::{
+    CallOptions, CompileOptions, Error, Instance, InstanceStatus, LimitKind, Limits, ManyResults, Module, Started, Val,
+};
 
 const ADD: &str =
     r#"(module (func (export "add") (param i64 i64) (result i64) (i64.add (local.get 0) (local.get 1))))"#;
@@ -16,7 +19,7 @@ const COUNT: &str = r#"(module (func (export "count") (param i64) (result i64) (
     local.get 1))"#;
 
 fn within(milliseconds: u64) -> CallOptions {
-    CallOptions { timeout: Duration::from_millis(milliseconds) }
+    CallOptions { timeout: Some(Duration::from_millis(milliseconds)), ..CallOptions::default() }
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn a_second_caller_finds_a_busy_instance() {
     );
     assert!(matches!(started, Started::Running(_)));
     assert!(matches!(call(&instance, "one", &[]), Err(Error::Busy)));
-    assert!(matches!(instance.memory_size(), Err(Error::Busy)));
+    assert!(matches!(size(&instance), Err(Error::Busy)));
     assert!(receive.recv().unwrap().is_err());
 }
 
@@ -145,7 +148,7 @@ fn memory_is_held_to_its_limit() {
         matches!(error, Error::Limit { kind: LimitKind::Memory, limit: 0x40000, asked: Some(0x50000) }),
         "{error:?}"
     );
-    assert_eq!(instance.memory_size().unwrap(), 4 << 16);
+    assert_eq!(size(&instance).unwrap(), 4 << 16);
 
     let large = module(r#"(module (memory 100))"#);
     let error = try_instance(&large, limits, CallOptions::default()).err().unwrap();
@@ -186,20 +189,54 @@ fn a_memory_that_is_not_exported_counts_too() {
 }
 
 fn many(instance: &Instance, name: &str, rows: &[i32], options: CallOptions) -> Result<ManyResults, Error> {
-    let convert = |_: &[_]| Ok((rows.iter().map(|row| Val::I32(*row)).collect(), rows.len()));
+    let convert = |_: &[_]| Ok((rows.iter().flat_map(|row| row.to_le_bytes()).collect(), rows.len()));
     wait(|later| instance.call_many(name, convert, options, later)).0
+}
+
+/// Checks one batch with a trap in it, in a size that takes one way or the other through the host.
+fn divide_many(rows: usize) {
+    let divide = r#"(module (func (export "divide") (param i32) (result i32 i64)
+        (i32.div_s (i32.const 60) (local.get 0)) (i64.extend_i32_s (local.get 0))))"#;
+    let divisors: Vec<i32> = (0..rows as i32).map(|row| row % 7 - 3).collect();
+    let many = many(&instance(divide), "divide", &divisors, within(5_000)).unwrap();
+    assert_eq!(many.rows, rows);
+    let mut packed = Vec::new();
+    for divisor in &divisors {
+        let (quotient, wide) = if *divisor == 0 { (0, 0) } else { (60 / divisor, i64::from(*divisor)) };
+        packed.extend(quotient.to_le_bytes());
+        packed.extend(wide.to_le_bytes());
+    }
+    assert!(many.packed == packed, "results of {rows} rows");
+    let zeros: Vec<usize> = (0..rows).filter(|row| divisors[*row] == 0).collect();
+    assert_eq!(many.errors.iter().map(|(row, _)| *row).collect::<Vec<_>>(), zeros);
+    let division = |error: &Error| matches!(error, Error::Trap { reason: "integer_division_by_zero", .. });
+    assert!(many.errors.iter().all(|(_, error)| division(error)), "{:?}", many.errors.first());
 }
 
 #[test]
 fn many_rows_are_called_in_one_crossing_and_a_trap_is_its_rows_own() {
-    let divide = r#"(module (func (export "divide") (param i32) (result i32 i64)
-        (i32.div_s (i32.const 60) (local.get 0)) (i64.extend_i32_s (local.get 0))))"#;
-    let ManyResults { values, width, rows } = many(&instance(divide), "divide", &[3, 0, 5], within(5_000)).unwrap();
-    assert_eq!(width, 2);
-    assert!(matches!(rows[..], [Ok(()), Err(Error::Trap { reason: "integer_division_by_zero", .. }), Ok(())]));
-    let values: Vec<i64> =
-        values.iter().map(|value| value.i64().unwrap_or_else(|| value.unwrap_i32().into())).collect();
-    assert_eq!(values, [20, 3, 12, 5]);
+    // One by one; by a driver that has to be compiled; by one that is there; in several windows of the driver's memory.
+    [0, 5, 4_000, 20, 60_000].into_iter().for_each(divide_many);
+}
+
+#[test]
+fn values_of_all_types_come_through_a_batch_unchanged() {
+    let same = r#"(module (func (export "same") (param f32 v128 i32 f64 i64) (result i64 f64 i32 v128 f32)
+        (local.get 4) (local.get 3) (local.get 2) (local.get 1) (local.get 0)))"#;
+    let instance = instance(same);
+    for rows in [3usize, 500] {
+        let row =
+            |number: usize| [[number as u8; 4].to_vec(), (0..36).map(|byte| byte ^ number as u8).collect()].concat();
+        let packed: Vec<u8> = (0..rows).flat_map(row).collect();
+        let convert = |_: &[_]| Ok((packed.clone(), rows));
+        let many = wait(|later| instance.call_many("same", convert, within(5_000), later)).0.unwrap();
+        for (number, back) in many.packed.chunks(40).enumerate() {
+            let row = row(number);
+            let (f32, v128, i32, f64, i64) = (&row[..4], &row[4..20], &row[20..24], &row[24..32], &row[32..]);
+            assert_eq!(back, [i64, f64, i32, v128, f32].concat());
+        }
+        assert!(many.errors.is_empty());
+    }
 }
 
 #[test]
@@ -207,8 +244,8 @@ fn what_a_guest_was_refused_in_one_row_does_not_explain_anothers_trap() {
     // Asks for too much memory and lives with the answer when given 0; traps otherwise.
     let guest = r#"(module (memory 1) (func (export "try") (param i32)
         (if (local.get 0) (then unreachable) (else (drop (memory.grow (i32.const 60000)))))))"#;
-    let ManyResults { rows, .. } = many(&instance(guest), "try", &[0, 1, 0], within(5_000)).unwrap();
-    assert!(matches!(rows[..], [Ok(()), Err(Error::Trap { reason: "unreachable", .. }), Ok(())]), "{rows:?}");
+    let ManyResults { errors, .. } = many(&instance(guest), "try", &[0, 1, 0], within(5_000)).unwrap();
+    assert!(matches!(errors[..], [(1, Error::Trap { reason: "unreachable", .. })]), "{errors:?}");
 }
 
 #[test]
@@ -222,7 +259,7 @@ fn a_time_limit_ends_all_rows() {
 #[test]
 fn rows_that_do_not_fill_the_parameters_are_refused() {
     let add = instance(ADD);
-    let convert = |_: &[_]| Ok((vec![Val::I64(1); 3], 2));
+    let convert = |_: &[_]| Ok((vec![0; 24], 2));
     let (result, _) = wait(|later| add.call_many("add", convert, within(1), later));
     assert!(matches!(result, Err(Error::Arguments { .. })));
     assert_eq!(call(&add, "add", &[1, 1]).unwrap(), [2]);
@@ -231,10 +268,10 @@ fn rows_that_do_not_fill_the_parameters_are_refused() {
 #[test]
 fn memory_is_read_and_written_within_its_bounds() {
     let instance = instance(r#"(module (memory (export "memory") 1))"#);
-    instance.write_memory(65_530, b"abcdef").unwrap();
-    assert_eq!(instance.read_memory(65_530, 6).unwrap(), b"abcdef");
-    assert!(matches!(instance.write_memory(65_531, b"abcdef"), Err(Error::OutOfBounds { size: 65_536, .. })));
-    assert!(matches!(instance.read_memory(u64::MAX, 2), Err(Error::OutOfBounds { .. })));
+    write(&instance, 65_530, b"abcdef").unwrap();
+    assert_eq!(read(&instance, 65_530, 6).unwrap(), b"abcdef");
+    assert!(matches!(write(&instance, 65_531, b"abcdef"), Err(Error::OutOfBounds { size: 65_536, .. })));
+    assert!(matches!(read(&instance, u64::MAX, 2), Err(Error::OutOfBounds { .. })));
 }
 
 #[test]
@@ -250,10 +287,10 @@ fn a_missing_import_is_named() {
 #[test]
 fn what_is_no_module_is_refused_with_a_reason() {
     for bad in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0\xff\xff", b"GIF89a", b"(module (func", b"\0asm\x02\0\0\0"] {
-        let error = Module::compile(engine(), bad).err().unwrap();
+        let error = Module::compile(engine(), bad, CompileOptions::default()).err().unwrap();
         assert!(matches!(error, Error::Compile { .. }), "{bad:?}: {error:?}");
     }
-    let error = Module::compile(engine(), b"(module (func (result i32)))").err().unwrap();
+    let error = Module::compile(engine(), b"(module (func (result i32)))", CompileOptions::default()).err().unwrap();
     assert!(error.to_string().contains("type mismatch"), "{error}");
 }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 use common::{call, instance, module};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use wasgo_wasm::{CallOptions, Callback, Canceller, Error, Instance, Limits, Module, Script, Started, Val};
+use wasgo_wasm::{
+    CallOptions, Callback, Canceller, Error, Imports, Instance, Limits, Module, Script, ScriptOptions, Started, Val,
+};
 
 const THREADS: u64 = 8;
 const STEPS: usize = 600;
@@ -85,9 +87,13 @@ fn torment(seed: u64, module: &Module, script: &Script, shared: &Instance, callb
     let mut own: VecDeque<Instance> = VecDeque::new();
     let mut pending: VecDeque<Pending> = VecDeque::new();
     for _ in 0..STEPS {
-        let options = CallOptions { timeout: Duration::from_millis([1, 5, 60_000][pick(3)]) };
+        let timeout = Some(Duration::from_millis([1, 5, 60_000][pick(3)]));
+        let options = CallOptions { timeout, ..CallOptions::default() };
+        let waiters = pick(3);
         let begun = match pick(10) {
-            0 | 1 => match begin(callbacks, |later| Instance::start(module, Limits::default(), options, later)) {
+            0 | 1 => match begin(callbacks, |later| {
+                Instance::start(module, Imports::default(), Limits::default(), waiters, options.clone(), later)
+            }) {
                 Ok(instance) => {
                     own.extend(instance.ok());
                     None
@@ -142,7 +148,7 @@ fn torment(seed: u64, module: &Module, script: &Script, shared: &Instance, callb
 #[test]
 fn whatever_is_started_cancelled_and_dropped_at_random_ends() {
     let guest = module(GUEST);
-    let script = Script::new(&guest, Limits::default()).unwrap();
+    let script = Script::new(&guest, ScriptOptions::default()).unwrap();
     let callbacks = Arc::new(AtomicUsize::new(0));
     let shared = instance(GUEST);
     thread::scope(|scope| {

@@ -101,7 +101,10 @@ defmodule Wasgo.Script.RegistryTest do
     {:ok, 1} = Registry.put(store, "s", echo())
     {:ok, script} = Registry.load(store, "s", limits: [input: 1])
     assert {:error, %Wasgo.LimitError{reason: :input_size}} = Script.process(script, "xx")
-    assert_raise ArgumentError, ~r/no option :fuel/, fn -> Registry.load(store, "s", fuel: 1) end
+
+    assert_raise ArgumentError, ~r/no option :speed/, fn ->
+      Registry.load(store, "s", speed: 1)
+    end
 
     assert_raise ArgumentError, ~r/option :author/, fn ->
       Registry.put(store, "s", echo(), author: :me)

@@ -1,12 +1,13 @@
 //! Instances: start, call, memory.
 
-use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
-use wasgo_wasm::{Error, Instance, InstanceStatus, ManyResults, Val, ValType};
+use rustler::{Binary, Encoder, Env, NewBinary, Resource, ResourceArc, Term};
+use wasgo_wasm::{Act, Error, Instance, InstanceStatus, ManyResults, ValType, pack, packed_row_size, unpack};
 
+use super::imports::ImportsResource;
 use super::module::ModuleResource;
-use super::{LimitsTuple, limits, within};
+use super::{Bounds, LimitsTuple, act, host, limits, options, values};
 use crate::slice::Slice;
-use crate::{atoms, bytes, fault, float, later};
+use crate::{atoms, bytes, fault, later};
 
 /// An instance's resource. The instance is freed on a thread of the engine when the last reference goes.
 pub struct InstanceResource(pub Instance);
@@ -18,15 +19,20 @@ impl Resource for InstanceResource {}
 fn wasm_instantiate<'a>(
     env: Env<'a>,
     module: ResourceArc<ModuleResource>,
+    imports: Option<ResourceArc<ImportsResource>>,
     limit: LimitsTuple,
-    timeout_ms: u64,
+    waiters: usize,
+    bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    later::start(
-        env,
-        |env, instance| ResourceArc::new(InstanceResource(instance)).encode(env),
-        |later| Instance::start(&module.0, limits(limit), within(timeout_ms), later),
-    )
+    let imports = imports.map(|imports| imports.0.clone()).unwrap_or_default();
+    host::with_handler(env, &imports.clone(), options(bounds), |options| {
+        later::start(env, handle, |later| Instance::start(&module.0, imports, limits(limit), waiters, options, later))
+    })
+}
+
+fn handle(env: Env<'_>, instance: Instance) -> Term<'_> {
+    ResourceArc::new(InstanceResource(instance)).encode(env)
 }
 
 #[rustler::nif]
@@ -35,11 +41,25 @@ fn wasm_call<'a>(
     instance: ResourceArc<InstanceResource>,
     name: &'a str,
     arguments: Vec<Term<'a>>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    let convert = |types: &[ValType]| values(name, types, &arguments);
-    later::start(env, results, |later| instance.0.call(name, convert, within(timeout_ms), later))
+    let instance = &instance.0;
+    if let Some(serving) = inside(env, instance) {
+        return host::call_through(env, &serving, name, &arguments);
+    }
+    let convert = |types: &[ValType]| values::arguments(name, types, &arguments);
+    host::with_handler(env, instance.imports(), options(bounds), |options| {
+        later::start(env, values::results, |later| instance.call(name, convert, options, later))
+    })
+}
+
+/// The function of the host that the calling process runs for this instance's guest.
+fn inside(env: Env<'_>, instance: &Instance) -> Option<wasgo_wasm::Serving> {
+    match instance.imports().functions.is_empty() {
+        true => None,
+        false => instance.inside(host::runner(env)),
+    }
 }
 
 /// Calls an export once for each list of arguments; answers a list of `{:ok, results}` and `{:error, fault}`. For few rows; the caller
@@ -50,10 +70,10 @@ fn wasm_call_many<'a>(
     instance: ResourceArc<InstanceResource>,
     name: &'a str,
     rows: Vec<Vec<Term<'a>>>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    call_many(env, &instance, name, &rows, timeout_ms)
+    call_many(env, &instance.0, name, &rows, bounds)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -62,52 +82,96 @@ fn wasm_call_many_dirty<'a>(
     instance: ResourceArc<InstanceResource>,
     name: &'a str,
     rows: Vec<Vec<Term<'a>>>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
-    call_many(env, &instance, name, &rows, timeout_ms)
+    call_many(env, &instance.0, name, &rows, bounds)
 }
 
-fn call_many<'a>(
-    env: Env<'a>,
-    instance: &InstanceResource,
-    name: &str,
-    rows: &[Vec<Term<'a>>],
-    timeout_ms: u64,
-) -> Term<'a> {
+fn call_many<'a>(env: Env<'a>, instance: &Instance, name: &str, rows: &[Vec<Term<'a>>], bounds: Bounds) -> Term<'a> {
     let convert = |types: &[ValType]| {
-        let mut arguments = Vec::with_capacity(types.len() * rows.len());
+        let mut packed = Vec::with_capacity(packed_row_size(types).unwrap_or(0) * rows.len());
         for (number, row) in rows.iter().enumerate() {
-            let row = values(name, types, row).map_err(|error| match error {
+            let row = values::arguments(name, types, row).map_err(|error| match error {
                 Error::Arguments { message } => Error::Arguments { message: format!("row {number}: {message}") },
                 other => other,
             })?;
-            arguments.extend(row);
+            row.iter().for_each(|value| pack(value, &mut packed));
         }
-        Ok((arguments, rows.len()))
+        Ok((packed, rows.len()))
     };
-    later::start_heavy(env, weight, many_results, |later| {
-        instance.0.call_many(name, convert, within(timeout_ms), later)
+    host::with_handler(env, instance.imports(), options(bounds), |options| {
+        later::start_heavy(env, weight, many_results, |later| instance.call_many(name, convert, options, later))
     })
 }
 
 fn weight(many: &ManyResults) -> usize {
-    16 * many.values.len() + 64 * many.rows.len()
+    16 * many.types.len() * many.rows + 64 * many.rows
 }
 
-fn many_results<'a>(env: Env<'a>, many: ManyResults) -> Term<'a> {
-    let ManyResults { values, width, rows } = many;
-    let mut values = values.into_iter();
-    let rows: Vec<Term<'a>> = rows
-        .into_iter()
-        .map(|row| match row {
-            Ok(()) => {
-                let row = results(env, values.by_ref().take(width).collect());
-                fault::ok(env, row)
+fn many_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
+    let mut packed = many.packed.as_slice();
+    let mut errors = many.errors.into_iter().peekable();
+    let rows: Vec<Term<'_>> = (0..many.rows)
+        .map(|row| {
+            let values = many.types.iter().filter_map(|ty| unpack(ty, &mut packed)).collect();
+            match errors.next_if(|(number, _)| *number == row) {
+                Some((_, error)) => fault::err(env, fault::wasm(env, &error)),
+                None => fault::ok(env, values::results(env, values)),
             }
-            Err(error) => fault::err(env, fault::wasm(env, &error)),
         })
         .collect();
     rows.encode(env)
+}
+
+/// As `wasm_call_many` with the rows packed in one binary; answers `{results, [{row, fault}]}`. For up to 256 KiB; the caller picks the twin
+/// for more.
+#[rustler::nif]
+fn wasm_call_packed<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    name: &'a str,
+    rows: Binary<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    call_packed(env, &instance.0, name, &rows, bounds)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_call_packed_dirty<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    name: &'a str,
+    rows: Binary<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    call_packed(env, &instance.0, name, &rows, bounds)
+}
+
+fn call_packed<'a>(env: Env<'a>, instance: &Instance, name: &str, rows: &Binary<'a>, bounds: Bounds) -> Term<'a> {
+    let convert = |types: &[ValType]| {
+        let refuse = |message: String| Error::Arguments { message };
+        let size = packed_row_size(types)
+            .ok_or_else(|| refuse(format!("\"{name}\" takes a reference, which can't be given from outside")))?;
+        if size == 0 || rows.len() % size != 0 {
+            let message = format!("{} bytes are no whole number of rows of \"{name}\", {size} bytes each", rows.len());
+            return Err(refuse(message));
+        }
+        Ok((rows.as_slice().to_vec(), rows.len() / size))
+    };
+    host::with_handler(env, instance.imports(), options(bounds), |options| {
+        later::start(env, packed_results, |later| instance.call_many(name, convert, options, later))
+    })
+}
+
+/// Errors that are told one by one; a batch that fails in more rows says only how many.
+const MAX_ERRORS: usize = 256;
+
+fn packed_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
+    let failed = many.errors.len();
+    let errors: Vec<(usize, Term<'_>)> =
+        many.errors.iter().take(MAX_ERRORS).map(|(row, error)| (*row, fault::wasm(env, error))).collect();
+    (bytes::binary(env, many.packed), errors, failed).encode(env)
 }
 
 #[rustler::nif]
@@ -127,122 +191,109 @@ fn wasm_close(instance: ResourceArc<InstanceResource>) -> rustler::Atom {
     atoms::ok()
 }
 
+/// Does something with the memory, a global or a table. What is copied has up to 1 MiB; the caller picks the twin for more.
 #[rustler::nif]
-fn wasm_memory_size<'a>(env: Env<'a>, instance: ResourceArc<InstanceResource>) -> Term<'a> {
-    answer(env, instance.0.memory_size(), |env, size| size.encode(env))
-}
-
-/// For up to 1 MiB; the caller picks the twin for more.
-#[rustler::nif]
-fn wasm_read_memory<'a>(env: Env<'a>, instance: ResourceArc<InstanceResource>, offset: u64, length: u64) -> Term<'a> {
-    answer(env, instance.0.read_memory(offset, length), bytes::binary)
+fn wasm_act<'a>(env: Env<'a>, instance: ResourceArc<InstanceResource>, what: Term<'a>, bounds: Bounds) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    do_act(env, &instance.0, what, bounds)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn wasm_read_memory_dirty<'a>(
+fn wasm_act_dirty<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    what: Term<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    do_act(env, &instance.0, what, bounds)
+}
+
+fn do_act<'a>(env: Env<'a>, instance: &Instance, what: Term<'a>, bounds: Bounds) -> Term<'a> {
+    let what = match act::decode(what) {
+        Ok(what) => what,
+        Err(error) => return fault::err(env, fault::wasm(env, &error)),
+    };
+    if let Some(serving) = inside(env, instance) {
+        return host::act_through(env, &serving, what);
+    }
+    later::start(env, act::encode, |later| instance.act(what, options(bounds), later))
+}
+
+/// Copies out of the memory into a binary of the BEAM's, whose memory is warm; an instance that is not free waits for it as `wasm_act` does.
+#[rustler::nif]
+fn wasm_read<'a>(
     env: Env<'a>,
     instance: ResourceArc<InstanceResource>,
     offset: u64,
     length: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
-    answer(env, instance.0.read_memory(offset, length), bytes::binary)
-}
-
-/// For up to 1 MiB; the caller picks the twin for more.
-#[rustler::nif]
-fn wasm_write_memory<'a>(
-    env: Env<'a>,
-    instance: ResourceArc<InstanceResource>,
-    offset: u64,
-    bytes: Binary<'a>,
-) -> Term<'a> {
-    write(env, &instance, offset, &bytes)
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn wasm_write_memory_dirty<'a>(
-    env: Env<'a>,
-    instance: ResourceArc<InstanceResource>,
-    offset: u64,
-    bytes: Binary<'a>,
-) -> Term<'a> {
-    write(env, &instance, offset, &bytes)
-}
-
-fn write<'a>(env: Env<'a>, instance: &InstanceResource, offset: u64, bytes: &[u8]) -> Term<'a> {
-    match instance.0.write_memory(offset, bytes) {
-        Ok(()) => atoms::ok().to_term(env),
+    let instance = &instance.0;
+    if let Some(serving) = inside(env, instance) {
+        return host::act_through(env, &serving, Act::Read { offset, length });
+    }
+    match instance.look(offset, length, |bytes| copy_out(env, bytes)) {
+        Ok(Some(binary)) => fault::ok(env, binary),
+        Ok(None) => {
+            later::start(env, act::encode, |later| instance.act(Act::Read { offset, length }, options(bounds), later))
+        }
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
 }
 
-fn answer<'a, T>(env: Env<'a>, result: Result<T, Error>, encode: impl FnOnce(Env<'a>, T) -> Term<'a>) -> Term<'a> {
-    match result {
+fn copy_out<'a>(env: Env<'a>, bytes: &[u8]) -> Term<'a> {
+    let mut binary = NewBinary::new(env, bytes.len());
+    binary.as_mut_slice().copy_from_slice(bytes);
+    binary.into()
+}
+
+/// Copies into the memory, as `wasm_read` does out of it.
+#[rustler::nif]
+fn wasm_write<'a>(
+    env: Env<'a>,
+    instance: ResourceArc<InstanceResource>,
+    offset: u64,
+    bytes: Binary<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    let instance = &instance.0;
+    let what = || Act::Write { offset, bytes: bytes.as_slice().to_vec() };
+    if let Some(serving) = inside(env, instance) {
+        return host::act_through(env, &serving, what());
+    }
+    match instance.change(offset, bytes.len() as u64, |place| place.copy_from_slice(&bytes)) {
+        Ok(Some(())) => fault::ok(env, atoms::nil()),
+        Ok(None) => later::start(env, act::encode, |later| instance.act(what(), options(bounds), later)),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+/// Fuel that the last call used; `:busy` while another is under way.
+#[rustler::nif]
+fn wasm_fuel_used<'a>(env: Env<'a>, instance: ResourceArc<InstanceResource>) -> Term<'a> {
+    at_once(env, instance.0.fuel_used(), |env, fuel| fuel.encode(env))
+}
+
+/// Takes the buffers that were emitted; `:busy` while a call is under way.
+#[rustler::nif]
+fn wasm_take_emitted<'a>(env: Env<'a>, instance: ResourceArc<InstanceResource>) -> Term<'a> {
+    at_once(env, instance.0.take_emitted(), binaries)
+}
+
+pub fn binaries(env: Env<'_>, buffers: Vec<Vec<u8>>) -> Term<'_> {
+    buffers.into_iter().map(|buffer| bytes::binary(env, buffer)).collect::<Vec<_>>().encode(env)
+}
+
+fn at_once<'a, T>(
+    env: Env<'a>,
+    result: Result<Option<T>, Error>,
+    encode: impl FnOnce(Env<'a>, T) -> Term<'a>,
+) -> Term<'a> {
+    match result.and_then(|value| value.ok_or(Error::Busy)) {
         Ok(value) => {
             let value = encode(env, value);
             fault::ok(env, value)
         }
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
-}
-
-/// Arguments by their parameters' types.
-fn values(name: &str, types: &[ValType], arguments: &[Term<'_>]) -> Result<Vec<Val>, Error> {
-    if types.len() != arguments.len() {
-        return Err(Error::Arguments {
-            message: format!("\"{name}\" takes {} arguments, and {} were given", types.len(), arguments.len()),
-        });
-    }
-    let each = types.iter().zip(arguments).enumerate();
-    each.map(|(index, (ty, term))| {
-        value(ty, *term).ok_or_else(|| Error::Arguments {
-            message: format!("argument {} of \"{name}\" must be {}", index + 1, wanted(ty)),
-        })
-    })
-    .collect()
-}
-
-fn value(ty: &ValType, term: Term<'_>) -> Option<Val> {
-    Some(match ty {
-        // Guests make no difference between signed and unsigned; either range is taken.
-        ValType::I32 => {
-            Val::I32(term.decode::<i32>().or_else(|_| term.decode::<u32>().map(|value| value as i32)).ok()?)
-        }
-        ValType::I64 => {
-            Val::I64(term.decode::<i64>().or_else(|_| term.decode::<u64>().map(|value| value as i64)).ok()?)
-        }
-        ValType::F32 => Val::F32((float::decode(term)? as f32).to_bits()),
-        ValType::F64 => Val::F64(float::decode(term)?.to_bits()),
-        ValType::V128 => {
-            let binary = term.decode::<Binary<'_>>().ok()?;
-            Val::V128(u128::from_le_bytes(binary.as_slice().try_into().ok()?).into())
-        }
-        ValType::Ref(_) => return None,
-    })
-}
-
-fn wanted(ty: &ValType) -> &'static str {
-    match ty {
-        ValType::I32 => "a 32-bit integer",
-        ValType::I64 => "a 64-bit integer",
-        ValType::F32 | ValType::F64 => "a number, :nan, :infinity or :neg_infinity",
-        ValType::V128 => "a binary of 16 bytes",
-        ValType::Ref(_) => "a reference, which can't be given from outside",
-    }
-}
-
-fn results<'a>(env: Env<'a>, values: Vec<Val>) -> Term<'a> {
-    let terms: Vec<Term<'a>> = values
-        .into_iter()
-        .map(|value| match value {
-            Val::I32(value) => value.encode(env),
-            Val::I64(value) => value.encode(env),
-            Val::F32(bits) => float::encode(env, f32::from_bits(bits).into()),
-            Val::F64(bits) => float::encode(env, f64::from_bits(bits)),
-            Val::V128(value) => bytes::copy(env, &value.as_u128().to_le_bytes()),
-            // A reference means something only within its instance.
-            _ => atoms::nil().to_term(env),
-        })
-        .collect();
-    terms.encode(env)
 }

@@ -1,9 +1,14 @@
 //! Modules, instances, scripts and services.
 
+mod act;
+pub mod host;
+pub mod imports;
 pub mod instance;
 pub mod module;
 pub mod script;
 pub mod service;
+mod sql;
+mod values;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -24,6 +29,9 @@ fn limits((memory, table, input, result): LimitsTuple) -> Limits {
     Limits { memory, table, input, result }
 }
 
-fn within(milliseconds: u64) -> CallOptions {
-    CallOptions { timeout: Duration::from_millis(milliseconds) }
+/// Milliseconds that a call may take, nil for any; fuel that it may use, nil for the default.
+pub type Bounds = (Option<u64>, Option<u64>);
+
+fn options((timeout_ms, fuel): Bounds) -> CallOptions {
+    CallOptions { timeout: timeout_ms.map(Duration::from_millis), fuel, handler: None }
 }

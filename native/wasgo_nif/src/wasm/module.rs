@@ -1,7 +1,7 @@
 //! Compiled modules.
 
 use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
-use wasgo_wasm::{Callback, ExternInfo, Module};
+use wasgo_wasm::{Callback, CompileOptions, ExternInfo, Module};
 
 use super::engine;
 use crate::atoms;
@@ -23,16 +23,16 @@ impl Drop for ModuleResource {
 
 /// Compiles on a thread for that; always answers later. For up to 1 MiB of source; the caller picks the twin for more.
 #[rustler::nif]
-fn wasm_compile<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
-    compile(env, &source)
+fn wasm_compile<'a>(env: Env<'a>, source: Binary<'a>, deterministic: bool) -> Term<'a> {
+    compile(env, &source, CompileOptions { deterministic })
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn wasm_compile_dirty<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
-    compile(env, &source)
+fn wasm_compile_dirty<'a>(env: Env<'a>, source: Binary<'a>, deterministic: bool) -> Term<'a> {
+    compile(env, &source, CompileOptions { deterministic })
 }
 
-fn compile<'a>(env: Env<'a>, source: &Binary<'a>) -> Term<'a> {
+fn compile<'a>(env: Env<'a>, source: &Binary<'a>, options: CompileOptions) -> Term<'a> {
     let engine = match engine() {
         Ok(engine) => engine,
         Err(error) => return fault::err(env, fault::wasm(env, error)),
@@ -47,7 +47,7 @@ fn compile<'a>(env: Env<'a>, source: &Binary<'a>) -> Term<'a> {
             Err(error) => fault::err(env, fault::wasm(env, &error)),
         });
     });
-    Module::compile_later(engine, source.as_slice().to_vec(), done);
+    Module::compile_later(engine, source.as_slice().to_vec(), options, done);
     (atoms::pending(), reference).encode(env)
 }
 

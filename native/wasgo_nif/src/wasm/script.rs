@@ -2,12 +2,14 @@
 
 use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
-use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo};
+use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo, ScriptOptions};
 
+use super::imports::ImportsResource;
+use super::instance::binaries;
 use super::module::ModuleResource;
-use super::{LimitsTuple, limits, within};
+use super::{Bounds, LimitsTuple, host, limits, options};
 use crate::slice::Slice;
-use crate::{atoms, bytes, fault, later, values};
+use crate::{atoms, fault, later, values};
 
 /// A script's resource. Its instances are freed on a thread of the engine when the last reference goes.
 pub struct ScriptResource(Script);
@@ -16,17 +18,25 @@ pub struct ScriptResource(Script);
 impl Resource for ScriptResource {}
 
 #[rustler::nif]
-fn script_new<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, limit: LimitsTuple) -> Term<'a> {
-    match Script::new(&module.0, limits(limit)) {
+fn script_new<'a>(
+    env: Env<'a>,
+    module: ResourceArc<ModuleResource>,
+    imports: Option<ResourceArc<ImportsResource>>,
+    limit: LimitsTuple,
+) -> Term<'a> {
+    let imports = imports.map(|imports| imports.0.clone()).unwrap_or_default();
+    match Script::new(&module.0, ScriptOptions { limits: limits(limit), imports }) {
         Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
 }
 
 #[rustler::nif]
-fn script_info<'a>(env: Env<'a>, script: ResourceArc<ScriptResource>, timeout_ms: u64) -> Term<'a> {
+fn script_info<'a>(env: Env<'a>, script: ResourceArc<ScriptResource>, bounds: Bounds) -> Term<'a> {
     let _slice = Slice::begin(env);
-    later::start(env, info, |later| script.0.info(within(timeout_ms), later))
+    host::with_handler(env, script.0.imports(), options(bounds), |options| {
+        later::start(env, info, |later| script.0.info(options, later))
+    })
 }
 
 /// `{notification?, process?, columns}`.
@@ -42,10 +52,10 @@ fn script_notify<'a>(
     script: ResourceArc<ScriptResource>,
     what: i32,
     rows: Vec<Vec<Term<'a>>>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    notify(env, &script, what, &rows, timeout_ms)
+    notify(env, &script, what, &rows, bounds)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -54,16 +64,16 @@ fn script_notify_dirty<'a>(
     script: ResourceArc<ScriptResource>,
     what: i32,
     rows: Vec<Vec<Term<'a>>>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
-    notify(env, &script, what, &rows, timeout_ms)
+    notify(env, &script, what, &rows, bounds)
 }
 
-fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: &[Vec<Term<'a>>], timeout_ms: u64) -> Term<'a> {
+fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: &[Vec<Term<'a>>], bounds: Bounds) -> Term<'a> {
     match encode_rows(rows) {
-        Ok(rows) => {
-            later::start_heavy(env, weight, answers, |later| script.0.notify(what, rows, within(timeout_ms), later))
-        }
+        Ok(rows) => host::with_handler(env, script.0.imports(), options(bounds), |options| {
+            later::start_heavy(env, weight, answers, |later| script.0.notify(what, rows, options, later))
+        }),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
 }
@@ -74,10 +84,10 @@ fn script_process<'a>(
     env: Env<'a>,
     script: ResourceArc<ScriptResource>,
     input: Binary<'a>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    process(env, &script, &input, timeout_ms)
+    process(env, &script, &input, bounds)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -85,14 +95,16 @@ fn script_process_dirty<'a>(
     env: Env<'a>,
     script: ResourceArc<ScriptResource>,
     input: Binary<'a>,
-    timeout_ms: u64,
+    bounds: Bounds,
 ) -> Term<'a> {
-    process(env, &script, &input, timeout_ms)
+    process(env, &script, &input, bounds)
 }
 
-fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, timeout_ms: u64) -> Term<'a> {
+fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, bounds: Bounds) -> Term<'a> {
     let input = input.as_slice().to_vec();
-    later::start(env, bytes::binary, |later| script.0.process(input, within(timeout_ms), later))
+    host::with_handler(env, script.0.imports(), options(bounds), |options| {
+        later::start(env, binaries, |later| script.0.process(input, options, later))
+    })
 }
 
 fn encode_rows(rows: &[Vec<Term<'_>>]) -> Result<Rows, Error> {

@@ -4,7 +4,10 @@
 use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 
-use wasgo_wasm::{CallOptions, Engine, EngineOptions, Error, Instance, Limits, Module, Started, Val, ValType};
+use wasgo_wasm::{
+    Act, Acted, CallOptions, CompileOptions, Engine, EngineOptions, Error, Imports, Instance, Limits, Module, Started,
+    Val, ValType,
+};
 
 /// One engine for all tests of a file, as a host has.
 pub fn engine() -> &'static Engine {
@@ -13,7 +16,7 @@ pub fn engine() -> &'static Engine {
 }
 
 pub fn module(source: &str) -> Module {
-    Module::compile(engine(), source.as_bytes()).unwrap()
+    Module::compile(engine(), source.as_bytes(), CompileOptions::default()).unwrap()
 }
 
 type Callback<T> = Box<dyn FnOnce(T) + Send>;
@@ -29,7 +32,7 @@ pub fn wait<T: Send + 'static>(start: impl FnOnce(Box<dyn FnOnce() -> Callback<T
 }
 
 pub fn try_instance(module: &Module, limits: Limits, options: CallOptions) -> Result<Instance, Error> {
-    wait(|later| Instance::start(module, limits, options, later)).0
+    wait(|later| Instance::start(module, Imports::default(), limits, 0, options, later)).0
 }
 
 pub fn instance(source: &str) -> Instance {
@@ -59,4 +62,26 @@ pub fn call_with(instance: &Instance, name: &str, arguments: &[i64], options: Ca
 
 pub fn call(instance: &Instance, name: &str, arguments: &[i64]) -> Result<Vec<i64>, Error> {
     call_with(instance, name, arguments, CallOptions::default())
+}
+
+pub fn act(instance: &Instance, what: Act) -> Result<Acted, Error> {
+    wait(|later| instance.act(what, CallOptions::default(), later)).0
+}
+
+pub fn read(instance: &Instance, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+    match act(instance, Act::Read { offset, length })? {
+        Acted::Bytes(bytes) => Ok(bytes),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn write(instance: &Instance, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+    act(instance, Act::Write { offset, bytes: bytes.to_vec() }).map(|_| ())
+}
+
+pub fn size(instance: &Instance) -> Result<u64, Error> {
+    match act(instance, Act::MemorySize)? {
+        Acted::Size(size) => Ok(size),
+        other => panic!("{other:?}"),
+    }
 }

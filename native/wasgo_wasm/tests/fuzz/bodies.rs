@@ -11,15 +11,22 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use wasgo_wasm::row::{self, Value};
 use wasgo_wasm::{
-    CallOptions, Callback, Engine, EngineOptions, Error, Instance, LimitKind, Limits, Module, Rows, Script, Started,
-    Val, ValType,
+    CallOptions, Callback, CompileOptions, Engine, EngineOptions, Error, Imports, Instance, LimitKind, Limits, Module,
+    Rows, Script, ScriptOptions, Started, Val, ValType,
 };
 
 /// Far more than any of these takes: who waits for so long waits for ever.
 const HANG: Duration = Duration::from_secs(120);
 
-const TIMEOUT: CallOptions = CallOptions { timeout: Duration::from_millis(20) };
-const DEFAULT: CallOptions = CallOptions { timeout: Duration::from_secs(5) };
+/// For what is sure to end.
+fn patient() -> CallOptions {
+    CallOptions::default()
+}
+
+/// For what is anybody's.
+fn impatient() -> CallOptions {
+    CallOptions { timeout: Some(Duration::from_millis(20)), ..CallOptions::default() }
+}
 
 /// Functions of a module that are called.
 const CALLS: usize = 8;
@@ -94,10 +101,10 @@ fn healthy() {
     let instance = HEALTHY.get_or_init(|| {
         let source =
             br#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
-        let module = Module::compile(engine(), source).unwrap();
-        wait(|later| Instance::start(&module, Limits::default(), DEFAULT, later)).unwrap()
+        let module = Module::compile(engine(), source, CompileOptions::default()).unwrap();
+        wait(|later| Instance::start(&module, Imports::default(), Limits::default(), 0, patient(), later)).unwrap()
     });
-    let sum = wait(|later| instance.call("add", |_| Ok(vec![Val::I32(40), Val::I32(2)]), DEFAULT, later)).unwrap();
+    let sum = wait(|later| instance.call("add", |_| Ok(vec![Val::I32(40), Val::I32(2)]), patient(), later)).unwrap();
     assert!(matches!(sum[..], [Val::I32(42)]));
 }
 
@@ -140,7 +147,9 @@ fn smith(chance: &mut Unstructured<'_>) -> arbitrary::Result<Option<Vec<u8>>> {
 }
 
 fn run_twice(wasm: &[u8], chance: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let module = match Module::compile(engine(), wasm) {
+    // By fuel, or by time.
+    let options = CompileOptions { deterministic: chance.arbitrary()? };
+    let module = match Module::compile(engine(), wasm, options) {
         Ok(module) => module,
         Err(error) => {
             count(&REACHED.refused);
@@ -168,7 +177,7 @@ fn is_timeout(result: &Result<Vec<String>, Error>) -> bool {
 /// What instantiating and then calling gave, in order.
 fn run(module: &Module, seed: &[u8]) -> Vec<Result<Vec<String>, Error>> {
     let mut chance = Unstructured::new(seed);
-    let instance = match wait(|later| Instance::start(module, limits(), TIMEOUT, later)) {
+    let instance = match wait(|later| Instance::start(module, Imports::default(), limits(), 0, impatient(), later)) {
         Ok(instance) => instance,
         Err(error) => {
             expect_typed(&error);
@@ -179,7 +188,7 @@ fn run(module: &Module, seed: &[u8]) -> Vec<Result<Vec<String>, Error>> {
     let results = functions
         .map(|export| {
             let convert = |types: &[ValType]| Ok(types.iter().map(|ty| argument(ty, &mut chance)).collect());
-            let result = wait(|later| instance.call(&export.name, convert, TIMEOUT, later));
+            let result = wait(|later| instance.call(&export.name, convert, impatient(), later));
             count(match &result {
                 Ok(_) => &REACHED.results,
                 Err(Error::Limit { kind: LimitKind::Time, .. } | Error::Poisoned) => &REACHED.stopped,
@@ -237,7 +246,7 @@ pub fn source(bytes: &[u8]) -> arbitrary::Result<()> {
         }
         _ => text(&mut chance)?.into_bytes(),
     };
-    match Module::compile(engine(), &source) {
+    match Module::compile(engine(), &source, CompileOptions::default()) {
         Ok(module) => {
             count(&REACHED.compiled);
             run(&module, &[7; 64]);
@@ -337,7 +346,7 @@ pub fn row(bytes: &[u8]) -> arbitrary::Result<()> {
     rows.spans.push((0, size));
     let input = [&span.to_le_bytes()[..], &row].concat();
 
-    match wait(|later| script.notify(17, rows, DEFAULT, later)) {
+    match wait(|later| script.notify(17, rows, patient(), later)) {
         Ok(answers) => match &answers.rows[..] {
             [Ok(Some((start, length)))] => decode(&answers.bytes[*start..start + length]),
             [Ok(None)] => assert_eq!(span, 0),
@@ -346,8 +355,8 @@ pub fn row(bytes: &[u8]) -> arbitrary::Result<()> {
         },
         Err(error) => expect_refused(&error),
     }
-    match wait(|later| script.process(input, DEFAULT, later)) {
-        Ok(output) => assert_eq!(output.len() as u64, span & 0xFFFF_FFFF),
+    match wait(|later| script.process(input, patient(), later)) {
+        Ok(output) => assert_eq!(output.concat().len() as u64, span & 0xFFFF_FFFF),
         Err(error) => expect_refused(&error),
     }
     Ok(())
@@ -412,6 +421,7 @@ fn answering() -> &'static Script {
             (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 65536))
             (func (export "_notification") (param i32 i32 i32) (result i64) (i64.load offset=16 (local.get 1)))
             (func (export "process") (param i32 i32) (result i64) (i64.load (local.get 0))))"#;
-        Script::new(&Module::compile(engine(), source).unwrap(), limits()).unwrap()
+        let module = Module::compile(engine(), source, CompileOptions::default()).unwrap();
+        Script::new(&module, ScriptOptions { limits: limits(), ..ScriptOptions::default() }).unwrap()
     })
 }

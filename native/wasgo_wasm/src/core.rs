@@ -1,0 +1,353 @@
+//! A guest and its store: what one call at a time uses.
+
+use std::sync::Arc;
+
+use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut};
+
+use crate::abi::ScriptAbi;
+use crate::batch::Drivers;
+use crate::engine::Engine;
+use crate::error::{Error, LimitKind};
+use crate::flavour::Flavour;
+use crate::grants::Granted;
+use crate::host_call::HostHandler;
+use crate::imports::Imports;
+use crate::instance::{CallOptions, Inside};
+use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
+use crate::module::{FunctionExport, Module, signature};
+use crate::script_batch::ScriptBatch;
+use crate::trap::translate;
+
+/// Exported functions that an instance remembers where to find; more are looked up anew each time.
+const KNOWN_FUNCTIONS: usize = 16;
+
+/// What a guest's store holds beside the guest.
+pub(crate) struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) limiter: Limiter,
+    /// Why AssemblyScript's `abort` was called.
+    pub(crate) abort: Option<String>,
+    /// What a function of the host failed with: it explains the trap that comes of it.
+    pub(crate) failure: Option<Error>,
+    /// Who runs the host's functions during this call.
+    pub(crate) handler: Option<Arc<dyn HostHandler>>,
+    /// State of what Rust grants; none where nothing is granted.
+    pub(crate) granted: Option<Box<Granted>>,
+    /// Where an instance says who runs a function of the host for it.
+    pub(crate) inside: Option<Inside>,
+    /// The rows that the guest is notified with.
+    pub(crate) batch: Option<Box<ScriptBatch>>,
+    /// Calls of the guest within functions of the host within calls of the guest ...
+    pub(crate) depth: u32,
+    /// Fuel that the current call was given.
+    pub(crate) fuel: u64,
+}
+
+/// A guest that can be asked for its exports: from outside, or by a function that it called.
+pub(crate) trait Guest: AsContextMut<Data = Host> {
+    fn export(&mut self, name: &str) -> Option<Extern>;
+}
+
+impl Guest for Caller<'_, Host> {
+    fn export(&mut self, name: &str) -> Option<Extern> {
+        self.get_export(name)
+    }
+}
+
+/// An instance and all that is needed to call it.
+pub(crate) struct Core {
+    pub(crate) store: Store<Host>,
+    pub(crate) instance: wasmtime::Instance,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) script: ScriptAbi,
+    pub(crate) drivers: Drivers,
+    pub(crate) module: Module,
+    functions: Vec<(u32, Func)>,
+    _place: Place,
+}
+
+impl AsContext for Core {
+    type Data = Host;
+    fn as_context(&self) -> StoreContext<'_, Host> {
+        self.store.as_context()
+    }
+}
+
+impl AsContextMut for Core {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Host> {
+        self.store.as_context_mut()
+    }
+}
+
+impl Guest for Core {
+    fn export(&mut self, name: &str) -> Option<Extern> {
+        self.instance.get_export(&mut self.store, name)
+    }
+}
+
+/// A place among the engine's instances, given back when dropped.
+struct Place(Engine);
+
+impl Place {
+    fn take(engine: &Engine) -> Result<Self, Error> {
+        let limit = engine.options().instances;
+        if engine.count_instance() > limit {
+            engine.forget_instance();
+            return Err(Error::Limit { kind: LimitKind::Instances, limit, asked: None });
+        }
+        Ok(Self(engine.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.forget_instance();
+    }
+}
+
+/// Frees a core elsewhere: unmapping its memory takes time.
+pub(crate) fn reap(core: Box<Core>) {
+    let engine = core.module.engine().clone();
+    engine.reap(core);
+}
+
+impl Core {
+    /// To be called before each use that runs the guest.
+    pub(crate) fn begin(&mut self, inline: bool, options: &CallOptions) -> Result<(), Error> {
+        // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
+        self.store.set_epoch_deadline(1);
+        if self.module.is_deterministic() {
+            let fuel = options.fuel.unwrap_or(DEFAULT_FUEL);
+            self.store.set_fuel(fuel).map_err(Error::engine)?;
+            self.store.data_mut().fuel = fuel;
+        } else if options.fuel.is_some() {
+            let message = "fuel is counted only in modules that were compiled to be deterministic".into();
+            return Err(Error::Arguments { message });
+        }
+        let host = self.store.data_mut();
+        host.limiter.inline = inline;
+        if options.handler.is_some() || host.handler.is_some() {
+            host.handler.clone_from(&options.handler);
+        }
+        self.begin_row();
+        Ok(())
+    }
+
+    /// To be called before each of several runs of the guest: what it was refused in one does not explain another's trap.
+    pub(crate) fn begin_row(&mut self) {
+        self.store.data_mut().begin_row();
+    }
+
+    /// To be called when the guest has run: hands over what it logged.
+    pub(crate) fn end(&mut self, succeeded: bool) {
+        self.store.data_mut().end(succeeded);
+    }
+
+    /// Begins the random numbers anew: the same for the same row, whichever instance it runs in.
+    pub(crate) fn restart_random(&mut self, stream: u64) {
+        if let Some(granted) = &mut self.store.data_mut().granted {
+            granted.restart_random(stream);
+        }
+    }
+
+    /// An exported function.
+    pub(crate) fn function(&mut self, export: &FunctionExport, name: &str) -> Result<Func, Error> {
+        if let Some((_, function)) = self.functions.iter().find(|(number, _)| *number == export.number) {
+            return Ok(*function);
+        }
+        let Some(function) = self.instance.get_func(&mut self.store, name) else {
+            return Err(Error::MissingExport { kind: "function", name: name.into() });
+        };
+        if self.functions.len() < KNOWN_FUNCTIONS {
+            self.functions.push((export.number, function));
+        }
+        Ok(function)
+    }
+
+    /// A function of the script contract, of one certain type; none if there is no such export.
+    pub(crate) fn typed<P, R>(&mut self, name: &str, wanted: &str) -> Result<Option<wasmtime::TypedFunc<P, R>>, Error>
+    where
+        P: wasmtime::WasmParams,
+        R: wasmtime::WasmResults,
+    {
+        let Some(Extern::Func(function)) = self.instance.get_export(&mut self.store, name) else {
+            return Ok(None);
+        };
+        function.typed(&self.store).map(Some).map_err(|_| Error::WrongType {
+            name: name.into(),
+            found: signature(&function.ty(&self.store)),
+            wanted: wanted.into(),
+        })
+    }
+
+    /// Whether a call may begin on its caller's thread.
+    pub(crate) fn may_run_inline(&self) -> bool {
+        let limits = &self.store.data().limiter.limits;
+        self.module.0.bulk.inline_memory(limits).is_some_and(|most| self.held_memory() <= most)
+    }
+
+    /// Bytes of memory that the guest has, exported or not.
+    pub(crate) fn held_memory(&self) -> u64 {
+        self.store.data().limiter.memory
+    }
+
+    /// The buffers that the guest emitted since they were last taken.
+    pub(crate) fn take_emitted(&mut self) -> Vec<Vec<u8>> {
+        self.store.data_mut().granted.as_mut().map_or_else(Vec::new, |granted| granted.take_emitted())
+    }
+
+    /// Fuel that the last call used; 0 where none is counted.
+    pub(crate) fn fuel_used(&self) -> u64 {
+        self.store.get_fuel().map_or(0, |left| self.store.data().fuel.saturating_sub(left))
+    }
+
+    pub(crate) fn memory_size(&self) -> u64 {
+        self.memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+    }
+
+    fn range(&self, offset: u64, length: u64) -> Result<(Memory, std::ops::Range<usize>), Error> {
+        let memory = self.memory.ok_or(Error::MissingExport { kind: "memory", name: "memory".into() })?;
+        let size = self.memory_size();
+        match offset.checked_add(length) {
+            Some(end) if end <= size => Ok((memory, offset as usize..end as usize)),
+            _ => Err(Error::OutOfBounds { offset, length, size }),
+        }
+    }
+
+    pub(crate) fn bytes(&self, offset: u64, length: u64) -> Result<&[u8], Error> {
+        let (memory, range) = self.range(offset, length)?;
+        Ok(&memory.data(&self.store)[range])
+    }
+
+    pub(crate) fn bytes_mut(&mut self, offset: u64, length: u64) -> Result<&mut [u8], Error> {
+        let (memory, range) = self.range(offset, length)?;
+        Ok(&mut memory.data_mut(&mut self.store)[range])
+    }
+
+    /// What a guest's end by an error means.
+    pub(crate) fn guest_error(&mut self, error: wasmtime::Error) -> Error {
+        self.store.data_mut().guest_error(error)
+    }
+}
+
+impl Host {
+    pub(crate) fn begin_row(&mut self) {
+        self.limiter.hit = None;
+        self.abort = None;
+        self.failure = None;
+    }
+
+    fn end(&mut self, succeeded: bool) {
+        let Some(granted) = &mut self.granted else { return };
+        granted.end(succeeded);
+        if let Some(lines) = granted.take_log()
+            && let Some(handler) = &self.handler
+        {
+            handler.log(lines);
+        }
+    }
+
+    /// What a guest's end by an error means. What was hit or failed before explains the trap that came of it.
+    pub(crate) fn guest_error(&mut self, error: wasmtime::Error) -> Error {
+        let reason = self.failure.take().or_else(|| self.limiter.hit.take());
+        translate(error, reason, self.abort.take(), self.fuel)
+    }
+}
+
+/// Makes an instance and runs its start function and `_initialize` if it has them.
+pub(crate) async fn instantiate(
+    module: Module,
+    imports: Imports,
+    limits: Limits,
+    options: &CallOptions,
+    inline: bool,
+) -> Result<Core, Error> {
+    let tables = module.0.bulk.tables;
+    if tables > MAX_TABLES {
+        return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(tables) });
+    }
+    let flavour = module.flavour(&limits);
+    let made = instantiate_as(flavour, &module, &imports, limits, options, inline).await;
+    match made {
+        Err(Unmade::PoolIsFull) => instantiate_as(Flavour::Roomy, &module, &imports, limits, options, false).await,
+        made => made,
+    }
+    .map_err(|error| match error {
+        Unmade::PoolIsFull => Error::engine("the machine has no room for another instance"),
+        Unmade::Failed(error) => error,
+    })
+}
+
+/// Why there is no instance.
+enum Unmade {
+    PoolIsFull,
+    Failed(Error),
+}
+
+impl From<Error> for Unmade {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+async fn instantiate_as(
+    flavour: Flavour,
+    module: &Module,
+    imports: &Imports,
+    limits: Limits,
+    options: &CallOptions,
+    inline: bool,
+) -> Result<Core, Unmade> {
+    let place = Place::take(module.engine())?;
+    let pre = module.link(flavour, imports)?;
+    let host = Host {
+        engine: module.engine().clone(),
+        limiter: Limiter::new(limits, module.0.bulk.inline_memory(&limits).unwrap_or(0)),
+        abort: None,
+        failure: None,
+        handler: options.handler.clone(),
+        granted: Granted::new(&imports.grants, &limits),
+        inside: None,
+        batch: None,
+        depth: 0,
+        fuel: options.fuel.unwrap_or(DEFAULT_FUEL),
+    };
+    let mut store = Store::new(pre.module().engine(), host);
+    store.limiter_async(|host| &mut host.limiter);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    if module.is_deterministic() {
+        let fuel = store.data().fuel;
+        store.set_fuel(fuel).map_err(Error::engine)?;
+    }
+    store.data_mut().limiter.inline = inline;
+    let instance = match pre.instantiate_async(&mut store).await {
+        Ok(instance) => instance,
+        Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(Unmade::PoolIsFull),
+        Err(error) => {
+            let error = store.data_mut().guest_error(error);
+            store.data_mut().end(false);
+            return Err(error.into());
+        }
+    };
+    let memory = instance.get_memory(&mut store, "memory");
+    let mut core = Core {
+        store,
+        instance,
+        memory,
+        script: ScriptAbi::default(),
+        drivers: Drivers::default(),
+        module: module.clone(),
+        functions: Vec::new(),
+        _place: place,
+    };
+    let initialized = match core.typed::<(), ()>("_initialize", "() -> ()")? {
+        Some(initialize) => initialize.call_async(&mut core.store, ()).await,
+        None => Ok(()),
+    };
+    core.end(initialized.is_ok());
+    match initialized {
+        Ok(()) => Ok(core),
+        Err(error) => Err(core.guest_error(error).into()),
+    }
+}
