@@ -12,7 +12,7 @@ use wasmtime::{Func, Global, Linker, Memory, TypedFunc, Val, ValType};
 
 use crate::call::Job;
 use crate::core::{Core, Host};
-use crate::error::{ERRORS_AT_LENGTH, Error};
+use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::yield_to_pool;
 use crate::flavour::Flavour;
 use crate::module::Module;
@@ -118,7 +118,7 @@ impl Job<ManyResults> for CallMany {
         let limit = core.store.data().limiter.limits.result;
         let asked = (result as u64).saturating_mul(self.rows as u64);
         if asked > limit {
-            return Err(Error::Limit { kind: crate::error::LimitKind::ResultSize, limit, asked: Some(asked) });
+            return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(asked) });
         }
         let mut many = ManyResults {
             packed: vec![0; result * self.rows],
@@ -128,7 +128,7 @@ impl Job<ManyResults> for CallMany {
         };
         match core.driver(function, export.number, parameters, results, self.rows).await? {
             Some(driver) => driver.run(core, &self.packed, (row, result), &mut many).await?,
-            None => one_by_one(core, function, &self.packed, parameters, row, &mut many).await,
+            None => one_by_one(core, function, &self.packed, parameters, row, &mut many).await?,
         }
         Ok(many)
     }
@@ -142,7 +142,7 @@ async fn one_by_one(
     parameters: &[ValType],
     row: usize,
     many: &mut ManyResults,
-) {
+) -> Result<(), Error> {
     let mut results = vec![Val::I32(0); many.types.len()];
     let mut out = Vec::with_capacity(many.packed.len());
     for number in 0..many.rows {
@@ -153,6 +153,9 @@ async fn one_by_one(
             Ok(()) => results.iter().for_each(|value| pack(value, &mut out)),
             Err(error) => {
                 let error = core.guest_error(error);
+                if matches!(error, Error::Limit { kind: LimitKind::Fuel, .. }) {
+                    return Err(error);
+                }
                 many.fail(number, error);
                 out.resize((number + 1) * many.packed.len() / many.rows, 0);
                 core.end(false);
@@ -162,6 +165,7 @@ async fn one_by_one(
         core.end(true);
     }
     many.packed = out;
+    Ok(())
 }
 
 /// A driver beside a guest.
@@ -221,7 +225,12 @@ impl Driver {
                 let ran = self.run.call_async(&mut core.store, (from as i32, count as i32)).await;
                 let Err(error) = ran else { break };
                 let error = core.guest_error(error);
-                let at = self.row.get(&mut core.store).i32().map_or(count, |row| row as usize).min(count);
+                // Without fuel no row can run, nor the driver itself.
+                if matches!(error, Error::Limit { kind: LimitKind::Fuel, .. }) {
+                    return Err(error);
+                }
+                let row = self.row.get(&mut core.store).i32().map_or(count, |row| row as usize);
+                let at = row.clamp(from, count);
                 many.fail(first + at, error);
                 from = at + 1;
             }

@@ -266,6 +266,9 @@ pub(crate) async fn instantiate(
     if tables > MAX_TABLES {
         return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(tables) });
     }
+    if !inline {
+        module.engine().help_reaper();
+    }
     let flavour = module.flavour(&limits);
     let made = instantiate_as(flavour, &module, &imports, limits, options, inline).await;
     match made {

@@ -223,6 +223,8 @@ impl User {
                 match ran {
                     Ran::All => break,
                     Ran::TooMuch(error) => return Err(error),
+                    // Without fuel no row can run, nor the driver itself.
+                    Ran::Failed(error @ Error::Limit { kind: LimitKind::Fuel, .. }) => return Err(error),
                     Ran::Failed(error) => {
                         core.end(false);
                         failed += 1;
@@ -235,6 +237,9 @@ impl User {
             core.restart_random(at as u64);
             let answer = core.notify(what, row, &mut answers.bytes).await;
             core.end(answer.is_ok());
+            if let Err(Error::Limit { kind: LimitKind::Fuel, .. }) = answer {
+                return answer.map(|_| answers);
+            }
             if answer.is_err() {
                 self.discard();
                 failed += 1;
