@@ -5,8 +5,9 @@ defmodule Wasgo.TrapError do
   `reason` is one of `:unreachable`, `:integer_division_by_zero`, `:integer_overflow`, `:bad_conversion_to_integer`,
   `:memory_out_of_bounds`, `:table_out_of_bounds`, `:indirect_call_to_null`, `:bad_signature`, `:abort` (an AssemblyScript
   module said why it gave up: the message has its words), `:import` (a function that the guest imports failed: `import` names it, as in
-  `"env.now"`, and the message says why), `:canonical_abi` (what a component handed over is no value of the type that it declares),
-  `:failed` (a script's own error: the message has its words), `:exited` or `:trap`.
+  `"env.now"`, and the message says why), `:refused` (by a function of the host, which was asked for too much), `:canonical_abi`
+  (what a component handed over is no value of the type that it declares), `:failed` (a script's own error: the message has its words),
+  `:exited` or `:trap`.
 
   `backtrace` names the guest's functions, innermost first.
   """

@@ -71,7 +71,7 @@ defmodule Wasgo.Wasm.Module do
   | `function_size` | 2 MiB | takes some ten seconds and 1 GB; interpreters' main loops have some 100 KB |
   | `function_loops` | 2,000 | the time grows with their square |
   | `loop_depth` | 100 | the time grows with its cube; compilers nest some ten |
-  | `loop_work` | 50 million | loops times loops and locals, of all functions; takes some 20 seconds |
+  | `loop_work` | 20,000 ms | what the loops of all functions make compiling take, estimated; large interpreters' take some tens |
 
       iex> {:error, error} = Wasgo.Wasm.Module.compile("(module (func (result i32)))")
       iex> error.__struct__

@@ -8,6 +8,7 @@
 //! `{:import, reference, request}`. And one that logged answers `{:logged, lines, answer}`.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustler::{Encoder, Env, LocalPid, Monitor, OwnedEnv, Reference, Resource, ResourceArc, Term};
@@ -17,14 +18,33 @@ use crate::wasm::host::{self, Request};
 use crate::{atoms, fault, jobs};
 
 /// Something under way for a process. It lives as long as the work does.
-struct UnderWay(OnceLock<Canceller>);
+#[derive(Default)]
+struct UnderWay {
+    canceller: OnceLock<Canceller>,
+    /// Whether the process is dead. It may die before there is a canceller: a dirty scheduler runs on for a process that was killed.
+    orphaned: AtomicBool,
+}
+
+impl UnderWay {
+    fn orphan(&self) {
+        self.orphaned.store(true, Ordering::SeqCst);
+        if let Some(canceller) = self.canceller.get() {
+            canceller.cancel();
+        }
+    }
+
+    fn can_be_cancelled(&self, canceller: Canceller) {
+        let canceller = self.canceller.get_or_init(|| canceller);
+        if self.orphaned.load(Ordering::SeqCst) {
+            canceller.cancel();
+        }
+    }
+}
 
 #[rustler::resource_impl]
 impl Resource for UnderWay {
     fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
-        if let Some(canceller) = self.0.get() {
-            canceller.cancel();
-        }
+        self.orphan();
     }
 }
 
@@ -189,8 +209,10 @@ fn start_with<'a, T: Send + 'static>(
             Some(reference) => (Waiting::with(env, reference), reference),
             None => Waiting::new(env),
         };
-        let under_way = ResourceArc::new(UnderWay(OnceLock::new()));
-        under_way.monitor(Some(env), &env.pid());
+        let under_way = ResourceArc::new(UnderWay::default());
+        if under_way.monitor(Some(env), &env.pid()).is_none() {
+            under_way.orphan();
+        }
         waiting.set(Some((reference, under_way.clone())));
         Box::new(move |result| {
             process.answer(move |env| outcome(env, result, encode));
@@ -201,7 +223,7 @@ fn start_with<'a, T: Send + 'static>(
         Started::Done(result) => done(env, result),
         Started::Running(canceller) => match waiting.take() {
             Some((reference, under_way)) => {
-                let _ = under_way.0.set(canceller);
+                under_way.can_be_cancelled(canceller);
                 (atoms::pending(), reference).encode(env)
             }
             None => fault::err(env, fault::wasm(env, &Error::Cancelled)),

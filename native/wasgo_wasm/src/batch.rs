@@ -12,7 +12,7 @@ use wasmtime::{Func, Global, Linker, Memory, TypedFunc, Val, ValType};
 
 use crate::call::Job;
 use crate::core::{Core, Host};
-use crate::error::{Error, LimitKind};
+use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::yield_to_pool;
 use crate::flavour::Flavour;
 use crate::module::FunctionExport;
@@ -89,6 +89,14 @@ pub struct ManyResults {
     pub errors: Vec<(usize, Error)>,
 }
 
+impl ManyResults {
+    /// Only the first errors are kept at length: a guest decides how long they are, and its host how many rows there are.
+    fn fail(&mut self, row: usize, error: Error) {
+        let long = self.errors.len() < ERRORS_AT_LENGTH;
+        self.errors.push((row, if long { error } else { error.brief() }));
+    }
+}
+
 /// A batch of calls of one export.
 pub(crate) struct CallMany {
     pub(crate) export: Arc<FunctionExport>,
@@ -147,7 +155,7 @@ async fn one_by_one(
                 if matches!(error, Error::Limit { kind: LimitKind::Fuel, .. }) {
                     return Err(error);
                 }
-                many.errors.push((number, error));
+                many.fail(number, error);
                 out.resize((number + 1) * many.packed.len() / many.rows, 0);
                 core.end(false);
                 continue;
@@ -222,7 +230,7 @@ impl Driver {
                 }
                 let row = self.row.get(&mut core.store).i32().map_or(count, |row| row as usize);
                 let at = row.clamp(from, count);
-                many.errors.push((first + at, error));
+                many.fail(first + at, error);
                 from = at + 1;
             }
             let results = &self.memory.data(&core.store)[WINDOW..WINDOW + count * result];

@@ -13,7 +13,7 @@ use crate::grants::Granted;
 use crate::host_call::HostHandler;
 use crate::imports::Imports;
 use crate::instance::{CallOptions, Inside};
-use crate::limits::{DEFAULT_FUEL, Limiter, Limits};
+use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
 use crate::module::{FunctionExport, Module, signature};
 use crate::script_batch::ScriptBatch;
 use crate::trap::translate;
@@ -182,7 +182,8 @@ impl Core {
 
     /// Whether a call may begin on its caller's thread.
     pub(crate) fn may_run_inline(&self) -> bool {
-        self.module.0.inline_memory.is_some_and(|most| self.held_memory() <= most)
+        let limits = &self.store.data().limiter.limits;
+        self.module.0.code.bulk.inline_memory(limits).is_some_and(|most| self.held_memory() <= most)
     }
 
     /// Bytes of memory that the guest has, exported or not.
@@ -261,6 +262,13 @@ pub(crate) async fn instantiate(
     options: &CallOptions,
     inline: bool,
 ) -> Result<Core, Error> {
+    let tables = module.0.code.bulk.tables;
+    if tables > MAX_TABLES {
+        return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(tables) });
+    }
+    if !inline {
+        module.engine().help_reaper();
+    }
     let flavour = module.flavour(&limits);
     let made = instantiate_as(flavour, &module, &imports, limits, options, inline).await;
     match made {
@@ -297,7 +305,7 @@ async fn instantiate_as(
     let pre = module.link(flavour, imports)?;
     let host = Host {
         engine: module.engine().clone(),
-        limiter: Limiter::new(limits, module.0.inline_memory.unwrap_or(0)),
+        limiter: Limiter::new(limits, module.0.code.bulk.inline_memory(&limits).unwrap_or(0)),
         abort: None,
         failure: None,
         handler: options.handler.clone(),

@@ -3,6 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::trap::clip;
+
+/// Characters of a message that a brief error keeps.
+const BRIEF: usize = 200;
+
+/// Of the errors of one call's rows, so many are told at length.
+pub(crate) const ERRORS_AT_LENGTH: usize = 64;
+
 /// Which limit a guest ran into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitKind {
@@ -10,6 +18,8 @@ pub enum LimitKind {
     Memory,
     /// Elements of a table.
     Table,
+    /// Tables of one instance.
+    Tables,
     /// The guest's call stack, in bytes.
     Stack,
     /// Wall-clock time of a call, in milliseconds.
@@ -42,7 +52,7 @@ pub enum LimitKind {
     FunctionLoops,
     /// Loops within each other in a module.
     LoopDepth,
-    /// Loops times loops and locals of a module's functions.
+    /// How long a module's loops would make compiling it, about, in milliseconds.
     LoopWork,
     /// Instances at once, of one script or of the engine.
     Instances,
@@ -70,6 +80,7 @@ impl LimitKind {
         match self {
             Self::Memory => "memory",
             Self::Table => "table",
+            Self::Tables => "tables",
             Self::Stack => "stack",
             Self::Time => "time",
             Self::ModuleSize => "module_size",
@@ -270,6 +281,7 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::Table, Some(asked)) => {
             format!("the guest asked for a table of {asked} elements; its limit is {limit}")
         }
+        (LimitKind::Tables, Some(asked)) => format!("the module has {asked} tables; the limit is {limit}"),
         (LimitKind::ModuleSize, Some(asked)) => {
             format!("the module has {asked} bytes; the limit is {limit}")
         }
@@ -283,9 +295,7 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
             format!("the module has more than {limit} loops within each other, which is the limit")
         }
         (LimitKind::LoopWork, _) => {
-            format!(
-                "the module has functions of so many loops and locals that their product is over the limit of {limit}"
-            )
+            "the module has functions of so many loops and variables that it would take too long to compile".into()
         }
         (kind, Some(asked)) if kind.of_module().is_some() => {
             format!("the module has {asked} {}; the limit is {limit}", kind.of_module().unwrap_or_default())
@@ -327,6 +337,17 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
 }
 
 impl Error {
+    /// The same with what is only for people cut short: for one of very many.
+    pub(crate) fn brief(self) -> Self {
+        match self {
+            Self::Trap { reason, message, .. } => {
+                Self::Trap { reason, message: clip(&message, BRIEF), backtrace: Vec::new() }
+            }
+            Self::Contract { message } => Self::Contract { message: clip(&message, BRIEF) },
+            other => other,
+        }
+    }
+
     pub(crate) fn timeout(limit: Duration) -> Self {
         Self::Limit { kind: LimitKind::Time, limit: limit.as_millis() as u64, asked: None }
     }

@@ -19,6 +19,7 @@ mod bulk;
 mod cache;
 mod call;
 mod code;
+mod complexity;
 pub mod component;
 mod core;
 mod engine;

@@ -9,6 +9,9 @@ use crate::executor::yield_to_pool;
 /// How long a call may take, unless its caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Tables of one instance: compilers make one.
+pub(crate) const MAX_TABLES: u64 = 16;
+
 /// Fuel that a call of a deterministic instance may use, unless its caller says otherwise: about a second of a core.
 pub const DEFAULT_FUEL: u64 = 1_000_000_000;
 

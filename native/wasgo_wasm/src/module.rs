@@ -54,7 +54,6 @@ pub(crate) struct Parts {
     pub(crate) code: Code,
     /// How a program that wants WASI is linked; none for a script.
     pub(crate) wasi: Option<Result<InstancePre<ServiceHost>, Error>>,
-    pub(crate) inline_memory: Option<u64>,
     pub(crate) functions: HashMap<Box<str>, Arc<FunctionExport>>,
     links: Mutex<Vec<Link>>,
     imports: Vec<ExternInfo>,
@@ -126,7 +125,6 @@ impl Module {
         Self(Arc::new(Parts {
             engine: engine.clone(),
             wasi,
-            inline_memory: code.bulk.inline_memory(),
             functions: functions(module),
             links: Mutex::default(),
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
@@ -164,11 +162,10 @@ impl Module {
         }
     }
 
-    /// Whether an instance may be begun on its caller's thread. A module's initial memory is mapped, not copied, so that it costs little;
+    /// Whether an instance may be begun on its caller's thread. A module's initial memory is mostly mapped, not copied;
     /// what its start function does with it counts as in a call.
     pub(crate) fn may_start_inline(&self, limits: &Limits) -> bool {
-        self.0.inline_memory.is_some_and(|most| most >= self.initial_memory())
-            && self.flavour(limits) == self.0.code.flavour()
+        self.0.code.bulk.starts_inline(limits) && !self.0.engine.is_behind() && self.flavour(limits) == self.0.code.flavour()
     }
 
     /// The exported function `name`.
@@ -194,11 +191,6 @@ impl Module {
     /// Its size as WebAssembly, in bytes.
     pub fn size(&self) -> usize {
         self.0.size
-    }
-
-    /// Bytes of the memory that it begins with.
-    pub(crate) fn initial_memory(&self) -> u64 {
-        self.0.code.bulk.initial_memory
     }
 
     /// The engine that it was compiled by.

@@ -70,6 +70,14 @@ pub enum RowError {
         /// The row's size.
         size: usize,
     },
+    /// Texts and blobs that overlap, so that together they are more than the row has.
+    #[error("its texts and blobs claim {claimed} bytes together, and the row of {size} bytes has fewer for them")]
+    Overlap {
+        /// Bytes that the values up to the one too many claim together.
+        claimed: usize,
+        /// The row's size.
+        size: usize,
+    },
     /// A text that is not UTF-8.
     #[error("value {index} is a text that is not valid UTF-8")]
     NotUtf8 {
@@ -86,12 +94,7 @@ pub fn encode(values: &[Value<'_>], out: &mut Vec<u8>) -> Result<usize, RowError
     if values.len() > MAX_VALUES {
         return Err(RowError::TooManyValues(values.len()));
     }
-    let heap = values.iter().map(|value| match value {
-        Value::Text(text) => text.len(),
-        Value::Blob(bytes) => bytes.len(),
-        _ => 0,
-    });
-    let size = HEADER + SLOT * values.len() + heap.sum::<usize>();
+    let size = HEADER + SLOT * values.len() + values.iter().map(heap).sum::<usize>();
     if size > MAX_BYTES {
         return Err(RowError::TooLarge(size));
     }
@@ -127,7 +130,8 @@ pub fn encode(values: &[Value<'_>], out: &mut Vec<u8>) -> Result<usize, RowError
 ///
 /// # Errors
 /// A [`RowError`] that says what is wrong; nothing is read outside of `bytes`, and no memory is taken before the count of values
-/// was checked against the bytes that are there.
+/// was checked against the bytes that are there. What the values hold together is never more than the row's own bytes, so that copies of
+/// them take no more memory than the row.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Value<'_>>, RowError> {
     let word = |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes(word.try_into().unwrap_or_default()));
     let (Some(count), Some(size)) = (word(0), word(4)) else {
@@ -145,7 +149,27 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Value<'_>>, RowError> {
         return Err(RowError::Truncated { values: count, needed: slots.max(size), found: bytes.len().min(size) });
     }
     let row = &bytes[..size];
-    row[HEADER..slots].chunks_exact(SLOT).enumerate().map(|(index, slot)| value(row, index, slot)).collect()
+    let mut claimed = 0;
+    let slots = row[HEADER..slots].chunks_exact(SLOT).enumerate();
+    slots
+        .map(|(index, slot)| {
+            let value = value(row, index, slot)?;
+            claimed += heap(&value);
+            if claimed > size - HEADER - SLOT * count {
+                return Err(RowError::Overlap { claimed, size });
+            }
+            Ok(value)
+        })
+        .collect()
+}
+
+/// Bytes that a value has beside its slot.
+fn heap(value: &Value<'_>) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Blob(bytes) => bytes.len(),
+        _ => 0,
+    }
 }
 
 fn value<'a>(row: &'a [u8], index: usize, slot: &[u8]) -> Result<Value<'a>, RowError> {
@@ -240,6 +264,16 @@ mod tests {
             let size = encode(&values, &mut bytes).unwrap();
             prop_assert!(decode(&bytes[..size.saturating_sub(cut)]).is_err());
         }
+    }
+
+    #[test]
+    fn values_that_share_their_bytes_are_refused() {
+        let mut bytes = Vec::new();
+        encode(&[Value::Blob(&[7; 64]), Value::Blob(&[]), Value::Null], &mut bytes).unwrap();
+        // The second claims the first one's bytes too.
+        let first: [u8; SLOT] = bytes[HEADER..HEADER + SLOT].try_into().unwrap();
+        bytes[HEADER + SLOT..HEADER + 2 * SLOT].copy_from_slice(&first);
+        assert_eq!(decode(&bytes), Err(RowError::Overlap { claimed: 128, size: 120 }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::abi::{Answers, Rows, ScriptInfo};
 use crate::component::Component;
-use crate::error::{Error, LimitKind};
+use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::{Callback, Started};
 use crate::imports::Imports;
 use crate::instance::CallOptions;
@@ -230,6 +230,7 @@ impl User {
     async fn notify(&mut self, what: i32, rows: &Arc<Rows>) -> Result<Answers, Error> {
         let limit = self.script.options.limits.result;
         let longest = rows.spans.iter().map(|(_, length)| *length).max().unwrap_or(0);
+        let mut failed = 0;
         let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
         while let Some(&(start, length)) = rows.spans.get(answers.rows.len()) {
             let at = answers.rows.len();
@@ -245,7 +246,8 @@ impl User {
                     Ran::Failed(error @ Error::Limit { kind: LimitKind::Fuel, .. }) => return Err(error),
                     Ran::Failed(error) => {
                         core.end(false);
-                        answers.rows.push(Err(error));
+                        failed += 1;
+                        answers.rows.push(Err(if failed > ERRORS_AT_LENGTH { error.brief() } else { error }));
                         self.discard();
                         continue;
                     }
@@ -259,8 +261,9 @@ impl User {
             }
             if answer.is_err() {
                 self.discard();
+                failed += 1;
             }
-            answers.rows.push(answer);
+            answers.rows.push(if failed > ERRORS_AT_LENGTH { answer.map_err(Error::brief) } else { answer });
             if answers.bytes.len() as u64 > limit {
                 let asked = Some(answers.bytes.len() as u64);
                 return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked });

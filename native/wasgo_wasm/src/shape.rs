@@ -4,8 +4,9 @@
 //! entries of tables. A module of some kilobytes could keep a compiler busy for hours. Each of these things has a limit here, far above
 //! what compilers of real languages emit; a module that is over one is refused before any of it is compiled.
 
-use wasmparser::{ElementItems, FunctionBody, Operator, Parser, Payload};
+use wasmparser::{ElementItems, FunctionBody, Parser, Payload};
 
+use crate::complexity::Loops;
 use crate::error::{Error, LimitKind};
 
 /// How much of everything a module may have; for a component, all of its modules together. The times are those of one core.
@@ -32,8 +33,8 @@ pub struct ModuleLimits {
     /// Loops within each other. Default 100: the time grows with their cube, and 1,000 take two seconds; people and compilers nest some
     /// ten.
     pub loop_depth: u64,
-    /// Loops times loops and locals, in each function, of all functions together. Default 50 million: functions of many loops are few in
-    /// programs (300 loops and 2,000 locals are 0.7 million), and this many take some 20 seconds.
+    /// Milliseconds that all functions' loops make compiling take, estimated. Default 20,000. Functions of many loops and many locals are few
+    /// in programs: a large interpreter's main loop takes some tens.
     pub loop_work: u64,
 }
 
@@ -49,7 +50,7 @@ impl Default for ModuleLimits {
             function_size: 2 << 20,
             loops: 2_000,
             loop_depth: 100,
-            loop_work: 50_000_000,
+            loop_work: 20_000,
         }
     }
 }
@@ -113,31 +114,15 @@ impl ModuleLimits {
         let Ok(declared) = body.get_locals_reader() else { return Ok(false) };
         let locals: u64 = declared.into_iter().flatten().map(|(count, _)| u64::from(count)).sum();
         let Ok(operators) = body.get_operators_reader() else { return Ok(false) };
-        let (mut loops, mut depth) = (0u64, 0);
-        // Whether each of the blocks that are open is a loop.
-        let mut open = Vec::new();
+        let mut loops = Loops::new(locals);
         for operator in operators {
-            match operator {
-                Ok(Operator::Loop { .. }) => {
-                    open.push(true);
-                    loops += 1;
-                    depth += 1;
-                    within(loops, LimitKind::FunctionLoops, self.loops)?;
-                    within(depth, LimitKind::LoopDepth, self.loop_depth)?;
-                }
-                Ok(Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } | Operator::Try { .. }) => {
-                    open.push(false)
-                }
-                Ok(Operator::End | Operator::Delegate { .. }) => {
-                    if open.pop() == Some(true) {
-                        depth -= 1;
-                    }
-                }
-                Ok(_) => {}
-                Err(_) => return Ok(false),
-            }
+            let Ok(operator) = operator else { return Ok(false) };
+            loops.step(&operator);
+            within(loops.count(), LimitKind::FunctionLoops, self.loops)?;
+            within(loops.depth(), LimitKind::LoopDepth, self.loop_depth)?;
         }
-        add(&mut counts.loop_work, loops.saturating_mul(loops + locals), LimitKind::LoopWork, self.loop_work)?;
+        counts.loop_ns = counts.loop_ns.saturating_add(loops.nanoseconds());
+        within(counts.loop_ns / 1_000_000, LimitKind::LoopWork, self.loop_work)?;
         Ok(true)
     }
 }
@@ -150,7 +135,7 @@ struct Counts {
     exports: u64,
     data: u64,
     elements: u64,
-    loop_work: u64,
+    loop_ns: u64,
 }
 
 fn add(count: &mut u64, more: u64, kind: LimitKind, limit: u64) -> Result<(), Error> {

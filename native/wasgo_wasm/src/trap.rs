@@ -8,6 +8,12 @@ use crate::flavour::WASM_STACK;
 /// Functions of a trap's backtrace that are kept.
 const BACKTRACE: usize = 16;
 
+/// Characters of a function's name that are kept: a guest's names may have a hundred thousand.
+const NAME: usize = 128;
+
+/// Characters of the message of a function of the host that are kept.
+const MESSAGE: usize = 200;
+
 /// Makes an [`Error`] of what wasmtime says ended a guest. What happened before, a limit hit or an import's failure, explains the trap
 /// that came of it; `fuel` is what the call was given.
 pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Option<String>, fuel: u64) -> Error {
@@ -25,6 +31,14 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
             let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
             Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }
         }
+        // It came out of a function of the host that the guest called, and which the guest asked for too much.
+        None if error.downcast_ref::<WasmBacktrace>().is_some() => {
+            let message = format!(
+                "the host refused what the guest asked for: {}",
+                clip(&error.root_cause().to_string(), MESSAGE)
+            );
+            Error::Trap { reason: "refused", message, backtrace }
+        }
         None => Error::engine(error),
     }
 }
@@ -33,8 +47,16 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
 pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => name.to_owned(),
+        Some(name) => clip(name, NAME),
         None => format!("function {}", frame.func_index()),
     };
     backtrace.frames().iter().take(BACKTRACE).map(name).collect()
+}
+
+/// At most so many characters of `text`; what was cut off is told by an ellipsis.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -340,7 +340,7 @@ mod tests {
             function_size: 60,
             loops: 3,
             loop_depth: 2,
-            loop_work: 33,
+            loop_work: 0,
         };
         let engine = Engine::new(options).unwrap();
         let many = |count: usize, one: &str| -> String {
@@ -376,10 +376,15 @@ mod tests {
         assert_eq!(refused(&engine, &module(format!("(func {})", "nop ".repeat(58)))), None);
         let size = refused(&engine, &module(format!("(func {})", "nop ".repeat(59))));
         assert_eq!(size, Some((LimitKind::FunctionSize, 60, Some(61))));
-        let loops =
-            |locals: usize| module(format!("(func (local {}) (loop) (loop) (loop))", "i32 ".repeat(locals)).repeat(2));
-        assert_eq!(refused(&engine, &loops(2)), None);
-        assert_eq!(refused(&engine, &loops(3)), Some((LimitKind::LoopWork, 33, Some(36))));
+        let carrying = |locals: usize| {
+            let sets: String = (0..locals).map(|local| format!("(local.set {local} (i32.const 0))")).collect();
+            format!("(module (func (local {}) (loop {sets})))", "i32 ".repeat(locals))
+        };
+        let mut options = EngineOptions { workers: 1, ..EngineOptions::default() };
+        options.module_limits.loop_work = 0;
+        let millisecond = Engine::new(options).unwrap();
+        assert_eq!(refused(&millisecond, &carrying(450)), None);
+        assert_eq!(refused(&millisecond, &carrying(600)), Some((LimitKind::LoopWork, 0, Some(1))));
         // Empty segments count too, and loops in many functions are no loops in one.
         let empty = module(format!("(table 9 funcref) {}", "(elem (i32.const 0))".repeat(4)));
         assert_eq!(refused(&engine, &empty), Some((LimitKind::ModuleElements, 3, Some(4))));

@@ -133,7 +133,7 @@ defmodule Wasgo.Wasm.ModuleTest do
             {"(func #{String.duplicate("(loop)", 2_001)})", :function_loops, 2_000},
             {"(func #{String.duplicate("nop ", 2_097_152)})", :function_size, 2_097_152},
             {String.duplicate("(func #{String.duplicate("(loop)", 2_000)})", 13), :loop_work,
-             50_000_000},
+             20_000},
             {types, :module_types, 10_000},
             {"(func) #{exports}", :module_exports, 100_000},
             {String.duplicate("(func)", 200_001), :module_functions, 200_000},

@@ -1,0 +1,2 @@
+;; Wants four gigabytes to begin with.
+(module (memory 65536))

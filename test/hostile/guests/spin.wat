@@ -1,0 +1,3 @@
+;; Loops for ever.
+(module
+  (func (export "spin") (loop (br 0))))

@@ -1,0 +1,4 @@
+;; Loops for ever before it is an instance.
+(module
+  (func $forever (loop (br 0)))
+  (start $forever))
