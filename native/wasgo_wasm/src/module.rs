@@ -165,7 +165,9 @@ impl Module {
     /// Whether an instance may be begun on its caller's thread. A module's initial memory is mostly mapped, not copied;
     /// what its start function does with it counts as in a call.
     pub(crate) fn may_start_inline(&self, limits: &Limits) -> bool {
-        self.0.code.bulk.starts_inline(limits) && !self.0.engine.is_behind() && self.flavour(limits) == self.0.code.flavour()
+        self.0.code.bulk.starts_inline(limits)
+            && !self.0.engine.is_behind()
+            && self.flavour(limits) == self.0.code.flavour()
     }
 
     /// The exported function `name`.

@@ -13,7 +13,7 @@ use common::{call, instance, module};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use wasgo_wasm::{
-    CallOptions, Callback, Canceller, Error, Imports, Instance, Limits, Module, Script, ScriptOptions, Started, Val,
+    CallOptions, Callback, Canceller, Error, Imports, Instance, Limits, Module, Script, ScriptOptions, Started, Values,
 };
 
 const THREADS: u64 = 8;
@@ -103,7 +103,7 @@ fn torment(seed: u64, module: &Module, script: &Script, shared: &Instance, callb
             2..=5 => {
                 let name = ["one", "trap", "spin", "fill"][pick(4)];
                 let instance = own.get(pick(own.len().max(1))).unwrap_or(shared);
-                begin(callbacks, |later| instance.call(name, |_| Ok(Vec::<Val>::new()), options, later)).err()
+                begin(callbacks, |later| instance.call(name, |_| Ok(Values::new()), options, later)).err()
             }
             6 => {
                 let input = vec![pick(3) as u8];

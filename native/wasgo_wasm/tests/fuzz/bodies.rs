@@ -104,7 +104,9 @@ fn healthy() {
         let module = Module::compile(engine(), source, CompileOptions::default()).unwrap();
         wait(|later| Instance::start(&module, Imports::default(), Limits::default(), 0, patient(), later)).unwrap()
     });
-    let sum = wait(|later| instance.call("add", |_| Ok([Val::I32(40), Val::I32(2)].into_iter().collect()), patient(), later)).unwrap();
+    let sum =
+        wait(|later| instance.call("add", |_| Ok([Val::I32(40), Val::I32(2)].into_iter().collect()), patient(), later))
+            .unwrap();
     assert!(matches!(sum[..], [Val::I32(42)]));
 }
 
