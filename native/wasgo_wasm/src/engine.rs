@@ -60,6 +60,7 @@ struct Parts {
     /// Instances that the pool holds.
     pool: u32,
     roomy: wasmtime::Engine,
+    components: wasmtime::Engine,
     deterministic: OnceLock<wasmtime::Engine>,
     ticker: Arc<Ticker>,
     instances: AtomicU64,
@@ -86,6 +87,8 @@ impl Engine {
         let ticker = Arc::new(Ticker::start().map_err(Error::engine)?);
         let roomy = flavour::on_demand(Flavour::Roomy)?;
         ticker.add(roomy.clone());
+        let components = flavour::on_demand(Flavour::Component)?;
+        ticker.add(components.clone());
         let (pooled, pool) = flavour::pooled().unzip();
         pooled.iter().for_each(|engine| ticker.add(engine.clone()));
         let executor = Executor::start(options.workers, Arc::clone(&ticker)).map_err(Error::engine)?;
@@ -117,6 +120,7 @@ impl Engine {
             pooled,
             pool,
             roomy,
+            components,
             deterministic,
             ticker,
             instances: AtomicU64::new(0),
@@ -147,6 +151,7 @@ impl Engine {
         match flavour {
             Flavour::Pooled => Ok(self.0.pooled.as_ref().unwrap_or(&self.0.roomy)),
             Flavour::Roomy => Ok(&self.0.roomy),
+            Flavour::Component => Ok(&self.0.components),
             Flavour::Deterministic => match self.0.deterministic.get() {
                 Some(engine) => Ok(engine),
                 None => {
@@ -161,9 +166,9 @@ impl Engine {
         }
     }
 
-    /// The wasmtime engine of components: they have several memories each, and take what they need.
+    /// The wasmtime engine of components.
     pub(crate) fn for_components(&self) -> &wasmtime::Engine {
-        &self.0.roomy
+        &self.0.components
     }
 
     /// Which flavour's a wasmtime engine is.

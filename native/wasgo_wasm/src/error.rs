@@ -294,9 +294,9 @@ fn limit_message(kind: LimitKind, limit: u64, asked: Option<u64>) -> String {
         (LimitKind::LoopDepth, _) => {
             format!("the module has more than {limit} loops within each other, which is the limit")
         }
-        (LimitKind::LoopWork, _) => {
-            "the module has functions of so many loops and variables that it would take too long to compile".into()
-        }
+        (LimitKind::LoopWork, Some(asked)) => format!(
+            "the module has functions of so many loops and variables that they would take about {asked} ms to compile; the limit is {limit}"
+        ),
         (kind, Some(asked)) if kind.of_module().is_some() => {
             format!("the module has {asked} {}; the limit is {limit}", kind.of_module().unwrap_or_default())
         }

@@ -34,6 +34,8 @@ pub(crate) enum Flavour {
     Roomy,
     /// As [`Self::Roomy`], and code counts fuel and canonicalises NaNs, so that a run is the same everywhere.
     Deterministic,
+    /// As [`Self::Roomy`], for components: the code between their modules copies from one memory to another.
+    Component,
 }
 
 impl Flavour {
@@ -43,6 +45,7 @@ impl Flavour {
             Self::Pooled => "pooled",
             Self::Roomy => "roomy",
             Self::Deterministic => "deterministic",
+            Self::Component => "component",
         }
     }
 
@@ -91,7 +94,7 @@ fn config(flavour: Flavour) -> Result<Config, Error> {
         .max_wasm_stack(WASM_STACK)
         .wasm_component_model(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        .wasm_multi_memory(flavour == Flavour::Component)
         .module_version(ModuleVersionStrategy::WasmtimeVersion)
         .map_err(Error::engine)?;
     if flavour.is_deterministic() {

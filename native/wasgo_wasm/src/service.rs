@@ -19,7 +19,7 @@ use crate::executor::{Canceller, Started};
 use crate::limits::{Limiter, Limits};
 use crate::module::Module;
 use crate::pipe::{Events, Gathered, Input, Output, Stream};
-use crate::trap::{backtrace, translate};
+use crate::trap::translate;
 use crate::wasi::{self, DESCRIPTORS, Directory};
 pub(crate) use crate::wasi::{ServiceHost, linker};
 
@@ -190,16 +190,7 @@ fn failure(error: wasmtime::Error, hit: Option<Error>) -> Error {
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(wasmtime_wasi::ResourceTableError::Full))) {
         return Error::Limit { kind: LimitKind::Descriptors, limit: DESCRIPTORS as u64, asked: None };
     }
-    // A program that hands WASI's functions what is not its own fails by itself, and not by its host.
-    let backtrace = backtrace(&error);
-    let cause = error.root_cause().to_string();
-    match translate(error, hit, None, 0) {
-        Error::Engine { .. } if !backtrace.is_empty() => {
-            let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
-            Error::Trap { reason: "trap", message: format!("a function of WASI failed: {cause}{place}"), backtrace }
-        }
-        other => other,
-    }
+    translate(error, hit, None, 0)
 }
 
 /// The slices of a program: each is polled where WASI finds the runtime that its clocks and files need, and after each the host is

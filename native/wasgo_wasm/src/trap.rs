@@ -44,7 +44,7 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
 }
 
 /// Names (or indices) of the guest's functions that an error went through, innermost first.
-pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
         Some(name) => clip(name, NAME),

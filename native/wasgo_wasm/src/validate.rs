@@ -54,17 +54,17 @@ impl Module {
     pub fn validate(engine: &Engine, source: &[u8]) -> Result<ModuleInfo, Error> {
         let wasm = module::binary(engine, source)?;
         engine.options().module_limits.check(&wasm)?;
-        validate(engine.wasmtime(Flavour::Roomy)?, &wasm)
+        validate(engine, &wasm)
     }
 }
 
 /// Validates a binary. Wasmtime, which alone knows the engine's features exactly, validates each module; this crate adds what
 /// components have around their modules.
-fn validate(engine: &wasmtime::Engine, wasm: &[u8]) -> Result<ModuleInfo, Error> {
+fn validate(engine: &Engine, wasm: &[u8]) -> Result<ModuleInfo, Error> {
     if Parser::is_component(wasm) {
-        component(engine, wasm)
+        component(engine.for_components(), wasm)
     } else {
-        wasmtime::Module::validate(engine, wasm).map_err(|error| Error::compile(&error))?;
+        wasmtime::Module::validate(engine.wasmtime(Flavour::Roomy)?, wasm).map_err(|error| Error::compile(&error))?;
         let (imports, exports) = describe_module(wasm).map_err(unreadable)?;
         Ok(ModuleInfo { kind: ModuleKind::Module, imports, exports, size: wasm.len() })
     }
@@ -289,9 +289,7 @@ mod tests {
 
     #[test]
     fn components_are_told_of() {
-        let mut config = wasmtime::Config::new();
-        config.wasm_component_model(true).wasm_multi_memory(false);
-        let engine = wasmtime::Engine::new(&config).unwrap();
+        let engine = engine();
         let wasm = wat::parse_str(
             "(component (import \"log\" (func)) (import \"a:b/c\" (instance))
                (core module $m (memory 1)) (component (export \"inner\" (core module 0)) (core module))
@@ -311,9 +309,9 @@ mod tests {
         assert_eq!(names(&told.imports), [("log".into(), "func"), ("a:b/c".into(), "instance")]);
         assert_eq!(names(&told.exports), [("m".into(), "module")]);
         // Its modules are held to the engine's own features.
-        let two = wat::parse_str("(component (core module (memory 1) (memory 1)))").unwrap();
+        let two = wat::parse_str("(component (core module (memory i64 1)))").unwrap();
         let error = validate(&engine, &two).unwrap_err().to_string();
-        assert!(error.contains("multi"), "{error}");
+        assert!(error.contains("memory64"), "{error}");
     }
 
     fn refused(engine: &Engine, text: &str) -> Option<(LimitKind, u64, Option<u64>)> {

@@ -693,7 +693,7 @@ defmodule Wasgo.Wasm.ComponentTest do
       (func (export "ping") (canon lift (core func $i "ping"))))
     """
 
-    setup_all do
+    setup do
       {:ok, host: Component.compile!(@host)}
     end
 

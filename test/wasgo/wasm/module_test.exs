@@ -98,7 +98,6 @@ defmodule Wasgo.Wasm.ModuleTest do
             "(module (funk))",
             "(module (func (result i32) i64.const 1))",
             "(module (memory 1) (memory 1))",
-            "(component)",
             "(module (tag))",
             binary_part(File.read!(@thin), 0, 100)
           ] do

@@ -153,7 +153,7 @@ fn call_packed<'a>(env: Env<'a>, instance: &Instance, name: &str, rows: &Binary<
         let refuse = |message: String| Error::Arguments { message };
         let size = packed_row_size(types)
             .ok_or_else(|| refuse(format!("\"{name}\" takes a reference, which can't be given from outside")))?;
-        if size == 0 || rows.len() % size != 0 {
+        if size == 0 || !rows.len().is_multiple_of(size) {
             let message = format!("{} bytes are no whole number of rows of \"{name}\", {size} bytes each", rows.len());
             return Err(refuse(message));
         }

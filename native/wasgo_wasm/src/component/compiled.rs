@@ -16,6 +16,7 @@ use crate::cache::Compiled;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::Callback;
+use crate::flavour::Flavour;
 use crate::module::compile_message;
 
 /// An import or export, as text.
@@ -95,7 +96,13 @@ impl Component {
             done(compiled.map(|compiled| Self(Arc::new(Self::inspect(&theirs, compiled, size)))));
         };
         // What one engine takes, another with lower limits does not, and then must not find it either.
-        engine.cache().component(wasmtime, &format!("component {limits:?}"), &wasm, make, Box::new(answer));
+        engine.cache().component(
+            wasmtime,
+            &format!("{} {limits:?}", Flavour::Component.name()),
+            &wasm,
+            make,
+            Box::new(answer),
+        );
     }
 
     fn inspect(engine: &Engine, compiled: Arc<Compiled<wasmtime::component::Component>>, size: usize) -> Parts {
