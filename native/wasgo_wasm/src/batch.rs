@@ -105,7 +105,7 @@ pub(crate) struct CallMany {
 }
 
 impl Job<ManyResults> for CallMany {
-    async fn run(self, core: &mut Core) -> Result<ManyResults, Error> {
+    async fn run(&mut self, core: &mut Core) -> Result<ManyResults, Error> {
         let export = &self.export;
         let function = core.function(export)?;
         let (parameters, results) = (&export.parameters, &export.results);

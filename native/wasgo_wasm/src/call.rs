@@ -11,11 +11,12 @@ use crate::error::Error;
 use crate::module::FunctionExport;
 
 /// Arguments or results of a call: few, so that most need no allocation.
-pub type Values = SmallVec<[Val; 4]>;
+pub type Values = SmallVec<[Val; 2]>;
 
 /// Work to be done with an instance's core, whose future can go to another thread.
 pub(crate) trait Job<T>: Send + 'static {
-    fn run(self, core: &mut Core) -> impl Future<Output = Result<T, Error>> + Send;
+    /// Runs it, once. It is borrowed so that it is not moved again: what a call's future holds is copied when the call begins.
+    fn run(&mut self, core: &mut Core) -> impl Future<Output = Result<T, Error>> + Send;
 }
 
 /// A call of one export.
@@ -25,7 +26,7 @@ pub(crate) struct Call {
 }
 
 impl Job<Values> for Call {
-    async fn run(self, core: &mut Core) -> Result<Values, Error> {
+    async fn run(&mut self, core: &mut Core) -> Result<Values, Error> {
         core.call(&self.export, &self.arguments).await
     }
 }

@@ -85,7 +85,9 @@ impl Outcome for () {
 
 impl<A: Number> Outcome for (A,) {
     fn into_values(self) -> Values {
-        Values::from_iter([self.0.into_val()])
+        let mut values = Values::new();
+        values.push(self.0.into_val());
+        values
     }
 }
 

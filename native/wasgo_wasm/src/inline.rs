@@ -8,7 +8,6 @@ use std::cell::{Cell, RefCell};
 
 use async_task::Runnable;
 
-#[derive(Default)]
 struct State {
     /// A slice runs here, on a thread that must not be held for long.
     active: Cell<bool>,
@@ -20,7 +19,14 @@ struct State {
 }
 
 thread_local! {
-    static STATE: State = State::default();
+    static STATE: State = const {
+        State {
+            active: Cell::new(false),
+            waits_for_host: Cell::new(false),
+            capturing: Cell::new(false),
+            captured: RefCell::new(None),
+        }
+    };
 }
 
 /// Whether a guest that runs on this thread now runs on a caller's.

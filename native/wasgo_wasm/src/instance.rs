@@ -423,7 +423,7 @@ impl Instance {
     /// Runs a job with the core when it is free, its first slice on this thread where that is safe.
     fn run<T: Send + 'static>(
         &self,
-        job: impl Job<T>,
+        mut job: impl Job<T>,
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<T, Error>>,
     ) -> Started<Result<T, Error>> {
@@ -442,7 +442,7 @@ impl Instance {
                 let mut lease = waiter.lease().await?;
                 let (instance, turn) = theirs;
                 instance.meet(&turn, |(call, _)| *call = Some(lease.call));
-                let result = use_core(lease.core()?, job, &options, false).await;
+                let result = use_core(lease.core()?, &mut job, &options, false).await;
                 lease.release();
                 result
             };
@@ -455,7 +455,7 @@ impl Instance {
         let mut lease = Lease { shared: Arc::clone(&self.0), core: Some(core), call };
         let inline = lease.core().is_ok_and(|core| core.may_run_inline());
         let whole = async move {
-            let result = use_core(lease.core()?, job, &options, inline).await;
+            let result = use_core(lease.core()?, &mut job, &options, inline).await;
             lease.release();
             result
         };
@@ -484,7 +484,7 @@ impl Instance {
     }
 }
 
-async fn use_core<T>(core: &mut Core, job: impl Job<T>, options: &CallOptions, inline: bool) -> Result<T, Error> {
+async fn use_core<T>(core: &mut Core, job: &mut impl Job<T>, options: &CallOptions, inline: bool) -> Result<T, Error> {
     core.begin(inline, options)?;
     let result = job.run(core).await;
     core.end(result.is_ok());
@@ -492,8 +492,8 @@ async fn use_core<T>(core: &mut Core, job: impl Job<T>, options: &CallOptions, i
 }
 
 impl Job<Acted> for Act {
-    async fn run(self, core: &mut Core) -> Result<Acted, Error> {
-        act(core, self).await
+    async fn run(&mut self, core: &mut Core) -> Result<Acted, Error> {
+        act(core, std::mem::replace(self, Self::MemorySize)).await
     }
 }
 

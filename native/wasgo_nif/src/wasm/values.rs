@@ -17,8 +17,15 @@ pub fn listed(name: &str, types: &[ValType], list: Term<'_>) -> Result<Values, E
     let count = list.list_length().map_err(|_| not_a_list(name))?;
     check_count(name, types, count)?;
     let arguments = list.into_list_iterator().map_err(|_| not_a_list(name))?;
-    let each = types.iter().zip(arguments).enumerate();
-    each.map(|(index, (ty, term))| value(ty, term).ok_or_else(|| unfit(name, index, ty))).collect()
+    // A loop and no `collect`, which costs more than what it collects here.
+    let mut values = Values::new();
+    for (index, (ty, term)) in types.iter().zip(arguments).enumerate() {
+        match value(ty, term) {
+            Some(value) => values.push(value),
+            None => return Err(unfit(name, index, ty)),
+        }
+    }
+    Ok(values)
 }
 
 pub fn not_a_list(name: &str) -> Error {
