@@ -14,6 +14,7 @@ use crate::host_call::HostHandler;
 use crate::imports::Imports;
 use crate::instance::{CallOptions, Inside};
 use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
+use crate::mappings::{Mappings, Taken};
 use crate::module::{FunctionExport, Module, signature};
 use crate::script_batch::ScriptBatch;
 use crate::trap::translate;
@@ -86,22 +87,46 @@ impl Guest for Core {
 }
 
 /// A place among the engine's instances, given back when dropped.
-pub(crate) struct Place(Engine);
+pub(crate) struct Place {
+    engine: Engine,
+    taken: Option<Taken>,
+}
 
 impl Place {
-    pub(crate) fn take(engine: &Engine) -> Result<Self, Error> {
+    /// For an instance that may have a place in the pool.
+    pub(crate) fn take(engine: &Engine, flavour: Flavour) -> Result<Self, Error> {
+        let pooled = flavour == Flavour::Pooled && engine.pool_size() > 0;
+        Self::with(engine, |mappings| if pooled { mappings.take_pooled() } else { mappings.take_own(1) })
+    }
+
+    /// For an instance with so many memories of its own.
+    pub(crate) fn take_own(engine: &Engine, memories: u64) -> Result<Self, Error> {
+        Self::with(engine, |mappings| mappings.take_own(memories))
+    }
+
+    fn with(engine: &Engine, take: impl FnOnce(&Mappings) -> Option<Taken>) -> Result<Self, Error> {
+        let count = engine.count_instance();
+        // From here on, what is refused is given back.
+        let mut place = Self { engine: engine.clone(), taken: None };
         let limit = engine.options().instances;
-        if engine.count_instance() > limit {
-            engine.forget_instance();
+        if count > limit {
             return Err(Error::Limit { kind: LimitKind::Instances, limit, asked: None });
         }
-        Ok(Self(engine.clone()))
+        place.taken = take(engine.mappings());
+        match place.taken {
+            Some(_) => Ok(place),
+            // As many as the system has room for.
+            None => Err(Error::Limit { kind: LimitKind::Instances, limit: count - 1, asked: None }),
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.forget_instance();
+        if let Some(taken) = &self.taken {
+            self.engine.mappings().give_back(taken);
+        }
+        self.engine.forget_instance();
     }
 }
 
@@ -126,6 +151,9 @@ impl Core {
         }
         let host = self.store.data_mut();
         host.limiter.inline = inline;
+        if let Some(granted) = &mut host.granted {
+            granted.begin(options.timeout);
+        }
         if options.handler.is_some() || host.handler.is_some() {
             host.handler.clone_from(&options.handler);
         }
@@ -301,7 +329,7 @@ async fn instantiate_as(
     options: &CallOptions,
     inline: bool,
 ) -> Result<Core, Unmade> {
-    let place = Place::take(module.engine())?;
+    let place = Place::take(module.engine(), flavour)?;
     let pre = module.link(flavour, imports)?;
     let host = Host {
         engine: module.engine().clone(),
@@ -324,6 +352,9 @@ async fn instantiate_as(
         store.set_fuel(fuel).map_err(Error::engine)?;
     }
     store.data_mut().limiter.inline = inline;
+    if let Some(granted) = &mut store.data_mut().granted {
+        granted.begin(options.timeout);
+    }
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(Unmade::PoolIsFull),
