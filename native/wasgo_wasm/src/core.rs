@@ -22,6 +22,14 @@ use crate::trap::translate;
 /// Exported functions that an instance remembers where to find; more are looked up anew each time.
 const KNOWN_FUNCTIONS: usize = 16;
 
+/// Fuel after which a guest yields. Compiled code keeps account in a register, and what it used since it last wrote that down is lost when it
+/// traps: this much at most. A quarter of a millisecond, about.
+const FUEL_SLICE: u64 = 250_000;
+
+/// Fuel that a row of a batch costs which failed, beside what is known to have been used: trapping takes some microseconds, and so does making
+/// the instance that the next row may need.
+const FAILURE_FUEL: u64 = 10_000;
+
 /// What a guest's store holds beside the guest.
 pub(crate) struct Host {
     pub(crate) engine: Engine,
@@ -229,6 +237,20 @@ impl Core {
         self.store.get_fuel().map_or(0, |left| self.store.data().fuel.saturating_sub(left))
     }
 
+    /// Fuel that is left of what the call was given; none where none is counted.
+    pub(crate) fn fuel_left(&self) -> Option<u64> {
+        self.module.is_deterministic().then(|| self.store.get_fuel().unwrap_or(0))
+    }
+
+    /// To be called when a row of a batch has failed and others are to run: that takes fuel too.
+    pub(crate) fn charge_failure(&mut self) -> Result<(), Error> {
+        let Some(left) = self.fuel_left() else { return Ok(()) };
+        match left.checked_sub(FAILURE_FUEL) {
+            Some(left) => self.store.set_fuel(left).map_err(Error::engine),
+            None => Err(Error::Limit { kind: LimitKind::Fuel, limit: self.store.data().fuel, asked: None }),
+        }
+    }
+
     pub(crate) fn memory_size(&self) -> u64 {
         self.memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
     }
@@ -350,6 +372,7 @@ async fn instantiate_as(
     if module.is_deterministic() {
         let fuel = store.data().fuel;
         store.set_fuel(fuel).map_err(Error::engine)?;
+        store.fuel_async_yield_interval(Some(FUEL_SLICE)).map_err(Error::engine)?;
     }
     store.data_mut().limiter.inline = inline;
     if let Some(granted) = &mut store.data_mut().granted {
