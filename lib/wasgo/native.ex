@@ -37,6 +37,7 @@ defmodule Wasgo.Native do
   def wasm_reply_dirty(_serving, _reply), do: nif()
   def wasm_serving_call(_serving, _name, _arguments), do: nif()
   def wasm_serving_act(_serving, _act), do: nif()
+  def wasm_serving_act_dirty(_serving, _act), do: nif()
 
   def component_compile(_source), do: nif()
   def component_compile_dirty(_source), do: nif()

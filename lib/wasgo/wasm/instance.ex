@@ -358,8 +358,13 @@ defmodule Wasgo.Wasm.Instance do
     end
   end
 
-  defp act(%Caller{} = caller, what, _copied),
-    do: through(caller, Native.wasm_serving_act(caller.serving, what))
+  defp act(%Caller{serving: serving} = caller, what, copied) do
+    if copied <= @copy_on_scheduler do
+      through(caller, Native.wasm_serving_act(serving, what))
+    else
+      through(caller, Native.wasm_serving_act_dirty(serving, what))
+    end
+  end
 
   defp done({:ok, _nothing}), do: :ok
   defp done(error), do: error

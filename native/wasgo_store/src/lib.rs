@@ -24,7 +24,8 @@
 //! from a database on trust; answer a request twice, or not at all; leave a transaction open whose holder is gone.
 //!
 //! The SQL given to a store is trusted with the whole database (it may attach other files, for one). What it is not
-//! trusted with is time, memory and the transaction that the store keeps: those have limits.
+//! trusted with is time, memory and the transaction that the store keeps: those have limits. A request that is
+//! [confined](Request::confined) is trusted with this database alone.
 //!
 //! # Values
 //!

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, at, never, select};
 
 use crate::StoreError;
 use crate::session::Session;
+use crate::sqlite::Watch;
 use crate::store::{Job, Shared};
 
 pub(crate) struct Owner {
@@ -127,7 +128,8 @@ impl Owner {
         }
         let session = &mut self.session;
         let token = job.token.map(|token| token.state);
-        let work = AssertUnwindSafe(|| session.run(job.command, token, job.deadline));
+        let watch = Watch { deadline: job.deadline, token, confined: job.confined };
+        let work = AssertUnwindSafe(|| session.run(job.command, watch));
         let result = catch_unwind(work).unwrap_or_else(|_| {
             self.session.roll_back();
             Err(StoreError::Internal("panic while running a request".into()))

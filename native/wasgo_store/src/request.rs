@@ -90,6 +90,7 @@ pub struct Request {
     pub(crate) command: Command,
     pub(crate) token: Option<TokenRef>,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) confined: bool,
 }
 
 /// What a request keeps of its token. It does not keep the transaction alive: only the caller's [`Token`] does.
@@ -102,7 +103,7 @@ pub(crate) struct TokenRef {
 impl Request {
     /// A request for `command`, outside any transaction and with all the time in the world.
     pub fn new(command: Command) -> Self {
-        Self { command, token: None, deadline: None }
+        Self { command, token: None, deadline: None, confined: false }
     }
 
     /// See [`Command::Execute`].
@@ -143,6 +144,14 @@ impl Request {
     /// See [`Command::Rollback`].
     pub fn rollback(token: &Token) -> Self {
         Self::new(Command::Rollback).within(token)
+    }
+
+    /// Holds the request's SQL to this one database: it attaches no file and writes none (`VACUUM`), and changes nothing about the
+    /// connection, which others use too (pragmas but those that tell of the schema). Such a statement is refused as `auth`. For SQL that
+    /// comes from who is trusted with the database's tables and nothing else.
+    pub fn confined(mut self) -> Self {
+        self.confined = true;
+        self
     }
 
     /// Makes the request part of the token's transaction.

@@ -64,24 +64,20 @@ impl Session {
         }
     }
 
-    pub(crate) fn run(
-        &mut self,
-        command: Command,
-        token: Option<Arc<TokenState>>,
-        deadline: Option<Instant>,
-    ) -> Result<Reply, StoreError> {
+    pub(crate) fn run(&mut self, command: Command, watch: Watch) -> Result<Reply, StoreError> {
         let now = Instant::now();
-        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+        if let Some(deadline) = watch.deadline.filter(|deadline| *deadline <= now) {
             let late = now - deadline;
             return Err(StoreError::Timeout { begun: false, late });
         }
+        let token = watch.token.clone();
         if let Some(token) = &token {
             let begins = matches!(command, Command::Begin(_)) && self.is_idle();
             if token.is_abandoned() || !(begins || self.is_held_by(Some(token))) {
                 return Err(StoreError::NoTransaction);
             }
         }
-        self.connection.watch(Watch { deadline, token: token.clone() });
+        self.connection.watch(watch);
         let result = self.perform(command, token);
         self.connection.unwatch();
         self.settle(result)

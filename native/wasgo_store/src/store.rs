@@ -148,6 +148,7 @@ pub(crate) struct Job {
     pub(crate) command: Command,
     pub(crate) token: Option<TokenRef>,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) confined: bool,
     pub(crate) place: Place,
     pub(crate) done: Done,
 }
@@ -246,6 +247,7 @@ impl Store {
             command: request.command,
             token: request.token,
             deadline: request.deadline,
+            confined: request.confined,
             done: Done::new(Box::new(done)),
         };
         match handle.jobs.try_send(job) {

@@ -123,11 +123,13 @@ pub(crate) async fn act<G: Guest>(guest: &mut G, act: Act) -> Result<Acted, Erro
         Act::Read { offset, length } => {
             let memory = memory(guest)?;
             let range = within(offset, length, memory.data_size(&*guest) as u64)?;
+            guest.as_context_mut().data_mut().limiter.before_copying(length).await;
             Ok(Acted::Bytes(memory.data(&*guest)[range].to_vec()))
         }
         Act::Write { offset, bytes } => {
             let memory = memory(guest)?;
             let range = within(offset, bytes.len() as u64, memory.data_size(&*guest) as u64)?;
+            guest.as_context_mut().data_mut().limiter.before_copying(bytes.len() as u64).await;
             memory.data_mut(guest)[range].copy_from_slice(&bytes);
             Ok(Acted::Done)
         }

@@ -156,6 +156,7 @@ async fn one_by_one(
                     return Err(error);
                 }
                 many.fail(number, error);
+                core.charge_failure()?;
                 out.resize((number + 1) * many.packed.len() / many.rows, 0);
                 core.end(false);
                 continue;
@@ -231,6 +232,7 @@ impl Driver {
                 let row = self.row.get(&mut core.store).i32().map_or(count, |row| row as usize);
                 let at = row.clamp(from, count);
                 many.fail(first + at, error);
+                core.charge_failure()?;
                 from = at + 1;
             }
             let results = &self.memory.data(&core.store)[WINDOW..WINDOW + count * result];

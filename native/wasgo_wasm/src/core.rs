@@ -16,12 +16,21 @@ use crate::host_call::HostHandler;
 use crate::imports::Imports;
 use crate::instance::{CallOptions, Inside};
 use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
+use crate::mappings::{Mappings, Taken};
 use crate::module::{FunctionExport, Module, signature};
 use crate::script_batch::ScriptBatch;
 use crate::trap::translate;
 
 /// Exported functions that an instance remembers where to find; more are looked up anew each time.
 const KNOWN_FUNCTIONS: usize = 16;
+
+/// Fuel after which a guest yields. Compiled code keeps account in a register, and what it used since it last wrote that down is lost when it
+/// traps: this much at most. A quarter of a millisecond, about.
+const FUEL_SLICE: u64 = 250_000;
+
+/// Fuel that a row of a batch costs which failed, beside what is known to have been used: trapping takes some microseconds, and so does making
+/// the instance that the next row may need.
+const FAILURE_FUEL: u64 = 10_000;
 
 /// What a guest's store holds beside the guest.
 pub(crate) struct Host {
@@ -88,22 +97,46 @@ impl Guest for Core {
 }
 
 /// A place among the engine's instances, given back when dropped.
-pub(crate) struct Place(Engine);
+pub(crate) struct Place {
+    engine: Engine,
+    taken: Option<Taken>,
+}
 
 impl Place {
-    pub(crate) fn take(engine: &Engine) -> Result<Self, Error> {
+    /// For an instance that may have a place in the pool.
+    pub(crate) fn take(engine: &Engine, flavour: Flavour) -> Result<Self, Error> {
+        let pooled = flavour == Flavour::Pooled && engine.pool_size() > 0;
+        Self::with(engine, |mappings| if pooled { mappings.take_pooled() } else { mappings.take_own(1) })
+    }
+
+    /// For an instance with so many memories of its own.
+    pub(crate) fn take_own(engine: &Engine, memories: u64) -> Result<Self, Error> {
+        Self::with(engine, |mappings| mappings.take_own(memories))
+    }
+
+    fn with(engine: &Engine, take: impl FnOnce(&Mappings) -> Option<Taken>) -> Result<Self, Error> {
+        let count = engine.count_instance();
+        // From here on, what is refused is given back.
+        let mut place = Self { engine: engine.clone(), taken: None };
         let limit = engine.options().instances;
-        if engine.count_instance() > limit {
-            engine.forget_instance();
+        if count > limit {
             return Err(Error::Limit { kind: LimitKind::Instances, limit, asked: None });
         }
-        Ok(Self(engine.clone()))
+        place.taken = take(engine.mappings());
+        match place.taken {
+            Some(_) => Ok(place),
+            // As many as the system has room for.
+            None => Err(Error::Limit { kind: LimitKind::Instances, limit: count - 1, asked: None }),
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.forget_instance();
+        if let Some(taken) = &self.taken {
+            self.engine.mappings().give_back(taken);
+        }
+        self.engine.forget_instance();
     }
 }
 
@@ -128,6 +161,9 @@ impl Core {
         }
         let host = self.store.data_mut();
         host.limiter.inline = inline;
+        if let Some(granted) = &mut host.granted {
+            granted.begin(options.timeout);
+        }
         if options.handler.is_some() || host.handler.is_some() {
             host.handler.clone_from(&options.handler);
         }
@@ -214,6 +250,20 @@ impl Core {
     /// Fuel that the last call used; 0 where none is counted.
     pub(crate) fn fuel_used(&self) -> u64 {
         self.store.get_fuel().map_or(0, |left| self.store.data().fuel.saturating_sub(left))
+    }
+
+    /// Fuel that is left of what the call was given; none where none is counted.
+    pub(crate) fn fuel_left(&self) -> Option<u64> {
+        self.module.is_deterministic().then(|| self.store.get_fuel().unwrap_or(0))
+    }
+
+    /// To be called when a row of a batch has failed and others are to run: that takes fuel too.
+    pub(crate) fn charge_failure(&mut self) -> Result<(), Error> {
+        let Some(left) = self.fuel_left() else { return Ok(()) };
+        match left.checked_sub(FAILURE_FUEL) {
+            Some(left) => self.store.set_fuel(left).map_err(Error::engine),
+            None => Err(Error::Limit { kind: LimitKind::Fuel, limit: self.store.data().fuel, asked: None }),
+        }
     }
 
     pub(crate) fn memory_size(&self) -> u64 {
@@ -316,7 +366,7 @@ async fn instantiate_as(
     options: &CallOptions,
     inline: bool,
 ) -> Result<Core, Unmade> {
-    let place = Place::take(module.engine())?;
+    let place = Place::take(module.engine(), flavour)?;
     let pre = module.link(flavour, imports)?;
     let host = Host {
         engine: module.engine().clone(),
@@ -337,8 +387,12 @@ async fn instantiate_as(
     if module.is_deterministic() {
         let fuel = store.data().fuel;
         store.set_fuel(fuel).map_err(Error::engine)?;
+        store.fuel_async_yield_interval(Some(FUEL_SLICE)).map_err(Error::engine)?;
     }
     store.data_mut().limiter.inline = inline;
+    if let Some(granted) = &mut store.data_mut().granted {
+        granted.begin(options.timeout);
+    }
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(Unmade::PoolIsFull),

@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
 use crate::flavour::{self, Flavour};
+use crate::mappings::Mappings;
 use crate::shape::ModuleLimits;
 use crate::ticker::Ticker;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -23,7 +24,8 @@ pub struct EngineOptions {
     /// Largest module in bytes that is compiled. Default 256 MiB: the largest pre-initialised container images have 105 MB.
     pub module_size: u64,
     /// Instances at once, those included that still wait to be freed. Default 20,000. Where the system gives a process fewer mappings of
-    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, about 7,500.
+    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, the 10,000 of the pool and some hundred others, or about
+    /// 5,700 others without those.
     pub instances: u64,
     /// What a module may consist of.
     pub module_limits: ModuleLimits,
@@ -35,12 +37,6 @@ impl Default for EngineOptions {
         Self { workers, module_size: 256 << 20, instances: 20_000, module_limits: ModuleLimits::default() }
     }
 }
-
-/// Mappings of memory that an instance takes at most: its memory, its table and its stack, each beside what guards it.
-const MAPPINGS: u64 = 5;
-
-/// Mappings that are left for the rest of the process. One that has none left can't even start a thread.
-const OTHER_MAPPINGS: u64 = 8_000;
 
 /// Cores that may wait to be freed before those who make new ones have to help.
 const BEHIND: usize = 64;
@@ -64,6 +60,7 @@ struct Parts {
     deterministic: OnceLock<wasmtime::Engine>,
     ticker: Arc<Ticker>,
     instances: AtomicU64,
+    mappings: Mappings,
     drivers: Drivers,
     executor: Executor,
     reaper: Sender<Garbage>,
@@ -114,7 +111,6 @@ impl Engine {
                 .map_err(Error::engine)?;
         }
         let pool = pool.unwrap_or(0);
-        let options = EngineOptions { instances: options.instances.min(room(pool)), ..options };
         let deterministic = OnceLock::new();
         Ok(Self(Arc::new(Parts {
             pooled,
@@ -124,6 +120,7 @@ impl Engine {
             deterministic,
             ticker,
             instances: AtomicU64::new(0),
+            mappings: Mappings::of_the_system(pool),
             drivers: Drivers::default(),
             executor,
             reaper,
@@ -221,6 +218,11 @@ impl Engine {
         self.0.instances.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// What instances take of the system's mappings of memory.
+    pub(crate) fn mappings(&self) -> &Mappings {
+        &self.0.mappings
+    }
+
     /// How the engine was set up.
     pub fn options(&self) -> EngineOptions {
         self.0.options
@@ -244,12 +246,4 @@ impl Engine {
             self.0.garbage.try_iter().take(2).for_each(drop);
         }
     }
-}
-
-/// Instances for which the system has mappings, beside a pool of so many and the rest of the process.
-fn room(pool: u32) -> u64 {
-    let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
-    // Elsewhere there is no such limit.
-    let most = most.unwrap_or(u64::MAX);
-    (most.saturating_sub(2 * u64::from(pool) + OTHER_MAPPINGS) / MAPPINGS).max(100)
 }

@@ -9,6 +9,8 @@ mod random;
 mod sql;
 mod state;
 
+use std::time::Duration;
+
 use wasmtime::Linker;
 
 use crate::core::Host;
@@ -16,7 +18,7 @@ use crate::limits::Limits;
 
 pub use log::{LogLevel, LogLine};
 pub use random::Seed;
-pub use sql::{Sql, SqlAnswer};
+pub use sql::{Sql, SqlAnswer, Statement};
 pub use state::{KeyValues, KeyValuesLimits};
 
 /// The module name of granted imports.
@@ -97,6 +99,13 @@ impl Granted {
                 emitted: emit::Emitted::new(limits.result),
             })
         })
+    }
+
+    /// A call of the guest begins, which may take so long.
+    pub(crate) fn begin(&mut self, timeout: Option<Duration>) {
+        if let Some(sql) = &mut self.sql {
+            sql.begin(timeout);
+        }
     }
 
     /// A call of the guest has ended: what it changed holds if it succeeded.

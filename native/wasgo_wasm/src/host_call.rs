@@ -24,7 +24,7 @@ use crate::imports::HostImport;
 use crate::inline;
 
 /// Guests within host functions within guests ...: each has a stack of its own.
-const MAX_DEPTH: u32 = 32;
+pub(crate) const MAX_DEPTH: u32 = 32;
 
 /// Things that wait to be done with one guest while its host function runs.
 const MAX_OPERATIONS: usize = 1_024;
@@ -140,11 +140,13 @@ impl Serving {
     }
 
     fn submit(&self, operation: Operation, here: bool) {
+        // Without its reply the guest would wait for ever, however many things are to be done with it before.
+        let ends = matches!(operation, Operation::Reply(_) | Operation::ReplyTyped(_));
         let waker = {
             let mut state = self.0.state();
             let refusal = if state.over {
                 Some(Error::Closed)
-            } else if state.operations.len() >= MAX_OPERATIONS {
+            } else if !ends && state.operations.len() >= MAX_OPERATIONS {
                 Some(Error::Busy)
             } else {
                 None
@@ -153,7 +155,7 @@ impl Serving {
                 drop(state);
                 return operation.refuse(error);
             }
-            state.over = matches!(operation, Operation::Reply(_) | Operation::ReplyTyped(_));
+            state.over = ends;
             state.operations.push_back(operation);
             state.waker.take()
         };
@@ -244,7 +246,10 @@ async fn run(
         match served.0.next().await {
             Operation::Reply(reply) => break reply,
             Operation::ReplyTyped(reply) => break reply.and(Err("it returned a typed value".into())),
-            Operation::Act(what, done) => done(act(&mut caller, what).await),
+            Operation::Act(what, done) => {
+                caller.data_mut().limiter.inline = inline::active();
+                done(act(&mut caller, what).await);
+            }
             Operation::Call { name, convert, done } => {
                 resume(&mut caller).await;
                 done(call(&mut caller, &name, convert).await);

@@ -12,7 +12,7 @@ use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::{Callback, Started};
 use crate::imports::Imports;
 use crate::instance::CallOptions;
-use crate::limits::Limits;
+use crate::limits::{DEFAULT_FUEL, Limits};
 use crate::module::Module;
 use crate::script_batch::Ran;
 use crate::script_guest::{ScriptCode, ScriptGuest};
@@ -136,7 +136,12 @@ impl Script {
         later: impl FnOnce() -> Callback<Result<Answers, Error>>,
     ) -> Started<Result<Answers, Error>> {
         self.start(options, later, move |mut user| async move {
-            let result = user.notify(what, &Arc::new(rows)).await;
+            let given = user.options.fuel.unwrap_or(DEFAULT_FUEL);
+            let result = user.notify(what, &Arc::new(rows)).await.map_err(|error| match error {
+                // What it lacked in the end is less.
+                Error::Limit { kind: kind @ LimitKind::Fuel, asked, .. } => Error::Limit { kind, limit: given, asked },
+                other => other,
+            });
             user.end(result)
         })
     }
@@ -173,7 +178,7 @@ impl Script {
             None => self.0.code.may_start_inline(&self.0.options.limits),
         };
         let timeout = options.timeout;
-        let user = User { script: Arc::clone(&self.0), member, begun: false, inline, options };
+        let user = User { script: Arc::clone(&self.0), member, begun: false, restarted: false, inline, options };
         let executor = self.0.code.engine().executor();
         if self.0.code.wants_wasi() {
             match InRuntime::new(job(user)) {
@@ -204,6 +209,8 @@ struct User {
     member: Option<Member>,
     /// Whether the instance knows of this call.
     begun: bool,
+    /// Whether an earlier instance was thrown away. The fuel of the whole call is then what that one left, and the next starts on it.
+    restarted: bool,
     inline: bool,
     options: CallOptions,
 }
@@ -214,6 +221,9 @@ impl User {
         if self.member.is_none() {
             let live = Live::take(&self.script.live)?;
             let core = self.script.code.instantiate(&self.script.options, &self.options, self.inline).await?;
+            if self.restarted && core.fuel_left().is_some() {
+                self.options.fuel = core.fuel_left();
+            }
             self.member = Some(Member { core, live });
             self.begun = false;
         }
@@ -248,7 +258,7 @@ impl User {
                         core.end(false);
                         failed += 1;
                         answers.rows.push(Err(if failed > ERRORS_AT_LENGTH { error.brief() } else { error }));
-                        self.discard();
+                        self.restart()?;
                         continue;
                     }
                 }
@@ -260,7 +270,7 @@ impl User {
                 return answer.map(|_| answers);
             }
             if answer.is_err() {
-                self.discard();
+                self.restart()?;
                 failed += 1;
             }
             answers.rows.push(if failed > ERRORS_AT_LENGTH { answer.map_err(Error::brief) } else { answer });
@@ -270,6 +280,17 @@ impl User {
             }
         }
         Ok(answers)
+    }
+
+    /// Throws the instance of a row that failed away; the next row gets another.
+    fn restart(&mut self) -> Result<(), Error> {
+        if let Some(member) = &mut self.member {
+            member.core.charge_failure()?;
+            self.options.fuel = member.core.fuel_left();
+        }
+        self.restarted = true;
+        self.discard();
+        Ok(())
     }
 
     fn discard(&mut self) {

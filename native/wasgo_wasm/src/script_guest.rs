@@ -99,6 +99,22 @@ impl ScriptGuest {
         }
     }
 
+    /// As for a module's instance.
+    pub(crate) fn fuel_left(&self) -> Option<u64> {
+        match self {
+            Self::Module(core) => core.fuel_left(),
+            Self::Component(_) => None,
+        }
+    }
+
+    /// As for a module's instance.
+    pub(crate) fn charge_failure(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Module(core) => core.charge_failure(),
+            Self::Component(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn restart_random(&mut self, stream: u64) {
         if let Self::Module(core) = self {
             core.restart_random(stream);

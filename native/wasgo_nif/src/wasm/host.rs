@@ -5,6 +5,7 @@
 //! the end of the call mostly comes at once. `Wasgo.Wasm.Imports.Runner` is the Elixir side.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustler::env::SavedTerm;
@@ -19,6 +20,13 @@ use super::{act, component};
 use crate::slice::Slice;
 use crate::{atoms, fault, later};
 
+/// Bytes of lines that are passed on for one call, however many rows and instances it has: they wait in its caller's mailbox. A line counts for
+/// [`LINE_BYTES`] more than it has.
+const MAX_LOG_BYTES: usize = 4 << 20;
+
+/// What a line takes beside its text.
+const LINE_BYTES: usize = 64;
+
 /// A request that waits for a process to take it.
 pub struct Request {
     inner: HostRequest,
@@ -29,6 +37,8 @@ pub struct Request {
 struct Driver {
     functions: Arc<Vec<HostImport>>,
     state: Mutex<DriverState>,
+    /// Bytes of lines that were passed on.
+    logged: AtomicUsize,
 }
 
 struct DriverState {
@@ -42,6 +52,21 @@ struct DriverState {
 impl Driver {
     fn state(&self) -> MutexGuard<'_, DriverState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As many of `lines` as may still be passed on; the first time that some are not, a last line says so.
+    fn within_budget(&self, mut lines: Vec<LogLine>) -> Vec<LogLine> {
+        let size = lines.iter().map(|line| line.text.len() + LINE_BYTES).sum();
+        let before = self.logged.fetch_add(size, Ordering::Relaxed);
+        if before > MAX_LOG_BYTES {
+            // So that it never wraps.
+            self.logged.fetch_sub(size, Ordering::Relaxed);
+            lines.clear();
+        } else if before + size > MAX_LOG_BYTES {
+            let text = "this call has logged too much: nothing more of it is passed on".into();
+            lines.push(LogLine { level: LogLevel::Warning, text });
+        }
+        lines
     }
 
     /// Sends `{reference, term}` to a process.
@@ -71,6 +96,10 @@ impl HostHandler for Handler {
     }
 
     fn log(&self, lines: Vec<LogLine>) {
+        let lines = self.0.within_budget(lines);
+        if lines.is_empty() {
+            return;
+        }
         let caller = self.0.state().caller;
         let Some(lines) = later::offer_lines(caller, lines) else { return };
         self.0.tell(caller, move |env| (atoms::logged(), lines_term(env, lines)).encode(env));
@@ -113,7 +142,8 @@ fn handler(env: Env<'_>, functions: &Arc<Vec<HostImport>>) -> Arc<dyn HostHandle
     let owned = OwnedEnv::new();
     let reference = owned.save(env.make_ref());
     let state = DriverState { runner: env.pid(), caller: env.pid(), env: owned, reference };
-    let driver = Arc::new(Driver { functions: Arc::clone(functions), state: Mutex::new(state) });
+    let driver =
+        Arc::new(Driver { functions: Arc::clone(functions), state: Mutex::new(state), logged: AtomicUsize::new(0) });
     STARTING.with(|starting| starting.replace(Some(Arc::clone(&driver))));
     Arc::new(Handler(driver))
 }
@@ -282,6 +312,15 @@ pub fn call_through<'a>(env: Env<'a>, serving: &Serving, name: &str, arguments: 
 #[rustler::nif]
 fn wasm_serving_act<'a>(env: Env<'a>, serving: ResourceArc<ServingResource>, what: Term<'a>) -> Term<'a> {
     let _slice = Slice::begin(env);
+    match act::decode(what) {
+        Ok(what) => act_through(env, &serving.serving, what),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+/// As [`wasm_serving_act`], for what is much to copy.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_serving_act_dirty<'a>(env: Env<'a>, serving: ResourceArc<ServingResource>, what: Term<'a>) -> Term<'a> {
     match act::decode(what) {
         Ok(what) => act_through(env, &serving.serving, what),
         Err(error) => fault::err(env, fault::wasm(env, &error)),

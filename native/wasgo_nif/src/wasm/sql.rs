@@ -3,7 +3,7 @@
 use rustler::ResourceArc;
 use wasgo_store::{Limits, Params, Reply, Request, StoreError, Value};
 use wasgo_wasm::row;
-use wasgo_wasm::{Sql, SqlAnswer};
+use wasgo_wasm::{Sql, SqlAnswer, Statement};
 
 use crate::store::StoreResource;
 
@@ -13,7 +13,8 @@ const MAX_ROWS: usize = 100_000;
 pub struct StoreSql(pub ResourceArc<StoreResource>);
 
 impl Sql for StoreSql {
-    fn run(&self, statement: String, parameters: Vec<u8>, limit: u64, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
+    fn run(&self, statement: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
+        let Statement { text, parameters, limit, deadline } = statement;
         let parameters = match parameters.is_empty() {
             true => Ok(Params::none()),
             false => row::decode(&parameters).map(|values| Params::Positional(values.iter().map(owned).collect())),
@@ -23,7 +24,10 @@ impl Sql for StoreSql {
             Err(error) => return done(Err(error.to_string())),
         };
         let max_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-        let request = Request::query_within(statement, parameters, Limits { max_rows: MAX_ROWS, max_bytes });
+        let mut request = Request::query_within(text, parameters, Limits { max_rows: MAX_ROWS, max_bytes }).confined();
+        if let Some(deadline) = deadline {
+            request = request.deadline(deadline);
+        }
         let answered = move |answer: Result<Reply, StoreError>| match answer {
             Ok(reply) => done(rows(&reply, limit)),
             Err(error) => done(Err(error.to_string())),

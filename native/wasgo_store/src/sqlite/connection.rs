@@ -202,9 +202,11 @@ impl Connection {
         sql: &str,
         work: impl FnOnce(&mut Statement) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        // What another prepared may be more than this request may do.
+        let confined = self.handle.hooks.confined();
         let known = {
             let mut cache = self.cache.borrow_mut();
-            let at = cache.iter().rposition(|known| known.sql() == sql);
+            let at = cache.iter().rposition(|known| known.sql() == sql && known.is_confined() == confined);
             at.map(|at| cache.remove(at))
         };
         let mut statement = match known {

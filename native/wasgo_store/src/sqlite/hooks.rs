@@ -4,7 +4,7 @@
 //! All of it is asked on the connection's own thread, so the answers are in plain cells.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +38,25 @@ impl Interrupt {
 pub(crate) struct Watch {
     pub(crate) deadline: Option<Instant>,
     pub(crate) token: Option<Arc<TokenState>>,
+    /// Whether the SQL may reach no other file, and change nothing about the connection.
+    pub(crate) confined: bool,
 }
+
+/// Pragmas that tell of the schema and change nothing.
+/// Full-text and R*Tree tables ask the last two for themselves.
+const HARMLESS_PRAGMAS: [&[u8]; 11] = [
+    b"table_info",
+    b"table_xinfo",
+    b"table_list",
+    b"index_list",
+    b"index_info",
+    b"index_xinfo",
+    b"foreign_key_list",
+    b"collation_list",
+    b"function_list",
+    b"data_version",
+    b"page_size",
+];
 
 /// The state behind the callbacks of one connection.
 pub(super) struct Hooks {
@@ -81,6 +99,11 @@ impl Hooks {
         self.interrupt.0.store(IDLE, Ordering::Release);
         self.watch.replace(None);
         self.stopped.replace(None);
+    }
+
+    /// Whether what runs is confined to its database.
+    pub(super) fn confined(&self) -> bool {
+        self.watch.try_borrow().is_ok_and(|watch| watch.as_ref().is_some_and(|watch| watch.confined))
     }
 
     /// Why SQLite was stopped, if it was; told once.
@@ -173,7 +196,7 @@ unsafe extern "C" fn on_busy(data: *mut c_void, attempt: c_int) -> c_int {
 unsafe extern "C" fn on_prepare(
     data: *mut c_void,
     action: c_int,
-    _first: *const c_char,
+    first: *const c_char,
     _second: *const c_char,
     _database: *const c_char,
     _trigger: *const c_char,
@@ -185,10 +208,26 @@ unsafe extern "C" fn on_prepare(
             hooks.refused_control.set(true);
             ffi::SQLITE_DENY
         }
+        // `VACUUM` attaches the file that it writes.
+        ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH if hooks.confined() => ffi::SQLITE_DENY,
+        // SAFETY: for a pragma SQLite gives its name first, a C string that lives as long as the call.
+        ffi::SQLITE_PRAGMA if hooks.confined() && !unsafe { is_harmless(first) } => ffi::SQLITE_DENY,
         ffi::SQLITE_PRAGMA => {
             hooks.saw_pragma.set(true);
             ffi::SQLITE_OK
         }
         _ => ffi::SQLITE_OK,
     }
+}
+
+/// # Safety
+///
+/// `name` is null or a C string.
+unsafe fn is_harmless(name: *const c_char) -> bool {
+    if name.is_null() {
+        return false;
+    }
+    // SAFETY: by the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    HARMLESS_PRAGMAS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name))
 }

@@ -22,6 +22,8 @@ pub(crate) struct Statement {
     /// What it was prepared from.
     sql: String,
     is_pragma: bool,
+    /// Whether it was prepared for a request that is confined.
+    is_confined: bool,
 }
 
 impl Drop for Statement {
@@ -66,6 +68,7 @@ impl Statement {
             handle: Rc::clone(handle),
             sql: String::new(),
             is_pragma: handle.hooks.saw_pragma.get(),
+            is_confined: handle.hooks.confined(),
         });
         Ok((statement, next))
     }
@@ -73,6 +76,10 @@ impl Statement {
     /// Remembers the whole text that it stands for.
     pub(super) fn remember(&mut self, sql: &str) {
         sql.clone_into(&mut self.sql);
+    }
+
+    pub(super) fn is_confined(&self) -> bool {
+        self.is_confined
     }
 
     pub(super) fn sql(&self) -> &str {

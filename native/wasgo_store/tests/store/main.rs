@@ -1,5 +1,6 @@
 //! The store as its users see it: real files, real threads, real SQLite.
 
+mod confined;
 mod deadlines;
 mod model;
 mod opening;

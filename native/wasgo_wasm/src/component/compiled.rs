@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::Callback;
 use crate::flavour::Flavour;
+use crate::limits::PartLimits;
 use crate::module::compile_message;
 
 /// An import or export, as text.
@@ -40,6 +41,8 @@ pub(super) struct Parts {
     compiled: Arc<Compiled<wasmtime::component::Component>>,
     pub(super) wants_wasi: bool,
     pub(super) scan: Scan,
+    /// How many memories an instance has at most.
+    pub(super) memories: u64,
     functions: HashMap<Box<str>, ComponentExportIndex>,
     pub(super) resources: Vec<(ComponentExportIndex, Box<str>)>,
     imports: Vec<ItemInfo>,
@@ -132,8 +135,11 @@ impl Component {
                 _ => {}
             }
         }
+        let most = PartLimits::COMPONENT.memories as u64;
+        let memories = component.resources_required().map_or(most, |required| most.min(required.num_memories.into()));
         Parts {
             engine: engine.clone(),
+            memories,
             linked: link(wasmtime, component, &imports.describe(&names), &[]),
             wants_wasi: wants_wasi(&imports.0),
             scan: Scan::from_bytes(&compiled.notes),

@@ -447,7 +447,7 @@ async fn instantiate_with(
     inline: bool,
     handler: Option<Arc<dyn HostHandler>>,
 ) -> Result<Core, Error> {
-    let place = Place::take(&component.0.engine)?;
+    let place = Place::take_own(&component.0.engine, component.0.memories)?;
     let mut limiter = Limiter::for_component(limits, component.0.scan.inline_memory(&limits).unwrap_or(0));
     limiter.inline = inline;
     let dropped = Arc::<Dropped>::default();

@@ -3,14 +3,15 @@
 //! This crate knows no database: whoever grants one brings the way to it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Caller, Extern, Linker};
 
 use super::{MODULE, memory};
 use crate::core::Host;
-use crate::error::Error;
+use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
-use crate::host_call::fail;
+use crate::host_call::{MAX_DEPTH, fail};
 use crate::row;
 
 /// Bytes of a statement.
@@ -19,18 +20,31 @@ const MAX_STATEMENT: usize = 64 << 10;
 /// What a statement gave: the rows, one after another, each as `wasgo_wasm::row` encodes it; or why it failed.
 pub type SqlAnswer = Result<Vec<u8>, String>;
 
+/// What a guest asks its database.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// One statement.
+    pub text: String,
+    /// A row of parameters, as `wasgo_wasm::row` encodes it; empty for none.
+    pub parameters: Vec<u8>,
+    /// Bytes of rows that are wanted at most.
+    pub limit: u64,
+    /// When it must be over, because the guest's call is; none for a call without a time limit. The guest chose the statement: one that
+    /// nobody stops would hold the database for ever.
+    pub deadline: Option<Instant>,
+}
+
 /// A way to a database.
 pub trait Sql: Send + Sync {
-    /// Runs a statement with a row of parameters; `done` gets the answer, at any time and on any thread. Must not block. At most `limit`
-    /// bytes of rows are wanted.
-    fn run(&self, statement: String, parameters: Vec<u8>, limit: u64, done: Box<dyn FnOnce(SqlAnswer) + Send>);
+    /// Runs a statement; `done` gets the answer, at any time and on any thread. Must not block.
+    fn run(&self, statement: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>);
 }
 
 /// A way to nothing.
 pub(super) fn nowhere() -> Arc<dyn Sql> {
     struct Nowhere;
     impl Sql for Nowhere {
-        fn run(&self, _: String, _: Vec<u8>, _: u64, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
+        fn run(&self, _: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
             done(Err("no database is granted".into()));
         }
     }
@@ -42,11 +56,18 @@ pub(super) struct Port {
     sql: Arc<dyn Sql>,
     /// Why the last statement failed.
     error: String,
+    /// When the current call must be over.
+    deadline: Option<Instant>,
 }
 
 impl Port {
     pub(super) fn new(sql: Arc<dyn Sql>) -> Self {
-        Self { sql, error: String::new() }
+        Self { sql, error: String::new(), deadline: None }
+    }
+
+    /// A call of the guest begins, which may take so long.
+    pub(super) fn begin(&mut self, timeout: Option<Duration>) {
+        self.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     }
 }
 
@@ -95,7 +116,7 @@ async fn answer(caller: &mut Caller<'_, Host>, text: Vec<u8>, parameters: Vec<u8
     let Some(sql) = caller.data().granted.as_ref().and_then(|granted| granted.sql.as_ref()) else {
         return Err("no database is granted".into());
     };
-    let sql = Arc::clone(&sql.sql);
+    let (sql, deadline) = (Arc::clone(&sql.sql), sql.deadline);
     // A database answers from another thread: the guest waits in the pool for it.
     if caller.data().limiter.inline {
         caller.data_mut().limiter.inline = false;
@@ -103,7 +124,8 @@ async fn answer(caller: &mut Caller<'_, Host>, text: Vec<u8>, parameters: Vec<u8
     }
     let (send, receive) = tokio::sync::oneshot::channel();
     // It fails when the call was stopped meanwhile, and then nobody waits.
-    sql.run(text, parameters, limit, Box::new(move |answer| drop(send.send(answer))));
+    let statement = Statement { text, parameters, limit, deadline };
+    sql.run(statement, Box::new(move |answer| drop(send.send(answer))));
     receive.await.unwrap_or_else(|_| Err("the database gave no answer".into()))
 }
 
@@ -114,6 +136,11 @@ async fn place(caller: &mut Caller<'_, Host>, rows: &[u8]) -> wasmtime::Result<u
         return Err(fail(caller, error));
     };
     let alloc = alloc.typed::<u32, u32>(&*caller)?;
+    // It may ask the database again, which has it make room again ...
+    if caller.data().depth >= MAX_DEPTH {
+        let error = Error::Limit { kind: LimitKind::Depth, limit: MAX_DEPTH.into(), asked: None };
+        return Err(fail(caller, error));
+    }
     caller.data_mut().depth += 1;
     let length = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let pointer = alloc.call_async(&mut *caller, length).await;

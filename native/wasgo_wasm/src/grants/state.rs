@@ -102,13 +102,14 @@ impl KeyValues {
 pub(super) struct Session {
     values: KeyValues,
     written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Bytes that were written.
-    bytes: usize,
+    /// Bytes and keys that there are more, or fewer, by what was written.
+    bytes: i64,
+    keys: i64,
 }
 
 impl Session {
     pub(super) fn new(values: KeyValues) -> Self {
-        Self { values, written: BTreeMap::new(), bytes: 0 }
+        Self { values, written: BTreeMap::new(), bytes: 0, keys: 0 }
     }
 
     fn with<T>(&self, key: &[u8], then: impl FnOnce(Option<&[u8]>) -> T) -> T {
@@ -121,26 +122,38 @@ impl Session {
     /// Says whether there was room; whether there still is when the call ends depends on others.
     fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> bool {
         let limits = self.values.limits;
-        let bytes = self.bytes + key.len() + value.as_ref().map_or(0, Vec::len);
-        let new = !self.written.contains_key(&key);
-        if bytes > limits.bytes || (new && self.written.len() >= limits.keys) {
-            return false;
-        }
-        let (held, keys, before) = {
+        let size = |value: &[u8]| (key.len() + value.len()) as i64;
+        let (held, keys, kept) = {
             let kept = self.values.kept();
-            (kept.bytes, kept.map.len(), kept.map.get(&key).map(|value| key.len() + value.len()))
+            (kept.bytes as i64, kept.map.len() as i64, kept.map.get(&key).map(|value| size(value)))
         };
-        let full = held - before.unwrap_or(0) + bytes > limits.bytes || (before.is_none() && keys >= limits.keys);
+        let before = match self.written.get(&key) {
+            Some(value) => value.as_deref().map(size),
+            None => kept,
+        };
+        let after = value.as_deref().map(size);
+        let bytes = after.unwrap_or(0) - before.unwrap_or(0);
+        let more = i64::from(after.is_some()) - i64::from(before.is_some());
+        let full = bytes > 0 && held + self.bytes + bytes > limits.bytes as i64
+            || more > 0 && keys + self.keys + more > limits.keys as i64
+            // Others may take away what this call has seen, again and again.
+            || self.written.len() >= 2 * limits.keys && !self.written.contains_key(&key);
         if value.is_some() && full {
             return false;
         }
-        self.bytes = bytes;
-        self.written.insert(key, value);
+        self.bytes += bytes;
+        self.keys += more;
+        if value.is_none() && kept.is_none() {
+            // Nothing is there to be taken away in the end.
+            self.written.remove(&key);
+        } else {
+            self.written.insert(key, value);
+        }
         true
     }
 
     pub(super) fn end(&mut self, succeeded: bool) {
-        self.bytes = 0;
+        (self.bytes, self.keys) = (0, 0);
         if self.written.is_empty() {
             return;
         }

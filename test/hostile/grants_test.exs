@@ -1,0 +1,251 @@
+defmodule Wasgo.HostileGrantsTest do
+  @moduledoc """
+  What is granted, in the hands of guests that mean harm: statements that never end or reach for other files, lines and buffers without
+  end, state that is filled. `native/wasgo_wasm/tests/grants.rs` has the pointers and lengths.
+  """
+
+  use ExUnit.Case, async: true
+
+  import Wasgo.TestGuests, only: [instance!: 2, data: 1]
+
+  alias Wasgo.{LimitError, Script, Store, TrapError}
+  alias Wasgo.Script.State
+  alias Wasgo.Wasm.Instance
+
+  @moduletag timeout: 120_000
+
+  @endless "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+  # `ask` asks the statement, and answers where the answer lies; 0 when it failed. `error` writes why to 8,192.
+  defp asking(statement, store) do
+    wat = """
+    (module
+      (import "wasgo" "sql" (func $sql (param i32 i32 i32 i32) (result i64)))
+      (import "wasgo" "sql_error" (func $error (param i32 i32) (result i32)))
+      (memory (export "memory") 4)
+      (data (i32.const 1024) #{data(statement)})
+      (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 65536))
+      (func (export "ask") (result i64)
+        (call $sql (i32.const 1024) (i32.const #{byte_size(statement)}) (i32.const 0) (i32.const 0)))
+      (func (export "for_ever") (loop
+        (drop (call $sql (i32.const 1024) (i32.const #{byte_size(statement)}) (i32.const 0) (i32.const 0))) (br 0)))
+      (func (export "error") (result i32) (call $error (i32.const 8192) (i32.const 512))))
+    """
+
+    instance!(wat, grant: [sql: store])
+  end
+
+  defp why(instance) do
+    assert Instance.call(instance, "ask") == {:ok, [0]}
+    {:ok, [length]} = Instance.call(instance, "error")
+    {:ok, words} = Instance.read_memory(instance, 8_192, min(length, 512))
+    words
+  end
+
+  describe "sql:" do
+    test "a statement that never ends is stopped with its call, and the store serves others" do
+      {:ok, store} = Store.open(:memory)
+      instance = asking(@endless, store)
+
+      assert {:error, %LimitError{reason: :time}} =
+               Instance.call(instance, "ask", [], timeout: 100)
+
+      assert {:ok, %{rows: [[1]]}} = Store.query(store, "SELECT 1", [], timeout: 60_000)
+    end
+
+    test "statements that never end, of callers that are killed, wait for nobody for ever" do
+      {:ok, store} = Store.open(:memory)
+
+      for _ <- 1..20 do
+        instance = asking(@endless, store)
+        pid = spawn(fn -> Instance.call(instance, "ask", [], timeout: 300) end)
+        monitor = Process.monitor(pid)
+        Process.exit(pid, :kill)
+        assert_receive {:DOWN, ^monitor, :process, _pid, _reason}
+      end
+
+      assert {:ok, %{rows: [[1]]}} = Store.query(store, "SELECT 1", [], timeout: 60_000)
+    end
+
+    test "asking for ever leaves room for others" do
+      {:ok, store} = Store.open(:memory)
+      instance = asking("SELECT 1", store)
+      task = Task.async(fn -> Instance.call(instance, "for_ever", [], timeout: 300) end)
+      for _ <- 1..50, do: assert({:ok, _} = Store.query(store, "SELECT 1", [], timeout: 60_000))
+      assert {:error, %LimitError{reason: :time}} = Task.await(task, 60_000)
+    end
+
+    @tag :tmp_dir
+    test "no other file is reached or written", %{tmp_dir: folder} do
+      {:ok, store} = Store.open(:memory)
+      :ok = Store.batch(store, "CREATE TABLE t (a)")
+      other = Path.join(folder, "other.db")
+      {:ok, secret} = Store.open(other)
+      :ok = Store.batch(secret, "CREATE TABLE secret (a)")
+      Store.close(secret)
+
+      for statement <- [
+            "ATTACH '#{other}' AS other",
+            "VACUUM INTO '#{Path.join(folder, "copy.db")}'",
+            "PRAGMA temp_store_directory = '#{folder}'",
+            "DETACH main"
+          ] do
+        assert why(asking(statement, store)) != ""
+      end
+
+      assert folder |> File.ls!() |> Enum.filter(&String.contains?(&1, "copy")) == []
+      assert Instance.call(asking("INSERT INTO t VALUES (1)", store), "ask") != {:ok, [0]}
+      assert {:ok, %{rows: [[1]]}} = Store.query(store, "SELECT a FROM t")
+    end
+
+    test "the connection stays as it is, with no transaction left open" do
+      {:ok, store} = Store.open(:memory)
+      :ok = Store.batch(store, "CREATE TABLE t (a)")
+
+      for statement <- [
+            "BEGIN",
+            "BEGIN EXCLUSIVE",
+            "SAVEPOINT s",
+            "COMMIT",
+            "PRAGMA query_only = 1",
+            "PRAGMA writable_schema = 1",
+            "PRAGMA locking_mode = EXCLUSIVE",
+            "SELECT load_extension('/lib/evil.so')",
+            "SELECT 1; DROP TABLE t",
+            ""
+          ] do
+        assert why(asking(statement, store)) != ""
+      end
+
+      assert {:ok, _} = Store.execute(store, "INSERT INTO t VALUES (1)")
+      assert {:ok, %{rows: [[1]]}} = Store.query(store, "SELECT a FROM t")
+    end
+
+    test "answers that are too many, too long or too large are refused" do
+      {:ok, store} = Store.open(:memory)
+
+      for {what, statement} <- [
+            rows:
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT i FROM n",
+            blob: "SELECT zeroblob(100000000)",
+            blobs:
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT zeroblob(900000) FROM n",
+            columns: "SELECT " <> Enum.map_join(1..1_500, ", ", &Integer.to_string/1)
+          ] do
+        assert why(asking(statement, store)) != "", what
+      end
+
+      # One that fits a result and not the guest's room for it.
+      instance = asking("SELECT zeroblob(900000)", store)
+      assert {:error, %TrapError{reason: :import}} = Instance.call(instance, "ask")
+      assert {:ok, %{rows: [[1]]}} = Store.query(store, "SELECT 1")
+    end
+
+    test "a store that is closed meanwhile is an error and no wait" do
+      {:ok, store} = Store.open(:memory)
+      instance = asking(@endless, store)
+      task = Task.async(fn -> Instance.call(instance, "ask", [], timeout: 30_000) end)
+      Store.close(store)
+      assert Task.await(task, 60_000) == {:ok, [0]}
+    end
+  end
+
+  # Logs 256 lines of 4 KiB for each row, and traps.
+  @chatter """
+  (module
+    (import "wasgo" "log" (func $log (param i32 i32 i32)))
+    (memory (export "memory") 2)
+    (func $lines (local i32)
+      (local.set 0 (i32.const 256))
+      (loop $more
+        (call $log (i32.const 1) (i32.const 4096) (i32.const 4096))
+        (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+        (br_if $more (local.get 0))))
+    (func (export "rows") (param i32) (call $lines) (if (local.get 0) (then unreachable)))
+    (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 65536))
+    (func (export "_notification") (param i32 i32 i32) (result i64) (call $lines) unreachable))
+  """
+
+  describe "log:" do
+    # How many lines came, and how many bytes they were.
+    defp heard(count \\ 0, bytes \\ 0) do
+      receive do
+        {:line, size} -> heard(count + 1, bytes + size)
+      after
+        0 -> {count, bytes}
+      end
+    end
+
+    test "a batch whose every row floods is cut for all rows together" do
+      test = self()
+      log = fn _level, text -> send(test, {:line, byte_size(text)}) end
+      instance = instance!(@chatter, grant: [log: log])
+
+      for fails <- [0, 1] do
+        rows = List.duplicate([fails], 2_000)
+        assert {:ok, answers} = Instance.call_many(instance, "rows", rows, timeout: 60_000)
+        assert length(answers) == 2_000
+        {count, bytes} = heard()
+        assert count in 256..2_048 and bytes < 8_388_608
+      end
+
+      # The next call may log again.
+      assert Instance.call(instance, "rows", [0]) == {:ok, []}
+      assert {256, 1_048_576} = heard()
+    end
+
+    test "so is a script's, whose rows each have an instance of their own" do
+      test = self()
+      log = fn _level, text -> send(test, {:line, byte_size(text)}) end
+      script = Script.new!(@chatter, grant: [log: log])
+      rows = for number <- 1..500, do: [number]
+      assert {:ok, answers} = Script.notify_many(script, :process, rows, timeout: 60_000)
+      assert Enum.all?(answers, &match?({:error, %TrapError{reason: :unreachable}}, &1))
+      {count, bytes} = heard()
+      assert count in 256..2_048 and bytes < 8_388_608
+    end
+
+    test "a function that crashes for a line is its caller's, and leaves the guest usable" do
+      instance = instance!(@chatter, grant: [log: fn _, _ -> raise "no more" end])
+      assert_raise RuntimeError, fn -> Instance.call(instance, "rows", [0]) end
+      assert Instance.status(instance) == :idle
+    end
+  end
+
+  test "emit: buffers without end are the limit's, from a batch too, and leave nothing" do
+    wat = """
+    (module (import "wasgo" "emit" (func $emit (param i32 i32))) (memory (export "memory") 1)
+      (func (export "f") (param i32)
+        (loop $more (call $emit (i32.const 0) (local.get 0)) (br $more))))
+    """
+
+    instance = instance!(wat, grant: [:emit])
+    assert {:error, %LimitError{reason: :buffers}} = Instance.call(instance, "f", [0])
+    assert {:error, %LimitError{reason: :result_size}} = Instance.call(instance, "f", [65_536])
+    assert {:ok, answers} = Instance.call_many(instance, "f", List.duplicate([65_536], 100))
+    assert Enum.all?(answers, &match?({:error, %LimitError{reason: :result_size}}, &1))
+    assert Instance.take_emitted(instance) == {:ok, []}
+  end
+
+  test "state: what a guest was told there is room for is there afterwards, and never more than may be" do
+    wat = """
+    (module
+      (import "wasgo" "state_set" (func $set (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "fill") (param $from i32) (param $count i32) (result i32) (local $room i32)
+        (loop $more
+          (i32.store (i32.const 0) (i32.add (local.get $from) (local.get $count)))
+          (local.set $room (i32.add (local.get $room) (call $set (i32.const 0) (i32.const 4) (i32.const 8) (i32.const 4))))
+          (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+          (br_if $more (local.get $count)))
+        (local.get $room)))
+    """
+
+    state = State.new(bytes: 100_000, keys: 1_000)
+    instance = instance!(wat, grant: [state: state])
+    assert Instance.call(instance, "fill", [0, 900]) == {:ok, [900]}
+    assert Instance.call(instance, "fill", [100_000, 5_000]) == {:ok, [100]}
+    assert map_size(State.to_map(state)) == 1_000
+    assert State.bytes(state) == 8_000
+  end
+end
