@@ -33,6 +33,7 @@ defmodule Wasgo.Wasm.Cache do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
+  alias Wasgo.Wasm.Engine
 
   require Logger
 
@@ -128,6 +129,8 @@ defmodule Wasgo.Wasm.Cache do
   end
 
   defp start do
+    Engine.ready()
+
     options =
       :wasgo
       |> Application.get_env(__MODULE__, [])

@@ -102,7 +102,7 @@ defmodule Wasgo.Wasm.Component do
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Wasm.Component.{Instance, Resource}
-  alias Wasgo.Wasm.{Imports, Limits}
+  alias Wasgo.Wasm.{Cache, Imports, Limits}
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
   defstruct [:resource, :ref, :imports, :exports, :size]
@@ -170,6 +170,8 @@ defmodule Wasgo.Wasm.Component do
   """
   @spec compile(binary()) :: {:ok, t()} | {:error, Exception.t()}
   def compile(source) when is_binary(source) do
+    Cache.ready()
+
     with {:ok, {resource, {imports, exports, size}}} <- Result.await(start(source)) do
       {:ok,
        %__MODULE__{

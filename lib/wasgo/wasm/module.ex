@@ -12,7 +12,7 @@ defmodule Wasgo.Wasm.Module do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Wasm.Cache
+  alias Wasgo.Wasm.{Cache, Engine}
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
   defstruct [:resource, :ref, :imports, :exports, :size, deterministic: false]
@@ -128,6 +128,8 @@ defmodule Wasgo.Wasm.Module do
            }}
           | {:error, Exception.t()}
   def validate(source) when is_binary(source) do
+    Engine.ready()
+
     with {:ok, {kind, imports, exports, size}} <- Result.await(Native.wasm_validate(source)) do
       imports = Enum.map(imports, &import_info/1)
 

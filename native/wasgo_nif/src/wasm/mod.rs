@@ -9,6 +9,7 @@ pub mod instance;
 pub mod module;
 pub mod script;
 pub mod service;
+mod settings;
 mod sql;
 mod values;
 
@@ -22,6 +23,18 @@ static ENGINE: OnceLock<Result<Engine, Error>> = OnceLock::new();
 
 pub fn engine() -> Result<&'static Engine, &'static Error> {
     ENGINE.get_or_init(|| Engine::new(EngineOptions::default())).as_ref()
+}
+
+/// Starts the engine unless it runs; says whether it was this that started it. Takes some milliseconds.
+fn start_engine(options: EngineOptions) -> Result<bool, &'static Error> {
+    let mut started = false;
+    ENGINE
+        .get_or_init(|| {
+            started = true;
+            Engine::new(options)
+        })
+        .as_ref()
+        .map(|_| started)
 }
 
 /// Limits as Elixir hands them over: memory, table, input, result.
