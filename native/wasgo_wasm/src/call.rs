@@ -26,7 +26,7 @@ pub(crate) struct Call {
 }
 
 impl Job<Values> for Call {
-    async fn run(&mut self, core: &mut Core) -> Result<Values, Error> {
-        core.call(&self.export, &self.arguments).await
+    fn run(&mut self, core: &mut Core) -> impl Future<Output = Result<Values, Error>> + Send {
+        core.call(&self.export, &self.arguments)
     }
 }

@@ -6,7 +6,7 @@
 use wasmtime::{Func, Store, TypedFunc, Val, ValType, WasmParams, WasmResults, WasmTy};
 
 use crate::call::Values;
-use crate::core::Host;
+use crate::core::{Core, Host};
 use crate::error::Error;
 use crate::module::FunctionExport;
 
@@ -131,22 +131,25 @@ macro_rules! callable {
                     $(Self::$variant(function) => function.func(),)*
                 }
             }
+        }
 
-            /// Calls it with arguments of its types; it has `results` results.
-            pub(crate) async fn call(
-                &self,
-                store: &mut Store<Host>,
-                arguments: &[Val],
-                results: usize,
-            ) -> wasmtime::Result<Values> {
-                match self {
-                    Self::Any(function) => {
-                        let mut values = Values::from_elem(Val::I32(0), results);
-                        function.call_async(store, arguments, &mut values).await?;
-                        Ok(values)
+        impl Core {
+            /// Calls an exported function with arguments of its types.
+            // In one piece: each async function within another would be one more copy of the innermost's state at each call.
+            pub(crate) async fn call(&mut self, export: &FunctionExport, arguments: &[Val]) -> Result<Values, Error> {
+                let at = self.known(export)?;
+                let (function, store) = self.function_and_store(at);
+                let called = match function {
+                    Callable::Any(function) => {
+                        let mut values = Values::from_elem(Val::I32(0), export.results.len());
+                        function.call_async(store, arguments, &mut values).await.map(|()| values)
                     }
-                    $(Self::$variant(function) => call(function, store, arguments).await,)*
-                }
+                    $(Callable::$variant(function) => match Parameters::of(arguments) {
+                        Some(arguments) => function.call_async(store, arguments).await.map(Outcome::into_values),
+                        None => Err(wasmtime::Error::msg("arguments of another type than the function's")),
+                    },)*
+                };
+                called.map_err(|error| self.guest_error(error))
             }
         }
     };
@@ -177,15 +180,4 @@ callable! {
     SpanI64: (i32, i32) -> (i64);
     JoinThreeI32: (i32, i32, i32) -> (i32);
     JoinThreeF64: (f64, f64, f64) -> (f64);
-}
-
-async fn call<P: Parameters, R: Outcome>(
-    function: &TypedFunc<P, R>,
-    store: &mut Store<Host>,
-    arguments: &[Val],
-) -> wasmtime::Result<Values> {
-    let Some(arguments) = P::of(arguments) else {
-        return Err(wasmtime::Error::msg("arguments of another type than the function's"));
-    };
-    Ok(function.call_async(store, arguments).await?.into_values())
 }

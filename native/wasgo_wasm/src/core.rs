@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut, Val};
+use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut};
 
 use crate::abi::ScriptAbi;
 use crate::batch::Drivers;
-use crate::call::Values;
 use crate::callable::Callable;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
@@ -194,15 +193,13 @@ impl Core {
         Ok(*self.functions[at].1.function())
     }
 
-    /// Calls an exported function with arguments of its types.
-    pub(crate) async fn call(&mut self, export: &FunctionExport, arguments: &[Val]) -> Result<Values, Error> {
-        let at = self.known(export)?;
-        let called = self.functions[at].1.call(&mut self.store, arguments, export.results.len()).await;
-        called.map_err(|error| self.guest_error(error))
+    /// A function that is known, and the store to call it in.
+    pub(crate) fn function_and_store(&mut self, at: usize) -> (&Callable, &mut Store<Host>) {
+        (&self.functions[at].1, &mut self.store)
     }
 
     /// Where an exported function is among those that are known.
-    fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
+    pub(crate) fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
         if let Some(at) = self.functions.iter().position(|(number, _)| *number == export.number) {
             return Ok(at);
         }

@@ -455,7 +455,16 @@ impl Instance {
         let mut lease = Lease { shared: Arc::clone(&self.0), core: Some(core), call };
         let inline = lease.core().is_ok_and(|core| core.may_run_inline());
         let whole = async move {
-            let result = use_core(lease.core()?, &mut job, &options, inline).await;
+            let core = lease.core()?;
+            // As `use_core`, without one more copy of the call's state.
+            let result = match core.begin(inline, &options) {
+                Ok(()) => {
+                    let result = job.run(core).await;
+                    core.end(result.is_ok());
+                    result
+                }
+                Err(error) => Err(error),
+            };
             lease.release();
             result
         };
