@@ -172,7 +172,7 @@ defmodule Bench.Wasm do
   end
 
   defp per_row(fun) do
-    stats = samples(rounds(400), fun)
+    stats = samples(rounds(100), fun)
     per = fn time -> time / @batch end
     %{stats | p50: per.(stats.p50), p99: per.(stats.p99), max: per.(stats.max)}
   end
@@ -344,7 +344,7 @@ defmodule Bench.Wasm do
     cores = System.schedulers_online()
     module = compile("arithmetic")
     instance = Instance.new!(module)
-    calls = if Bench.quick?(), do: 100, else: 5_000
+    calls = if Bench.quick?(), do: 100, else: 1_500
     quiet = every_millisecond(instance, calls)
 
     busy =
@@ -488,12 +488,12 @@ defmodule Bench.Wasm do
   defp called_once(_module, 0, instances), do: instances
 
   defp called_once(module, wanted, instances) do
-    case Instance.new(module) do
-      {:ok, instance} ->
-        {:ok, [42]} = Instance.call(instance, "add", [40, 2])
-        called_once(module, wanted - 1, [instance | instances])
-
-      {:error, %Wasgo.LimitError{reason: :instances}} ->
+    with {:ok, instance} <- Instance.new(module),
+         {:ok, [42]} <- Instance.call(instance, "add", [40, 2]) do
+      called_once(module, wanted - 1, [instance | instances])
+    else
+      {:error, error} ->
+        IO.puts(:stderr, "after #{length(instances)} instances: #{Exception.message(error)}")
         instances
     end
   end
