@@ -150,6 +150,7 @@ defmodule Bench do
       ["system", system()],
       ["Elixir, OTP", "#{System.version()}, #{System.otp_release()} (#{emulator()})"],
       ["Rust", rustc()],
+      ["limits", limits()],
       ["load before", load()]
     ]
 
@@ -198,6 +199,15 @@ defmodule Bench do
     _not_runnable -> "no rustc found"
   end
 
+  # What bounds the number of instances.
+  defp limits do
+    mappings = read("/proc/sys/vm/max_map_count")
+    data = field(read("/proc/self/limits") || "", "Max data size", "\\s+")
+
+    "mappings #{if mappings, do: String.trim(mappings), else: "unknown"}, " <>
+      "data #{if data, do: data |> String.split() |> hd(), else: "unknown"}"
+  end
+
   defp load do
     case read("/proc/loadavg") do
       nil -> "unknown"
@@ -205,8 +215,8 @@ defmodule Bench do
     end
   end
 
-  defp field(text, name) do
-    case Regex.run(~r/^#{name}\s*:\s*(.*)$/m, text) do
+  defp field(text, name, between \\ "\\s*:\\s*") do
+    case Regex.run(~r/^#{name}#{between}(.*)$/m, text) do
       [_, value] -> value
       nil -> nil
     end

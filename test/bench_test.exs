@@ -6,7 +6,7 @@ defmodule Wasgo.BenchTest do
   @moduletag timeout: 300_000
 
   test "bench/core.exs" do
-    assert rows(run("core.exs"), 2) > 10
+    assert rows(run("core.exs"), 3) > 10
   end
 
   test "bench/wasm.exs" do

@@ -7,6 +7,7 @@ mod common;
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,7 +82,7 @@ fn add(group: &mut Group<'_>, engine: &Engine) {
         bencher.iter(|| {
             let arguments = black_box([Val::I64(40), Val::I64(2)]);
             let convert = |_: &[_]| Ok(arguments.into_iter().collect());
-            done(instance.call("add", convert, CallOptions::default(), never))[0].unwrap_i64()
+            finished(|later| instance.call("add", convert, CallOptions::default(), later))[0].unwrap_i64()
         });
     });
 }
@@ -276,28 +277,20 @@ fn own_instance(module: &Module) -> Instance {
     finished(|later| Instance::start(module, Imports::default(), Limits::default(), 0, CallOptions::default(), later))
 }
 
-/// Where a call must end in its first slice.
-fn never<T>() -> Callback<Result<T, Error>> {
-    Box::new(|_| {})
-}
+/// How a result that comes later is waited for.
+type Later<'a, T> = &'a mut dyn FnMut() -> Callback<Result<T, Error>>;
 
-fn done<T>(started: Started<Result<T, Error>>) -> T {
-    match started {
+/// What came of something: nearly always at once, but the clock may tick in any call.
+fn finished<T: Send + 'static>(start: impl FnOnce(Later<'_, T>) -> Started<Result<T, Error>>) -> T {
+    let mut answer = None;
+    let mut later = || -> Callback<Result<T, Error>> {
+        let (sender, receiver) = channel();
+        answer = Some(receiver);
+        Box::new(move |result| sender.send(result).expect("somebody waits"))
+    };
+    match start(&mut later) {
         Started::Done(result) => result.expect("a result"),
-        Started::Running(_) => panic!("it did not end in its first slice"),
-    }
-}
-
-/// What came of something, at once or later.
-fn finished<T: Send + 'static>(
-    start: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>>>) -> Started<Result<T, Error>>,
-) -> T {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let later: Box<dyn FnOnce() -> Callback<Result<T, Error>>> =
-        Box::new(move || Box::new(move |result| sender.send(result).expect("somebody waits")));
-    match start(later) {
-        Started::Done(result) => result.expect("a result"),
-        Started::Running(_) => receiver.recv().expect("an answer").expect("a result"),
+        Started::Running(_) => answer.expect("it was called").recv().expect("an answer").expect("a result"),
     }
 }
 
