@@ -96,20 +96,23 @@ defmodule Bench do
   # Runs `fun` in a process of its own.
   def apart(fun), do: fun |> Task.async() |> Task.await(:infinity)
 
-  # Does a part of the program; what takes longer than two seconds says so on standard error.
+  # Does a part of the program; what takes longer than two seconds says so on standard error, and how long it was.
   def step(name, fun) do
-    teller =
-      spawn_link(fn ->
-        receive do
-          :done -> :ok
-        after
-          2_000 -> IO.puts(:stderr, "#{name} ...")
-        end
-      end)
-
+    teller = spawn_link(fn -> tell(name, 0) end)
     result = fun.()
     send(teller, :done)
     result
+  end
+
+  defp tell(name, seconds) do
+    receive do
+      :done when seconds > 0 -> IO.puts(:stderr, "#{name}: done")
+      :done -> :ok
+    after
+      2_000 ->
+        IO.puts(:stderr, "#{name}: #{seconds + 2} s ...")
+        tell(name, seconds + 2)
+    end
   end
 
   # ## Markdown

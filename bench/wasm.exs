@@ -44,7 +44,7 @@ defmodule Bench.Wasm do
 
       {rows, details} = parts |> Enum.map(fn {name, part} -> step(name, part) end) |> Enum.unzip()
 
-      head = ["", "peer", "at least", "measured", "kept", "wasmtime alone"]
+      head = ["", "peer", "target", "measured", "kept", "wasmtime alone"]
       Bench.table(head, Enum.concat(rows))
       Bench.table(["more, in microseconds", "p50", "p99", "longest"], Enum.concat(details))
     after

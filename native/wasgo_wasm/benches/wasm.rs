@@ -257,10 +257,15 @@ fn memory(group: &mut Group<'_>, engine: &Engine) {
 }
 
 fn deserialize(group: &mut Group<'_>, engine: &Engine) {
-    let code = engine.alone().precompile_module(&megabyte()).expect("it is valid");
     let path = std::env::temp_dir().join(format!("wasgo-bench-{}.code", std::process::id()));
-    std::fs::write(&path, &code).expect("a file");
+    // Compiling takes seconds, for nothing where other benchmarks are asked for.
+    let mut written = false;
     group.bench_function("deserialize_file", |bencher| {
+        if !written {
+            let code = engine.alone().precompile_module(&megabyte()).expect("it is valid");
+            std::fs::write(&path, code).expect("a file");
+            written = true;
+        }
         timed(bencher, || {
             // SAFETY: the file was made by this very engine just now.
             unsafe { wasmtime::Module::deserialize_file(engine.alone(), &path) }.expect("its own code")
