@@ -2,10 +2,10 @@ defmodule Bench.Stats do
   # What a row of samples says, in nanoseconds.
   defstruct [:p50, :p99, :max, :mean, :count]
 
-  # Of an `:atomics` whose elements are times in native units.
-  def of(times) do
+  # Of the first `count` elements of an `:atomics`, which are times in native units.
+  def of(times, count \\ nil) do
     sorted =
-      for(index <- 1..:atomics.info(times).size//1, do: :atomics.get(times, index))
+      for(index <- 1..(count || :atomics.info(times).size)//1, do: :atomics.get(times, index))
       |> Enum.sort()
       |> Enum.map(&Bench.nanoseconds/1)
       |> List.to_tuple()
