@@ -1,10 +1,9 @@
 //! Calls of an instance's exports: one, or many in one crossing.
 
 use std::future::Future;
-
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use wasmtime::Val;
 
 use crate::core::Core;
@@ -27,11 +26,6 @@ pub(crate) struct Call {
 
 impl Job<Values> for Call {
     async fn run(self, core: &mut Core) -> Result<Values, Error> {
-        let function = core.function(&self.export)?;
-        let mut results: Values = smallvec![Val::I32(0); self.export.results.len()];
-        match function.call_async(&mut core.store, &self.arguments, &mut results).await {
-            Ok(()) => Ok(results),
-            Err(error) => Err(core.guest_error(error)),
-        }
+        core.call(&self.export, &self.arguments).await
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut};
+use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut, Val};
 
 use crate::abi::ScriptAbi;
 use crate::batch::Drivers;
+use crate::call::Values;
+use crate::callable::Callable;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::flavour::Flavour;
@@ -62,7 +64,7 @@ pub(crate) struct Core {
     pub(crate) script: ScriptAbi,
     pub(crate) drivers: Drivers,
     pub(crate) module: Module,
-    functions: Vec<(u32, Func)>,
+    functions: Vec<(u32, Callable)>,
     _place: Place,
 }
 
@@ -152,16 +154,29 @@ impl Core {
 
     /// An exported function.
     pub(crate) fn function(&mut self, export: &FunctionExport) -> Result<Func, Error> {
-        if let Some((_, function)) = self.functions.iter().find(|(number, _)| *number == export.number) {
-            return Ok(*function);
+        let at = self.known(export)?;
+        Ok(*self.functions[at].1.function())
+    }
+
+    /// Calls an exported function with arguments of its types.
+    pub(crate) async fn call(&mut self, export: &FunctionExport, arguments: &[Val]) -> Result<Values, Error> {
+        let at = self.known(export)?;
+        let called = self.functions[at].1.call(&mut self.store, arguments, export.results.len()).await;
+        called.map_err(|error| self.guest_error(error))
+    }
+
+    /// Where an exported function is among those that are known.
+    fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
+        if let Some(at) = self.functions.iter().position(|(number, _)| *number == export.number) {
+            return Ok(at);
         }
         let Some(function) = self.instance.get_func(&mut self.store, &export.name) else {
             return Err(Error::MissingExport { kind: "function", name: export.name.clone().into() });
         };
-        if self.functions.len() < KNOWN_FUNCTIONS {
-            self.functions.push((export.number, function));
-        }
-        Ok(function)
+        let callable = Callable::new(&self.store, function, export)?;
+        self.functions.truncate(KNOWN_FUNCTIONS - 1);
+        self.functions.push((export.number, callable));
+        Ok(self.functions.len() - 1)
     }
 
     /// A function of the script contract, of one certain type; none if there is no such export.

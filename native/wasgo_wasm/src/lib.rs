@@ -18,6 +18,7 @@ mod batch;
 mod bulk;
 mod cache;
 mod call;
+mod callable;
 mod code;
 mod complexity;
 pub mod component;

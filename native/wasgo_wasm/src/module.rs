@@ -42,6 +42,9 @@ pub(crate) struct FunctionExport {
     pub(crate) results: Box<[ValType]>,
 }
 
+/// The exported functions by name. Looked into at each call; the hash is seeded at random, since guests choose the names.
+type Functions = HashMap<Box<str>, Arc<FunctionExport>, foldhash::fast::RandomState>;
+
 /// A module linked with certain imports.
 struct Link {
     flavour: Flavour,
@@ -54,7 +57,7 @@ pub(crate) struct Parts {
     pub(crate) code: Code,
     /// How a program that wants WASI is linked; none for a script.
     pub(crate) wasi: Option<Result<InstancePre<ServiceHost>, Error>>,
-    pub(crate) functions: HashMap<Box<str>, Arc<FunctionExport>>,
+    pub(crate) functions: Functions,
     links: Mutex<Vec<Link>>,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
@@ -202,7 +205,7 @@ impl Module {
 }
 
 /// The exported functions by name. Those of one name there can't be two of.
-fn functions(module: &wasmtime::Module) -> HashMap<Box<str>, Arc<FunctionExport>> {
+fn functions(module: &wasmtime::Module) -> Functions {
     let functions = module.exports().filter_map(|export| export.ty().func().map(|ty| (export.name(), ty.clone())));
     functions
         .zip(0..)

@@ -37,6 +37,8 @@ impl Drop for Timer {
 struct Shared {
     /// Counts starts and slices of guests: the ticker sees by it that something runs.
     activity: AtomicU64,
+    /// Counts ticks.
+    ticks: AtomicU64,
     asleep: AtomicBool,
     stop: AtomicBool,
     timers: Mutex<Timers>,
@@ -74,6 +76,11 @@ impl Ticker {
         self.shared.engines().push(engine);
     }
 
+    /// Ticks up to now, of those when it was awake.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.shared.ticks.load(Ordering::Relaxed)
+    }
+
     /// A guest is about to run a slice: makes sure that the epoch moves.
     pub(crate) fn note_activity(&self) {
         self.shared.activity.fetch_add(1, Ordering::SeqCst);
@@ -108,6 +115,7 @@ fn run(shared: &Shared) {
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         thread::sleep(TICK);
+        shared.ticks.fetch_add(1, Ordering::Relaxed);
         shared.engines().iter().for_each(wasmtime::Engine::increment_epoch);
         let next = fire_timers(shared);
         let activity = shared.activity.load(Ordering::SeqCst);

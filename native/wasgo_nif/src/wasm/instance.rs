@@ -40,15 +40,18 @@ fn wasm_call<'a>(
     env: Env<'a>,
     instance: ResourceArc<InstanceResource>,
     name: &'a str,
-    arguments: Vec<Term<'a>>,
+    arguments: Term<'a>,
     bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
     let instance = &instance.0;
     if let Some(serving) = inside(env, instance) {
-        return host::call_through(env, &serving, name, &arguments);
+        return match arguments.decode::<Vec<Term<'_>>>() {
+            Ok(arguments) => host::call_through(env, &serving, name, &arguments),
+            Err(_) => fault::err(env, fault::wasm(env, &values::not_a_list(name))),
+        };
     }
-    let convert = |types: &[ValType]| values::arguments(name, types, &arguments);
+    let convert = |types: &[ValType]| values::listed(name, types, arguments);
     host::with_handler(env, instance.imports(), options(bounds), |options| {
         later::start(env, values::results::<Values>, |later| instance.call(name, convert, options, later))
     })

@@ -12,6 +12,19 @@ pub fn arguments(name: &str, types: &[ValType], arguments: &[Term<'_>]) -> Resul
     each.map(|(index, (ty, term))| value(ty, *term).ok_or_else(|| unfit(name, index, ty))).collect()
 }
 
+/// As [`arguments`], of a list that is read once and not copied.
+pub fn listed(name: &str, types: &[ValType], list: Term<'_>) -> Result<Values, Error> {
+    let count = list.list_length().map_err(|_| not_a_list(name))?;
+    check_count(name, types, count)?;
+    let arguments = list.into_list_iterator().map_err(|_| not_a_list(name))?;
+    let each = types.iter().zip(arguments).enumerate();
+    each.map(|(index, (ty, term))| value(ty, term).ok_or_else(|| unfit(name, index, ty))).collect()
+}
+
+pub fn not_a_list(name: &str) -> Error {
+    Error::Arguments { message: format!("the arguments of \"{name}\" must be a list") }
+}
+
 pub fn check_count(name: &str, types: &[ValType], count: usize) -> Result<(), Error> {
     if types.len() == count {
         return Ok(());
