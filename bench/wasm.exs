@@ -59,6 +59,7 @@ defmodule Bench.Wasm do
     add = fn -> Instance.call(instance, "add", [40, 2]) end
     {:ok, [42]} = add.()
     clock = samples(rounds(200_000), fn -> :ok end)
+    look = Bench.blocks(rounds(400), fn -> Instance.status(instance) end)
     single = samples(rounds(200_000), add)
     block = Bench.blocks(rounds(400), add)
 
@@ -77,6 +78,7 @@ defmodule Bench.Wasm do
      ],
      [
        detail("the clock that each sample has in it", clock),
+       detail("`status`, which only looks: mean of a block of 1,000", look),
        detail("`add`, one call", single),
        detail("`add`, mean of a block of 1,000 without the clock", block),
        detail("`add` with `timeout: 1_000`", timed)
@@ -144,6 +146,7 @@ defmodule Bench.Wasm do
     large = per_row(fn -> Script.notify_many(wander, :process, rows) end)
     lists = per_row(fn -> Instance.call_many(instance, "add", pairs) end)
     binary = per_row(fn -> Instance.call_packed(instance, "add", packed) end)
+    none = per_row(fn -> Script.notify_many(bob, :ready, rows) end)
     one = samples(rounds(20_000), fn -> Script.notify(bob, :process, @row) end)
 
     row = fn name, stats, floor ->
@@ -165,6 +168,7 @@ defmodule Bench.Wasm do
      [
        detail("`notify`, one row, WAT", one),
        detail("`notify_many`, a row, WAT", small),
+       detail("`notify_many`, a row, WAT, which changes nothing", none),
        detail("`notify_many`, a row, AssemblyScript", large),
        detail("`call_many` of `add`, a row", lists),
        detail("`call_packed` of `add`, a row", binary)

@@ -1,12 +1,12 @@
-//! The memory of instances that nobody calls, with wasmtime alone: `cargo bench -p wasgo_wasm --bench idle [-- --quick]`. The floor under what
-//! `bench/wasm.exs` measures from Elixir. No Criterion here: what it measures is time.
+//! The memory of instances that nobody calls, with wasmtime alone and with this crate: `cargo bench -p wasgo_wasm --bench idle [-- --quick]`.
+//! The floor under what `bench/wasm.exs` measures from Elixir. No Criterion here: what it measures is time.
 
 mod common;
 
 use std::fs;
 
-use common::{compile, guest, poll_once, store, yielding_store};
-use wasgo_wasm::{Engine, EngineOptions};
+use common::{compile, finished, guest, own, own_instance, poll_once, store, yielding_store};
+use wasgo_wasm::{CallOptions, Engine, EngineOptions, Instance, Val};
 use wasmtime::{Store, TypedFunc};
 
 /// What keeps an instance alive.
@@ -30,19 +30,26 @@ fn main() {
         let add: TypedFunc<(i64, i64), i64> = instance.get_typed_func(&mut store, "add")?;
         poll_once(add.call_async(&mut store, (40, 2))).map(|_| store)
     };
-    println!("| idle instances with a page, called once, wasmtime alone | instances | KiB each |\n| --- | --- | --- |");
-    measure("`call`", wanted, sync);
-    measure("`call_async`, on a fiber", wanted, on_fiber);
+    let module = own(&engine, &guest("arithmetic"));
+    let with_crate = || -> Result<Instance, wasgo_wasm::Error> {
+        let instance = own_instance(&module)?;
+        let convert = |_: &[_]| Ok([Val::I64(40), Val::I64(2)].into_iter().collect());
+        finished(|later| instance.call("add", convert, CallOptions::default(), later)).map(|_| instance)
+    };
+    println!("| idle instances with a page, called once | instances | KiB each |\n| --- | --- | --- |");
+    measure("wasmtime alone, `call`", wanted, sync);
+    measure("wasmtime alone, `call_async`, on a fiber", wanted, on_fiber);
+    measure("this crate", wanted, with_crate);
 }
 
 /// Makes as many as wanted or as there is room for.
-fn measure(name: &str, wanted: usize, make: impl Fn() -> Made) {
+fn measure<T, E: std::fmt::Display>(name: &str, wanted: usize, make: impl Fn() -> Result<T, E>) {
     drop(make());
     let mut made = Vec::with_capacity(wanted);
     let before = resident();
     while made.len() < wanted {
         match make() {
-            Ok(store) => made.push(store),
+            Ok(instance) => made.push(instance),
             Err(error) => {
                 eprintln!("after {} instances: {error}", made.len());
                 break;

@@ -7,18 +7,14 @@ mod common;
 
 use std::hint::black_box;
 use std::sync::Barrier;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{compile, guest, linker, megabyte, poll_once, read, store, yielding_store};
+use common::{compile, finished, guest, linker, megabyte, own, own_instance, poll_once, read, store, yielding_store};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use wasgo_wasm::row::Value;
-use wasgo_wasm::{
-    CallOptions, Callback, CompileOptions, Engine, EngineOptions, Error, Imports, Instance, Limits, Module, Rows,
-    Script, ScriptOptions, Started, Val, row,
-};
+use wasgo_wasm::{CallOptions, Engine, EngineOptions, Rows, Script, ScriptOptions, Val, row};
 use wasmtime::{Memory, Store, TypedFunc};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
@@ -77,12 +73,13 @@ fn add(group: &mut Group<'_>, engine: &Engine) {
     group.bench_function("add_async_threads", |bencher| bencher.iter_custom(|times| threads(engine, &module, times)));
 
     let module = own(engine, &guest("arithmetic"));
-    let instance = own_instance(&module);
+    let instance = own_instance(&module).expect("an instance");
     group.bench_function("add_instance_call", |bencher| {
         bencher.iter(|| {
             let arguments = black_box([Val::I64(40), Val::I64(2)]);
             let convert = |_: &[_]| Ok(arguments.into_iter().collect());
-            finished(|later| instance.call("add", convert, CallOptions::default(), later))[0].unwrap_i64()
+            let sum = finished(|later| instance.call("add", convert, CallOptions::default(), later));
+            sum.expect("a sum")[0].unwrap_i64()
         });
     });
 }
@@ -174,7 +171,7 @@ fn notify(group: &mut Group<'_>, engine: &Engine) {
         group.bench_function(format!("notify_{name}_script"), |bencher| {
             bencher.iter_batched(
                 || rows.clone(),
-                |rows| finished(|later| script.notify(PROCESS, rows, CallOptions::default(), later)),
+                |rows| finished(|later| script.notify(PROCESS, rows, CallOptions::default(), later)).expect("answers"),
                 criterion::BatchSize::LargeInput,
             );
         });
@@ -199,7 +196,9 @@ fn instantiate(group: &mut Group<'_>, engine: &Engine) {
             });
         });
         let module = own(engine, &guest(guest_name));
-        group.bench_function(format!("{name}_instance"), |bencher| timed(bencher, || own_instance(&module)));
+        group.bench_function(format!("{name}_instance"), |bencher| {
+            timed(bencher, || own_instance(&module).expect("an instance"));
+        });
     }
 }
 
@@ -272,31 +271,6 @@ fn deserialize(group: &mut Group<'_>, engine: &Engine) {
         });
     });
     let _ = std::fs::remove_file(path);
-}
-
-fn own(engine: &Engine, source: &[u8]) -> Module {
-    Module::compile(engine, source, CompileOptions::default()).expect("it is valid")
-}
-
-fn own_instance(module: &Module) -> Instance {
-    finished(|later| Instance::start(module, Imports::default(), Limits::default(), 0, CallOptions::default(), later))
-}
-
-/// How a result that comes later is waited for.
-type Later<'a, T> = &'a mut dyn FnMut() -> Callback<Result<T, Error>>;
-
-/// What came of something: nearly always at once, but the clock may tick in any call.
-fn finished<T: Send + 'static>(start: impl FnOnce(Later<'_, T>) -> Started<Result<T, Error>>) -> T {
-    let mut answer = None;
-    let mut later = || -> Callback<Result<T, Error>> {
-        let (sender, receiver) = channel();
-        answer = Some(receiver);
-        Box::new(move |result| sender.send(result).expect("somebody waits"))
-    };
-    match start(&mut later) {
-        Started::Done(result) => result.expect("a result"),
-        Started::Running(_) => answer.expect("it was called").recv().expect("an answer").expect("a result"),
-    }
 }
 
 criterion_group!(benches, wasm);

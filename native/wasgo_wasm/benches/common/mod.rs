@@ -6,10 +6,11 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 
-use wasgo_wasm::Engine;
-use wasmtime::{Linker, Module, Store};
+use wasgo_wasm::{CallOptions, Callback, CompileOptions, Engine, Error, Imports, Instance, Limits, Module, Started};
+use wasmtime::{Linker, Store};
 
 /// A module of about a MB, as programs have it: thousands of functions with loops, memory and calls.
 pub fn megabyte() -> Vec<u8> {
@@ -52,8 +53,8 @@ pub fn read(path: &str) -> Vec<u8> {
 }
 
 /// A module for wasmtime alone, on the engine that this crate would use for it.
-pub fn compile(engine: &Engine, source: &[u8]) -> Module {
-    Module::new(engine.alone(), source).expect("it is valid")
+pub fn compile(engine: &Engine, source: &[u8]) -> wasmtime::Module {
+    wasmtime::Module::new(engine.alone(), source).expect("it is valid")
 }
 
 /// A linker with what AssemblyScript's modules ask for.
@@ -83,5 +84,32 @@ pub fn poll_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("it did not end in its first slice"),
+    }
+}
+
+/// A module of this crate.
+pub fn own(engine: &Engine, source: &[u8]) -> Module {
+    Module::compile(engine, source, CompileOptions::default()).expect("it is valid")
+}
+
+/// An instance of this crate.
+pub fn own_instance(module: &Module) -> Result<Instance, Error> {
+    finished(|later| Instance::start(module, Imports::default(), Limits::default(), 0, CallOptions::default(), later))
+}
+
+/// How a result that comes later is waited for.
+type Later<'a, T> = &'a mut dyn FnMut() -> Callback<Result<T, Error>>;
+
+/// What came of something: nearly always at once, but the clock may tick in any call.
+pub fn finished<T: Send + 'static>(start: impl FnOnce(Later<'_, T>) -> Started<Result<T, Error>>) -> Result<T, Error> {
+    let mut answer = None;
+    let mut later = || -> Callback<Result<T, Error>> {
+        let (sender, receiver) = channel();
+        answer = Some(receiver);
+        Box::new(move |result| sender.send(result).expect("somebody waits"))
+    };
+    match start(&mut later) {
+        Started::Done(result) => result,
+        Started::Running(_) => answer.expect("it was called").recv().expect("an answer"),
     }
 }
