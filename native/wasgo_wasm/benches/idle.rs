@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::process::Command;
 
 use common::{compile, finished, guest, own, own_instance, poll_once, store, yielding_store};
 use wasgo_wasm::{CallOptions, Engine, EngineOptions, Instance, Val};
@@ -36,10 +37,25 @@ fn main() {
         let convert = |_: &[_]| Ok([Val::I64(40), Val::I64(2)].into_iter().collect());
         finished(|later| instance.call("add", convert, CallOptions::default(), later)).map(|_| instance)
     };
+    match std::env::var(WHICH).as_deref() {
+        Ok("sync") => measure("wasmtime alone, `call`", wanted, sync),
+        Ok("fiber") => measure("wasmtime alone, `call_async`, on a fiber", wanted, on_fiber),
+        Ok(_) => measure("this crate", wanted, with_crate),
+        Err(_) => each_apart(),
+    }
+}
+
+/// Which kind of instance this process measures.
+const WHICH: &str = "WASGO_BENCH_IDLE";
+
+/// Each in a process of its own: memory that another kind took before would be used again, and not be seen.
+fn each_apart() {
     println!("| idle instances with a page, called once | instances | KiB each |\n| --- | --- | --- |");
-    measure("wasmtime alone, `call`", wanted, sync);
-    measure("wasmtime alone, `call_async`, on a fiber", wanted, on_fiber);
-    measure("this crate", wanted, with_crate);
+    let program = std::env::current_exe().expect("this program");
+    for which in ["sync", "fiber", "crate"] {
+        let status = Command::new(&program).args(std::env::args().skip(1)).env(WHICH, which).status();
+        assert!(status.expect("it runs").success(), "{which} failed");
+    }
 }
 
 /// Makes as many as wanted or as there is room for.
