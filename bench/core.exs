@@ -1,30 +1,19 @@
-# What the parts cost, from Elixir: `mix run --no-start bench/core.exs`. Started by hand; nothing fails because a machine is slow.
+# What the parts cost, from Elixir: `mix run --no-start bench/core.exs [--quick]`. Started by hand; nothing fails because a machine is slow.
+
+Code.require_file("measure.exs", __DIR__)
 
 alias Wasgo.Wasm.{Instance, Module}
 
-defmodule Bench do
-  # Median and 99th percentile in microseconds of `rounds` calls, after as many to warm up.
+defmodule Bench.Core do
+  # Median and 99th percentile in microseconds.
   def each(name, rounds, fun) do
-    for _ <- 1..rounds, do: fun.()
-
-    times =
-      for _ <- 1..rounds do
-        began = System.monotonic_time(:nanosecond)
-        fun.()
-        System.monotonic_time(:nanosecond) - began
-      end
-
-    sorted = times |> Enum.sort() |> List.to_tuple()
-    at = fn share -> elem(sorted, trunc(share * (rounds - 1))) / 1000 end
-    row(name, [at.(0.5), at.(0.99)])
+    stats = Bench.samples(Bench.rounds(rounds), fun)
+    row(name, [stats.p50, stats.p99])
   end
 
   def row(name, [median, slow]) do
-    IO.puts("| #{name} | #{round3(median)} | #{round3(slow)} |")
+    IO.puts("| #{name} | #{Bench.microseconds(median)} | #{Bench.microseconds(slow)} |")
   end
-
-  defp round3(us) when us < 100, do: Float.round(us * 1.0, 2)
-  defp round3(us), do: round(us)
 end
 
 guest = fn path -> File.read!(Path.expand("../guest/#{path}", __DIR__)) end
@@ -59,56 +48,61 @@ encoded = Wasgo.Godot.Variant.encode!(frame)
 
 {:ok, namer} = Wasgo.Service.start_link(module: guest.("services/namer.wasm"), ready: "READY")
 
+Bench.header()
 IO.puts("| | p50, us | p99, us |\n| --- | --- | --- |")
-Bench.each("call of `add(i64, i64)`", 50_000, fn -> Instance.call(instance, "add", [40, 2]) end)
-Bench.each("new instance, 1 page", 5_000, fn -> Instance.new(module) end)
 
-Bench.each("`_notification`, one row (AssemblyScript)", 20_000, fn ->
+Bench.Core.each("call of `add(i64, i64)`", 50_000, fn ->
+  Instance.call(instance, "add", [40, 2])
+end)
+
+Bench.Core.each("new instance, 1 page", 5_000, fn -> Instance.new(module) end)
+
+Bench.Core.each("`_notification`, one row (AssemblyScript)", 20_000, fn ->
   Wasgo.Script.notify(wander, 17, row)
 end)
 
-Bench.each("`_notification`, 1,000 rows in one crossing", 200, fn ->
+Bench.Core.each("`_notification`, 1,000 rows in one crossing", 200, fn ->
   Wasgo.Script.notify_many(wander, 17, thousand)
 end)
 
-Bench.each("`process` over a chunk's instance table (C)", 5_000, fn ->
+Bench.Core.each("`process` over a chunk's instance table (C)", 5_000, fn ->
   Wasgo.Script.process(thin, chunk.scatter)
 end)
 
-Bench.each("chunk, 65 x 65, 5 octaves, with scatter", 200, fn ->
+Bench.Core.each("chunk, 65 x 65, 5 octaves, with scatter", 200, fn ->
   Wasgo.Gen.chunk!(plan, {3, 4})
 end)
 
-Bench.each("chunk to GLB", 200, fn ->
+Bench.Core.each("chunk to GLB", 200, fn ->
   chunk |> Wasgo.Gen.Chunk.to_scene() |> elem(1) |> Wasgo.Scene.to_glb!()
 end)
 
-Bench.each("chunk's frame, #{div(byte_size(encoded), 1000)} kB, encode", 2_000, fn ->
+Bench.Core.each("chunk's frame, #{div(byte_size(encoded), 1000)} kB, encode", 2_000, fn ->
   Wasgo.Godot.Variant.encode!(frame)
 end)
 
-Bench.each("chunk's frame, decode", 2_000, fn -> Wasgo.Godot.Variant.decode!(encoded) end)
+Bench.Core.each("chunk's frame, decode", 2_000, fn -> Wasgo.Godot.Variant.decode!(encoded) end)
 
-Bench.each("select by primary key", 3_000, fn ->
+Bench.Core.each("select by primary key", 3_000, fn ->
   Wasgo.Store.query!(store, "SELECT name FROM t WHERE id = ?", [500])
 end)
 
-Bench.each("service: one line and its answer", 3_000, fn ->
+Bench.Core.each("service: one line and its answer", 3_000, fn ->
   Wasgo.Service.request(namer, "1 2 0.0 30.0 12.0 0.1 40 9")
 end)
 
-spins = for _ <- 1..20, do: Instance.new!(module)
+spins = for _ <- 1..max(Bench.rounds(20), 5)//1, do: Instance.new!(module)
 
 late =
   for spin <- spins do
     {time, {:error, %Wasgo.LimitError{}}} =
       :timer.tc(fn -> Instance.call(spin, "spin", [], timeout: 50) end)
 
-    time - 50_000
+    (time - 50_000) * 1_000
   end
   |> Enum.sort()
 
-Bench.row("endless loop with a limit of 50 ms: stopped after the limit by", [
-  Enum.at(late, 10),
+Bench.Core.row("endless loop with a limit of 50 ms: stopped after the limit by", [
+  Enum.at(late, div(length(late), 2)),
   List.last(late)
 ])

@@ -2,42 +2,16 @@
 
 #![allow(missing_docs)]
 
+mod common;
+
 use std::fs;
 use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::megabyte;
 use criterion::{Criterion, criterion_group, criterion_main};
 use wasgo_wasm::{CompileOptions, DEFAULT_CACHE_BYTES, Engine, EngineOptions, Module};
-
-/// A module of about a MB, as programs have it: thousands of functions with loops, memory and calls.
-fn megabyte() -> Vec<u8> {
-    let mut text = String::from("(module (memory (export \"memory\") 2)\n");
-    for number in 0..9_000 {
-        let callee = number / 2;
-        text.push_str(&format!(
-            "(func $f{number} (param i32 i32) (result i32) (local i32)
-               (local.set 2 (i32.const {number}))
-               (block (loop
-                 (br_if 1 (i32.ge_u (local.get 0) (local.get 1)))
-                 (local.set 2 (i32.xor (i32.mul (local.get 2) (i32.const {})) (i32.load offset={} (local.get 0))))
-                 (i32.store offset=16 (local.get 0) (i32.rotl (local.get 2) (i32.const 7)))
-                 (i64.store offset=64 (local.get 0) (i64.mul (i64.extend_i32_u (local.get 2)) (i64.const {})))
-                 (local.set 2 (select (local.get 2) (i32.const {}) (i32.lt_s (local.get 0) (i32.const {}))))
-                 (local.set 0 (i32.add (local.get 0) (i32.const 1)))
-                 (if (i32.eqz (local.get 2)) (then (local.set 2 (call $f{callee} (local.get 0) (local.get 1)))))
-                 (br 0)))
-               (local.get 2))\n",
-            number * 7 + 1,
-            number % 60_000,
-            number * 131_071,
-            number * 3_001,
-            number * 4_001,
-        ));
-    }
-    text.push_str("(export \"run\" (func $f8999)))");
-    wat::parse_str(text).expect("it is valid")
-}
 
 fn cache(criterion: &mut Criterion) {
     let wasm = megabyte();

@@ -163,6 +163,12 @@ impl Engine {
         }
     }
 
+    /// The wasmtime engine of most instances, for benchmarks that compare with wasmtime alone.
+    #[doc(hidden)]
+    pub fn alone(&self) -> &wasmtime::Engine {
+        self.0.pooled.as_ref().unwrap_or(&self.0.roomy)
+    }
+
     /// The wasmtime engine of components.
     pub(crate) fn for_components(&self) -> &wasmtime::Engine {
         &self.0.components

@@ -1,0 +1,38 @@
+defmodule Wasgo.BenchTest do
+  # The benchmarks still run and print their tables. No figure is looked at: that is for people, on a quiet machine.
+  use ExUnit.Case, async: true
+
+  # Each in a VM of its own, which is to be quick and gone: this is for a machine that has come to a stop.
+  @moduletag timeout: 300_000
+
+  test "bench/core.exs" do
+    assert rows(run("core.exs"), 3) > 10
+  end
+
+  test "bench/wasm.exs" do
+    output = run("wasm.exs")
+    assert rows(output, 6) > 10
+    assert rows(output, 4) > 30
+  end
+
+  defp run(program) do
+    path = Path.expand("../bench/#{program}", __DIR__)
+    ebin = Path.dirname(:code.which(Wasgo))
+
+    {output, status} =
+      System.cmd(System.find_executable("elixir"), ["-pa", ebin, path, "--quick"],
+        stderr_to_stdout: true,
+        env: [{"WASGO_CACHE_DIR", ""}]
+      )
+
+    assert status == 0, output
+    output
+  end
+
+  # Rows of so many cells, the first of which says what was measured.
+  defp rows(output, cells) do
+    output
+    |> String.split("\n")
+    |> Enum.count(&(&1 =~ ~r/^\| [^|-][^|]*(\|[^|]*){#{cells - 1}}\|$/))
+  end
+end
