@@ -1,14 +1,12 @@
 //! Calls of an instance's exports: one, or many in one crossing.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 use wasmtime::Val;
 
 use crate::core::Core;
 use crate::error::Error;
-use crate::module::FunctionExport;
 
 /// Arguments or results of a call: few, so that most need no allocation.
 pub type Values = SmallVec<[Val; 2]>;
@@ -21,12 +19,13 @@ pub(crate) trait Job<T>: Send + 'static {
 
 /// A call of one export.
 pub(crate) struct Call {
-    pub(crate) export: Arc<FunctionExport>,
+    /// The export's number: a reference to it would be counted by all who call functions of the same module.
+    pub(crate) export: u32,
     pub(crate) arguments: Values,
 }
 
 impl Job<Values> for Call {
     fn run(&mut self, core: &mut Core) -> impl Future<Output = Result<Values, Error>> + Send {
-        core.call(&self.export, &self.arguments)
+        core.call(self.export, &self.arguments)
     }
 }

@@ -110,8 +110,8 @@ macro_rules! callable {
     ($($variant:ident: ($($parameter:ident),*) -> ($($result:ident),*);)*) => {
         /// A function of one of the common types, or of any.
         pub(crate) enum Callable {
-            /// Its type is checked at each call.
-            Any(Func),
+            /// Its type is checked at each call; it has so many results.
+            Any(Func, usize),
             $($variant(TypedFunc<($($parameter,)*), ($($result,)*)>),)*
         }
 
@@ -121,27 +121,27 @@ macro_rules! callable {
                     $(([$(value_type!($parameter)),*], [$(value_type!($result)),*]) => {
                         function.typed(store).map(Self::$variant).map_err(Error::engine)
                     })*
-                    _ => Ok(Self::Any(function)),
+                    _ => Ok(Self::Any(function, export.results.len())),
                 }
             }
 
             pub(crate) fn function(&self) -> &Func {
                 match self {
-                    Self::Any(function) => function,
+                    Self::Any(function, _) => function,
                     $(Self::$variant(function) => function.func(),)*
                 }
             }
         }
 
         impl Core {
-            /// Calls an exported function with arguments of its types.
+            /// Calls the exported function of a number with arguments of its types.
             // In one piece: each async function within another would be one more copy of the innermost's state at each call.
-            pub(crate) async fn call(&mut self, export: &FunctionExport, arguments: &[Val]) -> Result<Values, Error> {
-                let at = self.known(export)?;
+            pub(crate) async fn call(&mut self, export: u32, arguments: &[Val]) -> Result<Values, Error> {
+                let at = self.find(export)?;
                 let (function, store) = self.function_and_store(at);
                 let called = match function {
-                    Callable::Any(function) => {
-                        let mut values = Values::from_elem(Val::I32(0), export.results.len());
+                    Callable::Any(function, results) => {
+                        let mut values = Values::from_elem(Val::I32(0), *results);
                         function.call_async(store, arguments, &mut values).await.map(|()| values)
                     }
                     $(Callable::$variant(function) => match Parameters::of(arguments) {

@@ -198,8 +198,18 @@ impl Core {
         (&self.functions[at].1, &mut self.store)
     }
 
-    /// Where an exported function is among those that are known.
-    pub(crate) fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
+    /// Where the exported function of a number is among those that are known.
+    pub(crate) fn find(&mut self, number: u32) -> Result<usize, Error> {
+        if let Some(at) = self.functions.iter().position(|(known, _)| *known == number) {
+            return Ok(at);
+        }
+        match self.module.exported(number).map(Arc::clone) {
+            Some(export) => self.known(&export),
+            None => Err(Error::MissingExport { kind: "function", name: number.to_string() }),
+        }
+    }
+
+    fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
         if let Some(at) = self.functions.iter().position(|(number, _)| *number == export.number) {
             return Ok(at);
         }

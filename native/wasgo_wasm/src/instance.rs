@@ -340,7 +340,7 @@ impl Instance {
         later: impl FnOnce() -> Callback<Result<Values, Error>>,
     ) -> Started<Result<Values, Error>> {
         match self.0.module.function(name).and_then(|export| Ok((export, convert(&export.parameters)?))) {
-            Ok((export, arguments)) => self.run(Call { export: Arc::clone(export), arguments }, options, later),
+            Ok((export, arguments)) => self.run(Call { export: export.number, arguments }, options, later),
             Err(error) => Started::Done(Err(error)),
         }
     }

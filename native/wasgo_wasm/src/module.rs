@@ -58,6 +58,8 @@ pub(crate) struct Parts {
     /// How a program that wants WASI is linked; none for a script.
     pub(crate) wasi: Option<Result<InstancePre<ServiceHost>, Error>>,
     pub(crate) functions: Functions,
+    /// The same by their numbers.
+    exported: Box<[Arc<FunctionExport>]>,
     links: Mutex<Vec<Link>>,
     imports: Vec<ExternInfo>,
     exports: Vec<ExternInfo>,
@@ -125,10 +127,12 @@ impl Module {
                 .and_then(|linker| linker.instantiate_pre(module))
                 .map_err(|error| missing(module, &error))
         });
+        let exported = functions(module);
         Self(Arc::new(Parts {
             engine: engine.clone(),
             wasi,
-            functions: functions(module),
+            functions: exported.iter().map(|export| (export.name.clone(), Arc::clone(export))).collect(),
+            exported,
             links: Mutex::default(),
             imports: module.imports().map(|import| describe(import.module(), import.name(), &import.ty())).collect(),
             exports: module.exports().map(|export| describe("", export.name(), &export.ty())).collect(),
@@ -178,6 +182,11 @@ impl Module {
         self.0.functions.get(name).ok_or_else(|| Error::MissingExport { kind: "function", name: name.into() })
     }
 
+    /// The exported function of a number.
+    pub(crate) fn exported(&self, number: u32) -> Option<&Arc<FunctionExport>> {
+        self.0.exported.get(number as usize)
+    }
+
     /// Whether it was compiled to give the same results everywhere.
     pub fn is_deterministic(&self) -> bool {
         self.0.code.flavour().is_deterministic()
@@ -204,14 +213,14 @@ impl Module {
     }
 }
 
-/// The exported functions by name. Those of one name there can't be two of.
-fn functions(module: &wasmtime::Module) -> Functions {
+/// The exported functions, in the order of their numbers. Those of one name there can't be two of.
+fn functions(module: &wasmtime::Module) -> Box<[Arc<FunctionExport>]> {
     let functions = module.exports().filter_map(|export| export.ty().func().map(|ty| (export.name(), ty.clone())));
     functions
         .zip(0..)
         .map(|((name, ty), number)| {
             let (parameters, results) = (ty.params().collect(), ty.results().collect());
-            (name.into(), Arc::new(FunctionExport { name: name.into(), number, parameters, results }))
+            Arc::new(FunctionExport { name: name.into(), number, parameters, results })
         })
         .collect()
 }

@@ -35,8 +35,8 @@ impl Drop for Timer {
 
 #[derive(Default)]
 struct Shared {
-    /// Counts starts and slices of guests: the ticker sees by it that something runs.
-    activity: AtomicU64,
+    /// Set when a guest starts or gets a slice, and taken back at each tick: the ticker sees by it that something runs.
+    active: AtomicBool,
     /// Counts ticks.
     ticks: AtomicU64,
     asleep: AtomicBool,
@@ -83,7 +83,10 @@ impl Ticker {
 
     /// A guest is about to run a slice: makes sure that the epoch moves.
     pub(crate) fn note_activity(&self) {
-        self.shared.activity.fetch_add(1, Ordering::SeqCst);
+        // Only the first of a tick writes: many threads that call guests all the time would else pass the place around.
+        if !self.shared.active.load(Ordering::SeqCst) {
+            self.shared.active.store(true, Ordering::SeqCst);
+        }
         self.wake();
     }
 
@@ -111,22 +114,19 @@ impl Drop for Ticker {
 }
 
 fn run(shared: &Shared) {
-    let mut seen = 0;
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         thread::sleep(TICK);
         shared.ticks.fetch_add(1, Ordering::Relaxed);
         shared.engines().iter().for_each(wasmtime::Engine::increment_epoch);
         let next = fire_timers(shared);
-        let activity = shared.activity.load(Ordering::SeqCst);
-        idle = if activity == seen { idle + 1 } else { 0 };
-        seen = activity;
+        idle = if shared.active.swap(false, Ordering::SeqCst) { 0 } else { idle + 1 };
         if idle < IDLE_TICKS {
             continue;
         }
         // Say that we sleep, then look once more: whoever acts after this look sees us asleep and wakes us.
         shared.asleep.store(true, Ordering::SeqCst);
-        if shared.activity.load(Ordering::SeqCst) == seen && !shared.stop.load(Ordering::SeqCst) {
+        if !shared.active.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst) {
             match next {
                 Some(at) => thread::park_timeout(at.saturating_duration_since(Instant::now())),
                 None => thread::park(),

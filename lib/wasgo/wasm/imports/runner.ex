@@ -3,12 +3,13 @@ defmodule Wasgo.Wasm.Imports.Runner do
   # The process that runs the functions which a guest imports, for one call of the guest. The guest's next slice runs on this process's
   # scheduler when a function returns, so that between two functions nothing else has to be woken.
   #
-  # It is not linked to the caller: what a function links it to may crash without taking the caller along. A second process watches
-  # the caller, and kills the first when the caller dies.
+  # It is not linked to the caller: what a function links it to may crash without taking the caller along. The caller's guardian kills
+  # it when the caller dies.
 
   alias Wasgo.Native
   alias Wasgo.Native.Weight
   alias Wasgo.Wasm.{Caller, Imports}
+  alias Wasgo.Wasm.Imports.Guardian
 
   @doc """
   Starts the process with the first request; answers it with a monitor.
@@ -17,24 +18,15 @@ defmodule Wasgo.Wasm.Imports.Runner do
     caller = self()
     callers = [caller | Process.get(:"$callers") || []]
 
+    guardian = Guardian.mine()
+
     spawn_monitor(fn ->
-      runner = self()
-      spawn(fn -> watch(caller, runner) end)
+      Guardian.watch_me(guardian, caller)
       Process.put(:"$callers", callers)
       Process.put(__MODULE__, {reference, imports})
       serve(request, reference, imports)
       loop(reference, imports)
     end)
-  end
-
-  defp watch(caller, runner) do
-    caller_monitor = Process.monitor(caller)
-    runner_monitor = Process.monitor(runner)
-
-    receive do
-      {:DOWN, ^caller_monitor, :process, _pid, _reason} -> Process.exit(runner, :kill)
-      {:DOWN, ^runner_monitor, :process, _pid, _reason} -> :ok
-    end
   end
 
   @doc "What the calling process runs functions for, if it is such a process."

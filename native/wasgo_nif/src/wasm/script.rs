@@ -1,6 +1,6 @@
 //! The script contract: rows and buffers.
 
-use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
+use rustler::{Binary, Encoder, Env, ListIterator, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
 use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo, ScriptOptions};
 
@@ -60,11 +60,11 @@ fn script_notify<'a>(
     env: Env<'a>,
     script: ResourceArc<ScriptResource>,
     what: i32,
-    rows: Vec<Vec<Term<'a>>>,
+    rows: Term<'a>,
     bounds: Bounds,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    notify(env, &script, what, &rows, bounds)
+    notify(env, &script, what, rows, bounds)
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
@@ -72,13 +72,13 @@ fn script_notify_dirty<'a>(
     env: Env<'a>,
     script: ResourceArc<ScriptResource>,
     what: i32,
-    rows: Vec<Vec<Term<'a>>>,
+    rows: Term<'a>,
     bounds: Bounds,
 ) -> Term<'a> {
-    notify(env, &script, what, &rows, bounds)
+    notify(env, &script, what, rows, bounds)
 }
 
-fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: &[Vec<Term<'a>>], bounds: Bounds) -> Term<'a> {
+fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: Term<'a>, bounds: Bounds) -> Term<'a> {
     match encode_rows(rows) {
         Ok(rows) => host::with_handler(env, script.0.imports(), options(bounds), |options| {
             later::start_heavy(env, weight, answers, |later| script.0.notify(what, rows, options, later))
@@ -116,23 +116,33 @@ fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, bounds
     })
 }
 
-fn encode_rows(rows: &[Vec<Term<'_>>]) -> Result<Rows, Error> {
+/// Rows of values, each a list. No list is copied: there may be thousands.
+fn encode_rows(rows: Term<'_>) -> Result<Rows, Error> {
+    let unfit = |what: &str| Error::Arguments { message: format!("{what} must be a list") };
     let mut encoded = Rows::default();
-    for (number, row) in rows.iter().enumerate() {
+    let mut values = Vec::new();
+    for (number, row) in items(rows).ok_or_else(|| unfit("rows"))?.enumerate() {
         let refuse = |message: String| Error::Arguments { message: format!("row {number}: {message}") };
-        let values = row
-            .iter()
-            .enumerate()
-            .map(|(index, term)| {
-                values::decode(*term)
-                    .ok_or_else(|| refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        values.clear();
+        for (index, term) in items(row).ok_or_else(|| unfit(&format!("row {number}")))?.enumerate() {
+            match values::decode(term) {
+                Some(value) => values.push(value),
+                None => {
+                    return Err(refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)));
+                }
+            }
+        }
         let start = encoded.bytes.len();
         let size = row::encode(&values, &mut encoded.bytes).map_err(|error| refuse(error.to_string()))?;
         encoded.spans.push((start, size));
     }
     Ok(encoded)
+}
+
+/// The items of a proper list: reading another panics at its end.
+fn items(term: Term<'_>) -> Option<ListIterator<'_>> {
+    term.list_length().ok()?;
+    term.into_list_iterator().ok()
 }
 
 fn weight(answers: &Answers) -> usize {
@@ -141,22 +151,22 @@ fn weight(answers: &Answers) -> usize {
 
 fn answers<'a>(env: Env<'a>, answers: Answers) -> Term<'a> {
     let Answers { bytes, rows } = answers;
-    let terms: Vec<Term<'a>> = rows
-        .into_iter()
-        .map(|answer| match answer {
-            Ok(None) => fault::ok(env, atoms::nil()),
-            Ok(Some((start, length))) => match row::decode(&bytes[start..start + length]) {
-                Ok(values) => {
-                    let values: Vec<Term<'a>> = values.into_iter().map(|value| values::encode(env, value)).collect();
-                    fault::ok(env, values)
-                }
-                Err(error) => {
-                    let error = Error::Contract { message: format!("_notification returned rubbish: {error}") };
-                    fault::err(env, fault::wasm(env, &error))
-                }
-            },
-            Err(error) => fault::err(env, fault::wasm(env, &error)),
-        })
-        .collect();
-    terms.encode(env)
+    // Backwards, so that no list needs an array of its terms first.
+    let rows = rows.into_iter().rev().map(|answer| match answer {
+        Ok(None) => fault::ok(env, atoms::nil()),
+        Ok(Some((start, length))) => match row::decode(&bytes[start..start + length]) {
+            Ok(values) => fault::ok(env, list(env, values.into_iter().rev().map(|value| values::encode(env, value)))),
+            Err(error) => {
+                let error = Error::Contract { message: format!("_notification returned rubbish: {error}") };
+                fault::err(env, fault::wasm(env, &error))
+            }
+        },
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    });
+    list(env, rows)
+}
+
+/// A list of terms that come last first.
+fn list<'a>(env: Env<'a>, terms: impl Iterator<Item = Term<'a>>) -> Term<'a> {
+    terms.fold(Term::list_new_empty(env), |list, term| list.list_prepend(term))
 }
