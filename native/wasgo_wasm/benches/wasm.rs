@@ -152,7 +152,7 @@ fn notify(group: &mut Group<'_>, engine: &Engine) {
     let mut row = Vec::new();
     let values = [1.0, 0.5, 10.0, 2.0, 20.0, 0.3].map(Value::Real);
     let length = row::encode(&values, &mut row).expect("a row");
-    let rows = Rows { bytes: row.repeat(BATCH), spans: (0..BATCH).map(|at| (at * row.len(), length)).collect() };
+    let rows = Rows { bytes: row.repeat(BATCH).into(), spans: (0..BATCH).map(|at| (at * row.len(), length)).collect() };
     let row = &row[..length];
     let scripts = [("bob", guest("bob")), ("wander", read("guest/scripts/wander.wasm"))];
     group.throughput(Throughput::Elements(BATCH as u64));

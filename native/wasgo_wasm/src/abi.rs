@@ -6,6 +6,7 @@ use wasmtime::{Func, TypedFunc};
 
 use crate::core::Core;
 use crate::error::{Error, LimitKind};
+use crate::scratch::Scratch;
 
 /// Names of columns that a script may give.
 pub(crate) const MAX_COLUMNS_BYTES: u64 = 64 << 10;
@@ -23,7 +24,7 @@ pub(crate) struct ScriptAbi {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     /// The rows, each beginning at a multiple of 8.
-    pub bytes: Vec<u8>,
+    pub bytes: Scratch,
     /// Start and length of each row in bytes.
     pub spans: Vec<(usize, usize)>,
 }
@@ -43,9 +44,10 @@ pub struct ScriptInfo {
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     /// The returned rows' bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Scratch,
     /// For each row that was asked: start and length of its answer in `bytes`, nothing, or its error.
-    pub rows: Vec<Result<Option<(usize, usize)>, Error>>,
+    // In a box, an error that hardly a row has makes no row large.
+    pub rows: Vec<Result<Option<(usize, usize)>, Box<Error>>>,
 }
 
 impl Core {

@@ -14,6 +14,7 @@ use crate::imports::Imports;
 use crate::instance::CallOptions;
 use crate::limits::{DEFAULT_FUEL, Limits};
 use crate::module::Module;
+use crate::scratch::Scratch;
 use crate::script_batch::Ran;
 use crate::script_guest::{ScriptCode, ScriptGuest};
 use crate::wasi::InRuntime;
@@ -241,7 +242,8 @@ impl User {
         let limit = self.script.options.limits.result;
         let longest = rows.spans.iter().map(|(_, length)| *length).max().unwrap_or(0);
         let mut failed = 0;
-        let mut answers = Answers { bytes: Vec::new(), rows: Vec::with_capacity(rows.spans.len()) };
+        let bytes = Scratch::with_capacity(rows.bytes.len());
+        let mut answers = Answers { bytes, rows: Vec::with_capacity(rows.spans.len()) };
         while let Some(&(start, length)) = rows.spans.get(answers.rows.len()) {
             let at = answers.rows.len();
             let Some(row) = rows.bytes.get(start..start.saturating_add(length)) else {
@@ -257,7 +259,7 @@ impl User {
                     Ran::Failed(error) => {
                         core.end(false);
                         failed += 1;
-                        answers.rows.push(Err(if failed > ERRORS_AT_LENGTH { error.brief() } else { error }));
+                        answers.rows.push(Err(Box::new(if failed > ERRORS_AT_LENGTH { error.brief() } else { error })));
                         self.restart()?;
                         continue;
                     }
@@ -273,7 +275,8 @@ impl User {
                 self.restart()?;
                 failed += 1;
             }
-            answers.rows.push(if failed > ERRORS_AT_LENGTH { answer.map_err(Error::brief) } else { answer });
+            let brief = |error: Error| if failed > ERRORS_AT_LENGTH { error.brief() } else { error };
+            answers.rows.push(answer.map_err(|error| Box::new(brief(error))));
             if answers.bytes.len() as u64 > limit {
                 let asked = Some(answers.bytes.len() as u64);
                 return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked });

@@ -2,7 +2,7 @@
 
 use rustler::{Binary, Encoder, Env, ListIterator, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
-use wasgo_wasm::{Answers, Error, Rows, Script, ScriptInfo, ScriptOptions};
+use wasgo_wasm::{Answers, Error, Rows, Scratch, Script, ScriptInfo, ScriptOptions};
 
 use super::component::ComponentResource;
 use super::imports::ImportsResource;
@@ -116,12 +116,16 @@ fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, bounds
     })
 }
 
+/// Bytes of a row of half a dozen numbers.
+const TYPICAL_ROW: usize = 112;
+
 /// Rows of values, each a list. No list is copied: there may be thousands.
 fn encode_rows(rows: Term<'_>) -> Result<Rows, Error> {
     let unfit = |what: &str| Error::Arguments { message: format!("{what} must be a list") };
-    let mut encoded = Rows::default();
+    let count = rows.list_length().map_err(|_| unfit("rows"))?;
     let mut values = Vec::new();
-    for (number, row) in items(rows).ok_or_else(|| unfit("rows"))?.enumerate() {
+    let mut encoded = Rows { bytes: Scratch::with_capacity(count * TYPICAL_ROW), spans: Vec::with_capacity(count) };
+    for (number, row) in rows.into_list_iterator().map_err(|_| unfit("rows"))?.enumerate() {
         let refuse = |message: String| Error::Arguments { message: format!("row {number}: {message}") };
         values.clear();
         for (index, term) in items(row).ok_or_else(|| unfit(&format!("row {number}")))?.enumerate() {
