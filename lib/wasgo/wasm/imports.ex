@@ -37,6 +37,10 @@ defmodule Wasgo.Wasm.Imports do
   | `{:state, state}` | `state_get`, `state_set`, `state_delete`: keys and values of a `Wasgo.Script.State` |
   | `{:sql, store}` | `sql`, `sql_error`: statements on a `Wasgo.Store` |
   | `:emit` | `emit`: buffers beside the call's result |
+
+  A guest's statements have the tables of the database that it was granted and nothing else: they attach and write no other file, change
+  nothing about the connection, leave no transaction open, and end with the call that asked them. Of what a guest logs 256 lines a call (or
+  row) of up to 4 KiB are passed on, and 4 MiB for all rows of a batch together.
   """
 
   alias Wasgo.Native

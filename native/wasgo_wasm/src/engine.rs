@@ -24,7 +24,7 @@ pub struct EngineOptions {
     /// Largest module in bytes that is compiled. Default 256 MiB: the largest pre-initialised container images have 105 MB.
     pub module_size: u64,
     /// Instances at once, those included that still wait to be freed. Default 20,000. Where the system gives a process fewer mappings of
-    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, the 10,000 of the pool and some hundred others, or about
+    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, the 10,000 of the pool and a few others, or about
     /// 5,700 others without those.
     pub instances: u64,
     /// What a module may consist of.

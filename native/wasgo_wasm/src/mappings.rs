@@ -98,8 +98,8 @@ mod tests {
     /// What Linux gives a process.
     const USUAL: u64 = 65_530;
 
-    fn count(mut take: impl FnMut() -> Option<Taken>) -> Vec<Taken> {
-        std::iter::from_fn(|| take()).collect()
+    fn count(take: impl FnMut() -> Option<Taken>) -> Vec<Taken> {
+        std::iter::from_fn(take).collect()
     }
 
     #[test]

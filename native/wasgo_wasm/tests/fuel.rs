@@ -151,7 +151,7 @@ fn fuel_ends_a_scripts_batch_however_many_rows_trap() {
         rows.spans.push((start, size));
     }
     let (answers, _) = wait(|later| script.notify(17, rows, with(5_000_000), later));
-    let error = answers.err().expect("200 rows of some 400,000 each");
+    let error = answers.expect_err("200 rows of some 400,000 each");
     assert!(is_out(&error, 5_000_000), "{error:?}");
 }
 

@@ -93,12 +93,14 @@ impl Sql for Lost {
     fn run(&self, _: Statement, _: Box<dyn FnOnce(SqlAnswer) + Send>) {}
 }
 
+type Done = Box<dyn FnOnce(SqlAnswer) + Send>;
+
 /// Never answers.
 #[derive(Default)]
-struct Silent(Mutex<Vec<Box<dyn FnOnce(SqlAnswer) + Send>>>);
+struct Silent(Mutex<Vec<Done>>);
 
 impl Sql for Silent {
-    fn run(&self, _: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
+    fn run(&self, _: Statement, done: Done) {
         self.0.lock().unwrap().push(done);
     }
 }

@@ -1,0 +1,144 @@
+defmodule Wasgo.HostileSpinningTest do
+  @moduledoc """
+  Twice as many spinning guests as there are cores: all are stopped on time, others answer meanwhile, no scheduler is held, and no
+  thread is left spinning.
+  """
+
+  # Who holds a scheduler is told to one process of the whole VM.
+  use ExUnit.Case, async: false
+
+  import Wasgo.TestGuests, only: [instance!: 1]
+
+  alias Wasgo.{HostileGuests, LimitError, Script, Traces}
+  alias Wasgo.Wasm.{Component, Instance, Module}
+
+  @moduletag timeout: 120_000
+
+  # What they spin for. A scheduler held by one of them would be held for this long.
+  @spin_ms 400
+
+  # A process that holds a scheduler longer is reported.
+  @held_ms 2
+
+  setup do
+    before = :erlang.system_monitor(self(), [{:long_schedule, @held_ms}])
+
+    on_exit(fn ->
+      case before do
+        :undefined -> :erlang.system_monitor(:undefined)
+        {pid, options} -> :erlang.system_monitor(pid, options)
+      end
+    end)
+  end
+
+  # Runs the works each in a process of its own; answers what came of them, and the reports of those processes.
+  defp run(works, meanwhile) do
+    test = self()
+
+    workers =
+      for work <- works do
+        spawn_link(fn ->
+          result = work.()
+          # A process is reported when it is scheduled out.
+          :erlang.yield()
+          send(test, {:done, self(), result})
+        end)
+      end
+
+    meanwhile.()
+
+    results =
+      for worker <- workers do
+        assert_receive {:done, ^worker, result}, 60_000
+        result
+      end
+
+    {results, Enum.filter(reports(), fn {pid, _info} -> pid in workers end)}
+  end
+
+  defp reports do
+    receive do
+      {:monitor, pid, :long_schedule, info} -> [{pid, info} | reports()]
+    after
+      50 -> []
+    end
+  end
+
+  defp play(works) do
+    healthy = instance!(~s|(module (func (export "one") (result i32) i32.const 1))|)
+
+    meanwhile = fn ->
+      for _ <- 1..200, do: assert(Instance.call(healthy, "one") == {:ok, [1]})
+    end
+
+    # What holds a scheduler does so every time; what a busy machine does comes and goes.
+    assert Enum.any?(1..10, fn _ ->
+             {results, held} = run(works, meanwhile)
+             for result <- results, do: assert({:error, %LimitError{reason: :time}} = result)
+             held == []
+           end)
+
+    if Traces.told?() do
+      assert Enum.any?(1..20, fn _ ->
+               before = Traces.engine_time()
+               Process.sleep(200)
+               Traces.most_since(before) <= 5
+             end)
+    end
+  end
+
+  defp crowd(work), do: List.duplicate(work, 2 * System.schedulers_online())
+
+  test "scripts" do
+    script = Script.new!(HostileGuests.source("spin_in_process"))
+    play(crowd(fn -> Script.process(script, "x", timeout: @spin_ms) end))
+  end
+
+  test "scripts with rows" do
+    script = Script.new!(HostileGuests.source("spin_in_notification"))
+    play(crowd(fn -> Script.notify_many(script, :process, [[1], [2]], timeout: @spin_ms) end))
+  end
+
+  test "instances, in loops and in bulk instructions" do
+    spin = Module.compile!(HostileGuests.source("spin"))
+    bulk = Module.compile!(HostileGuests.source("bulk"))
+
+    play(
+      crowd(fn -> Instance.call(Instance.new!(spin), "spin", [], timeout: @spin_ms) end) ++
+        crowd(fn -> Instance.call(Instance.new!(bulk), "fill", [], timeout: @spin_ms) end)
+    )
+  end
+
+  test "instances whose functions of the host spin, or are asked for ever" do
+    module =
+      Module.compile!("""
+      (module (import "env" "f" (func $f))
+        (func (export "ask") (loop (call $f) (br 0))) (func (export "spin") (loop br 0)) (func (export "once") (call $f)))
+      """)
+
+    new = fn function ->
+      Instance.new!(module, imports: %{"env" => %{"f" => {[], [], function}}})
+    end
+
+    play(
+      crowd(fn -> Instance.call(new.(fn -> :ok end), "ask", [], timeout: @spin_ms) end) ++
+        [
+          fn ->
+            Instance.call(new.(fn caller -> Instance.call(caller, "spin") end), "once", [],
+              timeout: @spin_ms
+            )
+          end
+        ]
+    )
+  end
+
+  test "components" do
+    component =
+      Component.compile!("""
+      (component (core module $m (func (export "f") (loop br 0))) (core instance $i (instantiate $m))
+        (func (export "f") (canon lift (core func $i "f"))))
+      """)
+
+    play(crowd(fn -> Component.call(Component.new!(component), "f", [], timeout: @spin_ms) end))
+  end
+end
