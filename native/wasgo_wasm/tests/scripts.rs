@@ -57,7 +57,7 @@ fn a_row_goes_in_and_comes_out() {
 fn a_trap_in_one_row_is_that_rows_error() {
     let batch = rows(&[&[Value::Integer(1)], &[Value::Integer(7)], &[Value::Integer(3)]]);
     let Answers { bytes, rows: results } = notify(&script(ECHO), 17, batch).unwrap();
-    assert!(matches!(results[1], Err(Error::Trap { reason: "unreachable", .. })));
+    assert!(matches!(results[1].as_ref().map_err(|error| &**error), Err(Error::Trap { reason: "unreachable", .. })));
     let (start, length) = results[2].clone().unwrap().unwrap();
     assert_eq!(row::decode(&bytes[start..start + length]).unwrap(), [Value::Integer(3)]);
 }
