@@ -222,7 +222,8 @@ defmodule Wasgo.HostileKillsTest do
       monitor = Process.monitor(runner)
       kill(caller)
       assert_receive {:DOWN, ^monitor, :process, _pid, _reason}, 60_000
-      assert eventually(fn -> Instance.status(instance) == :poisoned end)
+      # Stopped; or ended by a trap, if the guest heard of its function's end first.
+      assert eventually(fn -> Instance.status(instance) in [:poisoned, :idle] end)
     end
 
     check_quiet(context, processes)

@@ -22,6 +22,7 @@ defmodule Wasgo.Native.Result do
           | {:error, map()}
           | {:pending, reference()}
           | {:import, reference(), term()}
+          | {:inside, native()}
           | {:logged, [{atom(), String.t()}], native()}
 
   # Waits for an answer that comes later. There is no time limit here because whatever runs has one of its own, and answers
@@ -47,21 +48,24 @@ defmodule Wasgo.Native.Result do
     await(native, imports)
   end
 
-  def await(native, imports) do
-    # Within a function that a guest called, that guest's further requests come to this process.
+  # Within a function that a guest called, that guest was used: its further requests are those of its call, which this process serves.
+  def await({:inside, native}, imports) do
     case Runner.current() do
-      nil -> wait(native, imports)
+      nil -> await(native, imports)
       current -> native |> Runner.await(current) |> await(imports)
     end
   end
 
-  defp wait({:import, reference, request}, imports) do
+  def await(native, imports), do: wait(native, imports, Runner.current())
+
+  # `outer` is what this process runs a function for, if it is such a process: another process may use that function's guest meanwhile.
+  defp wait({:import, reference, request}, imports, outer) do
     {runner, monitor} = Runner.start(reference, request, imports)
 
-    case wait(reference, monitor, imports) do
+    case wait(reference, monitor, imports, outer) do
       # This process holds the request too, so that nobody else tells the guest.
       :runner_is_gone ->
-        request |> Runner.give_up(reference) |> wait(imports)
+        request |> Runner.give_up(reference) |> wait(imports, outer)
 
       result ->
         Process.exit(runner, :kill)
@@ -70,32 +74,48 @@ defmodule Wasgo.Native.Result do
     end
   end
 
-  defp wait({:pending, reference}, imports) do
-    receive do
-      {^reference, {:import, request}} -> wait({:import, reference, request}, imports)
-      {^reference, {:logged, lines}} -> logged({:pending, reference}, lines, imports)
-      {^reference, result} -> await(result)
-    end
-  end
+  defp wait({:pending, reference} = pending, imports, outer) do
+    outside = outside(outer)
 
-  defp wait(reference, monitor, imports) do
     receive do
+      {^reference, {:import, request}} ->
+        wait({:import, reference, request}, imports, outer)
+
       {^reference, {:logged, lines}} ->
         Imports.log(imports, lines)
-        wait(reference, monitor, imports)
+        wait(pending, imports, outer)
 
       {^reference, result} ->
         await(result)
+
+      {^outside, {:import, request}} ->
+        Runner.serve_outer(request, outer)
+        wait(pending, imports, outer)
+    end
+  end
+
+  defp wait(reference, monitor, imports, outer) do
+    outside = outside(outer)
+
+    receive do
+      {^reference, {:logged, lines}} ->
+        Imports.log(imports, lines)
+        wait(reference, monitor, imports, outer)
+
+      {^reference, result} ->
+        await(result)
+
+      {^outside, {:import, request}} ->
+        Runner.serve_outer(request, outer)
+        wait(reference, monitor, imports, outer)
 
       {:DOWN, ^monitor, :process, _pid, _reason} ->
         :runner_is_gone
     end
   end
 
-  defp logged(native, lines, imports) do
-    Imports.log(imports, lines)
-    wait(native, imports)
-  end
+  defp outside(nil), do: :none
+  defp outside({reference, _imports}), do: reference
 
   @spec exception(map()) :: Exception.t()
   def exception(%{kind: :decode, message: message}) do

@@ -57,6 +57,7 @@ rustler::atoms! {
     invalid,
     jobs,
     import,
+    inside,
     fuel,
     dir,
     max_bytes,

@@ -159,11 +159,13 @@ defmodule Wasgo.Wasm.CacheTest do
     defp elsewhere(env, config \\ "[]") do
       code = """
       Application.put_env(:wasgo, Wasgo.Wasm.Cache, #{config})
-      for _ <- 1..3, do: Wasgo.Wasm.Module.compile!(#{inspect(source(7))})
+      kept = for _ <- 1..3, do: Wasgo.Wasm.Module.compile!(#{inspect(source(7))})
       1..20
       |> Enum.map(fn n -> Task.async(fn -> Wasgo.Wasm.Module.compile!("(module (func (export \\"x\#{n}\\")))") end) end)
       |> Task.await_many(30_000)
       {:ok, info} = Wasgo.Wasm.Cache.info()
+      # Alive until here, and so shared.
+      3 = length(kept)
       IO.puts("INFO " <> Base.encode64(:erlang.term_to_binary(info)))
       """
 

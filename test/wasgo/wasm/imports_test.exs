@@ -310,6 +310,50 @@ defmodule Wasgo.Wasm.ImportsTest do
     assert Instance.call(instance, "work", [1]) == {:ok, [101]}
   end
 
+  test "a function may use another instance, whose functions are its own" do
+    for inner_export <- ["once", "work"] do
+      inner = guest(&(&1 + 1_000))
+
+      outer =
+        guest(fn value ->
+          {:ok, [answer]} = Instance.call(inner, inner_export, [value])
+          answer * 2
+        end)
+
+      for value <- 1..50,
+          do: assert(Instance.call!(outer, "once", [value]) == [2_000 + value * 2])
+
+      assert Instance.call!(outer, "times", [3]) == [2_002 + 2_004 + 2_006]
+    end
+  end
+
+  test "the guest of a function may be used by what that function waits for" do
+    test = self()
+
+    # The inner function asks the outer guest, which asks the outer function once more.
+    inner =
+      guest(fn value ->
+        send(test, {:inner, self(), value}) && receive(do: ({:answer, answer} -> answer))
+      end)
+
+    outer =
+      guest(fn
+        caller, 0 ->
+          send(test, {:caller, caller})
+          Instance.call!(inner, "once", [1]) |> hd()
+
+        _caller, value ->
+          value + 7
+      end)
+
+    call = Task.async(fn -> Instance.call(outer, "once", [0]) end)
+    assert_receive {:caller, caller}, 5_000
+    assert_receive {:inner, runner, 1}, 5_000
+    assert Instance.call(caller, "work", [5]) == {:ok, [12]}
+    send(runner, {:answer, 3})
+    assert Task.await(call) == {:ok, [3]}
+  end
+
   test "another process waits for its turn while a function runs" do
     test = self()
 

@@ -32,6 +32,9 @@ defmodule Wasgo.Wasm.Imports.Runner do
   @doc "What the calling process runs functions for, if it is such a process."
   def current, do: Process.get(__MODULE__)
 
+  @doc "Runs a function of the call for which this process runs one already."
+  def serve_outer(request, {reference, imports}), do: serve(request, reference, imports)
+
   @doc "Has the guest trap whose function ended with its process, and answers what is to be waited for then."
   def give_up({_number, _arguments, serving}, reference) do
     Native.wasm_serve(serving)

@@ -47,7 +47,8 @@ fn wasm_call<'a>(
     let instance = &instance.0;
     if let Some(serving) = inside(env, instance) {
         return match arguments.decode::<Vec<Term<'_>>>() {
-            Ok(arguments) => host::call_through(env, &serving, name, &arguments),
+            // Requests of the guest that come of it are those of the call that it is within.
+            Ok(arguments) => (atoms::inside(), host::call_through(env, &serving, name, &arguments)).encode(env),
             Err(_) => fault::err(env, fault::wasm(env, &values::not_a_list(name))),
         };
     }
