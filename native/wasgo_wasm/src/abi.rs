@@ -40,14 +40,16 @@ pub struct ScriptInfo {
     pub columns: Vec<String>,
 }
 
+/// Start and length of a row's answer, nothing, or its error; in a box, since hardly a row has one.
+pub type RowAnswer = Result<Option<(usize, usize)>, Box<Error>>;
+
 /// What a script returned for many rows.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     /// The returned rows' bytes.
     pub bytes: Scratch,
-    /// For each row that was asked: start and length of its answer in `bytes`, nothing, or its error.
-    // In a box, an error that hardly a row has makes no row large.
-    pub rows: Vec<Result<Option<(usize, usize)>, Box<Error>>>,
+    /// For each row that was asked.
+    pub rows: Vec<RowAnswer>,
 }
 
 impl Core {

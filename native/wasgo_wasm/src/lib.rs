@@ -48,7 +48,7 @@ mod trap;
 mod validate;
 mod wasi;
 
-pub use abi::{Answers, Rows, ScriptInfo};
+pub use abi::{Answers, RowAnswer, Rows, ScriptInfo};
 pub use act::{Act, Acted, Number};
 pub use background::enter_background;
 pub use batch::{ManyResults, pack, packed_row_size, packed_size, unpack};

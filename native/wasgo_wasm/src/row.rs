@@ -98,31 +98,29 @@ pub fn encode(values: &[Value<'_>], out: &mut Vec<u8>) -> Result<usize, RowError
     if size > MAX_BYTES {
         return Err(RowError::TooLarge(size));
     }
-    out.reserve(size.next_multiple_of(8));
-    out.extend_from_slice(&(values.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(size as u32).to_le_bytes());
+    let begin = out.len();
+    out.resize(begin + size.next_multiple_of(8), 0);
+    let (header, rest) = out[begin..].split_at_mut(HEADER);
+    header[..4].copy_from_slice(&(values.len() as u32).to_le_bytes());
+    header[4..].copy_from_slice(&(size as u32).to_le_bytes());
+    let (slots, mut free) = rest.split_at_mut(SLOT * values.len());
     let mut offset = HEADER + SLOT * values.len();
-    for value in values {
-        let (ty, length, data) = match *value {
-            Value::Integer(integer) => (1u32, 0, integer as u64),
-            Value::Real(real) => (2, 0, real.to_bits()),
-            Value::Text(text) => (3, text.len(), offset as u64),
-            Value::Blob(bytes) => (4, bytes.len(), offset as u64),
-            Value::Null => (5, 0, 0),
+    for (value, slot) in values.iter().zip(slots.chunks_exact_mut(SLOT)) {
+        let (ty, bytes, data): (u32, &[u8], u64) = match *value {
+            Value::Integer(integer) => (1, &[], integer as u64),
+            Value::Real(real) => (2, &[], real.to_bits()),
+            Value::Text(text) => (3, text.as_bytes(), offset as u64),
+            Value::Blob(bytes) => (4, bytes, offset as u64),
+            Value::Null => (5, &[], 0),
         };
-        offset += length;
-        out.extend_from_slice(&ty.to_le_bytes());
-        out.extend_from_slice(&(length as u32).to_le_bytes());
-        out.extend_from_slice(&data.to_le_bytes());
+        slot[..4].copy_from_slice(&ty.to_le_bytes());
+        slot[4..8].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        slot[8..].copy_from_slice(&data.to_le_bytes());
+        let (place, left) = free.split_at_mut(bytes.len());
+        place.copy_from_slice(bytes);
+        free = left;
+        offset += bytes.len();
     }
-    for value in values {
-        match value {
-            Value::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Value::Blob(bytes) => out.extend_from_slice(bytes),
-            _ => {}
-        }
-    }
-    out.resize(out.len().next_multiple_of(8), 0);
     Ok(size)
 }
 

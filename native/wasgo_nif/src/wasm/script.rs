@@ -1,6 +1,6 @@
 //! The script contract: rows and buffers.
 
-use rustler::{Binary, Encoder, Env, ListIterator, Resource, ResourceArc, Term};
+use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
 use wasgo_wasm::{Answers, Error, Rows, Scratch, Script, ScriptInfo, ScriptOptions};
 
@@ -125,28 +125,30 @@ fn encode_rows(rows: Term<'_>) -> Result<Rows, Error> {
     let count = rows.list_length().map_err(|_| unfit("rows"))?;
     let mut values = Vec::new();
     let mut encoded = Rows { bytes: Scratch::with_capacity(count * TYPICAL_ROW), spans: Vec::with_capacity(count) };
-    for (number, row) in rows.into_list_iterator().map_err(|_| unfit("rows"))?.enumerate() {
+    let mut rest = rows;
+    for number in 0..count {
         let refuse = |message: String| Error::Arguments { message: format!("row {number}: {message}") };
+        let Ok((mut row, tail)) = rest.list_get_cell() else { break };
+        rest = tail;
         values.clear();
-        for (index, term) in items(row).ok_or_else(|| unfit(&format!("row {number}")))?.enumerate() {
+        while let Ok((term, tail)) = row.list_get_cell() {
+            row = tail;
             match values::decode(term) {
                 Some(value) => values.push(value),
                 None => {
+                    let index = values.len();
                     return Err(refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)));
                 }
             }
+        }
+        if !row.is_empty_list() {
+            return Err(unfit(&format!("row {number}")));
         }
         let start = encoded.bytes.len();
         let size = row::encode(&values, &mut encoded.bytes).map_err(|error| refuse(error.to_string()))?;
         encoded.spans.push((start, size));
     }
     Ok(encoded)
-}
-
-/// The items of a proper list: reading another panics at its end.
-fn items(term: Term<'_>) -> Option<ListIterator<'_>> {
-    term.list_length().ok()?;
-    term.into_list_iterator().ok()
 }
 
 fn weight(answers: &Answers) -> usize {
