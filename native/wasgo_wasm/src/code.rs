@@ -28,7 +28,12 @@ impl Code {
     ///
     /// # Errors
     /// [`Error::Compile`] with what the compiler said, [`Error::Limit`] of the engine's limits of modules.
-    pub(crate) fn obtain(engine: &Engine, wasm: Arc<[u8]>, deterministic: bool, done: Callback<Result<Self, Error>>) {
+    pub(crate) fn obtain(
+        engine: &Engine,
+        wasm: Arc<Vec<u8>>,
+        deterministic: bool,
+        done: Callback<Result<Self, Error>>,
+    ) {
         let flavour = match deterministic {
             true => Flavour::Deterministic,
             false if fits_pool(&wasm) => Flavour::Pooled,

@@ -218,6 +218,8 @@ impl Core {
         };
         let callable = Callable::new(&self.store, function, export)?;
         self.functions.truncate(KNOWN_FUNCTIONS - 1);
+        // Most instances are called by one function or two, and there may be ten thousand of them.
+        self.functions.reserve_exact(1);
         self.functions.push((export.number, callable));
         Ok(self.functions.len() - 1)
     }

@@ -90,7 +90,7 @@ impl Module {
     ) {
         let theirs = engine.clone();
         engine.compile_later(Box::new(move |room| match room {
-            Ok(()) => Self::compile_then(&theirs, &source, options, done),
+            Ok(()) => Self::compile_then(&theirs, source, options, done),
             Err(full) => done(Err(full)),
         }));
     }
@@ -104,14 +104,16 @@ impl Module {
         let done = Box::new(move |result| {
             let _ = send.send(result);
         });
-        Self::compile_then(engine, source, options, done);
+        Self::compile_then(engine, source.to_vec(), options, done);
         receive.recv().unwrap_or_else(|_| Err(Error::engine("compiling ended without a result")))
     }
 
     /// Compiles on this thread, unless another is compiling the same: then `done` is called there.
-    fn compile_then(engine: &Engine, source: &[u8], options: CompileOptions, done: Callback<Result<Self, Error>>) {
-        let wasm: Arc<[u8]> = match binary(engine, source) {
-            Ok(wasm) => wasm.into(),
+    fn compile_then(engine: &Engine, source: Vec<u8>, options: CompileOptions, done: Callback<Result<Self, Error>>) {
+        // What is binary already is not copied: it may be large.
+        let wasm = match binary(engine, &source) {
+            Ok(Cow::Owned(wasm)) => Arc::new(wasm),
+            Ok(Cow::Borrowed(_)) => Arc::new(source),
             Err(error) => return done(Err(error)),
         };
         let (theirs, size) = (engine.clone(), wasm.len());
