@@ -186,8 +186,9 @@ impl Engine {
         }
     }
 
-    /// A coarse clock for nothing: ticks of half a millisecond, counted while guests run.
+    /// A coarse clock for nothing: ticks of half a millisecond. They are counted while guests run, and for a while after each look here.
     pub fn ticks(&self) -> u64 {
+        self.0.ticker.note_activity();
         self.0.ticker.ticks()
     }
 

@@ -232,6 +232,7 @@ fn wasm_read<'a>(
     length: u64,
     bounds: Bounds,
 ) -> Term<'a> {
+    let _slice = Slice::begin(env);
     let instance = &instance.0;
     if let Some(serving) = inside(env, instance) {
         return host::act_through(env, &serving, Act::Read { offset, length });
@@ -260,6 +261,7 @@ fn wasm_write<'a>(
     bytes: Binary<'a>,
     bounds: Bounds,
 ) -> Term<'a> {
+    let _slice = Slice::begin(env);
     let instance = &instance.0;
     let what = || Act::Write { offset, bytes: bytes.as_slice().to_vec() };
     if let Some(serving) = inside(env, instance) {
