@@ -299,6 +299,11 @@ impl Instance {
         }
     }
 
+    /// Calls that stand in line, just now.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().waiters.len()
+    }
+
     /// Frees the instance; a call under way is stopped. Further uses answer [`Error::Closed`].
     pub fn close(&self) {
         let mut state = self.0.lock();

@@ -4,7 +4,8 @@ mod common;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{call, module, wait};
 use wasgo_wasm::{
@@ -78,21 +79,22 @@ fn next(instance: &Instance) -> Call {
     start(instance, "next", 60_000, None)
 }
 
-/// Waits until the engine's threads have done what was given to them before: each takes what is oldest.
-fn settle() {
-    let busy = r#"(module (memory 900) (func (export "f") (param i32) (memory.fill (i32.const 0) (i32.const 1) (local.get 0))))"#;
-    let other = common::instance(busy);
-    for _ in 0..6 {
-        assert!(call(&other, "f", &[1]).is_ok());
+/// Waits until so many stand in line.
+fn wait_for_line(instance: &Instance, count: usize) {
+    let begun = Instant::now();
+    while instance.waiting() != count {
+        assert!(begun.elapsed() < PATIENCE, "{} in line, and not {count}", instance.waiting());
+        thread::sleep(Duration::from_micros(200));
     }
 }
 
 /// So many calls that stand in line, in this order.
 fn in_line(instance: &Instance, count: usize) -> Vec<Call> {
+    let before = instance.waiting();
     let mut calls = Vec::new();
-    for _ in 0..count {
+    for number in 1..=count {
         calls.push(next(instance));
-        settle();
+        wait_for_line(instance, before + number);
     }
     calls
 }
@@ -112,6 +114,7 @@ fn a_bounded_number_waits_and_each_gets_its_turn() {
     let instance = instance(50);
     let holder = hold(&instance);
     let calls: Vec<_> = (0..50).map(|_| next(&instance)).collect();
+    wait_for_line(&instance, 50);
     let refused: Vec<_> = (0..20).map(|_| next(&instance)).collect();
     let busy = refused.iter().filter(|call| matches!(call.end(), Err(Error::Busy))).count();
     assert_eq!(busy, 20);
@@ -184,9 +187,9 @@ fn a_trap_hands_the_instance_on_and_a_stop_tells_the_line() {
     let instance = instance(5);
     let holder = hold(&instance);
     let trap = start(&instance, "trap", 60_000, None);
-    settle();
+    wait_for_line(&instance, 1);
     let after = next(&instance);
-    settle();
+    wait_for_line(&instance, 2);
     holder.let_go();
     assert!(matches!(trap.end(), Err(Error::Trap { .. })));
     assert_eq!(after.number(), 1);
@@ -217,7 +220,7 @@ fn looks_at_the_memory_stand_in_the_same_line() {
     let instance = instance(5);
     let holder = hold(&instance);
     let waits = next(&instance);
-    settle();
+    wait_for_line(&instance, 1);
     // What must be done at once does not wait.
     assert!(matches!(instance.look(0, 4, <[u8]>::to_vec), Ok(None)));
     assert!(matches!(instance.fuel_used(), Ok(None)));
