@@ -12,6 +12,16 @@ defmodule Wasgo.Wasm.Engine do
       fewer mappings of memory than so many need: on Linux as it comes, the 10,000 of the pool and some hundred others, or about 5,700
       others without those. `sysctl vm.max_map_count=262144` makes room for all
 
+  ## When all cores compute
+
+  Workers run at a lower priority than schedulers, so that a process is not kept waiting by guests. But the BEAM's schedulers spin and yield
+  before they sleep, and Linux since 6.6 takes that for leave to run others first: on a machine whose cores are all busy, whoever keeps them
+  so, a process that waits a millisecond may be woken tens of milliseconds late. A VM that is to answer on such a machine is started with
+
+      ERL_FLAGS="+sbwt none +sbwtdcpu none +sbwtdio none"
+
+  ## Threads
+
   Beside the workers it has a thread that counts time, one that frees what guests leave, two that compile, and one for the clocks of
   WASI. None of them does anything while no guest runs.
   """
