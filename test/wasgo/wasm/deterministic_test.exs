@@ -28,7 +28,7 @@ defmodule Wasgo.Wasm.DeterministicTest do
   """
 
   setup_all do
-    {:ok, module: Module.compile!(@mixer, deterministic: true)}
+    {:ok, mixer: Module.compile!(@mixer, deterministic: true)}
   end
 
   defp mix(module, rounds) do
@@ -40,7 +40,7 @@ defmodule Wasgo.Wasm.DeterministicTest do
   end
 
   test "the same bytes and the same fuel on every run, sliced or not, alone or under load", %{
-    module: module
+    mixer: module
   } do
     # A few thousand rounds end within one slice; millions take many.
     for rounds <- [2_000, 3_000_000] do
@@ -68,14 +68,14 @@ defmodule Wasgo.Wasm.DeterministicTest do
     end
   end
 
-  test "the hash is the one that every machine has", %{module: module} do
+  test "the hash is the one that every machine has", %{mixer: module} do
     assert {hash, memory, fuel} = mix(module, 2_000)
 
     assert {hash, Base.encode16(memory, case: :lower), fuel} ==
              {6_651_031_692_697_514_189, "33ef6f31f7f866c9ee09aebe768719b1", 86_004}
   end
 
-  test "fuel ends a call, which leaves the instance usable", %{module: module} do
+  test "fuel ends a call, which leaves the instance usable", %{mixer: module} do
     instance = Instance.new!(module, grant: [random: 1])
 
     for fuel <- [1, 1_000, 10_000_000] do
@@ -92,7 +92,7 @@ defmodule Wasgo.Wasm.DeterministicTest do
              Instance.call(instance, "mix", [10], fuel: div(used, 2))
   end
 
-  test "time ends a call only where it is asked for", %{module: module} do
+  test "time ends a call only where it is asked for", %{mixer: module} do
     instance = Instance.new!(module, grant: [random: 1])
 
     assert {:error, %LimitError{reason: :time}} =
@@ -101,7 +101,7 @@ defmodule Wasgo.Wasm.DeterministicTest do
     assert Instance.status(instance) == :poisoned
   end
 
-  test "clocks, the system's randomness and databases can't be granted", %{module: module} do
+  test "clocks, the system's randomness and databases can't be granted", %{mixer: module} do
     for grant <- [:clock, :random] do
       assert_raise ArgumentError,
                    ~r/can't grant #{inspect(grant)} to a deterministic guest/,
