@@ -9,7 +9,7 @@ defmodule Wasgo.HostileSpinningTest do
 
   import Wasgo.TestGuests, only: [instance!: 1]
 
-  alias Wasgo.{HostileGuests, LimitError, Script, Traces}
+  alias Wasgo.{HostileGuests, LimitError, LongSchedules, Script, Traces}
   alias Wasgo.Wasm.{Component, Instance, Module}
 
   @moduletag timeout: 120_000
@@ -21,14 +21,7 @@ defmodule Wasgo.HostileSpinningTest do
   @held_ms 2
 
   setup do
-    before = :erlang.system_monitor(self(), [{:long_schedule, @held_ms}])
-
-    on_exit(fn ->
-      case before do
-        :undefined -> :erlang.system_monitor(:undefined)
-        {pid, options} -> :erlang.system_monitor(pid, options)
-      end
-    end)
+    LongSchedules.watch(@held_ms)
   end
 
   # Runs the works each in a process of its own; answers what came of them, and the reports of those processes.
@@ -53,15 +46,7 @@ defmodule Wasgo.HostileSpinningTest do
         result
       end
 
-    {results, Enum.filter(reports(), fn {pid, _info} -> pid in workers end)}
-  end
-
-  defp reports do
-    receive do
-      {:monitor, pid, :long_schedule, info} -> [{pid, info} | reports()]
-    after
-      50 -> []
-    end
+    {results, Enum.filter(LongSchedules.reports(), fn {pid, _info} -> pid in workers end)}
   end
 
   defp play(works) do
@@ -78,13 +63,7 @@ defmodule Wasgo.HostileSpinningTest do
              held == []
            end)
 
-    if Traces.told?() do
-      assert Enum.any?(1..20, fn _ ->
-               before = Traces.engine_time()
-               Process.sleep(200)
-               Traces.most_since(before) <= 5
-             end)
-    end
+    assert Traces.quiet?()
   end
 
   defp crowd(work), do: List.duplicate(work, 2 * System.schedulers_online())

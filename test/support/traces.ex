@@ -26,6 +26,20 @@ defmodule Wasgo.Traces do
     |> Enum.max(fn -> 0 end)
   end
 
+  @doc """
+  Whether no thread of the engine runs on. Looks at fifths of a second, of which one must be quiet: a thread that spins has run for most of
+  each, and what others of this machine do comes and goes.
+  """
+  def quiet? do
+    not told?() or
+      Enum.any?(1..20, fn _ ->
+        before = engine_time()
+        # Not waiting for anything, but the time that is looked at.
+        Process.sleep(200)
+        most_since(before) <= 5
+      end)
+  end
+
   @doc "Memory that is held, in bytes."
   def memory do
     with {:ok, text} <- File.read("/proc/self/status"),

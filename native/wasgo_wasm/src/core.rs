@@ -189,7 +189,7 @@ impl Core {
 
     /// An exported function.
     pub(crate) fn function(&mut self, export: &FunctionExport) -> Result<Func, Error> {
-        let at = self.known(export)?;
+        let at = self.find(export.number)?;
         Ok(*self.functions[at].1.function())
     }
 
@@ -200,27 +200,22 @@ impl Core {
 
     /// Where the exported function of a number is among those that are known.
     pub(crate) fn find(&mut self, number: u32) -> Result<usize, Error> {
-        if let Some(at) = self.functions.iter().position(|(known, _)| *known == number) {
-            return Ok(at);
-        }
-        match self.module.exported(number).map(Arc::clone) {
-            Some(export) => self.known(&export),
-            None => Err(Error::MissingExport { kind: "function", name: number.to_string() }),
+        match self.functions.iter().position(|(known, _)| *known == number) {
+            Some(at) => Ok(at),
+            None => self.look_up(number),
         }
     }
 
-    fn known(&mut self, export: &FunctionExport) -> Result<usize, Error> {
-        if let Some(at) = self.functions.iter().position(|(number, _)| *number == export.number) {
-            return Ok(at);
-        }
-        let Some(function) = self.instance.get_func(&mut self.store, &export.name) else {
-            return Err(Error::MissingExport { kind: "function", name: export.name.clone().into() });
-        };
-        let callable = Callable::new(&self.store, function, export)?;
+    fn look_up(&mut self, number: u32) -> Result<usize, Error> {
+        let missing = |name: String| Error::MissingExport { kind: "function", name };
+        let export = self.module.exported(number).map(Arc::clone).ok_or_else(|| missing(number.to_string()))?;
+        let function = self.instance.get_func(&mut self.store, &export.name);
+        let function = function.ok_or_else(|| missing(export.name.to_string()))?;
+        let callable = Callable::new(&self.store, function, &export)?;
         self.functions.truncate(KNOWN_FUNCTIONS - 1);
         // Most instances are called by one function or two, and there may be ten thousand of them.
         self.functions.reserve_exact(1);
-        self.functions.push((export.number, callable));
+        self.functions.push((number, callable));
         Ok(self.functions.len() - 1)
     }
 

@@ -20,7 +20,7 @@ use crate::limits::{Limiter, Limits};
 use crate::module::Module;
 use crate::pipe::{Events, Gathered, Input, Output, Stream};
 use crate::trap::translate;
-use crate::wasi::{self, DESCRIPTORS, Directory};
+use crate::wasi::{self, DESCRIPTORS, Directory, InRuntime};
 pub(crate) use crate::wasi::{ServiceHost, linker};
 
 /// The function that a WASI command begins with.
@@ -122,7 +122,7 @@ impl Service {
         let stderr = Output::new(gathered.clone(), options.credit, Stream::Stderr);
         let wasi = wasi::context(&options, input.clone(), stdout.clone(), stderr.clone())?;
         let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.into() };
-        let running = Slices { runtime: wasi::runtime()?, gathered, program: Box::pin(run(module.clone(), host)) };
+        let running = Slices { gathered, program: InRuntime::new(run(module.clone(), host))? };
         let started = module.engine().executor().start_task(running, options.timeout, false, || {
             let input = input.clone();
             Box::new(move |result| {
@@ -193,20 +193,17 @@ fn failure(error: wasmtime::Error, hit: Option<Error>) -> Error {
     translate(error, hit, None, 0)
 }
 
-/// The slices of a program: each is polled where WASI finds the runtime that its clocks and files need, and after each the host is
-/// told what was written.
+/// The slices of a program: after each the host is told what was written.
 struct Slices<F> {
-    runtime: &'static tokio::runtime::Handle,
     gathered: Arc<Gathered>,
-    program: Pin<Box<F>>,
+    program: InRuntime<F>,
 }
 
 impl<F: Future> Future for Slices<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _within = self.runtime.enter();
-        let poll = self.program.as_mut().poll(context);
+        let poll = Pin::new(&mut self.program).poll(context);
         self.gathered.end_slice();
         poll
     }

@@ -214,7 +214,7 @@ pub(crate) fn runtime() -> Result<&'static Handle, Error> {
     made.as_ref().map(Runtime::handle).map_err(Clone::clone)
 }
 
-/// Polls a future where WASI finds the runtime that its clocks need.
+/// Polls a future where WASI finds the runtime that its clocks and files need.
 pub(crate) struct InRuntime<F> {
     runtime: &'static Handle,
     future: Pin<Box<F>>,

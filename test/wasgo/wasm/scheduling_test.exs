@@ -4,7 +4,7 @@ defmodule Wasgo.Wasm.SchedulingTest do
 
   import Wasgo.TestGuests
 
-  alias Wasgo.{Script, Store}
+  alias Wasgo.{LongSchedules, Script, Store}
   alias Wasgo.Wasm.{Instance, Module}
 
   # What guests compute for. A scheduler held by one of them would be held for this long.
@@ -18,14 +18,7 @@ defmodule Wasgo.Wasm.SchedulingTest do
   @gap_ms 400
 
   setup do
-    before = :erlang.system_monitor(self(), [{:long_schedule, 5}])
-
-    on_exit(fn ->
-      case before do
-        :undefined -> :erlang.system_monitor(:undefined)
-        {pid, options} -> :erlang.system_monitor(pid, options)
-      end
-    end)
+    LongSchedules.watch(5)
   end
 
   # Runs each of `works` in a process while another counts ticks; answers what came of it, and fails if one of these processes
@@ -42,7 +35,7 @@ defmodule Wasgo.Wasm.SchedulingTest do
     assert gap < @gap_ms
 
     held =
-      for {pid, info} <- reports(),
+      for {pid, info} <- LongSchedules.reports(),
           pid in [test, ticker | workers],
           info[:timeout] > @bound_ms,
           do: info
@@ -75,15 +68,6 @@ defmodule Wasgo.Wasm.SchedulingTest do
       5 ->
         now = System.monotonic_time(:millisecond)
         tick(test, now, max(longest, now - last))
-    end
-  end
-
-  # Another scheduler may be about to send the last of them.
-  defp reports do
-    receive do
-      {:monitor, pid, :long_schedule, info} -> [{pid, info} | reports()]
-    after
-      20 -> []
     end
   end
 
@@ -185,7 +169,7 @@ defmodule Wasgo.Wasm.SchedulingTest do
   defp reported?(work) do
     worker = start(work)
     finish(worker)
-    for({^worker, info} <- reports(), do: info) != []
+    for({^worker, info} <- LongSchedules.reports(), do: info) != []
   end
 
   test "sources, values, rows and results of many megabytes hold none" do

@@ -14,11 +14,11 @@ use super::link::link;
 use super::scan::Scan;
 use crate::cache::Compiled;
 use crate::engine::Engine;
-use crate::error::{Error, LimitKind};
+use crate::error::Error;
 use crate::executor::Callback;
 use crate::flavour::Flavour;
 use crate::limits::PartLimits;
-use crate::module::compile_message;
+use crate::module::{self, compile_message};
 
 /// An import or export, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Component {
     /// Compiles a component's bytes or text (WAT) on a thread for that; `done` gets it.
     ///
     /// # Errors
-    /// [`Error::CompileComponent`] for what is no valid component, [`LimitKind::ModuleSize`] for a larger one than the engine takes.
+    /// [`Error::CompileComponent`] for what is no valid component, [`LimitKind::ModuleSize`](crate::LimitKind::ModuleSize) for a larger one than the engine takes.
     pub fn compile_later(engine: &Engine, source: Vec<u8>, done: Callback<Result<Self, Error>>) {
         let theirs = engine.clone();
         engine.compile_later(Box::new(move |room| match room {
@@ -222,14 +222,10 @@ fn add_names(
 
 /// A component's bytes, from text if it is that.
 fn binary<'a>(engine: &Engine, source: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
-    let limit = engine.options().module_size;
-    if source.len() as u64 > limit {
-        return Err(Error::Limit { kind: LimitKind::ModuleSize, limit, asked: Some(source.len() as u64) });
-    }
-    if source.is_empty() {
-        return Err(refuse("it is empty"));
-    }
-    let wasm = wat::parse_bytes(source).map_err(|error| refuse(&error.to_string()))?;
+    let wasm = module::binary(engine, source).map_err(|error| match error {
+        Error::Compile { message } => refuse(&message),
+        other => other,
+    })?;
     if wasmparser::Parser::is_core_wasm(&wasm) {
         return Err(refuse("it is a core module, which is compiled as a module and not as a component"));
     }
