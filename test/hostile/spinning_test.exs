@@ -17,8 +17,9 @@ defmodule Wasgo.HostileSpinningTest do
   # What they spin for. A scheduler held by one of them would be held for this long.
   @spin_ms 400
 
-  # A process that holds a scheduler longer is reported.
-  @held_ms 2
+  # A process that holds a scheduler longer is reported. Much less than they spin for, and much more than the slices that a system
+  # gives to each of more threads than it has cores.
+  @held_ms 50
 
   setup do
     LongSchedules.watch(@held_ms)

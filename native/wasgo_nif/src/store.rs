@@ -68,8 +68,7 @@ fn store_open<'a>(env: Env<'a>, options: OptionsTuple) -> Term<'a> {
 
 #[rustler::nif]
 fn store_close(store: ResourceArc<StoreResource>) -> Atom {
-    store.0.interrupt();
-    store.0.close();
+    store.0.close_now();
     atoms::ok()
 }
 

@@ -295,6 +295,12 @@ impl Store {
         let _ = self.handle.wake.try_send(());
     }
 
+    /// As [`Self::close`], and the request that runs is stopped: it answers [`StoreError::Interrupted`], unless it ends first.
+    pub fn close_now(&self) {
+        self.close();
+        self.handle.shared.interrupt.request_for_good();
+    }
+
     /// Closes the store and calls `done`, on the store's thread, when its database is closed. False when it is closed
     /// already: `done` is not called then.
     ///

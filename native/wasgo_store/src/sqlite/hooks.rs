@@ -20,8 +20,9 @@ const MAX_LOCK_SLEEP: Duration = Duration::from_millis(25);
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
 const REQUESTED: u8 = 2;
+const FOR_GOOD: u8 = 3;
 
-/// Lets any thread stop the request that runs, and only that one.
+/// Lets any thread stop the request that runs, and only that one, or that one and all after it.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupt(AtomicU8);
 
@@ -31,6 +32,21 @@ impl Interrupt {
         // An error is that nothing runs, or that it was asked for already.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         let _ = self.0.compare_exchange(RUNNING, REQUESTED, success, failure);
+    }
+
+    /// Stops what runs now and whatever is begun later, be it on its way already.
+    pub(crate) fn request_for_good(&self) {
+        self.0.store(FOR_GOOD, Ordering::Release);
+    }
+
+    /// Unless it was stopped for good.
+    fn set(&self, state: u8) {
+        let unless = |now| (now != FOR_GOOD).then_some(state);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, unless);
+    }
+
+    fn is_requested(&self) -> bool {
+        matches!(self.0.load(Ordering::Acquire), REQUESTED | FOR_GOOD)
     }
 }
 
@@ -92,11 +108,11 @@ impl Hooks {
     pub(super) fn watch(&self, watch: Watch) {
         self.watch.replace(Some(watch));
         self.stopped.replace(None);
-        self.interrupt.0.store(RUNNING, Ordering::Release);
+        self.interrupt.set(RUNNING);
     }
 
     pub(super) fn unwatch(&self) {
-        self.interrupt.0.store(IDLE, Ordering::Release);
+        self.interrupt.set(IDLE);
         self.watch.replace(None);
         self.stopped.replace(None);
     }
@@ -135,7 +151,7 @@ impl Hooks {
         let Some(watch) = &*watch else {
             return false;
         };
-        let why = if self.interrupt.0.load(Ordering::Acquire) == REQUESTED {
+        let why = if self.interrupt.is_requested() {
             StoreError::Interrupted
         } else if watch.token.as_ref().is_some_and(|t| t.is_abandoned()) {
             StoreError::NoTransaction

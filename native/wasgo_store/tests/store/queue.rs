@@ -1,9 +1,9 @@
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use wasgo_store::{Behavior, Options, QUEUE_CAPACITY, Request, Store, StoreError, TRANSACTION_CAPACITY};
+use wasgo_store::{Behavior, Options, Params, QUEUE_CAPACITY, Request, Store, StoreError, TRANSACTION_CAPACITY};
 
-use crate::support::{batch, hold, int, memory, one, query, receive, send};
+use crate::support::{ENDLESS, batch, hold, int, memory, one, query, receive, send};
 
 #[test]
 fn requests_are_answered_in_order() {
@@ -102,6 +102,18 @@ fn closing_answers_what_runs_and_refuses_what_waits() {
     assert_eq!(query(&store, "SELECT 1", []), Err(StoreError::Closed));
     let store = Store::open(Options::file(&path)).unwrap();
     assert_eq!(one(&store, "SELECT count(*) FROM t"), int(0));
+}
+
+#[test]
+fn closing_now_ends_what_runs_or_is_just_about_to() {
+    for _ in 0..1_000 {
+        let store = memory();
+        let answer = send(&store, Request::query(ENDLESS, Params::none()));
+        store.close_now();
+        let error = receive(&answer).unwrap_err();
+        assert!(matches!(error, StoreError::Interrupted | StoreError::Closed), "{error}");
+        store.close_and_wait().unwrap();
+    }
 }
 
 #[test]

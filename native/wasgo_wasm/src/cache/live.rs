@@ -38,39 +38,34 @@ struct Slots<A> {
 /// Artefacts by key, as long as somebody uses them.
 pub(super) struct Live<A>(Mutex<Slots<A>>);
 
-/// Whether [`Live::obtain`] had to make it.
-#[derive(PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Somebody has it, or is making it.
-    Shared,
-    Made,
-}
-
 impl<A: Artefact> Live<A> {
     pub(super) fn new() -> Self {
         Self(Mutex::new(Slots { map: HashMap::new(), waiting: 0, prune_at: PRUNE_AT }))
     }
 
-    /// Gives `done` the artefact, made by `make` on this thread unless another has it or is making it. In the latter case this
-    /// returns, and `done` is called on the other's thread.
+    /// Gives `done` the artefact, made by `make` on this thread unless another has it or is making it: `shared` is called then, before
+    /// `done`. Is another making it, this returns, and `done` is called on the other's thread.
     pub(super) fn obtain(
         &self,
         engine: &Engine,
         key: blake3::Hash,
         make: impl FnOnce() -> Answer<A>,
+        shared: impl FnOnce(),
         done: Callback<Answer<A>>,
-    ) -> Origin {
+    ) {
         let mut slots = self.lock();
         let of_key = slots.map.entry(key).or_default();
         match of_key.iter_mut().find(|slot| belongs(&slot.engine, engine)).map(|slot| &mut slot.state) {
             Some(State::Live(weak)) => {
                 if let Some(live) = weak.upgrade() {
                     drop(slots);
+                    shared();
                     done(Ok(live));
-                    return Origin::Shared;
+                    return;
                 }
             }
             Some(State::UnderWay(waiting)) => {
+                shared();
                 waiting.push(done);
                 slots.waiting += 1;
                 if slots.waiting > MAX_WAITING {
@@ -80,7 +75,7 @@ impl<A: Artefact> Live<A> {
                         done(Err(Error::Limit { kind: LimitKind::Compiles, limit: MAX_WAITING as u64, asked: None }));
                     }
                 }
-                return Origin::Shared;
+                return;
             }
             None => {}
         }
@@ -104,7 +99,6 @@ impl<A: Artefact> Live<A> {
             // One that fails must not take the others' answers.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| waiting(answer)));
         }
-        Origin::Made
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots<A>> {

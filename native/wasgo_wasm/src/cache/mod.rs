@@ -39,7 +39,7 @@ use wasmtime::component::Component;
 
 pub use artefact::Artefact;
 use folder::{Folder, Found};
-use live::{Live, Origin};
+use live::Live;
 
 use crate::error::Error;
 use crate::executor::Callback;
@@ -220,10 +220,8 @@ impl Cache {
         done: Callback<Result<Arc<Compiled<A>>, Error>>,
     ) {
         let key = key::<A>(engine, flavour, wasm);
-        let origin = live.obtain(engine, key, || self.load_or_make(engine, &key, make).map(Arc::new), done);
-        if origin == Origin::Shared {
-            count(&self.0.counts.shared);
-        }
+        let make = || self.load_or_make(engine, &key, make).map(Arc::new);
+        live.obtain(engine, key, make, || count(&self.0.counts.shared), done);
     }
 
     fn load_or_make<A: Artefact>(
