@@ -35,6 +35,17 @@ pub enum StoreError {
         /// Byte offset into the SQL where the fault is, when SQLite knows it.
         offset: Option<usize>,
     },
+    /// A function written in WebAssembly failed, or could not be created.
+    #[error("function {name}: {message}")]
+    Function {
+        /// The function's name.
+        name: String,
+        /// A stable lower-case name of what went wrong: a trap's (`unreachable`), a limit's (`time`), `contract` for values that the ABI
+        /// does not know, `compile` ...
+        reason: &'static str,
+        /// The same for people.
+        message: String,
+    },
     /// There is no statement in the SQL.
     #[error("the SQL holds no statement")]
     EmptySql,
@@ -183,6 +194,7 @@ impl StoreError {
                 source.code_name()
             }
             Self::Sqlite { name, .. } => name,
+            Self::Function { .. } => "function",
             Self::InvalidOption { .. } => "invalid_option",
             Self::EmptySql => "empty_sql",
             Self::MultipleStatements { .. } => "multiple_statements",
@@ -213,6 +225,8 @@ impl StoreError {
     pub fn sqlite_code(&self) -> Option<i32> {
         match self {
             Self::Sqlite { code, .. } => Some(*code),
+            // SQLITE_ERROR: what it is to SQLite.
+            Self::Function { .. } => Some(1),
             Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => {
                 source.sqlite_code()
             }

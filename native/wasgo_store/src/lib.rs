@@ -45,6 +45,7 @@
 
 mod code;
 mod error;
+mod functions;
 mod options;
 mod owner;
 mod request;
@@ -56,6 +57,7 @@ mod token;
 mod value;
 
 pub use error::StoreError;
+pub use functions::FunctionHost;
 pub use options::{
     DEFAULT_BUSY_TIMEOUT, DEFAULT_MAX_VALUE_BYTES, Location, MAX_VALUE_BYTES, MIN_VALUE_BYTES, Options, Synchronous,
 };

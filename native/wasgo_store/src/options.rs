@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::StoreError;
+use crate::{FunctionHost, StoreError};
 
 /// How long a statement waits for another connection's lock, unless told otherwise: long enough for any commit on a
 /// slow disk, short enough to be noticed.
@@ -49,7 +49,7 @@ pub enum Synchronous {
 }
 
 /// How to open a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The file, or memory.
     pub location: Location,
@@ -74,6 +74,8 @@ pub struct Options {
     /// The most bytes of one value or row (default [`DEFAULT_MAX_VALUE_BYTES`]); beyond it statements fail with
     /// `toobig`.
     pub max_value_bytes: usize,
+    /// What functions written in WebAssembly run on (default none: there are no such functions).
+    pub functions: Option<FunctionHost>,
 }
 
 impl Options {
@@ -98,6 +100,7 @@ impl Options {
             foreign_keys: true,
             max_bytes: None,
             max_value_bytes: DEFAULT_MAX_VALUE_BYTES,
+            functions: None,
         }
     }
 

@@ -186,6 +186,11 @@ impl Engine {
         }
     }
 
+    /// A guest is about to run a slice.
+    pub(crate) fn note_activity(&self) {
+        self.0.ticker.note_activity();
+    }
+
     /// A coarse clock for nothing: ticks of half a millisecond. They are counted while guests run, and for a while after each look here.
     pub fn ticks(&self) -> u64 {
         self.0.ticker.note_activity();

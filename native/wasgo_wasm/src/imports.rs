@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::{ExternType, FuncType, InstancePre, Linker, ValType};
 
+use crate::closed_wasi;
 use crate::core::Host;
 use crate::error::Error;
 use crate::grants::{self, Grants};
@@ -41,12 +42,17 @@ pub struct Imports {
     pub grants: Grants,
     /// Functions that the host runs; a request names one by its place in this list.
     pub functions: Arc<Vec<HostImport>>,
+    /// A WASI in which there is nothing, for modules that only import it because their compiler had them do so. Without it a module that
+    /// imports WASI is a program, which is run as a service.
+    pub closed_wasi: bool,
 }
 
 impl Imports {
     /// Whether linking a module with these gives the same as linking it with `other`.
     pub(crate) fn links_like(&self, other: &Self) -> bool {
-        self.grants.names() == other.grants.names() && self.functions == other.functions
+        self.closed_wasi == other.closed_wasi
+            && self.grants.names() == other.grants.names()
+            && self.functions == other.functions
     }
 
     /// Whether calls need a [`HostHandler`](crate::HostHandler): somebody who runs functions, or hears what is logged.
@@ -56,7 +62,7 @@ impl Imports {
 
     /// As much of it as [`Self::links_like`] looks at.
     pub(crate) fn shape(&self) -> Self {
-        Self { grants: self.grants.shape(), functions: Arc::clone(&self.functions) }
+        Self { grants: self.grants.shape(), functions: Arc::clone(&self.functions), closed_wasi: self.closed_wasi }
     }
 
     /// Satisfies what `module` imports.
@@ -67,6 +73,9 @@ impl Imports {
         let engine = module.engine();
         let mut linker = Linker::new(engine);
         grants::link(&mut linker, &self.grants).map_err(Error::engine)?;
+        if self.closed_wasi {
+            closed_wasi::link(&mut linker, module).map_err(Error::engine)?;
+        }
         for (number, function) in self.functions.iter().enumerate() {
             let parameters = function.parameters.iter().cloned();
             let ty = FuncType::try_new(engine, parameters, function.results.iter().cloned()).map_err(Error::engine)?;

@@ -145,7 +145,7 @@ impl Module {
 
     /// The module linked with `imports`, to be instantiated as `flavour`.
     pub(crate) fn link(&self, flavour: Flavour, imports: &Imports) -> Result<Arc<InstancePre<Host>>, Error> {
-        if self.0.wasi.is_some() {
+        if self.0.wasi.is_some() && !imports.closed_wasi {
             let message = "it is a WASI program, which is run as a service, not as a script";
             return Err(Error::contract(message));
         }

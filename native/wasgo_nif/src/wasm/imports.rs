@@ -77,7 +77,7 @@ fn wasm_imports<'a>(env: Env<'a>, functions: Vec<FunctionTuple>, grants: Vec<Ter
             }
         }
     }
-    let imports = Imports { grants: given, functions: Arc::new(functions) };
+    let imports = Imports { grants: given, functions: Arc::new(functions), ..Imports::default() };
     fault::ok(env, ResourceArc::new(ImportsResource(imports)))
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use libsql::ffi;
 
+use super::functions::Functions;
 use super::hooks::{Hooks, Interrupt, Watch};
 use super::{Control, MAX_SQL_BYTES, Statement};
 use crate::{Location, Options, Params, StoreError, Synchronous, Value};
@@ -26,12 +27,15 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 pub(super) struct Handle {
     raw: NonNull<ffi::sqlite3>,
     pub(super) hooks: Hooks,
+    /// None where there is nothing to run functions on.
+    pub(super) functions: Option<Functions>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.hooks.unwatch();
-        // SAFETY: raw is open, and with no statement left this closes it at once, before `hooks` goes.
+        self.functions.iter().for_each(Functions::forget);
+        // SAFETY: raw is open, and with no statement left this closes it at once, before `hooks` and `functions` go.
         unsafe { ffi::sqlite3_close_v2(self.raw.as_ptr()) };
     }
 }
@@ -43,8 +47,12 @@ impl Handle {
 
     /// What the failed call that just returned `code` means. `base` is where the SQL it was about begins.
     pub(super) fn error(&self, code: c_int, base: usize) -> StoreError {
+        let failure = self.functions.as_ref().and_then(Functions::take_failure);
         if let Some(stopped) = self.hooks.take_stopped() {
             return stopped;
+        }
+        if let Some(failure) = failure {
+            return failure;
         }
         if code & 0xff == ffi::SQLITE_AUTH && self.hooks.refused_control.take() {
             return StoreError::TransactionControl;
@@ -66,6 +74,19 @@ impl Handle {
             message,
             offset: usize::try_from(offset).ok().map(|offset| base + offset),
         }
+    }
+
+    /// Whether what failed to be prepared is worth another try: it named a function that is known only now.
+    pub(super) fn learn(&self, error: &StoreError) -> Result<bool, StoreError> {
+        match (&self.functions, error) {
+            (Some(functions), StoreError::Sqlite { code: ffi::SQLITE_ERROR, message, .. }) => functions.learn(message),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether what failed in its first step is worth another try: functions were registered anew since it was prepared.
+    pub(super) fn catch_up(&self, error: &StoreError) -> Result<bool, StoreError> {
+        Ok(self.functions.as_ref().map_or(Ok(false), Functions::renew)? || self.learn(error)?)
     }
 
     /// `Ok` for `SQLITE_OK`.
@@ -117,10 +138,19 @@ impl Connection {
             message: "no memory for a connection".into(),
             offset: None,
         })?;
-        let handle = Rc::new(Handle { raw, hooks: Hooks::new(interrupt, options.busy_timeout) });
+        let handle = Rc::new_cyclic(|handle: &std::rc::Weak<Handle>| {
+            // Where the hooks will be.
+            // SAFETY: nothing is read, only the place of a field is taken, in memory that is there.
+            let hooks = unsafe { &raw const (*handle.as_ptr()).hooks };
+            let functions = options.functions.clone().map(|host| Functions::new(host, raw.as_ptr(), hooks));
+            Handle { raw, hooks: Hooks::new(interrupt, options.busy_timeout), functions }
+        });
         handle.check(code)?;
         // SAFETY: the connection is open, and `Handle` closes it before its `hooks` go; the `Rc` keeps them in place.
-        unsafe { handle.hooks.install(handle.raw()) };
+        unsafe {
+            handle.hooks.install(handle.raw());
+            handle.functions.iter().try_for_each(|functions| functions.install())?;
+        }
         let connection = Self { handle, cache: RefCell::default() };
         connection.configure(options)?;
         Ok(connection)

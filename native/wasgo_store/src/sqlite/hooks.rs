@@ -82,6 +82,8 @@ pub(super) struct Hooks {
     busy_since: Cell<Option<Instant>>,
     /// Why SQLite was told to stop.
     stopped: RefCell<Option<StoreError>>,
+    /// Whether what is prepared is our own, which may do all.
+    own: Cell<bool>,
     /// Whether statements that begin, end or nest transactions are refused. Only while SQL of a user is prepared:
     /// what SQLite prepares for itself while it runs (a `VACUUM` begins a transaction) is its own affair.
     pub(super) refuse_control: Cell<bool>,
@@ -99,6 +101,7 @@ impl Hooks {
             busy_timeout,
             busy_since: Cell::new(None),
             stopped: RefCell::new(None),
+            own: Cell::new(false),
             refuse_control: Cell::new(false),
             refused_control: Cell::new(false),
             saw_pragma: Cell::new(false),
@@ -115,6 +118,14 @@ impl Hooks {
         self.interrupt.set(IDLE);
         self.watch.replace(None);
         self.stopped.replace(None);
+    }
+
+    /// Prepares and runs statements of our own in the midst of others, which are held to nothing but the time.
+    pub(super) fn own<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.own.replace(true);
+        let result = work();
+        self.own.set(before);
+        result
     }
 
     /// Whether what runs is confined to its database.
@@ -144,7 +155,7 @@ impl Hooks {
     }
 
     /// Whether what runs has to stop, and why.
-    fn must_stop(&self) -> bool {
+    pub(super) fn must_stop(&self) -> bool {
         let Ok(watch) = self.watch.try_borrow() else {
             return false;
         };
@@ -219,6 +230,9 @@ unsafe extern "C" fn on_prepare(
 ) -> c_int {
     // SAFETY: as in `on_progress`.
     let hooks = unsafe { &*data.cast::<Hooks>() };
+    if hooks.own.get() {
+        return ffi::SQLITE_OK;
+    }
     match action {
         ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT if hooks.refuse_control.get() => {
             hooks.refused_control.set(true);

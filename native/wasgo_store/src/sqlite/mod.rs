@@ -9,6 +9,7 @@
 //! Nothing here may be sent to another thread, and no pointer that SQLite gave may outlive the next call to it.
 
 mod connection;
+mod functions;
 mod hooks;
 mod statement;
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use libsql::ffi;
 
 use super::connection::Handle;
+use super::functions::Functions;
 use crate::{Params, StoreError, Value};
 
 /// Whether a statement may begin, end or nest a transaction.
@@ -42,6 +43,26 @@ impl Statement {
         at: usize,
         control: Control,
     ) -> Result<(Option<Self>, usize), StoreError> {
+        if let Some(functions) = &handle.functions {
+            functions.begin();
+            functions.renew()?;
+            // It came from a `str`.
+            let text = std::str::from_utf8(sql.as_bytes()).unwrap_or_default();
+            if let Some((rewritten, next)) = functions.rewrite(text, at)? {
+                let (statement, _) = Self::prepare_as_it_is(handle, &rewritten, 0, control)?;
+                return Ok((statement, next));
+            }
+        }
+        Self::prepare_as_it_is(handle, sql, at, control)
+    }
+
+    /// As [`Self::prepare`], for what is no statement on functions.
+    fn prepare_as_it_is(
+        handle: &Rc<Handle>,
+        sql: &CString,
+        at: usize,
+        control: Control,
+    ) -> Result<(Option<Self>, usize), StoreError> {
         let bytes = sql.as_bytes_with_nul();
         let rest = bytes.get(at..).unwrap_or(c"".to_bytes_with_nul());
         let length = c_int::try_from(rest.len())
@@ -54,12 +75,22 @@ impl Statement {
         let mut tail = std::ptr::null();
         // SAFETY: the connection is open; rest is `length` bytes of which the last is NUL; the others are places for
         // results.
-        let code =
-            unsafe { ffi::sqlite3_prepare_v3(handle.raw(), rest.as_ptr().cast(), length, flags, &mut raw, &mut tail) };
-        handle.hooks.refuse_control.set(false);
-        if code != ffi::SQLITE_OK {
-            return Err(handle.error(code, at));
+        let mut prepare = || unsafe {
+            ffi::sqlite3_prepare_v3(handle.raw(), rest.as_ptr().cast(), length, flags, &mut raw, &mut tail)
+        };
+        loop {
+            let code = prepare();
+            if code == ffi::SQLITE_OK {
+                break;
+            }
+            let error = handle.error(code, at);
+            // It may name a function that the connection has not met yet.
+            if !handle.learn(&error)? {
+                handle.hooks.refuse_control.set(false);
+                return Err(error);
+            }
         }
+        handle.hooks.refuse_control.set(false);
         // The tail points into `rest`: addresses say where.
         let read = (tail as usize).saturating_sub(rest.as_ptr() as usize);
         let next = at + read.min(rest.len() - 1);
@@ -123,15 +154,28 @@ impl Statement {
         mut on_row: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // Drops before `params` can: what is bound is borrowed from them.
+        self.handle.functions.iter().for_each(Functions::begin);
         let running = Running(self);
         let statement = &*running.0;
         statement.bind_all(params)?;
+        let mut is_first = true;
         loop {
             // SAFETY: raw is a prepared statement, its bindings alive.
             match unsafe { ffi::sqlite3_step(statement.raw.as_ptr()) } {
-                ffi::SQLITE_ROW => on_row(&Row { statement })?,
+                ffi::SQLITE_ROW => {
+                    is_first = false;
+                    on_row(&Row { statement })?;
+                }
                 ffi::SQLITE_DONE => return Ok(()),
-                code => return Err(statement.handle.error(code, 0)),
+                code => {
+                    let error = statement.handle.error(code, 0);
+                    // A function was replaced. What the statement did so far was undone, and nobody has seen anything of it.
+                    if !is_first || !statement.handle.catch_up(&error)? {
+                        return Err(error);
+                    }
+                    // SAFETY: as above; the bindings stay.
+                    unsafe { ffi::sqlite3_reset(statement.raw.as_ptr()) };
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod confined;
 mod deadlines;
+mod functions;
 mod model;
 mod opening;
 mod queue;
