@@ -151,6 +151,23 @@ macro_rules! callable {
                 };
                 called.map_err(|error| self.guest_error(error))
             }
+
+            /// As [`Self::call`], on this thread's stack, for an instance that was made for that.
+            pub(crate) fn call_here(&mut self, export: u32, arguments: &[Val]) -> Result<Values, Error> {
+                let at = self.find(export)?;
+                let (function, store) = self.function_and_store(at);
+                let called = match function {
+                    Callable::Any(function, results) => {
+                        let mut values = Values::from_elem(Val::I32(0), *results);
+                        function.call(store, arguments, &mut values).map(|()| values)
+                    }
+                    $(Callable::$variant(function) => match Parameters::of(arguments) {
+                        Some(arguments) => function.call(store, arguments).map(Outcome::into_values),
+                        None => Err(wasmtime::Error::msg("arguments of another type than the function's")),
+                    },)*
+                };
+                called.map_err(|error| self.guest_error(error))
+            }
         }
     };
 }

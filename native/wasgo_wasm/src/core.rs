@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, Memory, Store, StoreContext, StoreContextMut};
+use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, InstancePre, Memory, Store, StoreContext, StoreContextMut};
 
 use crate::abi::ScriptAbi;
 use crate::batch::Drivers;
@@ -14,6 +14,7 @@ use crate::grants::Granted;
 use crate::host_call::HostHandler;
 use crate::imports::Imports;
 use crate::instance::{CallOptions, Inside};
+use crate::local::{self, Brake};
 use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
 use crate::mappings::{Mappings, Taken};
 use crate::module::{FunctionExport, Module, signature};
@@ -51,6 +52,8 @@ pub(crate) struct Host {
     pub(crate) depth: u32,
     /// Fuel that the current call was given.
     pub(crate) fuel: u64,
+    /// What stops a guest that runs on its caller's stack.
+    pub(crate) brake: Option<Brake>,
 }
 
 /// A guest that can be asked for its exports: from outside, or by a function that it called.
@@ -362,14 +365,14 @@ impl From<Error> for Unmade {
     }
 }
 
-async fn instantiate_as(
+/// A store for an instance of a module, and what the instance is made from.
+fn prepare(
     flavour: Flavour,
     module: &Module,
     imports: &Imports,
     limits: Limits,
     options: &CallOptions,
-    inline: bool,
-) -> Result<Core, Unmade> {
+) -> Result<(Place, Arc<InstancePre<Host>>, Store<Host>), Error> {
     let place = Place::take(module.engine(), flavour)?;
     let pre = module.link(flavour, imports)?;
     let host = Host {
@@ -383,20 +386,86 @@ async fn instantiate_as(
         batch: None,
         depth: 0,
         fuel: options.fuel.unwrap_or(DEFAULT_FUEL),
+        brake: None,
     };
     let mut store = Store::new(pre.module().engine(), host);
-    store.limiter_async(|host| &mut host.limiter);
-    store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
     if module.is_deterministic() {
         let fuel = store.data().fuel;
         store.set_fuel(fuel).map_err(Error::engine)?;
-        store.fuel_async_yield_interval(Some(FUEL_SLICE)).map_err(Error::engine)?;
     }
-    store.data_mut().limiter.inline = inline;
     if let Some(granted) = &mut store.data_mut().granted {
         granted.begin(options.timeout);
     }
+    Ok((place, pre, store))
+}
+
+impl Core {
+    fn of(mut store: Store<Host>, instance: wasmtime::Instance, module: &Module, place: Place) -> Self {
+        let memory = instance.get_memory(&mut store, "memory");
+        Self {
+            store,
+            instance,
+            memory,
+            script: ScriptAbi::default(),
+            drivers: Drivers::default(),
+            module: module.clone(),
+            functions: Vec::new(),
+            _place: place,
+        }
+    }
+}
+
+/// Makes an instance on this thread and its stack, and runs its start function and `_initialize` there if it has them.
+pub(crate) fn instantiate_local(
+    module: &Module,
+    imports: &Imports,
+    limits: Limits,
+    options: &CallOptions,
+    brake: Brake,
+) -> Result<Core, Error> {
+    let tables = module.0.code.bulk.tables;
+    if tables > MAX_TABLES {
+        return Err(Error::Limit { kind: LimitKind::Tables, limit: MAX_TABLES, asked: Some(tables) });
+    }
+    module.engine().help_reaper();
+    // They are few, one for each connection and function, and live long: the pool's places are for others.
+    let flavour = match module.flavour(&limits) {
+        Flavour::Pooled => Flavour::Roomy,
+        other => other,
+    };
+    let (place, pre, mut store) = prepare(flavour, module, imports, limits, options)?;
+    store.limiter(|host| &mut host.limiter);
+    store.data_mut().brake = Some(brake);
+    store.epoch_deadline_callback(|mut store| local::brake(store.data_mut()));
+    let instance = pre.instantiate(&mut store).map_err(|error| store.data_mut().guest_error(error))?;
+    let mut core = Core::of(store, instance, module, place);
+    let initialized = match core.typed::<(), ()>("_initialize", "() -> ()")? {
+        Some(initialize) => initialize.call(&mut core.store, ()),
+        None => Ok(()),
+    };
+    core.end(initialized.is_ok());
+    match initialized {
+        Ok(()) => Ok(core),
+        Err(error) => Err(core.guest_error(error)),
+    }
+}
+
+async fn instantiate_as(
+    flavour: Flavour,
+    module: &Module,
+    imports: &Imports,
+    limits: Limits,
+    options: &CallOptions,
+    inline: bool,
+) -> Result<Core, Unmade> {
+    let (place, pre, mut store) = prepare(flavour, module, imports, limits, options)?;
+    store.limiter_async(|host| &mut host.limiter);
+    store.epoch_deadline_async_yield_and_update(1);
+    if module.is_deterministic() {
+        store.fuel_async_yield_interval(Some(FUEL_SLICE)).map_err(Error::engine)?;
+    }
+    store.data_mut().limiter.inline = inline;
     let instance = match pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
         Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => return Err(Unmade::PoolIsFull),
@@ -406,17 +475,7 @@ async fn instantiate_as(
             return Err(error.into());
         }
     };
-    let memory = instance.get_memory(&mut store, "memory");
-    let mut core = Core {
-        store,
-        instance,
-        memory,
-        script: ScriptAbi::default(),
-        drivers: Drivers::default(),
-        module: module.clone(),
-        functions: Vec::new(),
-        _place: place,
-    };
+    let mut core = Core::of(store, instance, module, place);
     let initialized = match core.typed::<(), ()>("_initialize", "() -> ()")? {
         Some(initialize) => initialize.call_async(&mut core.store, ()).await,
         None => Ok(()),

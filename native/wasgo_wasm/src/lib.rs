@@ -64,7 +64,7 @@ pub use host_call::{Convert, HostHandler, HostRequest, Serving};
 pub use imports::{HostImport, Imports};
 pub use instance::{CallOptions, Instance, InstanceStatus};
 pub use limits::{DEFAULT_FUEL, DEFAULT_TIMEOUT, Limits};
-pub use local::{Local, LocalFunction, Stop};
+pub use local::{LOCAL_STACK, Local, LocalFunction, Stop};
 pub use module::{CompileOptions, ExternInfo, Module};
 pub use scratch::Scratch;
 pub use script::{Script, ScriptOptions};

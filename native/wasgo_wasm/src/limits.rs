@@ -118,6 +118,51 @@ impl Limiter {
     }
 }
 
+impl Limiter {
+    /// How much memory the guest will have, if it may; none if it may not.
+    fn memory_wanted(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Option<u64> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // It would fail afterwards, and be counted all the same.
+            return None;
+        }
+        let desired = match self.several {
+            true => self.memory.saturating_add(desired.saturating_sub(current) as u64),
+            false => desired as u64,
+        };
+        if desired > self.limits.memory {
+            self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
+            return None;
+        }
+        self.memory = self.memory.max(desired);
+        Some(desired)
+    }
+
+    fn may_have_table(&mut self, desired: usize) -> bool {
+        if desired as u64 > self.limits.table {
+            self.hit =
+                Some(Error::Limit { kind: LimitKind::Table, limit: self.limits.table, asked: Some(desired as u64) });
+            return false;
+        }
+        true
+    }
+}
+
+macro_rules! parts {
+    () => {
+        fn instances(&self) -> usize {
+            self.parts.instances
+        }
+
+        fn tables(&self) -> usize {
+            self.parts.tables
+        }
+
+        fn memories(&self) -> usize {
+            self.parts.memories
+        }
+    };
+}
+
 #[wasmtime_wasi::async_trait]
 impl wasmtime::ResourceLimiterAsync for Limiter {
     async fn memory_growing(
@@ -129,19 +174,7 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         if self.driver {
             return Ok(true);
         }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // It would fail afterwards, and be counted all the same.
-            return Ok(false);
-        }
-        let desired = match self.several {
-            true => self.memory.saturating_add(desired.saturating_sub(current) as u64),
-            false => desired as u64,
-        };
-        if desired > self.limits.memory {
-            self.hit = Some(Error::Limit { kind: LimitKind::Memory, limit: self.limits.memory, asked: Some(desired) });
-            return Ok(false);
-        }
-        self.memory = self.memory.max(desired);
+        let Some(desired) = self.memory_wanted(current, desired, maximum) else { return Ok(false) };
         self.leave_for_pool(desired).await;
         Ok(true)
     }
@@ -152,23 +185,21 @@ impl wasmtime::ResourceLimiterAsync for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired as u64 > self.limits.table {
-            self.hit =
-                Some(Error::Limit { kind: LimitKind::Table, limit: self.limits.table, asked: Some(desired as u64) });
-            return Ok(false);
-        }
-        Ok(true)
+        Ok(self.may_have_table(desired))
     }
 
-    fn instances(&self) -> usize {
-        self.parts.instances
+    parts!();
+}
+
+/// For guests on their callers' stacks.
+impl wasmtime::ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.memory_wanted(current, desired, maximum).is_some())
     }
 
-    fn tables(&self) -> usize {
-        self.parts.tables
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.may_have_table(desired))
     }
 
-    fn memories(&self) -> usize {
-        self.parts.memories
-    }
+    parts!();
 }

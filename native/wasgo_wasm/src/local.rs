@@ -1,25 +1,28 @@
 //! An instance for a thread that may wait: a database's, which calls the guest in the middle of a statement and needs the answer there.
 //!
-//! What holds for every guest holds here: it runs in slices, and between them is asked whether it should stop.
+//! It runs on its owner's stack, not on a fiber of its own: entering a fiber costs more than most functions of a database do. What holds for
+//! every guest holds here: twice a millisecond it is asked whether it is to be stopped.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use wasmtime::{Val, ValType};
+use wasmtime::{UpdateDeadline, Val, ValType};
 
 use crate::call::Values;
-use crate::core::{Core, instantiate, reap};
+use crate::core::{Core, Host, instantiate_local, reap};
 use crate::engine::Engine;
-use crate::error::{Error, LimitKind};
+use crate::error::Error;
+use crate::flavour::WASM_STACK;
 use crate::imports::Imports;
 use crate::instance::CallOptions;
 use crate::limits::Limits;
 use crate::module::Module;
 
-/// Asked between a guest's slices, twice a millisecond or so: whether it is to be stopped.
-pub type Stop<'a> = &'a mut dyn FnMut() -> bool;
+/// Bytes of stack that a thread must have left for its [`Local`]s' calls: what a guest may use, and room for the host's functions.
+pub const LOCAL_STACK: usize = WASM_STACK + (256 << 10);
+
+/// Asked while a guest runs, twice a millisecond or so: whether it is to be stopped.
+pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// An exported function of a [`Module`], found once.
 #[derive(Debug, Clone)]
@@ -48,7 +51,45 @@ impl LocalFunction {
     }
 }
 
-/// An instance that its owner alone calls, and waits for. Not for a thread that others wait for, such as a scheduler's.
+/// What stops a local guest.
+pub(crate) struct Brake {
+    stop: Stop,
+    timeout: Option<Duration>,
+    /// When the call that runs was first looked at.
+    since: Option<Instant>,
+}
+
+impl Brake {
+    /// Why the guest is to be stopped, if it is.
+    fn check(&mut self) -> Option<Error> {
+        if (self.stop)() {
+            return Some(Error::Cancelled);
+        }
+        let timeout = self.timeout?;
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        (now.duration_since(since) >= timeout).then(|| Error::timeout(timeout))
+    }
+}
+
+/// What is done at an epoch's deadline.
+pub(crate) fn brake(host: &mut Host) -> wasmtime::Result<UpdateDeadline> {
+    match host.brake.as_mut().and_then(|brake| brake.check()) {
+        None => {
+            // The engine's clock stops when nobody says that a guest runs, and this would not be called again.
+            host.engine.note_activity();
+            Ok(UpdateDeadline::Continue(1))
+        }
+        Some(error) => {
+            let trap = wasmtime::Error::msg(error.to_string());
+            host.failure = Some(error);
+            Err(trap)
+        }
+    }
+}
+
+/// An instance that its owner alone calls, and waits for. Not for a thread that others wait for, such as a scheduler's, and only for one
+/// with [`LOCAL_STACK`] left.
 ///
 /// After an error it may be in the middle of something: drop it then.
 pub struct Local {
@@ -67,22 +108,28 @@ impl Local {
         imports: Imports,
         limits: Limits,
         options: CallOptions,
-        stop: Stop<'_>,
+        stop: Stop,
     ) -> Result<Self, Error> {
-        let make = instantiate(module.clone(), imports, limits, &options, false);
-        let core = run(module.engine(), make, &options, stop)?;
-        Ok(Self { core: Some(Box::new(core)), engine: module.engine().clone(), options })
+        let engine = module.engine().clone();
+        engine.note_activity();
+        let brake = Brake { stop, timeout: options.timeout, since: None };
+        let core = instantiate_local(module, &imports, limits, &options, brake)?;
+        Ok(Self { core: Some(Box::new(core)), engine, options })
     }
 
     /// Calls a function of the instance's module with arguments of its parameters' types.
     ///
     /// # Errors
-    /// The guest's trap or the limit that it hit; [`LimitKind::Time`] past the time that calls may take; [`Error::Cancelled`] when `stop` said
-    /// so.
-    pub fn call(&mut self, function: &LocalFunction, arguments: &[Val], stop: Stop<'_>) -> Result<Values, Error> {
+    /// The guest's trap or the limit that it hit, [`LimitKind::Time`](crate::LimitKind::Time) past the time that calls may take among them;
+    /// [`Error::Cancelled`] when it was to be stopped.
+    pub fn call(&mut self, function: &LocalFunction, arguments: &[Val]) -> Result<Values, Error> {
         let core = self.core.as_deref_mut().ok_or(Error::Closed)?;
+        self.engine.note_activity();
         core.begin(false, &self.options)?;
-        let called = run(&self.engine, core.call(function.number, arguments), &self.options, stop);
+        if let Some(brake) = &mut core.store.data_mut().brake {
+            brake.since = None;
+        }
+        let called = core.call_here(function.number, arguments);
         core.end(called.is_ok());
         called
     }
@@ -104,38 +151,6 @@ impl Drop for Local {
     fn drop(&mut self) {
         if let Some(core) = self.core.take() {
             reap(core);
-        }
-    }
-}
-
-/// Runs a guest on this thread to its end, slice by slice. Nobody wakes it: it yields only to be asked whether it should go on.
-fn run<T>(
-    engine: &Engine,
-    future: impl Future<Output = Result<T, Error>>,
-    options: &CallOptions,
-    stop: Stop<'_>,
-) -> Result<T, Error> {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    engine.note_activity();
-    if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-        return result;
-    }
-    let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    loop {
-        if stop() {
-            return Err(Error::Cancelled);
-        }
-        if let (Some(deadline), Some(timeout)) = (deadline, options.timeout)
-            && Instant::now() >= deadline
-        {
-            let limit = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            return Err(Error::Limit { kind: LimitKind::Time, limit, asked: None });
-        }
-        // The engine's clock stops when nobody says that a guest runs, and the guest would not yield again.
-        engine.note_activity();
-        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
-            return result;
         }
     }
 }
