@@ -17,9 +17,12 @@ pub(crate) struct ScriptAbi {
     alloc: Option<TypedFunc<u32, u32>>,
     notification: Option<TypedFunc<(i32, u32, u32), u64>>,
     process: Option<TypedFunc<(u32, u32), u64>>,
-    generate: Option<TypedFunc<(u64, i32, i32, u32, u32, u32), u64>>,
+    generate: Option<Generate>,
     looked_up: bool,
 }
+
+/// `generate(seed, x, z, lod, parameters, length)`.
+type Generate = TypedFunc<(u64, i32, i32, u32, u32, u32), u64>;
 
 /// Many rows in one piece of memory: each is a span of `bytes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -18,6 +18,12 @@ const STATE: &str = "wasgo:script/state@0.1.0";
 const SQL: &str = "wasgo:script/sql@0.1.0";
 const EMIT: &str = "wasgo:script/emit@0.1.0";
 
+// How errors name functions.
+const GET: &str = "wasgo:script/state@0.1.0.get";
+const SET: &str = "wasgo:script/state@0.1.0.set";
+const DELETE: &str = "wasgo:script/state@0.1.0.delete";
+const QUERY: &str = "wasgo:script/sql@0.1.0.query";
+
 /// Defines what is granted. Clock and randomness are WASI's, in `world.rs`.
 pub(super) fn link(linker: &mut Linker<Host>, names: Names) -> wasmtime::Result<()> {
     if names.log {
@@ -56,20 +62,20 @@ fn link_log(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 fn link_state(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let mut state = linker.instance(STATE)?;
     state.func_wrap("get", |mut store: StoreContextMut<'_, Host>, (key,): (WasmStr,)| {
-        let key = key_of(&mut store, "get", &key)?;
+        let key = key_of(&mut store, GET, &key)?;
         let session = granted(&store).and_then(|granted| granted.state.as_ref());
         Ok((session.and_then(|session| session.with(&key, |value| value.map(<[u8]>::to_vec))),))
     })?;
     state.func_wrap("set", |mut store: StoreContextMut<'_, Host>, (key, value): (WasmStr, WasmList<u8>)| {
-        let key = key_of(&mut store, "set", &key)?;
-        bounded(&format!("{STATE}.set"), value.len(), MAX_VALUE).map_err(|error| fail(&mut store, error))?;
+        let key = key_of(&mut store, SET, &key)?;
+        bounded(SET, value.len(), MAX_VALUE).map_err(|error| fail(&mut store, error))?;
         let value = value.as_le_slice(&store).to_vec();
         let full = format!("the state has no room for {} bytes at a key of {}", value.len(), key.len());
         let kept = session(&mut store).is_some_and(|session| session.write(key, Some(value)));
         Ok((if kept { Ok(()) } else { Err(full) },))
     })?;
     state.func_wrap("delete", |mut store: StoreContextMut<'_, Host>, (key,): (WasmStr,)| {
-        let key = key_of(&mut store, "delete", &key)?;
+        let key = key_of(&mut store, DELETE, &key)?;
         if let Some(session) = session(&mut store) {
             session.write(key, None);
         }
@@ -81,9 +87,9 @@ fn session<'a>(store: &'a mut StoreContextMut<'_, Host>) -> Option<&'a mut Sessi
     store.data_mut().granted.as_mut().and_then(|granted| granted.state.as_mut())
 }
 
-fn key_of(store: &mut StoreContextMut<'_, Host>, function: &str, key: &WasmStr) -> wasmtime::Result<Vec<u8>> {
+fn key_of(store: &mut StoreContextMut<'_, Host>, import: &str, key: &WasmStr) -> wasmtime::Result<Vec<u8>> {
     let key = key.to_str(&*store)?;
-    match bounded(&format!("{STATE}.{function}"), key.len(), MAX_KEY) {
+    match bounded(import, key.len(), MAX_KEY) {
         Ok(()) => Ok(key.as_bytes().to_vec()),
         Err(error) => {
             drop(key);
@@ -109,9 +115,8 @@ async fn query(
     statement: &WasmStr,
     parameters: &WasmList<Value>,
 ) -> wasmtime::Result<Rows> {
-    let name = format!("{SQL}.query");
     let text = statement.to_str(&*store)?;
-    if let Err(error) = bounded(&name, text.len(), MAX_STATEMENT) {
+    if let Err(error) = bounded(QUERY, text.len(), MAX_STATEMENT) {
         drop(text);
         return Err(fail(store, error));
     }
@@ -119,7 +124,7 @@ async fn query(
     let parameters = match encode(store, parameters)? {
         Ok(parameters) => parameters,
         Err(RowError::TooLarge(size)) => {
-            bounded(&name, size, row::MAX_BYTES).map_err(|error| fail(store, error))?;
+            bounded(QUERY, size, row::MAX_BYTES).map_err(|error| fail(store, error))?;
             Vec::new()
         }
         Err(error) => return Ok(Err(no_row(&error))),

@@ -61,7 +61,7 @@ impl Core {
         answers: &mut Vec<u8>,
     ) -> Result<Option<(usize, usize)>, Error> {
         self.look_up_script()?;
-        let Some(notification) = self.script.notification.clone() else { return Err(missing(NOTIFICATION)) };
+        let Some(notification) = self.script.notification else { return Err(missing(NOTIFICATION)) };
         self.begin_row();
         let row = values::decode(row).map_err(|error| Error::contract(format!("a row: {error}")))?;
         let called = notification.call_async(&mut self.store, (what, row)).await;
@@ -80,7 +80,7 @@ impl Core {
             let asked = Some(input.len() as u64);
             return Err(Error::Limit { kind: LimitKind::InputSize, limit: limits.input, asked });
         }
-        let Some(process) = self.script.process.clone() else { return Err(missing(PROCESS)) };
+        let Some(process) = self.script.process else { return Err(missing(PROCESS)) };
         let called = process.call_async(&mut self.store, (input.to_vec(),)).await;
         let buffers = self.finish(called)?.0.map_err(|words| refused(PROCESS, &words))?;
         let bytes = buffers.iter().map(Vec::len).sum::<usize>() as u64;
@@ -94,7 +94,7 @@ impl Core {
     pub(crate) async fn generate(&mut self, what: &Generation) -> Result<Vec<u8>, Error> {
         self.look_up_script()?;
         let limit = self.limits().result;
-        let Some(generate) = self.script.generate.clone() else { return Err(missing(GENERATE)) };
+        let Some(generate) = self.script.generate else { return Err(missing(GENERATE)) };
         let parameters = values::decode(&what.parameters)
             .map_err(|error| Error::Arguments { message: format!("the parameters: {error}") })?;
         let arguments = (what.seed, what.x, what.z, what.lod, parameters);
