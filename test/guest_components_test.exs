@@ -4,6 +4,8 @@ defmodule Wasgo.GuestComponentsTest do
   use ExUnit.Case, async: true
 
   alias Wasgo.GuestToolchain
+  alias Wasgo.Script
+  alias Wasgo.Script.State
 
   @compiling 300_000
 
@@ -22,9 +24,18 @@ defmodule Wasgo.GuestComponentsTest do
     end)
 
     component = :persistent_term.get({__MODULE__, sample})
-    assert {:ok, instance} = GuestToolchain.components().new(component)
+    assert {:ok, instance} = GuestToolchain.components().new(component, grant: grant(sample))
     instance
   end
+
+  defp grant("greeter") do
+    test = self()
+    state = State.new(keys: 3)
+    send(test, {:state, state})
+    [log: fn level, text -> send(test, {level, text}) end, state: state]
+  end
+
+  defp grant(_sample), do: []
 
   defp call(instance, function, arguments) do
     GuestToolchain.components().call(instance, function, arguments, timeout: 60_000)
@@ -44,18 +55,55 @@ defmodule Wasgo.GuestComponentsTest do
       assert call(instance, "columns", []) == {:ok, ["text"]}
 
       for {row, words} <- [
-            {[{"text", "Ada"}, {"real", 9.5}, {"integer", 0}, {"text", ""}],
-             "Good morning, Ada!"},
-            {[{"text", "Bo"}, {"integer", 13}, {"integer", 1}],
-             "Good afternoon, Bo! Back so soon?"},
-            {[{"text", "Cy"}, {"real", 22.0}, {"real", 2.0}, {"text", "Ida,Cy, Ada"}],
-             "Good evening, Cy! That makes 3 visits. You just missed Ada and Ida."},
-            {["null", {"text", "x"}, {"blob", "y"}, {"integer", 1}], "Good evening, stranger!"},
+            {[{"text", "Ada"}, {"real", 9.5}, {"text", ""}], "Good morning, Ada!"},
+            {[{"text", "Bo"}, {"integer", 13}], "Good afternoon, Bo!"},
+            {[{"text", "Bo"}, {"integer", 14}], "Good afternoon, Bo! Back so soon?"},
+            {[{"text", "Bo"}, {"real", 22.0}, {"text", "Ida,Bo, Ada"}],
+             "Good evening, Bo! That makes 3 visits. You just missed Ada and Ida."},
+            {["null", {"text", "x"}, {"blob", "y"}], "Good evening, stranger!"},
             {[], "Good evening, stranger!"},
             {[{"text", "Zoë 🌲"}], "Good evening, Zoë 🌲!"}
           ] do
         assert call(instance, "notification", [10_000, row]) == {:ok, {:ok, [{"text", words}]}}
       end
+
+      assert_received {:state, state}
+
+      assert State.to_map(state) ==
+               %{
+                 "visits:Ada" => <<1::32-little>>,
+                 "visits:Bo" => <<3::32-little>>,
+                 "visits:Zoë 🌲" => <<1::32-little>>
+               }
+    end
+
+    test "says in the log whom it could not count, and greets all the same", %{instance: instance} do
+      for name <- ["A", "B", "C", "D", "D"] do
+        assert call(instance, "notification", [10_000, [{"text", name}, {"integer", 6}]]) ==
+                 {:ok, {:ok, [{"text", "Good morning, #{name}!"}]}}
+      end
+
+      for _ <- 1..2 do
+        assert_received {:warning,
+                         "D was not counted: the state has no room for 4 bytes at a key of 8"}
+      end
+
+      refute_received {:warning, _}
+    end
+
+    test "takes a state that others have filled with what it does not know", %{instance: instance} do
+      assert_received {:state, state}
+      :ok = State.put(state, "visits:Ada", "many")
+      :ok = State.put(state, "visits:Bo", "very many")
+
+      assert {:ok, {:ok, [{"text", _words}]}} =
+               call(instance, "notification", [10_000, [{"text", "Ada"}]])
+
+      assert call(instance, "notification", [10_000, [{"text", "Bo"}]]) ==
+               {:ok, {:ok, [{"text", "Good evening, Bo!"}]}}
+
+      assert {:ok, {:ok, [{"text", _words}]}} =
+               call(instance, "notification", [10_000, [{"text", String.duplicate("€", 2_000)}]])
     end
 
     test "changes nothing for another notification", %{instance: instance} do
@@ -120,6 +168,23 @@ defmodule Wasgo.GuestComponentsTest do
                for(x <- -4..3, z <- -4..3, do: stones(instance("circle"), 7, x, z, parameters))
 
       assert chunks != for(x <- -4..3, z <- -4..3, do: stones(instance, 8, x, z, parameters))
+    end
+
+    test "is a script that generates", %{instance: instance} do
+      script = Script.new!(instance.component, timeout: 60_000)
+      assert script.exports == [:generate]
+      options = [parameters: [32.0, 10, 9], timeout: 60_000]
+
+      tables = for x <- -4..3, z <- -4..3, do: Script.generate(script, 7, {x, z}, options)
+
+      assert Enum.all?(tables, &match?({:ok, table} when rem(byte_size(table), 32) == 0, &1))
+      assert Enum.count(tables, &(&1 != {:ok, ""})) in 2..20
+      options = [parameters: [-1.0], timeout: 60_000]
+
+      assert {:error, %Wasgo.TrapError{reason: :failed} = error} =
+               Script.generate(script, 7, {1, 1}, options)
+
+      assert Exception.message(error) =~ "no chunk has a side of "
     end
 
     test "takes the largest seed, and says what is no chunk", %{instance: instance} do

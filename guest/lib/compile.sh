@@ -34,18 +34,43 @@ compile_rust() {
   return $status
 }
 
-# What the language's run-time would ask of a system becomes a trap: a script is granted nothing.
+# Puts the interfaces into a folder and prints the world's name there. A world with what it is granted, as in notifier+log+state,
+# is put together: such a component imports these interfaces, used or not, and no others.
+prepare_world() {
+  local into="$1" parts part
+  IFS=+ read -ra parts <<<"$2"
+  mkdir -p "$into" && cp wit/script.wit "$into" || return
+  if [ "${#parts[@]}" -eq 1 ]; then
+    echo "$2"
+    return
+  fi
+  {
+    echo "world made {"
+    echo "  include ${parts[0]};"
+    for part in "${parts[@]:1}"; do echo "  import $part;"; done
+    echo "}"
+  } >"$into/made.wit" && echo made
+}
+
+# What the language's run-time would ask of a system becomes a trap: a script has no files, clock or randomness.
 compile_javascript() {
-  node "$NPM/componentize-qjs/bin/componentize-qjs" \
-    --wit wit --world "$3" --js "$1" --sync --stub-wasi -o "$2" >&2
+  local making world status
+  making="$(mktemp -d)" || return
+  world="$(prepare_world "$making" "$3")" &&
+    node "$NPM/componentize-qjs/bin/componentize-qjs" \
+      --wit "$making" --world "$world" --js "$1" --sync --stub-wasi -o "$2" >&2
+  status=$?
+  rm -rf "$making"
+  return $status
 }
 
 # From a copy: the tool leaves its own files beside the source. The bindings must not be there twice.
 compile_python() {
-  local making status name="${1##*/}"
+  local making world status name="${1##*/}"
   making="$(mktemp -d)" || return
-  cp "$1" "$making" &&
-    "$VENV/bin/componentize-py" -q -d wit -w "$3" componentize --stub-wasi -p "$making" "${name%.py}" -o "$2" >&2
+  mkdir "$making/source" && cp "$1" "$making/source" && world="$(prepare_world "$making/wit" "$3")" &&
+    "$VENV/bin/componentize-py" -q -d "$making/wit" -w "$world" componentize --stub-wasi -p "$making/source" \
+      "${name%.py}" -o "$2" >&2
   status=$?
   rm -rf "$making"
   return $status

@@ -7,28 +7,29 @@ defmodule Wasgo.Script do
       iex> Enum.zip(script.columns, row) |> Enum.map(&elem(&1, 0))
       ["position:x", "position:y", "position:z", "rotation:y"]
 
-  A script may offer two things: `_notification(what, row) -> row`, for what happens to one node of the world, and
-  `process(bytes) -> bytes`, for a buffer of a stream.
+  A script may offer three things: `_notification(what, row) -> row`, for what happens to one node of the world,
+  `process(bytes) -> bytes`, for a buffer of a stream, and `generate(seed, x, z, lod, row) -> bytes`, for the content of a chunk.
 
   ## Components
 
   A component keeps the contract with typed functions, those of the world `wasgo:script` (`guest/wit/script.wit`) that it has:
-  `columns`, `notification`, `process`. What is different:
+  `columns`, `notification`, `process`, `generate`. What is different:
 
-    * `notification` and `process` may answer with an error of their own: a `Wasgo.TrapError` with the reason `:failed` and the
-      script's words.
+    * Each may answer with an error of its own: a `Wasgo.TrapError` with the reason `:failed` and the script's words.
     * `process` returns a list of buffers. `process_many/3` answers them as they are, `process/3` joined.
-    * It is given nothing: no `:imports`, no `:grant`; and it is never deterministic.
+    * What is granted it imports with types, from the interfaces of `wasgo:script`; `:imports` are functions by interface, as
+      `Wasgo.Wasm.Component` has them.
+    * It is never deterministic.
 
   ## State
 
-  A script has none: each call may run in another instance of the module, several at once. What a script wants to know the
-  next time it gets in its row. So a script is never busy, any process may call it, and a call that traps or has to be stopped
+  A script has none, unless it was granted a `Wasgo.Script.State`: each call may run in another instance of the module, several at once.
+  What a script wants to know the next time it gets in its row. So a script is never busy, any process may call it, and a call that traps or has to be stopped
   can't spoil the next.
 
   ## Trust
 
-  None is needed. A script is given no file, network, clock, randomness or environment; its memory, time and results are
+  None is needed. A script is given no file, network or environment, and no clock or randomness unless granted; its memory, time and results are
   limited (`Wasgo.Wasm.Limits`, `timeout:`); it runs in slices and holds no scheduler.
   """
 
@@ -58,7 +59,7 @@ defmodule Wasgo.Script do
           name: String.t() | nil,
           version: pos_integer() | nil,
           columns: [String.t()],
-          exports: [:notification | :process],
+          exports: [:notification | :process | :generate],
           imports: Imports.t() | nil,
           emits: boolean()
         }
@@ -154,11 +155,12 @@ defmodule Wasgo.Script do
     limits = options.limits |> Limits.new() |> Limits.to_native()
     bounds = Bounds.of(options, deterministic?, owner)
 
-    with {:ok, imports} <- Imports.new(options, deterministic?, owner),
-         {:ok, resource} <- Result.await(native_new(module, imports, limits, owner)),
-         {:ok, {notification?, process?, columns}} <-
+    with {:ok, imports, native} <- native_new(module, options, limits, owner),
+         {:ok, resource} <- Result.await(native),
+         {:ok, {notification?, process?, generate?, columns}} <-
            Result.await(Native.script_info(resource, bounds), imports),
-         {:ok, exports} <- exports(notification?, process?) do
+         {:ok, exports} <-
+           exports(notification: notification?, process: process?, generate: generate?) do
       {:ok,
        %__MODULE__{
          resource: resource,
@@ -184,24 +186,32 @@ defmodule Wasgo.Script do
   defp deterministic?(%Module{deterministic: deterministic?}), do: deterministic?
   defp deterministic?(%Component{}), do: false
 
-  defp native_new(%Module{resource: resource}, imports, limits, _owner),
-    do: Native.script_new(resource, Imports.resource(imports), limits)
-
-  defp native_new(%Component{resource: resource}, nil, limits, _owner),
-    do: Native.script_new_component(resource, limits)
-
-  defp native_new(%Component{}, _imports, _limits, owner) do
-    raise ArgumentError,
-          "#{owner} takes :imports and :grant for modules only, and was given a component"
+  # What is kept for calls, and the script.
+  defp native_new(%Module{} = module, options, limits, owner) do
+    with {:ok, imports} <- Imports.new(options, module.deterministic, owner) do
+      {:ok, imports, Native.script_new(module.resource, Imports.resource(imports), limits)}
+    end
   end
 
-  defp exports(false, false) do
-    message = "the module exports neither \"_notification\" nor \"process\", so it is no script"
-    {:error, %Wasgo.LinkError{reason: :missing_export, message: message, name: "_notification"}}
+  defp native_new(%Component{resource: resource}, options, limits, owner) do
+    with {:ok, {functions, imports}} <- Component.Given.new(options, owner) do
+      granted = Imports.resource(imports)
+      {:ok, imports, Native.script_new_component(resource, functions, granted, limits)}
+    end
   end
 
-  defp exports(notification?, process?) do
-    {:ok, for({true, name} <- [{notification?, :notification}, {process?, :process}], do: name)}
+  defp exports(offered) do
+    case for({name, true} <- offered, do: name) do
+      [] ->
+        message =
+          "the module exports neither \"_notification\" nor \"process\" nor \"generate\", so it is no script"
+
+        {:error,
+         %Wasgo.LinkError{reason: :missing_export, message: message, name: "_notification"}}
+
+      exports ->
+        {:ok, exports}
+    end
   end
 
   @doc "As `new/2`, but raises."
@@ -267,18 +277,18 @@ defmodule Wasgo.Script do
   """
   @spec process(t(), binary(), keyword()) :: {:ok, binary()} | {:error, Exception.t()}
   def process(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
-    with {:ok, buffers} <- run_process(script, input, options, "process/3") do
-      {:ok, joined(script.module, buffers)}
+    with {:ok, {_emitted, returned}} <- run_process(script, input, options, "process/3") do
+      {:ok, joined(returned)}
     end
   end
 
-  # What a module returned comes after what it emitted, which is not asked for here.
-  defp joined(%Module{}, buffers), do: List.last(buffers)
-  defp joined(%Component{}, buffers), do: IO.iodata_to_binary(buffers)
+  # A module returns always one, a component as many as it likes.
+  defp joined([buffer]), do: buffer
+  defp joined(buffers), do: IO.iodata_to_binary(buffers)
 
   @doc """
   As `process/3`, for a script that was granted `:emit`: the answer is the buffers that it emitted, in order, and then the one that it returned,
-  unless that is empty.
+  unless that is empty; or those that it returned, where it is a component.
 
       iex> wat = \"\"\"
       ...> (module (import "wasgo" "emit" (func $emit (param i32 i32))) (memory (export "memory") 1)
@@ -292,17 +302,13 @@ defmodule Wasgo.Script do
   """
   @spec process_many(t(), binary(), keyword()) :: {:ok, [binary()]} | {:error, Exception.t()}
   def process_many(%__MODULE__{} = script, input, options \\ []) when is_binary(input) do
-    with {:ok, buffers} <- run_process(script, input, options, "process_many/3") do
-      {:ok, emitted(script.module, buffers)}
+    with {:ok, {emitted, returned}} <- run_process(script, input, options, "process_many/3") do
+      {:ok, emitted ++ told(script.module, returned)}
     end
   end
 
-  defp emitted(%Component{}, buffers), do: buffers
-
-  defp emitted(%Module{}, buffers) do
-    {emitted, [returned]} = Enum.split(buffers, -1)
-    if returned == "", do: emitted, else: buffers
-  end
+  defp told(%Module{}, [""]), do: []
+  defp told(_module, returned), do: returned
 
   defp run_process(script, input, options, function) do
     bounds = Bounds.new(options, deterministic?(script.module), "Wasgo.Script.#{function}")
@@ -312,6 +318,59 @@ defmodule Wasgo.Script do
         Native.script_process(script.resource, input, bounds)
       else
         Native.script_process_dirty(script.resource, input, bounds)
+      end
+
+    Result.await(native, script.imports)
+  end
+
+  @largest_seed 0xFFFF_FFFF_FFFF_FFFF
+  @largest_lod 0xFFFF_FFFF
+
+  @generate_options [
+                      lod: [type: {:range, 0..@largest_lod}, default: 0],
+                      parameters: [type: :list, default: []]
+                    ] ++ Bounds.options()
+
+  @doc """
+  Has the script generate the content of a chunk, by the whole world's `seed` (0 to 2^64 - 1) and the chunk's coordinates. The same
+  arguments give the same bytes, if the script keeps its promise.
+
+  Options, beside those of `notify/4`:
+
+    * `:lod` - how coarse, 0 (the finest) unless given
+    * `:parameters` - a row of what else the world says, empty unless given
+
+  Errors are those of `notify/4`.
+
+      iex> wat = \"\"\"
+      ...> (module (memory (export "memory") 1)
+      ...>   (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+      ...>   (func (export "generate") (param $seed i64) (param $x i32) (param $z i32) (param $lod i32) (param i32 i32) (result i64)
+      ...>     (i64.store (i32.const 0) (local.get $seed))
+      ...>     (i32.store (i32.const 8) (i32.add (local.get $x) (local.get $z)))
+      ...>     (i64.const 12)))
+      ...> \"\"\"
+      iex> script = Wasgo.Script.new!(wat)
+      iex> script.exports
+      [:generate]
+      iex> Wasgo.Script.generate(script, 7, {40, 2})
+      {:ok, <<7::64-little, 42::32-little>>}
+  """
+  @spec generate(t(), non_neg_integer(), {integer(), integer()}, keyword()) ::
+          {:ok, binary()} | {:error, Exception.t()}
+  def generate(%__MODULE__{} = script, seed, {x, z}, options \\ [])
+      when is_integer(seed) and seed in 0..@largest_seed and x in -0x8000_0000..0x7FFF_FFFF and
+             z in -0x8000_0000..0x7FFF_FFFF do
+    owner = "Wasgo.Script.generate/4"
+    options = Wasgo.Options.validate!(options, @generate_options, owner)
+    bounds = Bounds.of(options, deterministic?(script.module), owner)
+    chunk = {seed, x, z, options.lod}
+
+    native =
+      if Weight.heavy?(options.parameters) do
+        Native.script_generate_dirty(script.resource, chunk, options.parameters, bounds)
+      else
+        Native.script_generate(script.resource, chunk, options.parameters, bounds)
       end
 
     Result.await(native, script.imports)

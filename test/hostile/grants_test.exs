@@ -8,9 +8,9 @@ defmodule Wasgo.HostileGrantsTest do
 
   import Wasgo.TestGuests, only: [instance!: 2, data: 1, eventually: 1]
 
-  alias Wasgo.{LimitError, Script, Store, TrapError}
+  alias Wasgo.{HostileGuests, LimitError, Script, Store, TrapError}
   alias Wasgo.Script.State
-  alias Wasgo.Wasm.Instance
+  alias Wasgo.Wasm.{Component, Instance}
 
   @moduletag timeout: 120_000
 
@@ -253,5 +253,125 @@ defmodule Wasgo.HostileGrantsTest do
     assert Instance.call(instance, "fill", [100_000, 5_000]) == {:ok, [100]}
     assert map_size(State.to_map(state)) == 1_000
     assert State.bytes(state) == 8_000
+  end
+
+  # The same by the typed functions of a component. It may not be entered again after a trap, so that each harm has an instance of its own.
+  describe "a component:" do
+    setup do
+      component = Component.compile!(HostileGuests.source("granted_component"))
+      {:ok, store} = Store.open(:memory)
+      {:ok, component: component, store: store, state: State.new(bytes: 100_000, keys: 1_000)}
+    end
+
+    defp granted(context, options \\ []) do
+      log = Keyword.get(options, :log, fn _level, _text -> :ok end)
+      grant = [{:log, log}, {:state, context.state}, {:sql, context.store}, :emit]
+      Component.new!(context.component, grant: grant, limits: Keyword.get(options, :limits, []))
+    end
+
+    defp ask(instance, statement, options \\ []) do
+      {:ok, nil} = Component.call(instance, "write", [statement])
+      Component.call(instance, "query", [131_072, byte_size(statement), 0, 0], options)
+    end
+
+    test "a statement that never ends is stopped with its call, and the store serves others",
+         context do
+      answer = ask(granted(context), @endless, timeout: 100)
+      assert answer == {:ok, -1} or match?({:error, %LimitError{reason: :time}}, answer)
+
+      for _ <- 1..20 do
+        instance = granted(context)
+        pid = spawn(fn -> ask(instance, @endless, timeout: 300) end)
+        monitor = Process.monitor(pid)
+        Process.exit(pid, :kill)
+        assert_receive {:DOWN, ^monitor, :process, _pid, _reason}
+      end
+
+      assert {:ok, %{rows: [[1]]}} = Store.query(context.store, "SELECT 1", [], timeout: 60_000)
+    end
+
+    test "asking for ever leaves room for others", context do
+      instance = granted(context)
+      call = fn -> Component.call(instance, "for-ever", [0, 8], timeout: 300) end
+      task = Task.async(call)
+      for _ <- 1..50, do: {:ok, _} = Store.query(context.store, "SELECT 1", [], timeout: 60_000)
+      assert {:error, %LimitError{reason: :time}} = Task.await(task, 60_000)
+    end
+
+    @tag :tmp_dir
+    test "the database's connection stays as it is, and no other file is reached",
+         %{tmp_dir: folder} = context do
+      instance = granted(context)
+
+      for statement <- [
+            "ATTACH '#{Path.join(folder, "other.db")}' AS other",
+            "VACUUM INTO '#{Path.join(folder, "copy.db")}'",
+            "BEGIN",
+            "PRAGMA writable_schema = 1",
+            "SELECT 1; SELECT 2",
+            "SELECT zeroblob(100000000)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT i FROM n"
+          ] do
+        assert ask(instance, statement) == {:ok, -1}
+      end
+
+      assert File.ls!(folder) == []
+      assert ask(instance, "SELECT 1") == {:ok, 1}
+    end
+
+    test "a row of a thousand values that are all the same half a MiB is refused", context do
+      instance = granted(context)
+      {:ok, nil} = Component.call(instance, "blobs", [1_000, 524_288])
+
+      assert {:error, %TrapError{reason: :import, import: "wasgo:script/sql@0.1.0.query"}} =
+               Component.call(instance, "query", [0, 8, 65_536, 1_000])
+    end
+
+    test "lists that lie outside of its memory, or claim all of it and more, are its trap",
+         context do
+      for {name, arguments} <- [
+            {"query", [0, 8, 65_536, 0x0FFF_FFFF]},
+            {"query", [0, 0xFFFF_FFFF, 0, 0]},
+            {"query", [0, 8, 65_537, 1]},
+            {"emits", [1, 0xFFFF_FFFF]},
+            {"chatter", [1, 0xFFFF_FFFF]},
+            {"set", [0, 8, 0xFFFF_FFF0, 16]},
+            {"get", [0xFFFF_FFFF, 1]},
+            {"log", [4, 0, 1]}
+          ] do
+        assert {:error, %TrapError{reason: :canonical_abi}} =
+                 Component.call(granted(context), name, arguments)
+      end
+    end
+
+    test "a flood of lines is cut and counted", context do
+      test = self()
+      instance = granted(context, log: fn _, text -> send(test, {:line, byte_size(text)}) end)
+      assert {:ok, nil} = Component.call(instance, "chatter", [20_000, 500_000], timeout: 60_000)
+      {count, bytes} = heard()
+      assert count == 257 and bytes < 1_100_000
+    end
+
+    test "buffers without end are the limit's, and leave nothing", context do
+      for {arguments, reason} <- [{[5_000, 0], :buffers}, {[500, 65_536], :result_size}] do
+        instance = granted(context)
+
+        assert {:error, %LimitError{reason: ^reason}} =
+                 Component.call(instance, "emits", arguments)
+      end
+
+      instance = granted(context, limits: [result: 100])
+
+      assert {:error, %LimitError{reason: :result_size}} =
+               Component.call(instance, "emits", [2, 51])
+    end
+
+    test "a state is never more than it may be", context do
+      instance = granted(context)
+      assert Component.call(instance, "keys", [900, 4]) == {:ok, 900}
+      assert Component.call(instance, "keys", [5_000, 4]) == {:ok, 1_000}
+      assert map_size(State.to_map(context.state)) == 1_000
+      assert State.bytes(context.state) == 8_000
+    end
   end
 end

@@ -11,11 +11,11 @@ defmodule Wasgo.ScriptComponentTest do
   end
 
   test "a script may be a component's bytes, its text or a compiled one", %{script: script} do
-    assert script.exports == [:notification, :process]
+    assert script.exports == [:notification, :process, :generate]
     assert script.columns == ["a", "b"]
 
     assert inspect(script) =~
-             ~r/#Wasgo.Script<"echo", notification and process, columns a, b, \d+ bytes>/
+             ~r/#Wasgo.Script<"echo", notification and process and generate, columns a, b, \d+ bytes>/
 
     assert {:ok, %Script{columns: ["a", "b"]}} =
              @source |> File.read!() |> Component.compile!() |> Script.new()
@@ -101,9 +101,16 @@ defmodule Wasgo.ScriptComponentTest do
     assert Exception.message(error) =~ "func(what: s32) -> s32"
   end
 
-  test "a component is given nothing" do
-    assert_raise ArgumentError, ~r/for modules only/, fn ->
-      Script.new(File.read!(@source), grant: [:clock])
-    end
+  test "generates, and what is no script of the kind says so", %{script: script} do
+    assert Script.generate(script, 1, {2, 3}, lod: 4) == {:ok, "1 2 3 4"}
+    echo = Script.new!(Wasgo.TestGuests.echo())
+
+    assert {:error, %LinkError{reason: :missing_export, name: "generate"}} =
+             Script.generate(echo, 1, {2, 3})
+  end
+
+  test "a component that imports nothing may be granted anything" do
+    script = Script.new!(File.read!(@source), grant: [:clock, :log, :emit, random: 7])
+    assert Script.notify(script, :process, [1, 2]) == {:ok, [1, 2]}
   end
 end

@@ -2,7 +2,8 @@ defmodule Wasgo.Wasm.Caller do
   @moduledoc """
   The guest that called a function written in Elixir, while that function runs.
 
-  `Wasgo.Wasm.Instance.call/4`, `read_memory/3`, `write_memory/3` and the rest take it in place of an instance:
+  `Wasgo.Wasm.Instance.call/4`, `call_many/4`, `call_packed/4`, `read_memory/3`, `write_memory/3` and the rest take it in place of an instance.
+  So they do with the guest's own instance, where a function has that: what is done with it in the midst of its call is done through here.
 
       iex> module = Wasgo.Wasm.Module.compile!(\"""
       ...> (module

@@ -68,6 +68,35 @@ defmodule Wasgo.Wasm.Component do
   1970, the monotonic clock counts how often it was looked at, and random numbers come from a fixed seed. `new/2` can grant the
   real clock and randomness. A program that exits ends its call with a `Wasgo.TrapError`, reason `:exited`.
 
+  ## What is granted by name
+
+  `grant:` takes what `Wasgo.Wasm.Imports` lists. Clock and randomness are WASI's; a log, a state, SQL and buffers a component imports from
+  the interfaces of `wasgo:script` that are called so (`guest/wit/script.wit`). One that imports what it is not granted is a `Wasgo.LinkError`
+  that names the interface and the function.
+
+      iex> component = Wasgo.Wasm.Component.compile!("""
+      ...> (component
+      ...>   (import "wasgo:script/state@0.1.0" (instance $state (export "delete" (func (param "key" string)))))
+      ...>   (core module $libc (memory (export "memory") 1) (data (i32.const 8) "visits"))
+      ...>   (core instance $libc (instantiate $libc))
+      ...>   (core func $delete (canon lower (func $state "delete") (memory (core memory $libc "memory"))))
+      ...>   (core module $m
+      ...>     (import "state" "delete" (func $delete (param i32 i32)))
+      ...>     (func (export "forget") (call $delete (i32.const 8) (i32.const 6))))
+      ...>   (core instance $i (instantiate $m (with "state" (instance (export "delete" (func $delete))))))
+      ...>   (func (export "forget") (canon lift (core func $i "forget"))))
+      ...> """)
+      iex> {:error, error} = Wasgo.Wasm.Component.new(component)
+      iex> Exception.message(error)
+      ~s|import "wasgo:script/state@0.1.0" "delete" (func(key: string)) is not granted|
+      iex> state = Wasgo.Script.State.new()
+      iex> :ok = Wasgo.Script.State.put(state, "visits", "3")
+      iex> instance = Wasgo.Wasm.Component.new!(component, grant: [state: state])
+      iex> Wasgo.Wasm.Component.call(instance, "forget")
+      {:ok, nil}
+      iex> Wasgo.Script.State.get(state, "visits")
+      nil
+
   ## Functions written in Elixir
 
   `imports:` maps interfaces to maps of function names, each to a function; one that belongs to no interface stands by its own name. Types
@@ -101,7 +130,7 @@ defmodule Wasgo.Wasm.Component do
 
   alias Wasgo.Native
   alias Wasgo.Native.{Result, Weight}
-  alias Wasgo.Wasm.Component.{Instance, Resource}
+  alias Wasgo.Wasm.Component.{Given, Instance, Resource}
   alias Wasgo.Wasm.{Cache, Imports, Limits}
 
   @enforce_keys [:resource, :ref, :imports, :exports, :size]
@@ -147,16 +176,17 @@ defmodule Wasgo.Wasm.Component do
 
   @largest_seed 0xFFFF_FFFF_FFFF_FFFF
 
+  @new "Wasgo.Wasm.Component.new/2"
+
   @new_options [
-    imports: [type: :map, default: %{}],
-    limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
-    clock: [type: :boolean, default: false],
-    random: [
-      type: {:or, [:boolean, {:pair, {:in, [:seed]}, {:range, 0..@largest_seed}}]},
-      default: false
-    ],
-    timeout: [type: :timeout, default: @default_timeout]
-  ]
+                 limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []],
+                 clock: [type: :boolean, default: false],
+                 random: [
+                   type: {:or, [:boolean, {:pair, {:in, [:seed]}, {:range, 0..@largest_seed}}]},
+                   default: false
+                 ],
+                 timeout: [type: :timeout, default: @default_timeout]
+               ] ++ Imports.options()
 
   @doc """
   Compiles a component's bytes or its text (WAT), on threads of the engine.
@@ -216,69 +246,46 @@ defmodule Wasgo.Wasm.Component do
   Options:
 
     * `:imports` - functions written in Elixir: see above
+    * `:grant` - what it is granted by name: see `Wasgo.Wasm.Imports`
     * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one
-    * `:clock` - `true` grants WASI's clocks the real time
+    * `:clock` - `true` grants WASI's clocks the real time, as `grant: [:clock]` does
     * `:random` - where WASI's random numbers come from: `false`, a fixed seed; `{:seed, n}`, this one (0 to 2^64 - 1; the numbers begin
-      again after 64 KiB); `true`, the operating system
+      again after 64 KiB), as `grant: [random: n]`; `true`, the operating system, as `grant: [:random]`
     * `:timeout` - milliseconds that the start may take, #{@default_timeout} unless given
 
   Errors: `Wasgo.LinkError` (a missing import, with its interface, name and wanted type), `Wasgo.LimitError`, `Wasgo.TrapError`.
   """
   @spec new(t(), keyword()) :: {:ok, Instance.t()} | {:error, Exception.t()}
   def new(%__MODULE__{} = component, options \\ []) do
-    options = Wasgo.Options.validate!(options, @new_options, "Wasgo.Wasm.Component.new/2")
-    functions = Enum.flat_map(options.imports, &functions!/1)
-    imports = imports(functions)
+    options = Wasgo.Options.validate!(options, @new_options, @new)
     limits = options.limits |> Limits.new() |> Limits.to_native()
-    grants = {options.clock, random(options.random)}
+    options = %{options | grant: wasi(options) ++ options.grant}
 
-    native =
-      Native.component_instantiate(
-        component.resource,
-        for({interface, name, function} <- functions, do: {interface, name, arity(function)}),
-        limits,
-        grants,
-        options.timeout
-      )
-
-    with {:ok, resource} <- Result.await(native, imports) do
+    with {:ok, {functions, imports}} <- Given.new(options, @new),
+         native =
+           Native.component_instantiate(
+             component.resource,
+             functions,
+             Imports.resource(imports),
+             limits,
+             options.timeout
+           ),
+         {:ok, resource} <- Result.await(native, imports) do
       {:ok,
        %Instance{resource: resource, ref: make_ref(), component: component, imports: imports}}
     end
   end
 
-  defp functions!({name, function}) when is_binary(name) and is_function(function),
-    do: [{nil, name, function}]
+  # What is granted by options of its own.
+  defp wasi(%{clock: clock?, random: random}) do
+    clock = if clock?, do: [:clock], else: []
 
-  defp functions!({interface, %{} = functions} = given)
-       when is_binary(interface) and not is_struct(functions) do
-    for {name, function} <- functions do
-      if is_binary(name) and is_function(function),
-        do: {interface, name, function},
-        else: refuse!(given)
+    case random do
+      false -> clock
+      true -> [:random | clock]
+      {:seed, seed} -> [{:random, seed} | clock]
     end
   end
-
-  defp functions!(given), do: refuse!(given)
-
-  defp refuse!(given) do
-    raise ArgumentError,
-          "imports of Wasgo.Wasm.Component.new/2 must be functions by name, or maps of those by interface, and one is: " <>
-            inspect(given)
-  end
-
-  defp arity(function), do: function |> Function.info(:arity) |> elem(1)
-
-  # As the process that runs them looks them up.
-  defp imports([]), do: nil
-
-  defp imports(functions) do
-    table = for {_interface, _name, function} <- functions, do: {function, false}
-    %Imports{resource: nil, functions: List.to_tuple(table), log: nil}
-  end
-
-  defp random({:seed, seed}), do: seed
-  defp random(granted?), do: granted?
 
   @doc "As `new/2`, but raises."
   @spec new!(t(), keyword()) :: Instance.t()
@@ -333,6 +340,14 @@ defmodule Wasgo.Wasm.Component do
     native = Native.component_drop(instance.resource, handle, timeout)
     with {:ok, nil} <- Result.await(native, instance.imports), do: :ok
   end
+
+  @doc """
+  Takes the buffers that a component which was granted `:emit` emitted, oldest first: those of calls that succeeded since they were last
+  taken. A `Wasgo.InstanceError` while the instance is not free.
+  """
+  @spec take_emitted(Instance.t()) :: {:ok, [binary()]} | {:error, Exception.t()}
+  def take_emitted(%Instance{resource: resource}),
+    do: Result.await(Native.component_take_emitted(resource))
 
   @doc "What state an instance is in, just now."
   @spec status(Instance.t()) :: :idle | :busy | :poisoned | :closed

@@ -2,7 +2,8 @@ defmodule Wasgo.Wasm.Imports do
   @moduledoc """
   What a guest is given beside its own memory: functions written in Elixir, and functions of the host that are granted by name.
 
-  Nothing is given by default. Both are options of `Wasgo.Wasm.Instance.new/2` and `Wasgo.Script.new/2`.
+  Nothing is given by default. Both are options of `Wasgo.Wasm.Instance.new/2`, `Wasgo.Wasm.Component.new/2` and `Wasgo.Script.new/2`; how
+  functions written in Elixir are given to a component says `Wasgo.Wasm.Component`.
 
   ## Functions written in Elixir
 
@@ -27,16 +28,17 @@ defmodule Wasgo.Wasm.Imports do
 
   ## What is granted by name
 
-  `grant:` is a list of these; a guest imports the functions from the module `"wasgo"`, as `guest/README.md` says for authors.
+  `grant:` is a list of these. A module imports the functions from the module `"wasgo"`, a component from interfaces of the package
+  `wasgo:script`, as `guest/README.md` says for authors; what they do, and how much of it they do, is the same.
 
-  | grant | gives |
-  | --- | --- |
-  | `:log`, `{:log, function}` | `log`: lines for `Logger`, or for `function.(level, text)`, told at the end of each call |
-  | `:clock` | `clock_ms`, `monotonic_ns` |
-  | `:random`, `{:random, seed}` | `random`, `random_fill`: from the system, or the same each time from a seed |
-  | `{:state, state}` | `state_get`, `state_set`, `state_delete`: keys and values of a `Wasgo.Script.State` |
-  | `{:sql, store}` | `sql`, `sql_error`: statements on a `Wasgo.Store` |
-  | `:emit` | `emit`: buffers beside the call's result |
+  | grant | to a module | to a component | |
+  | --- | --- | --- | --- |
+  | `:log`, `{:log, function}` | `log` | `log` | lines for `Logger`, or for `function.(level, text)`, told at the end of each call |
+  | `:clock` | `clock_ms`, `monotonic_ns` | WASI's clocks | the time |
+  | `:random`, `{:random, seed}` | `random`, `random_fill` | WASI's random numbers | from the system, or the same each time from a seed |
+  | `{:state, state}` | `state_get`, `state_set`, `state_delete` | `state` | keys and values of a `Wasgo.Script.State` |
+  | `{:sql, store}` | `sql`, `sql_error` | `sql` | statements on a `Wasgo.Store` |
+  | `:emit` | `emit` | `emit` | buffers beside the call's result |
 
   A guest's statements have the tables of the database that it was granted and nothing else: they attach and write no other file, change
   nothing about the connection, leave no transaction open, and end with the call that asked them. Of what a guest logs 256 lines a call (or
@@ -106,6 +108,16 @@ defmodule Wasgo.Wasm.Imports do
       {:ok, %__MODULE__{resource: resource, functions: List.to_tuple(table), log: log(grants)}}
     end
   end
+
+  @doc false
+  # With functions whose types are known elsewhere.
+  @spec with_functions(t() | nil, [{fun(), boolean()}]) :: t() | nil
+  def with_functions(imports, []), do: imports
+
+  def with_functions(nil, table),
+    do: %__MODULE__{resource: nil, functions: List.to_tuple(table), log: nil}
+
+  def with_functions(imports, table), do: %{imports | functions: List.to_tuple(table)}
 
   @doc false
   def resource(nil), do: nil

@@ -159,11 +159,14 @@ defmodule Wasgo.Wasm.Instance do
       :integer_division_by_zero
 
   A trap in one row is that row's error, and the others run, in a memory as the trap left it. Options and errors of the whole are those of
-  `call/4`; the time limit holds for all rows together, and ends them all.
+  `call/4`; the time limit holds for all rows together, and ends them all. Within a function that the guest called, by its instance or through
+  a `Wasgo.Wasm.Caller`, the rows are part of the guest's own call: what they change in a state that was granted holds if that one succeeds.
   """
-  @spec call_many(t(), String.t(), [[value()]], keyword()) ::
+  @spec call_many(t() | Caller.t(), String.t(), [[value()]], keyword()) ::
           {:ok, [{:ok, [value()]} | {:error, Exception.t()}]} | {:error, Exception.t()}
-  def call_many(%__MODULE__{resource: resource} = instance, name, rows, options \\ [])
+  def call_many(instance, name, rows, options \\ [])
+
+  def call_many(%__MODULE__{resource: resource} = instance, name, rows, options)
       when is_binary(name) and is_list(rows) do
     bounds = Bounds.new(options, instance.module.deterministic, "Wasgo.Wasm.Instance.call_many/4")
 
@@ -174,14 +177,30 @@ defmodule Wasgo.Wasm.Instance do
         Native.wasm_call_many(resource, name, rows, bounds)
       end
 
-    with {:ok, answers} <- Result.await(native, instance.imports) do
-      {:ok,
-       Enum.map(answers, fn
-         {:ok, _results} = answer -> answer
-         {:error, fault} -> {:error, Result.exception(fault)}
-       end)}
-    end
+    native |> Result.await(instance.imports) |> answers()
   end
+
+  def call_many(%Caller{serving: serving} = caller, name, rows, [])
+      when is_binary(name) and is_list(rows) do
+    native =
+      if Weight.heavy?(rows) do
+        Native.wasm_serving_call_many_dirty(serving, name, rows)
+      else
+        Native.wasm_serving_call_many(serving, name, rows)
+      end
+
+    caller |> through(native) |> answers()
+  end
+
+  defp answers({:ok, answers}) do
+    {:ok,
+     Enum.map(answers, fn
+       {:ok, _results} = answer -> answer
+       {:error, fault} -> {:error, Result.exception(fault)}
+     end)}
+  end
+
+  defp answers(error), do: error
 
   @doc """
   As `call_many/4`, with the rows packed in one binary, and the results too: nothing is made into terms.
@@ -198,7 +217,7 @@ defmodule Wasgo.Wasm.Instance do
       iex> {answer.results, answer.failed, Enum.map(answer.errors, &elem(&1, 0))}
       {<<3::32-little, 0::32-little, 2::32-little>>, 1, [1]}
   """
-  @spec call_packed(t(), String.t(), binary(), keyword()) ::
+  @spec call_packed(t() | Caller.t(), String.t(), binary(), keyword()) ::
           {:ok,
            %{
              results: binary(),
@@ -206,7 +225,9 @@ defmodule Wasgo.Wasm.Instance do
              failed: non_neg_integer()
            }}
           | {:error, Exception.t()}
-  def call_packed(%__MODULE__{resource: resource} = instance, name, rows, options \\ [])
+  def call_packed(instance, name, rows, options \\ [])
+
+  def call_packed(%__MODULE__{resource: resource} = instance, name, rows, options)
       when is_binary(name) and is_binary(rows) do
     bounds =
       Bounds.new(options, instance.module.deterministic, "Wasgo.Wasm.Instance.call_packed/4")
@@ -218,11 +239,27 @@ defmodule Wasgo.Wasm.Instance do
         Native.wasm_call_packed(resource, name, rows, bounds)
       end
 
-    with {:ok, {results, errors, failed}} <- Result.await(native, instance.imports) do
-      errors = for {row, fault} <- errors, do: {row, Result.exception(fault)}
-      {:ok, %{results: results, errors: errors, failed: failed}}
-    end
+    native |> Result.await(instance.imports) |> packed()
   end
+
+  def call_packed(%Caller{serving: serving} = caller, name, rows, [])
+      when is_binary(name) and is_binary(rows) do
+    native =
+      if byte_size(rows) > @pack_on_scheduler do
+        Native.wasm_serving_call_packed_dirty(serving, name, rows)
+      else
+        Native.wasm_serving_call_packed(serving, name, rows)
+      end
+
+    caller |> through(native) |> packed()
+  end
+
+  defp packed({:ok, {results, errors, failed}}) do
+    errors = for {row, fault} <- errors, do: {row, Result.exception(fault)}
+    {:ok, %{results: results, errors: errors, failed: failed}}
+  end
+
+  defp packed(error), do: error
 
   @doc """
   Copies `length` bytes out of the exported memory.

@@ -180,12 +180,21 @@ pub fn start_heavy<'a, T: Send + 'static>(
     encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
     begin: impl FnOnce(Box<dyn FnOnce() -> Callback<Result<T, Error>> + '_>) -> Started<Result<T, Error>>,
 ) -> Term<'a> {
-    start_with(env, encode, begin, move |env, result| match result {
+    start_with(env, encode, begin, move |env, result| light_outcome(env, weight, result, encode))
+}
+
+fn light_outcome<'a, T: Send + 'static>(
+    env: Env<'a>,
+    weight: fn(&T) -> usize,
+    result: Result<T, Error>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+) -> Term<'a> {
+    match result {
         Ok(value) if weight(&value) > LIGHT => {
             jobs::start(env, move || value, move |env, value| outcome(env, Ok(value), encode))
         }
         light => outcome(env, light, encode),
-    })
+    }
 }
 
 /// Starts something, and answers by its result or by a reference.
@@ -238,6 +247,25 @@ pub fn through<'a, T: Send + 'static>(
     encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
     submit: impl FnOnce(Callback<Result<T, Error>>),
 ) -> Term<'a> {
+    through_with(env, encode, submit, |env, result| outcome(env, result, encode))
+}
+
+/// As [`through`], for results that may be many terms: a heavy one is made into terms on another thread.
+pub fn through_heavy<'a, T: Send + 'static>(
+    env: Env<'a>,
+    weight: fn(&T) -> usize,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+    submit: impl FnOnce(Callback<Result<T, Error>>),
+) -> Term<'a> {
+    through_with(env, encode, submit, |env, result| light_outcome(env, weight, result, encode))
+}
+
+fn through_with<'a, T: Send + 'static>(
+    env: Env<'a>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Copy + Send + 'static,
+    submit: impl FnOnce(Callback<Result<T, Error>>),
+    done: impl FnOnce(Env<'a>, Result<T, Error>) -> Term<'a>,
+) -> Term<'a> {
     enum Place<T> {
         Nothing,
         Result(T),
@@ -259,12 +287,12 @@ pub fn through<'a, T: Send + 'static>(
         }
     }));
     match swap(&place, Place::Nothing) {
-        Place::Result(result) => outcome(env, result, encode),
+        Place::Result(result) => done(env, result),
         _ => {
             let (process, reference) = Waiting::new(env);
             // The result may have come between the two looks.
             match swap(&place, Place::Process(process)) {
-                Place::Result(result) => outcome(env, result, encode),
+                Place::Result(result) => done(env, result),
                 _ => (atoms::pending(), reference).encode(env),
             }
         }

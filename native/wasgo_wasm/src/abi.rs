@@ -17,8 +17,12 @@ pub(crate) struct ScriptAbi {
     alloc: Option<TypedFunc<u32, u32>>,
     notification: Option<TypedFunc<(i32, u32, u32), u64>>,
     process: Option<TypedFunc<(u32, u32), u64>>,
+    generate: Option<Generate>,
     looked_up: bool,
 }
+
+/// `generate(seed, x, z, lod, parameters, length)`.
+type Generate = TypedFunc<(u64, i32, i32, u32, u32, u32), u64>;
 
 /// Many rows in one piece of memory: each is a span of `bytes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,8 +40,34 @@ pub struct ScriptInfo {
     pub notification: bool,
     /// It exports `process`.
     pub process: bool,
+    /// It exports `generate`.
+    pub generate: bool,
     /// Names of the columns of the rows that it returns; empty where it does not say.
     pub columns: Vec<String>,
+}
+
+/// What a chunk is to be generated of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// The whole world's.
+    pub seed: u64,
+    /// Which chunk, counted in chunks along x.
+    pub x: i32,
+    /// Which chunk, counted in chunks along z.
+    pub z: i32,
+    /// How coarse, 0 for the finest.
+    pub lod: u32,
+    /// A row of what else the world says, as [`row::encode`](crate::row::encode) encodes it.
+    pub parameters: Vec<u8>,
+}
+
+/// What a script's `process` gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Processed {
+    /// The buffers that it emitted, if it may.
+    pub emitted: Vec<Vec<u8>>,
+    /// Those that it returned: always one, where it is a module.
+    pub returned: Vec<Vec<u8>>,
 }
 
 /// Start and length of a row's answer, nothing, or its error; in a box, since hardly a row has one.
@@ -57,7 +87,8 @@ impl Core {
     pub(crate) async fn script_info(&mut self) -> Result<ScriptInfo, Error> {
         self.look_up_script()?;
         let (notification, process) = (self.script.notification.is_some(), self.script.process.is_some());
-        if (notification || process) && self.script.alloc.is_none() {
+        let generate = self.script.generate.is_some();
+        if (notification || process || generate) && self.script.alloc.is_none() {
             return Err(Error::MissingExport { kind: "function", name: "wasgo_alloc".into() });
         }
         let columns = match self.typed::<(), u64>("_columns", "() -> i64")? {
@@ -67,7 +98,7 @@ impl Core {
             },
             None => Vec::new(),
         };
-        Ok(ScriptInfo { notification, process, columns })
+        Ok(ScriptInfo { notification, process, generate, columns })
     }
 
     /// Calls `_notification(what, row)` and appends the row that it returns to `answers`.
@@ -103,7 +134,26 @@ impl Core {
             return Err(Error::MissingExport { kind: "function", name: "process".into() });
         };
         let place = self.place(input).await?;
-        match process.call_async(&mut self.store, (place, input.len() as u32)).await {
+        let called = process.call_async(&mut self.store, (place, input.len() as u32)).await;
+        self.returned(called).await
+    }
+
+    /// Calls `generate`; the result is the bytes that it returned.
+    pub(crate) async fn generate(&mut self, what: &Generation) -> Result<Vec<u8>, Error> {
+        self.look_up_script()?;
+        let Some(generate) = self.script.generate.clone() else {
+            return Err(Error::MissingExport { kind: "function", name: "generate".into() });
+        };
+        let place = self.place(&what.parameters).await?;
+        let length = what.parameters.len() as u32;
+        let arguments = (what.seed, what.x, what.z, what.lod, place, length);
+        let called = generate.call_async(&mut self.store, arguments).await;
+        self.returned(called).await
+    }
+
+    /// A copy of what the guest returned by a packed span.
+    async fn returned(&mut self, called: wasmtime::Result<u64>) -> Result<Vec<u8>, Error> {
+        match called {
             Ok(span) => {
                 self.before_copying(span & 0xffff_ffff).await;
                 self.span(span, self.store.data().limiter.limits.result).map(<[u8]>::to_vec)
@@ -118,6 +168,7 @@ impl Core {
                 alloc: self.typed("wasgo_alloc", "(i32) -> i32")?,
                 notification: self.typed("_notification", "(i32, i32, i32) -> i64")?,
                 process: self.typed("process", "(i32, i32) -> i64")?,
+                generate: self.typed("generate", "(i64, i32, i32, i32, i32, i32) -> i64")?,
                 looked_up: true,
             };
         }

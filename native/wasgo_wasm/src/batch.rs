@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use wasmtime::{Func, Global, Linker, Memory, TypedFunc, Val, ValType};
+use wasmtime::{Caller, Func, Global, Linker, Memory, TypedFunc, Val, ValType};
 
 use crate::call::Job;
-use crate::core::{Core, Host};
+use crate::core::{Core, Host, charge_failure};
 use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::yield_to_pool;
 use crate::flavour::Flavour;
@@ -109,16 +109,8 @@ impl Job<ManyResults> for CallMany {
         let export = &self.export;
         let function = core.function(export)?;
         let (parameters, results) = (&export.parameters, &export.results);
-        let sizes = packed_row_size(parameters).zip(packed_row_size(results));
-        let Some((row, result)) = sizes.filter(|(row, _)| row * self.rows == self.packed.len()) else {
-            let message = format!("{} bytes are not {} rows of \"{}\"", self.packed.len(), self.rows, export.name);
-            return Err(Error::Arguments { message });
-        };
         let limit = core.store.data().limiter.limits.result;
-        let asked = (result as u64).saturating_mul(self.rows as u64);
-        if asked > limit {
-            return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(asked) });
-        }
+        let (row, result) = sizes(&export.name, (parameters, results), (&self.packed, self.rows), limit)?;
         let mut many = ManyResults {
             packed: vec![0; result * self.rows],
             rows: self.rows,
@@ -131,6 +123,65 @@ impl Job<ManyResults> for CallMany {
         }
         Ok(many)
     }
+}
+
+/// Bytes of a row of arguments and of one of results, if all of them are as many as they must be and no more than they may.
+fn sizes(
+    name: &str,
+    (parameters, results): (&[ValType], &[ValType]),
+    (packed, rows): (&[u8], usize),
+    limit: u64,
+) -> Result<(usize, usize), Error> {
+    let sizes = packed_row_size(parameters).zip(packed_row_size(results));
+    let Some((row, result)) = sizes.filter(|(row, _)| row.saturating_mul(rows) == packed.len()) else {
+        let message = format!("{} bytes are not {rows} rows of \"{name}\"", packed.len());
+        return Err(Error::Arguments { message });
+    };
+    let asked = (result as u64).saturating_mul(rows as u64);
+    if asked > limit {
+        return Err(Error::Limit { kind: LimitKind::ResultSize, limit, asked: Some(asked) });
+    }
+    Ok((row, result))
+}
+
+/// Makes packed rows, and says how many there are, when their parameters' types are known.
+pub type ConvertMany = Box<dyn FnOnce(&[ValType]) -> Result<(Vec<u8>, usize), Error> + Send>;
+
+/// A batch of calls of the guest that called the host: part of the call that it is within, whose end settles what the rows changed.
+pub(crate) async fn call_many_within(
+    caller: &mut Caller<'_, Host>,
+    name: &str,
+    function: Func,
+    convert: ConvertMany,
+) -> Result<ManyResults, Error> {
+    let ty = function.ty(&*caller);
+    let (parameters, types): (Vec<_>, Vec<_>) = (ty.params().collect(), ty.results().collect());
+    let (packed, rows) = convert(&parameters)?;
+    let limit = caller.data().limiter.limits.result;
+    let (row, result) = sizes(name, (&parameters, &types), (&packed, rows), limit)?;
+    let mut results = vec![Val::I32(0); types.len()];
+    let mut many = ManyResults { packed: Vec::with_capacity(result * rows), rows, types, errors: Vec::new() };
+    // What the guest was refused before may explain its trap yet, and is none of the rows'.
+    let hit = caller.data_mut().limiter.hit.take();
+    for number in 0..rows {
+        caller.data_mut().begin_row();
+        let mut bytes = &packed[number * row..];
+        let arguments: Vec<Val> = parameters.iter().filter_map(|ty| unpack(ty, &mut bytes)).collect();
+        match function.call_async(&mut *caller, &arguments, &mut results).await {
+            Ok(()) => results.iter().for_each(|value| pack(value, &mut many.packed)),
+            Err(error) => {
+                let error = caller.data_mut().guest_error(error);
+                if matches!(error, Error::Limit { kind: LimitKind::Fuel, .. }) {
+                    return Err(error);
+                }
+                many.fail(number, error);
+                charge_failure(&mut *caller)?;
+                many.packed.resize((number + 1) * result, 0);
+            }
+        }
+    }
+    caller.data_mut().limiter.hit = hit;
+    Ok(many)
 }
 
 /// Calls without a driver.

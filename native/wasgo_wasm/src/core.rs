@@ -266,11 +266,7 @@ impl Core {
 
     /// To be called when a row of a batch has failed and others are to run: that takes fuel too.
     pub(crate) fn charge_failure(&mut self) -> Result<(), Error> {
-        let Some(left) = self.fuel_left() else { return Ok(()) };
-        match left.checked_sub(FAILURE_FUEL) {
-            Some(left) => self.store.set_fuel(left).map_err(Error::engine),
-            None => Err(Error::Limit { kind: LimitKind::Fuel, limit: self.store.data().fuel, asked: None }),
-        }
+        charge_failure(&mut self.store)
     }
 
     pub(crate) fn memory_size(&self) -> u64 {
@@ -302,6 +298,17 @@ impl Core {
     }
 }
 
+/// As [`Core::charge_failure`].
+pub(crate) fn charge_failure(mut store: impl AsContextMut<Data = Host>) -> Result<(), Error> {
+    let mut store = store.as_context_mut();
+    // It fails where none is counted.
+    let Ok(left) = store.get_fuel() else { return Ok(()) };
+    match left.checked_sub(FAILURE_FUEL) {
+        Some(left) => store.set_fuel(left).map_err(Error::engine),
+        None => Err(Error::Limit { kind: LimitKind::Fuel, limit: store.data().fuel, asked: None }),
+    }
+}
+
 impl Host {
     pub(crate) fn begin_row(&mut self) {
         self.limiter.hit = None;
@@ -311,12 +318,7 @@ impl Host {
 
     fn end(&mut self, succeeded: bool) {
         let Some(granted) = &mut self.granted else { return };
-        granted.end(succeeded);
-        if let Some(lines) = granted.take_log()
-            && let Some(handler) = &self.handler
-        {
-            handler.log(lines);
-        }
+        granted.settle(succeeded, self.handler.as_ref());
     }
 
     /// What a guest's end by an error means. What was hit or failed before explains the trap that came of it.

@@ -1,19 +1,25 @@
 //! Functions that Rust gives a guest when they are granted by name, and nothing else. `guest/README.md` is their text for authors.
+//!
+//! Each is here once, with its bounds; modules reach it through their memory (`link` in each file), components through typed functions
+//! (`component/granted.rs`).
 
 mod abort;
 mod clock;
 mod emit;
-mod log;
+pub(crate) mod log;
 mod memory;
 mod random;
-mod sql;
-mod state;
+pub(crate) mod sql;
+pub(crate) mod state;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Linker;
 
 use crate::core::Host;
+use crate::error::Error;
+use crate::host_call::HostHandler;
 use crate::limits::Limits;
 
 pub use log::{LogLevel, LogLine};
@@ -36,7 +42,7 @@ pub struct Grants {
     /// Keys and values that outlive the call.
     pub state: Option<KeyValues>,
     /// SQL on a database.
-    pub sql: Option<std::sync::Arc<dyn Sql>>,
+    pub sql: Option<Arc<dyn Sql>>,
     /// Buffers beside a call's result.
     pub emit: bool,
 }
@@ -44,12 +50,19 @@ pub struct Grants {
 /// Names of what is granted: what linking depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Names {
-    log: bool,
+    pub(crate) log: bool,
     clock: bool,
     random: bool,
-    state: bool,
-    sql: bool,
-    emit: bool,
+    pub(crate) state: bool,
+    pub(crate) sql: bool,
+    pub(crate) emit: bool,
+}
+
+impl Names {
+    /// Whether there is anything among them that a component imports from `wasgo:script`.
+    pub(crate) fn any_of_components(self) -> bool {
+        self.log || self.state || self.sql || self.emit
+    }
 }
 
 impl Grants {
@@ -78,11 +91,11 @@ impl Grants {
 
 /// The state of what an instance was granted.
 pub(crate) struct Granted {
-    log: log::Log,
+    pub(crate) log: log::Log,
     random: Option<random::Random>,
-    state: Option<state::Session>,
-    sql: Option<sql::Port>,
-    emitted: emit::Emitted,
+    pub(crate) state: Option<state::Session>,
+    pub(crate) sql: Option<sql::Port>,
+    pub(crate) emitted: emit::Emitted,
 }
 
 impl Granted {
@@ -118,9 +131,14 @@ impl Granted {
         }
     }
 
-    /// What was logged since it was last asked.
-    pub(crate) fn take_log(&mut self) -> Option<Vec<LogLine>> {
-        self.log.take()
+    /// As [`Self::end`], and hands over what was logged.
+    pub(crate) fn settle(&mut self, succeeded: bool, handler: Option<&Arc<dyn HostHandler>>) {
+        self.end(succeeded);
+        if let Some(lines) = self.log.take()
+            && let Some(handler) = handler
+        {
+            handler.log(lines);
+        }
     }
 
     /// The buffers that were emitted since it was last asked.
@@ -159,4 +177,15 @@ pub(crate) fn link(linker: &mut Linker<Host>, grants: &Grants) -> wasmtime::Resu
         emit::link(linker)?;
     }
     Ok(())
+}
+
+/// Refuses what is longer than a granted function takes.
+///
+/// # Errors
+/// [`Error::Import`] that names the function.
+pub(crate) fn bounded(import: &str, length: usize, most: usize) -> Result<(), Error> {
+    if length <= most {
+        return Ok(());
+    }
+    Err(Error::import(import, format!("it was given {length} bytes, and takes {most}")))
 }

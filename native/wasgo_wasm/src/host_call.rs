@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use smallvec::smallvec;
-use wasmtime::{AsContextMut, Caller, Extern, FuncType, Linker, Val, ValType};
+use wasmtime::{AsContextMut, Caller, Extern, Func, FuncType, Linker, Val, ValType};
 
 use crate::act::{Act, Acted, act};
+use crate::batch::{ConvertMany, ManyResults, call_many_within};
 use crate::call::Values;
 use crate::component::{TypedReply, TypedRequest};
 use crate::core::Host;
@@ -58,15 +59,17 @@ pub(crate) enum Operation {
     ReplyTyped(TypedReply),
     Act(Act, Callback<Result<Acted, Error>>),
     Call { name: String, convert: Convert, done: Callback<Result<Values, Error>> },
+    CallMany { name: String, convert: ConvertMany, done: Callback<Result<ManyResults, Error>> },
 }
 
 impl Operation {
     /// Tells whoever waits for it. A second reply, which finds its call over, is nothing that anyone waits for.
-    fn refuse(self, error: Error) {
+    pub(crate) fn refuse(self, error: Error) {
         match self {
             Self::Reply(_) | Self::ReplyTyped(_) => {}
             Self::Act(_, done) => done(Err(error)),
             Self::Call { done, .. } => done(Err(error)),
+            Self::CallMany { done, .. } => done(Err(error)),
         }
     }
 }
@@ -139,6 +142,11 @@ impl Serving {
         self.submit(Operation::Call { name, convert, done }, true);
     }
 
+    /// As [`Self::call`], once for each row of arguments. A trap in one row is that row's error, and the others run.
+    pub fn call_many(&self, name: String, convert: ConvertMany, done: Callback<Result<ManyResults, Error>>) {
+        self.submit(Operation::CallMany { name, convert, done }, true);
+    }
+
     fn submit(&self, operation: Operation, here: bool) {
         // Without its reply the guest would wait for ever, however many things are to be done with it before.
         let ends = matches!(operation, Operation::Reply(_) | Operation::ReplyTyped(_));
@@ -202,13 +210,7 @@ impl Drop for Served {
             state.over = true;
             std::mem::take(&mut state.operations)
         };
-        for operation in left {
-            match operation {
-                Operation::Reply(_) | Operation::ReplyTyped(_) => {}
-                Operation::Act(_, done) => done(Err(Error::Closed)),
-                Operation::Call { done, .. } => done(Err(Error::Closed)),
-            }
-        }
+        left.into_iter().for_each(|operation| operation.refuse(Error::Closed));
     }
 }
 
@@ -254,6 +256,10 @@ async fn run(
                 resume(&mut caller).await;
                 done(call(&mut caller, &name, convert).await);
             }
+            Operation::CallMany { name, convert, done } => {
+                resume(&mut caller).await;
+                done(call_many(&mut caller, &name, convert).await);
+            }
         }
     };
     drop((entered, served));
@@ -284,12 +290,7 @@ async fn resume(caller: &mut Caller<'_, Host>) {
 
 /// Calls an export of the guest that called the host.
 async fn call(caller: &mut Caller<'_, Host>, name: &str, convert: Convert) -> Result<Values, Error> {
-    let Some(Extern::Func(function)) = caller.get_export(name) else {
-        return Err(Error::MissingExport { kind: "function", name: name.into() });
-    };
-    if caller.data().depth >= MAX_DEPTH {
-        return Err(Error::Limit { kind: LimitKind::Depth, limit: MAX_DEPTH.into(), asked: None });
-    }
+    let function = callable(caller, name)?;
     let ty = function.ty(&*caller);
     let parameters: Vec<ValType> = ty.params().collect();
     let arguments = convert(&parameters)?;
@@ -299,6 +300,26 @@ async fn call(caller: &mut Caller<'_, Host>, name: &str, convert: Convert) -> Re
     caller.data_mut().depth -= 1;
     called.map_err(|error| caller.data_mut().guest_error(error))?;
     Ok(results)
+}
+
+/// As [`call`], once for each row of arguments.
+async fn call_many(caller: &mut Caller<'_, Host>, name: &str, convert: ConvertMany) -> Result<ManyResults, Error> {
+    let function = callable(caller, name)?;
+    caller.data_mut().depth += 1;
+    let many = call_many_within(caller, name, function, convert).await;
+    caller.data_mut().depth -= 1;
+    many
+}
+
+/// An export of the guest that called the host, if it is not in too deep.
+fn callable(caller: &mut Caller<'_, Host>, name: &str) -> Result<Func, Error> {
+    let Some(Extern::Func(function)) = caller.get_export(name) else {
+        return Err(Error::MissingExport { kind: "function", name: name.into() });
+    };
+    if caller.data().depth >= MAX_DEPTH {
+        return Err(Error::Limit { kind: LimitKind::Depth, limit: MAX_DEPTH.into(), asked: None });
+    }
+    Ok(function)
 }
 
 /// Remembers why the guest traps.

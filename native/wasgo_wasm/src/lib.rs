@@ -50,10 +50,10 @@ mod trap;
 mod validate;
 mod wasi;
 
-pub use abi::{Answers, RowAnswer, Rows, ScriptInfo};
+pub use abi::{Answers, Generation, Processed, RowAnswer, Rows, ScriptInfo};
 pub use act::{Act, Acted, Number};
 pub use background::enter_background;
-pub use batch::{ManyResults, pack, packed_row_size, packed_size, unpack};
+pub use batch::{ConvertMany, ManyResults, pack, packed_row_size, packed_size, unpack};
 pub use cache::{Artefact, Cache, CacheInfo, Compiled, DEFAULT_CACHE_BYTES};
 pub use call::Values;
 pub use engine::{Engine, EngineOptions};

@@ -161,8 +161,13 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Value<'_>>, RowError> {
         .collect()
 }
 
+/// Bytes of the row that `bytes` begin with, without its padding, as its header says; 0 where there is no header.
+pub(crate) fn size(bytes: &[u8]) -> usize {
+    bytes.get(4..HEADER).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap_or_default()) as usize)
+}
+
 /// Bytes that a value has beside its slot.
-fn heap(value: &Value<'_>) -> usize {
+pub(crate) fn heap(value: &Value<'_>) -> usize {
     match value {
         Value::Text(text) => text.len(),
         Value::Blob(bytes) => bytes.len(),

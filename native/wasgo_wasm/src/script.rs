@@ -6,17 +6,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::abi::{Answers, Rows, ScriptInfo};
-use crate::component::Component;
+use crate::abi::{Answers, Generation, Processed, Rows, ScriptInfo};
+use crate::component::{self, Component};
 use crate::error::{ERRORS_AT_LENGTH, Error, LimitKind};
 use crate::executor::{Callback, Started};
-use crate::imports::Imports;
+use crate::imports::{HostImport, Imports};
 use crate::instance::CallOptions;
 use crate::limits::{DEFAULT_FUEL, Limits};
 use crate::module::Module;
 use crate::scratch::Scratch;
 use crate::script_batch::Ran;
-use crate::script_guest::{ScriptCode, ScriptGuest};
+use crate::script_guest::{ComponentCode, ScriptCode, ScriptGuest};
 use crate::wasi::InRuntime;
 
 /// Idle instances that a script keeps: as many as schedulers call at once on a usual server.
@@ -89,27 +89,30 @@ impl Script {
         Ok(Self::of(ScriptCode::Module(module.clone()), options))
     }
 
-    /// A script of `component`, which keeps the contract with typed functions. It is given nothing.
+    /// A script of `component`, which keeps the contract with typed functions.
     ///
     /// # Errors
-    /// [`Error::MissingImport`] names what it wants.
-    pub fn of_component(component: &Component, limits: Limits) -> Result<Self, Error> {
-        match component.missing() {
-            Some(error) => Err(error.clone()),
-            None => {
-                let options = ScriptOptions { limits, ..ScriptOptions::default() };
-                Ok(Self::of(ScriptCode::Component(component.clone()), options))
-            }
-        }
+    /// [`Error::MissingImport`] names what is not given, [`Error::WrongType`] a function that does not fit.
+    pub fn of_component(component: &Component, given: component::Imports, limits: Limits) -> Result<Self, Error> {
+        let code = ComponentCode::new(component, given)?;
+        Ok(Self::of(ScriptCode::Component(code), ScriptOptions { limits, ..ScriptOptions::default() }))
     }
 
     fn of(code: ScriptCode, options: ScriptOptions) -> Self {
         Self(Arc::new(Parts { code, options, idle: Mutex::new(Vec::new()), live: Arc::default() }))
     }
 
-    /// What its instances are given.
-    pub fn imports(&self) -> &Imports {
-        &self.0.options.imports
+    /// Whether calls need a [`HostHandler`](crate::HostHandler): somebody who runs functions, or hears what is logged.
+    pub fn wants_handler(&self) -> bool {
+        match &self.0.code {
+            ScriptCode::Module(_) => self.0.options.imports.want_handler(),
+            ScriptCode::Component(code) => code.given.want_handler(),
+        }
+    }
+
+    /// The functions that the host runs for a module; those of a component have types of their own, which come with each request.
+    pub fn functions(&self) -> &Arc<Vec<HostImport>> {
+        &self.0.options.imports.functions
     }
 
     /// Looks at what the module offers of the contract, and asks it for its columns.
@@ -147,16 +150,32 @@ impl Script {
         })
     }
 
-    /// Calls `process` with `input`; the result is the buffers that it emitted, if it may, and the one that it returned last.
+    /// Calls `process` with `input`.
     pub fn process(
         &self,
         input: Vec<u8>,
         options: CallOptions,
-        later: impl FnOnce() -> Callback<Result<Vec<Vec<u8>>, Error>>,
-    ) -> Started<Result<Vec<Vec<u8>>, Error>> {
+        later: impl FnOnce() -> Callback<Result<Processed, Error>>,
+    ) -> Started<Result<Processed, Error>> {
         self.start(options, later, move |mut user| async move {
             let result = match user.core().await {
                 Ok(core) => core.process(&input).await,
+                Err(error) => Err(error),
+            };
+            user.end(result)
+        })
+    }
+
+    /// Calls `generate`; the result is the bytes that it returned.
+    pub fn generate(
+        &self,
+        what: Generation,
+        options: CallOptions,
+        later: impl FnOnce() -> Callback<Result<Vec<u8>, Error>>,
+    ) -> Started<Result<Vec<u8>, Error>> {
+        self.start(options, later, move |mut user| async move {
+            let result = match user.core().await {
+                Ok(core) => core.generate(&what).await,
                 Err(error) => Err(error),
             };
             user.end(result)
@@ -234,6 +253,8 @@ impl User {
             // What began inline may have left for the pool when the instance was made; then it stays there.
             member.core.begin(self.inline && crate::inline::active(), &self.options)?;
             member.core.restart_random(0);
+            // Only `process` hands them on: what another call of this instance emitted is nobody's.
+            member.core.take_emitted();
         }
         Ok(&mut member.core)
     }
@@ -268,6 +289,7 @@ impl User {
             core.restart_random(at as u64);
             let answer = core.notify(what, row, &mut answers.bytes).await;
             core.end(answer.is_ok());
+            core.take_emitted();
             if let Err(Error::Limit { kind: LimitKind::Fuel, .. }) = answer {
                 return answer.map(|_| answers);
             }

@@ -128,6 +128,7 @@ fn next(mut caller: Caller<'_, Host>) -> i32 {
     if let Some(granted) = &mut host.granted {
         if batch.next > batch.first {
             granted.end(true);
+            granted.take_emitted();
         }
         granted.restart_random(batch.next as u64);
     }

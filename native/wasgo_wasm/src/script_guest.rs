@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::abi::{Answers, Rows, ScriptInfo};
+use wasmtime::component::InstancePre;
+
+use crate::abi::{Answers, Generation, Processed, Rows, ScriptInfo};
 use crate::component::{self, Component};
 use crate::core::{self, Core};
 use crate::engine::Engine;
@@ -16,14 +18,27 @@ use crate::script_batch::Ran;
 /// What a script's instances are made from.
 pub(crate) enum ScriptCode {
     Module(Module),
-    Component(Component),
+    Component(ComponentCode),
+}
+
+/// A component with its imports satisfied.
+pub(crate) struct ComponentCode {
+    component: Component,
+    pre: InstancePre<component::Host>,
+    pub(crate) given: component::Imports,
+}
+
+impl ComponentCode {
+    pub(crate) fn new(component: &Component, given: component::Imports) -> Result<Self, Error> {
+        Ok(Self { component: component.clone(), pre: component.link(&given)?, given })
+    }
 }
 
 impl ScriptCode {
     pub(crate) fn engine(&self) -> &Engine {
         match self {
             Self::Module(module) => module.engine(),
-            Self::Component(component) => component.engine(),
+            Self::Component(code) => code.component.engine(),
         }
     }
 
@@ -38,7 +53,7 @@ impl ScriptCode {
 
     /// Whether WASI's clocks may be waited for.
     pub(crate) fn wants_wasi(&self) -> bool {
-        matches!(self, Self::Component(component) if component.wants_wasi())
+        matches!(self, Self::Component(code) if code.component.wants_wasi())
     }
 
     pub(crate) async fn instantiate(
@@ -53,9 +68,9 @@ impl ScriptCode {
                 let core = core::instantiate(module.clone(), imports, limits, options, inline).await?;
                 ScriptGuest::Module(Box::new(core))
             }
-            Self::Component(component) => {
-                let core =
-                    component::instantiate(component.clone(), limits, Default::default(), inline, options).await?;
+            Self::Component(ComponentCode { component, pre, given }) => {
+                let (component, pre) = (component.clone(), pre.clone());
+                let core = component::instantiate(component, pre, limits, &given.grants, inline, options).await?;
                 ScriptGuest::Component(Box::new(core))
             }
         })
@@ -94,8 +109,9 @@ impl ScriptGuest {
     }
 
     pub(crate) fn end(&mut self, succeeded: bool) {
-        if let Self::Module(core) = self {
-            core.end(succeeded);
+        match self {
+            Self::Module(core) => core.end(succeeded),
+            Self::Component(core) => core.end(succeeded),
         }
     }
 
@@ -116,8 +132,17 @@ impl ScriptGuest {
     }
 
     pub(crate) fn restart_random(&mut self, stream: u64) {
-        if let Self::Module(core) = self {
-            core.restart_random(stream);
+        match self {
+            Self::Module(core) => core.restart_random(stream),
+            Self::Component(core) => core.restart_random(stream),
+        }
+    }
+
+    /// The buffers that the guest emitted since they were last taken.
+    pub(crate) fn take_emitted(&mut self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Module(core) => core.take_emitted(),
+            Self::Component(core) => core.take_emitted(),
         }
     }
 
@@ -158,15 +183,19 @@ impl ScriptGuest {
     }
 
     /// The buffers that `process` emitted and returned.
-    pub(crate) async fn process(&mut self, input: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) async fn process(&mut self, input: &[u8]) -> Result<Processed, Error> {
+        let returned = match self {
+            Self::Module(core) => vec![core.process(input).await?],
+            Self::Component(core) => core.process(input).await?,
+        };
+        Ok(Processed { emitted: self.take_emitted(), returned })
+    }
+
+    /// The bytes that `generate` returned.
+    pub(crate) async fn generate(&mut self, what: &Generation) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Module(core) => {
-                let returned = core.process(input).await?;
-                let mut buffers = core.take_emitted();
-                buffers.push(returned);
-                Ok(buffers)
-            }
-            Self::Component(core) => core.process(input).await,
+            Self::Module(core) => core.generate(what).await,
+            Self::Component(core) => core.generate(what).await,
         }
     }
 }

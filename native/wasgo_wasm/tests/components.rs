@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::{engine, wait};
-use wasgo_wasm::component::{Arguments, Component, ComponentInstance, Grants, Handle, Randomness, Returned, Type, Val};
-use wasgo_wasm::{CallOptions, Error, InstanceStatus, LimitKind, Limits};
+use wasgo_wasm::component::{Arguments, Component, ComponentInstance, Handle, Imports, Returned, Type, Val};
+use wasgo_wasm::{CallOptions, Error, Grants, InstanceStatus, LimitKind, Limits, Seed};
 
 /// A module with what the canonical ABI needs, and `body`; then `outside`, which may lift from `$i`.
 fn component(body: &str, outside: &str) -> String {
@@ -31,7 +31,8 @@ fn compile(source: &str) -> Component {
 
 fn start_with(source: &str, limits: Limits, grants: Grants, options: CallOptions) -> Result<ComponentInstance, Error> {
     let component = compile(source);
-    wait(|later| ComponentInstance::start(&component, &[], limits, grants, options, later)).0
+    let given = Imports { grants, ..Imports::default() };
+    wait(|later| ComponentInstance::start(&component, &given, limits, options, later)).0
 }
 
 fn try_start(source: &str, limits: Limits) -> Result<ComponentInstance, Error> {
@@ -418,14 +419,14 @@ fn numbers(grants: Grants, function: &str) -> Vec<Val> {
 fn randomness_is_fixed_seeded_or_real() {
     let with = |random| Grants { random, ..Grants::default() };
     for function in ["random", "insecure"] {
-        let fixed = numbers(with(Randomness::Fixed), function);
-        assert_eq!(fixed, numbers(with(Randomness::Fixed), function));
+        let fixed = numbers(with(None), function);
+        assert_eq!(fixed, numbers(with(None), function));
         assert_ne!(fixed[0], fixed[1]);
-        let seeded = numbers(with(Randomness::Seeded(7)), function);
-        assert_eq!(seeded, numbers(with(Randomness::Seeded(7)), function));
-        assert_ne!(seeded, fixed);
-        assert_ne!(seeded, numbers(with(Randomness::Seeded(8)), function));
-        assert_ne!(numbers(with(Randomness::System), function), numbers(with(Randomness::System), function));
+        let seeded = |seed| numbers(with(Some(Seed::Fixed(seed))), function);
+        assert_eq!(seeded(7), seeded(7));
+        assert_ne!(seeded(7), fixed);
+        assert_ne!(seeded(7), seeded(8));
+        assert_ne!(numbers(with(Some(Seed::System)), function), numbers(with(Some(Seed::System)), function));
     }
 }
 
@@ -435,7 +436,7 @@ fn time_stands_still_unless_it_is_granted() {
     assert_eq!(fake, numbers(Grants::default(), "now"));
     assert_ne!(fake[0], fake[1]);
     let granted = Grants { clock: true, ..Grants::default() };
-    assert_ne!(numbers(granted, "now"), numbers(granted, "now"));
+    assert_ne!(numbers(granted.clone(), "now"), numbers(granted, "now"));
 }
 
 #[test]

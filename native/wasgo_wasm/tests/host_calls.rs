@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{module, wait};
 use wasgo_wasm::{
     Act, Acted, CallOptions, Canceller, Error, HostHandler, HostImport, HostRequest, Imports, Instance, InstanceStatus,
-    LimitKind, Limits, LogLine, Serving, Started, Val, ValType, Values,
+    LimitKind, Limits, LogLine, ManyResults, Serving, Started, Val, ValType, Values,
 };
 
 /// Longer than anything here may take by far.
@@ -28,6 +28,8 @@ const GUEST: &str = r#"(module
     (func (export "double") (param i64) (result i64) (i64.mul (local.get 0) (i64.const 2)))
     (func (export "load") (result i64) (i64.load (i32.const 0)))
     (func (export "trap") unreachable)
+    (func (export "odd") (param i64) (result i64)
+      (if (i64.eqz (i64.and (local.get 0) (i64.const 1))) (then unreachable)) (local.get 0))
     (func (export "spin") (loop br 0)))"#;
 
 /// Hands requests to the test.
@@ -372,4 +374,35 @@ fn the_instance_knows_who_runs_its_function() {
     serving.reply(one(2));
     assert_eq!(number(call.end()), 2);
     assert!(instance.inside(7).is_none());
+}
+
+fn called_many(serving: &Serving, name: &str, rows: &[i64]) -> Result<ManyResults, Error> {
+    let (send, receive) = channel();
+    let packed: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+    let rows = rows.len();
+    let convert = Box::new(move |_: &[ValType]| Ok((packed, rows)));
+    serving.call_many(name.into(), convert, Box::new(move |result| drop(send.send(result))));
+    receive.recv_timeout(PATIENCE).unwrap()
+}
+
+#[test]
+fn many_rows_are_called_while_the_guest_waits_each_with_its_own_failure() {
+    let instance = instance();
+    let call = Call::start(&instance, "once", 1);
+    let (_, serving) = call.next();
+    let many = called_many(&serving, "odd", &[1, 2, 3]).unwrap();
+    assert_eq!(many.rows, 3);
+    let numbers: Vec<_> = many.packed.chunks(8).map(|number| i64::from_le_bytes(number.try_into().unwrap())).collect();
+    assert_eq!(numbers, [1, 0, 3]);
+    assert!(matches!(&many.errors[..], [(1, Error::Trap { reason: "unreachable", .. })]), "{:?}", many.errors);
+    let rows: Vec<i64> = (0..50_000).collect();
+    assert_eq!(called_many(&serving, "double", &rows).unwrap().packed.len(), 400_000);
+    assert!(matches!(called_many(&serving, "none", &[1]), Err(Error::MissingExport { .. })));
+    // Rows that are not as long as their parameters.
+    assert!(matches!(called_many(&serving, "load", &[1]), Err(Error::Arguments { .. })));
+    let many = called_many(&serving, "odd", &[]).unwrap();
+    assert!(many.rows == 0 && many.packed.is_empty());
+    serving.reply(one(5));
+    assert_eq!(number(call.end()), 5);
+    assert!(matches!(called_many(&serving, "odd", &[1]), Err(Error::Closed)));
 }

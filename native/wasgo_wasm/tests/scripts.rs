@@ -4,8 +4,11 @@ mod common;
 
 use common::{module, wait};
 use proptest::prelude::*;
+use wasgo_wasm::component::{Component, Imports};
 use wasgo_wasm::row::{self, Value};
-use wasgo_wasm::{Answers, CallOptions, Error, LimitKind, Rows, Script, ScriptOptions};
+use wasgo_wasm::{
+    Answers, CallOptions, Error, Generation, Grants, LimitKind, Limits, Rows, Script, ScriptOptions, Seed,
+};
 
 /// Returns its row unchanged, or its buffer; traps for `what` 99, says nothing for 98.
 const ECHO: &str = r#"(module (memory (export "memory") 4)
@@ -41,7 +44,7 @@ fn notify(script: &Script, what: i32, rows: Rows) -> Result<Answers, Error> {
 }
 
 fn process(script: &Script, input: &[u8]) -> Result<Vec<u8>, Error> {
-    wait(|later| script.process(input.to_vec(), CallOptions::default(), later)).0.map(|buffers| buffers.concat())
+    wait(|later| script.process(input.to_vec(), CallOptions::default(), later)).0.map(|done| done.returned.concat())
 }
 
 #[test]
@@ -144,9 +147,9 @@ fn large_buffers_are_copied_in_the_pool() {
     );
     let run = |bytes: usize| wait(|later| echo.process(vec![7; bytes], CallOptions::default(), later));
     let (small, inline) = (0..3).map(|_| run(1_000)).find(|(_, inline)| *inline).expect("one within a tick");
-    assert!(inline && small.unwrap() == [vec![7; 1_000]]);
+    assert!(inline && small.unwrap().returned == [vec![7; 1_000]]);
     let (large, inline) = run(2 << 20);
-    assert!(!inline && large.unwrap() == [vec![7; 2 << 20]]);
+    assert!(!inline && large.unwrap().returned == [vec![7; 2 << 20]]);
 }
 
 #[test]
@@ -198,4 +201,62 @@ proptest! {
         }
         let _ = wait(|later| script.info(CallOptions::default(), later)).0;
     }
+}
+
+#[test]
+fn a_chunk_is_generated_of_its_arguments() {
+    let script = script(
+        r#"(module (memory (export "memory") 1) (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 64))
+            (func (export "generate") (param i64 i32 i32 i32 i32 i32) (result i64)
+              (i64.store (i32.const 8) (local.get 0)) (i32.store (i32.const 16) (local.get 1))
+              (i32.store (i32.const 20) (local.get 2)) (i32.store (i32.const 24) (local.get 3))
+              (i32.store (i32.const 28) (local.get 4)) (i32.store (i32.const 32) (local.get 5))
+              (if (i32.eq (local.get 3) (i32.const 9)) (then (return (i64.const 0x8_ffffffff))))
+              (i64.const 0x8_0000001c)))"#,
+    );
+    let info = wait(|later| script.info(CallOptions::default(), later)).0.unwrap();
+    assert!(info.generate && !info.notification && !info.process);
+    let generate = |lod| {
+        let mut parameters = Vec::new();
+        row::encode(&[Value::Integer(5)], &mut parameters).unwrap();
+        let what = Generation { seed: u64::MAX, x: -3, z: 4, lod, parameters };
+        wait(|later| script.generate(what, CallOptions::default(), later)).0
+    };
+    let words: Vec<i32> =
+        generate(2).unwrap().chunks(4).map(|word| i32::from_le_bytes(word.try_into().unwrap())).collect();
+    assert_eq!(words, [-1, -1, -3, 4, 2, 64, 24]);
+    assert!(matches!(generate(9), Err(Error::Limit { kind: LimitKind::ResultSize, .. })));
+    let none = self::script(ECHO);
+    let generated = wait(|later| none.generate(Generation::default(), CallOptions::default(), later)).0;
+    assert!(matches!(generated, Err(Error::MissingExport { name, .. }) if name == "generate"));
+}
+
+#[test]
+fn a_components_random_numbers_of_a_seed_begin_anew_with_each_call() {
+    let source = r#"(component
+        (import "wasi:random/random@0.2.0" (instance $random (export "get-random-u64" (func (result u64)))))
+        (core func $r (canon lower (func $random "get-random-u64")))
+        (core module $m
+            (import "" "r" (func $r (result i64)))
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "process") (param i32 i32) (result i32)
+              (i32.store (i32.const 4) (i32.const 16)) (i32.store (i32.const 8) (i32.const 1))
+              (i32.store (i32.const 16) (i32.const 32)) (i32.store (i32.const 20) (i32.const 8))
+              (i64.store (i32.const 32) (call $r))
+              (i32.const 0)))
+        (core instance $i (instantiate $m (with "" (instance (export "r" (func $r))))))
+        (func (export "process") (param "input" (list u8)) (result (result (list (list u8)) (error string)))
+            (canon lift (core func $i "process") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
+    let component = Component::compile(common::engine(), source.as_bytes()).unwrap();
+    let numbers = |random| {
+        let given = Imports { grants: Grants { random, ..Grants::default() }, ..Imports::default() };
+        let script = Script::of_component(&component, given, Limits::default()).unwrap();
+        [process(&script, b"").unwrap(), process(&script, b"").unwrap()]
+    };
+    let [first, second] = numbers(Some(Seed::Fixed(7)));
+    assert_eq!((first.len(), &first), (8, &second));
+    assert_ne!(numbers(Some(Seed::Fixed(8))), [first, second]);
+    let [first, second] = numbers(Some(Seed::System));
+    assert_ne!(first, second);
 }

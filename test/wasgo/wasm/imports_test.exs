@@ -310,6 +310,100 @@ defmodule Wasgo.Wasm.ImportsTest do
     assert Instance.call(instance, "work", [1]) == {:ok, [101]}
   end
 
+  describe "many rows within a function that the guest called" do
+    # By the guest's own instance, or through the caller: `use` is given either.
+    defp within(use) do
+      {:ok, place} = Agent.start_link(fn -> nil end)
+
+      by_instance =
+        guest(fn value ->
+          use.(Agent.get(place, & &1))
+          value
+        end)
+
+      Agent.update(place, fn _ -> by_instance end)
+
+      by_caller =
+        guest(fn caller, value ->
+          use.(caller)
+          value
+        end)
+
+      for instance <- [by_instance, by_caller], export <- ["once", "work"] do
+        assert Instance.call(instance, export, [1]) == {:ok, [1]}
+      end
+    end
+
+    test "are called, each with its own failure" do
+      within(fn guest ->
+        assert Instance.call_many(guest, "plain", [[1], [2]]) ==
+                 {:ok, [{:ok, [101]}, {:ok, [102]}]}
+
+        assert {:ok, [{:error, %TrapError{reason: :unreachable}}, {:error, %TrapError{}}]} =
+                 Instance.call_many(guest, "trap", [[], []])
+
+        rows = for number <- 1..20_000, do: [number]
+        assert {:ok, answers} = Instance.call_many(guest, "plain", rows)
+        assert answers == for([number] <- rows, do: {:ok, [number + 100]})
+        assert Instance.call_many(guest, "plain", []) == {:ok, []}
+      end)
+    end
+
+    test "may be packed" do
+      within(fn guest ->
+        for count <- [0, 2, 50_000] do
+          rows = for number <- 1..count//1, into: "", do: <<number::64-little>>
+          results = for number <- 1..count//1, into: "", do: <<number + 100::64-little>>
+
+          assert Instance.call_packed(guest, "plain", rows) ==
+                   {:ok, %{results: results, errors: [], failed: 0}}
+        end
+
+        assert {:error, %InstanceError{reason: :arguments}} =
+                 Instance.call_packed(guest, "plain", "abc")
+      end)
+    end
+
+    test "are refused as they are elsewhere" do
+      within(fn guest ->
+        assert {:error, %InstanceError{reason: :arguments} = error} =
+                 Instance.call_many(guest, "plain", [[1], ["x"]])
+
+        assert Exception.message(error) =~ "row 1: argument 1"
+        assert {:error, %LinkError{}} = Instance.call_many(guest, "nothing", [[1]])
+      end)
+    end
+
+    test "may call functions themselves" do
+      test = self()
+
+      instance =
+        guest(fn
+          caller, 0 ->
+            {:ok, answers} = Instance.call_many(caller, "once", [[1], [2], [3]])
+            send(test, answers)
+            0
+
+          _caller, value ->
+            value * 10
+        end)
+
+      assert Instance.call(instance, "once", [0]) == {:ok, [0]}
+      assert_received [{:ok, [10]}, {:ok, [20]}, {:ok, [30]}]
+    end
+
+    test "end with the time of the call that they are part of" do
+      instance =
+        guest(fn caller, value ->
+          Instance.call_many(caller, "spin", [[], []])
+          value
+        end)
+
+      assert {:error, %LimitError{reason: :time, value: 50}} =
+               Instance.call(instance, "once", [1], timeout: 50)
+    end
+  end
+
   test "a function may use another instance, whose functions are its own" do
     for inner_export <- ["once", "work"] do
       inner = guest(&(&1 + 1_000))

@@ -3,13 +3,17 @@
 pub mod decode;
 pub mod encode;
 
+use std::sync::Arc;
+
 use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::Callback;
 use wasgo_wasm::InstanceStatus;
 use wasgo_wasm::component::{
-    Arguments, Component, ComponentInstance, Grants, Handle, HostFunction, ItemInfo, Randomness, Returned, Signature,
+    Arguments, Component, ComponentInstance, Handle, HostFunction, Imports, ItemInfo, Returned, Signature,
 };
 
+use super::imports::ImportsResource;
+use super::instance::binaries;
 use super::{LimitsTuple, engine, host, limits, within};
 use crate::later::Waiting;
 use crate::slice::Slice;
@@ -31,7 +35,7 @@ impl Drop for ComponentResource {
 /// An instance's resource. The instance is freed on a thread of the engine when the last reference goes.
 pub struct ComponentInstanceResource {
     instance: ComponentInstance,
-    /// Functions of the host's were given to it.
+    /// It was given what its calls need a handler for.
     given: bool,
 }
 
@@ -82,29 +86,31 @@ fn items<'a>(env: Env<'a>, list: &[ItemInfo]) -> Term<'a> {
         .encode(env)
 }
 
-/// `functions` are `{interface | nil, name, arity}`; `grants` is `{clock?, random}`, where `random` is nil, `true` or a seed.
+/// Functions as `{interface | nil, name, arity}`.
+pub type FunctionTuple = (Option<String>, String, usize);
+
+/// What an instance is given: functions, and what is granted by name.
+pub fn given(functions: Vec<FunctionTuple>, granted: Option<ResourceArc<ImportsResource>>) -> Imports {
+    let function = |(interface, name, arity)| HostFunction { interface, name, arity };
+    let grants = granted.map(|granted| granted.0.grants.clone()).unwrap_or_default();
+    Imports { grants, functions: Arc::new(functions.into_iter().map(function).collect()) }
+}
+
 #[rustler::nif]
 fn component_instantiate<'a>(
     env: Env<'a>,
     component: ResourceArc<ComponentResource>,
-    functions: Vec<(Option<String>, String, usize)>,
+    functions: Vec<FunctionTuple>,
+    granted: Option<ResourceArc<ImportsResource>>,
     limit: LimitsTuple,
-    grants: (bool, Term<'a>),
     timeout_ms: u64,
 ) -> Term<'a> {
     let _slice = Slice::begin(env);
-    let random = match (grants.1.decode::<u64>(), grants.1.decode::<bool>()) {
-        (Ok(seed), _) => Randomness::Seeded(seed),
-        (_, Ok(true)) => Randomness::System,
-        _ => Randomness::Fixed,
-    };
-    let grants = Grants { clock: grants.0, random };
-    let functions: Vec<HostFunction> =
-        functions.into_iter().map(|(interface, name, arity)| HostFunction { interface, name, arity }).collect();
-    let given = !functions.is_empty();
-    host::with_component_handler(env, given, within(timeout_ms), |options| {
-        later::start(env, if given { instance_given } else { instance_plain }, |later| {
-            ComponentInstance::start(&component.0, &functions, limits(limit), grants, options, later)
+    let given = given(functions, granted);
+    let handled = given.want_handler();
+    host::with_component_handler(env, handled, within(timeout_ms), |options| {
+        later::start(env, if handled { instance_given } else { instance_plain }, |later| {
+            ComponentInstance::start(&component.0, &given, limits(limit), options, later)
         })
     })
 }
@@ -174,6 +180,15 @@ fn component_drop<'a>(
             |later| instance.instance.drop_resource(&handle.0, options, later),
         )
     })
+}
+
+/// Takes the buffers that were emitted; `:busy` while a call is under way.
+#[rustler::nif]
+fn component_take_emitted(env: Env<'_>, instance: ResourceArc<ComponentInstanceResource>) -> Term<'_> {
+    match instance.instance.take_emitted() {
+        Ok(buffers) => fault::ok(env, binaries(env, buffers)),
+        Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
 }
 
 #[rustler::nif]

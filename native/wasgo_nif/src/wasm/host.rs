@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustler::env::SavedTerm;
-use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Reference, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, LocalPid, OwnedEnv, Reference, Resource, ResourceArc, Term};
 use wasgo_wasm::component::TypedRequest;
 use wasgo_wasm::{
-    CallOptions, Error, HostHandler, HostImport, HostRequest, Imports, LogLevel, LogLine, Serving, Val, ValType, Values,
+    CallOptions, ConvertMany, HostHandler, HostImport, HostRequest, Imports, LogLevel, LogLine, Serving, Val, ValType,
+    Values,
 };
 
 use super::values;
-use super::{act, component};
+use super::{act, component, instance};
 use crate::slice::Slice;
 use crate::{atoms, fault, later};
 
@@ -118,23 +119,31 @@ pub fn with_handler<'a>(
     options: CallOptions,
     run: impl FnOnce(CallOptions) -> Term<'a>,
 ) -> Term<'a> {
-    if !imports.want_handler() {
-        return run(options);
-    }
-    later::scoped(env, || run(CallOptions { handler: Some(handler(env, &imports.functions)), ..options }))
+    with_handler_if(env, imports.want_handler(), &imports.functions, options, run)
 }
 
-/// Runs a component's call with a handler, where functions of the host's were given to it.
+/// Runs a component's call with a handler, where it is wanted.
 pub fn with_component_handler<'a>(
     env: Env<'a>,
-    given: bool,
+    wanted: bool,
     options: CallOptions,
     run: impl FnOnce(CallOptions) -> Term<'a>,
 ) -> Term<'a> {
-    if !given {
+    with_handler_if(env, wanted, &Arc::default(), options, run)
+}
+
+/// Runs a call with a handler, where it is wanted. `functions` are those that a module was given.
+pub fn with_handler_if<'a>(
+    env: Env<'a>,
+    wanted: bool,
+    functions: &Arc<Vec<HostImport>>,
+    options: CallOptions,
+    run: impl FnOnce(CallOptions) -> Term<'a>,
+) -> Term<'a> {
+    if !wanted {
         return run(options);
     }
-    later::scoped(env, || run(CallOptions { handler: Some(handler(env, &Arc::default())), ..options }))
+    later::scoped(env, || run(CallOptions { handler: Some(handler(env, functions)), ..options }))
 }
 
 /// A handler for a call that the current process starts now.
@@ -297,15 +306,76 @@ fn wasm_serving_call<'a>(
 pub fn call_through<'a>(env: Env<'a>, serving: &Serving, name: &str, arguments: &[Term<'a>]) -> Term<'a> {
     let numbers: Vec<_> = arguments.iter().map(|term| values::Argument::of(*term)).collect();
     let function = name.to_owned();
-    let convert = Box::new(move |types: &[ValType]| -> Result<Values, Error> {
-        values::check_count(&function, types, numbers.len())?;
-        let each = types.iter().zip(&numbers).enumerate();
-        each.map(|(index, (ty, argument))| argument.to_val(ty).ok_or_else(|| values::unfit(&function, index, ty)))
-            .collect()
-    });
+    let convert = Box::new(move |types: &[ValType]| values::of_types(&function, types, &numbers));
     later::scoped(env, || {
         later::through(env, values::results::<Values>, |done| serving.call(name.to_owned(), convert, done))
     })
+}
+
+/// As [`wasm_serving_call`], once for each list of arguments. For few rows; the caller picks the twin for many.
+#[rustler::nif]
+fn wasm_serving_call_many<'a>(
+    env: Env<'a>,
+    serving: ResourceArc<ServingResource>,
+    name: &'a str,
+    rows: Vec<Vec<Term<'a>>>,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    call_many_through(env, &serving.serving, name, &rows)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_serving_call_many_dirty<'a>(
+    env: Env<'a>,
+    serving: ResourceArc<ServingResource>,
+    name: &'a str,
+    rows: Vec<Vec<Term<'a>>>,
+) -> Term<'a> {
+    call_many_through(env, &serving.serving, name, &rows)
+}
+
+/// As [`wasm_serving_call_many`], with the rows packed in one binary. For up to 256 KiB; the caller picks the twin for more.
+#[rustler::nif]
+fn wasm_serving_call_packed<'a>(
+    env: Env<'a>,
+    serving: ResourceArc<ServingResource>,
+    name: &'a str,
+    rows: Binary<'a>,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    call_packed_through(env, &serving.serving, name, &rows)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_serving_call_packed_dirty<'a>(
+    env: Env<'a>,
+    serving: ResourceArc<ServingResource>,
+    name: &'a str,
+    rows: Binary<'a>,
+) -> Term<'a> {
+    call_packed_through(env, &serving.serving, name, &rows)
+}
+
+/// As [`call_through`], once for each list of arguments.
+pub fn call_many_through<'a>(env: Env<'a>, serving: &Serving, name: &str, rows: &[Vec<Term<'a>>]) -> Term<'a> {
+    let numbers: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|term| values::Argument::of(*term)).collect()).collect();
+    let function = name.to_owned();
+    let convert: ConvertMany =
+        Box::new(move |types| instance::pack_rows(types, &numbers, |row| values::of_types(&function, types, row)));
+    let submit = |done| serving.call_many(name.to_owned(), convert, done);
+    later::scoped(env, || later::through_heavy(env, instance::weight, instance::many_results, submit))
+}
+
+/// As [`call_many_through`], with the rows packed.
+pub fn call_packed_through<'a>(env: Env<'a>, serving: &Serving, name: &str, rows: &[u8]) -> Term<'a> {
+    let (function, rows) = (name.to_owned(), rows.to_vec());
+    let convert: ConvertMany = Box::new(move |types| {
+        let count = instance::packed_rows(&function, types, &rows)?;
+        Ok((rows, count))
+    });
+    let submit = |done| serving.call_many(name.to_owned(), convert, done);
+    later::scoped(env, || later::through(env, instance::packed_results, submit))
 }
 
 /// As `wasm_act`, with the guest that waits.

@@ -92,27 +92,37 @@ fn wasm_call_many_dirty<'a>(
 }
 
 fn call_many<'a>(env: Env<'a>, instance: &Instance, name: &str, rows: &[Vec<Term<'a>>], bounds: Bounds) -> Term<'a> {
-    let convert = |types: &[ValType]| {
-        let mut packed = Vec::with_capacity(packed_row_size(types).unwrap_or(0) * rows.len());
-        for (number, row) in rows.iter().enumerate() {
-            let row = values::arguments(name, types, row).map_err(|error| match error {
-                Error::Arguments { message } => Error::Arguments { message: format!("row {number}: {message}") },
-                other => other,
-            })?;
-            row.iter().for_each(|value| pack(value, &mut packed));
-        }
-        Ok((packed, rows.len()))
-    };
+    if let Some(serving) = inside(env, instance) {
+        return (atoms::inside(), host::call_many_through(env, &serving, name, rows)).encode(env);
+    }
+    let convert = |types: &[ValType]| pack_rows(types, rows, |row| values::arguments(name, types, row));
     host::with_handler(env, instance.imports(), options(bounds), |options| {
         later::start_heavy(env, weight, many_results, |later| instance.call_many(name, convert, options, later))
     })
 }
 
-fn weight(many: &ManyResults) -> usize {
+/// Packs rows, and says how many there are; `arguments` makes the values of one.
+pub fn pack_rows<T>(
+    types: &[ValType],
+    rows: &[T],
+    arguments: impl Fn(&T) -> Result<Values, Error>,
+) -> Result<(Vec<u8>, usize), Error> {
+    let mut packed = Vec::with_capacity(packed_row_size(types).unwrap_or(0) * rows.len());
+    for (number, row) in rows.iter().enumerate() {
+        let row = arguments(row).map_err(|error| match error {
+            Error::Arguments { message } => Error::Arguments { message: format!("row {number}: {message}") },
+            other => other,
+        })?;
+        row.iter().for_each(|value| pack(value, &mut packed));
+    }
+    Ok((packed, rows.len()))
+}
+
+pub fn weight(many: &ManyResults) -> usize {
     16 * many.types.len() * many.rows + 64 * many.rows
 }
 
-fn many_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
+pub fn many_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
     let mut packed = many.packed.as_slice();
     let mut errors = many.errors.into_iter().peekable();
     let rows: Vec<Term<'_>> = (0..many.rows)
@@ -153,25 +163,31 @@ fn wasm_call_packed_dirty<'a>(
 }
 
 fn call_packed<'a>(env: Env<'a>, instance: &Instance, name: &str, rows: &Binary<'a>, bounds: Bounds) -> Term<'a> {
-    let convert = |types: &[ValType]| {
-        let refuse = |message: String| Error::Arguments { message };
-        let size = packed_row_size(types)
-            .ok_or_else(|| refuse(format!("\"{name}\" takes a reference, which can't be given from outside")))?;
-        if size == 0 || !rows.len().is_multiple_of(size) {
-            let message = format!("{} bytes are no whole number of rows of \"{name}\", {size} bytes each", rows.len());
-            return Err(refuse(message));
-        }
-        Ok((rows.as_slice().to_vec(), rows.len() / size))
-    };
+    if let Some(serving) = inside(env, instance) {
+        return (atoms::inside(), host::call_packed_through(env, &serving, name, rows)).encode(env);
+    }
+    let convert = |types: &[ValType]| Ok((rows.as_slice().to_vec(), packed_rows(name, types, rows)?));
     host::with_handler(env, instance.imports(), options(bounds), |options| {
         later::start(env, packed_results, |later| instance.call_many(name, convert, options, later))
     })
 }
 
+/// How many rows `rows` are.
+pub fn packed_rows(name: &str, types: &[ValType], rows: &[u8]) -> Result<usize, Error> {
+    let refuse = |message: String| Error::Arguments { message };
+    let size = packed_row_size(types)
+        .ok_or_else(|| refuse(format!("\"{name}\" takes a reference, which can't be given from outside")))?;
+    if size == 0 || !rows.len().is_multiple_of(size) {
+        let message = format!("{} bytes are no whole number of rows of \"{name}\", {size} bytes each", rows.len());
+        return Err(refuse(message));
+    }
+    Ok(rows.len() / size)
+}
+
 /// Errors that are told one by one; a batch that fails in more rows says only how many.
 const MAX_ERRORS: usize = 256;
 
-fn packed_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
+pub fn packed_results(env: Env<'_>, many: ManyResults) -> Term<'_> {
     let failed = many.errors.len();
     let errors: Vec<(usize, Term<'_>)> =
         many.errors.iter().take(MAX_ERRORS).map(|(row, error)| (*row, fault::wasm(env, error))).collect();

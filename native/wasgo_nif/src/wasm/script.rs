@@ -2,15 +2,17 @@
 
 use rustler::{Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_wasm::row;
-use wasgo_wasm::{Answers, Error, Rows, Scratch, Script, ScriptInfo, ScriptOptions};
+use wasgo_wasm::{
+    Answers, CallOptions, Error, Generation, Processed, Rows, Scratch, Script, ScriptInfo, ScriptOptions,
+};
 
-use super::component::ComponentResource;
+use super::component::{ComponentResource, FunctionTuple, given};
 use super::imports::ImportsResource;
 use super::instance::binaries;
 use super::module::ModuleResource;
 use super::{Bounds, LimitsTuple, host, limits, options};
 use crate::slice::Slice;
-use crate::{atoms, fault, later, values};
+use crate::{atoms, bytes, fault, later, values};
 
 /// A script's resource. Its instances are freed on a thread of the engine when the last reference goes.
 pub struct ScriptResource(Script);
@@ -33,24 +35,38 @@ fn script_new<'a>(
 }
 
 #[rustler::nif]
-fn script_new_component<'a>(env: Env<'a>, component: ResourceArc<ComponentResource>, limit: LimitsTuple) -> Term<'a> {
-    match Script::of_component(&component.0, limits(limit)) {
+fn script_new_component<'a>(
+    env: Env<'a>,
+    component: ResourceArc<ComponentResource>,
+    functions: Vec<FunctionTuple>,
+    granted: Option<ResourceArc<ImportsResource>>,
+    limit: LimitsTuple,
+) -> Term<'a> {
+    match Script::of_component(&component.0, given(functions, granted), limits(limit)) {
         Ok(script) => fault::ok(env, ResourceArc::new(ScriptResource(script))),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
 }
 
+/// Runs a call with a handler, where what the script was given needs one.
+fn with_handler<'a>(
+    env: Env<'a>,
+    script: &ScriptResource,
+    bounds: Bounds,
+    run: impl FnOnce(CallOptions) -> Term<'a>,
+) -> Term<'a> {
+    host::with_handler_if(env, script.0.wants_handler(), script.0.functions(), options(bounds), run)
+}
+
 #[rustler::nif]
 fn script_info<'a>(env: Env<'a>, script: ResourceArc<ScriptResource>, bounds: Bounds) -> Term<'a> {
     let _slice = Slice::begin(env);
-    host::with_handler(env, script.0.imports(), options(bounds), |options| {
-        later::start(env, info, |later| script.0.info(options, later))
-    })
+    with_handler(env, &script, bounds, |options| later::start(env, info, |later| script.0.info(options, later)))
 }
 
-/// `{notification?, process?, columns}`.
+/// `{notification?, process?, generate?, columns}`.
 fn info<'a>(env: Env<'a>, info: ScriptInfo) -> Term<'a> {
-    (info.notification, info.process, info.columns).encode(env)
+    (info.notification, info.process, info.generate, info.columns).encode(env)
 }
 
 /// Notifies with each of `rows`; answers a list of `{:ok, row}`, `{:ok, nil}` and `{:error, fault}`. For few rows; the caller picks
@@ -80,7 +96,7 @@ fn script_notify_dirty<'a>(
 
 fn notify<'a>(env: Env<'a>, script: &ScriptResource, what: i32, rows: Term<'a>, bounds: Bounds) -> Term<'a> {
     match encode_rows(rows) {
-        Ok(rows) => host::with_handler(env, script.0.imports(), options(bounds), |options| {
+        Ok(rows) => with_handler(env, script, bounds, |options| {
             later::start_heavy(env, weight, answers, |later| script.0.notify(what, rows, options, later))
         }),
         Err(error) => fault::err(env, fault::wasm(env, &error)),
@@ -111,8 +127,57 @@ fn script_process_dirty<'a>(
 
 fn process<'a>(env: Env<'a>, script: &ScriptResource, input: &Binary<'a>, bounds: Bounds) -> Term<'a> {
     let input = input.as_slice().to_vec();
-    host::with_handler(env, script.0.imports(), options(bounds), |options| {
-        later::start(env, binaries, |later| script.0.process(input, options, later))
+    with_handler(env, script, bounds, |options| {
+        later::start(env, processed, |later| script.0.process(input, options, later))
+    })
+}
+
+/// `{emitted, returned}`.
+fn processed(env: Env<'_>, processed: Processed) -> Term<'_> {
+    (binaries(env, processed.emitted), binaries(env, processed.returned)).encode(env)
+}
+
+/// `{seed, x, z, lod}`: which chunk.
+type Chunk = (u64, i32, i32, u32);
+
+/// Generates a chunk by a row of parameters. For a short row; the caller picks the twin for a long one.
+#[rustler::nif]
+fn script_generate<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    chunk: Chunk,
+    parameters: Term<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    let _slice = Slice::begin(env);
+    generate(env, &script, chunk, parameters, bounds)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn script_generate_dirty<'a>(
+    env: Env<'a>,
+    script: ResourceArc<ScriptResource>,
+    chunk: Chunk,
+    parameters: Term<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    generate(env, &script, chunk, parameters, bounds)
+}
+
+fn generate<'a>(
+    env: Env<'a>,
+    script: &ScriptResource,
+    (seed, x, z, lod): Chunk,
+    parameters: Term<'a>,
+    bounds: Bounds,
+) -> Term<'a> {
+    let mut row = Vec::new();
+    if let Err(error) = encode_row(parameters, "the parameters", &mut Vec::new(), &mut row) {
+        return fault::err(env, fault::wasm(env, &error));
+    }
+    let what = Generation { seed, x, z, lod, parameters: row };
+    with_handler(env, script, bounds, |options| {
+        later::start(env, bytes::binary, |later| script.0.generate(what, options, later))
     })
 }
 
@@ -121,34 +186,43 @@ const TYPICAL_ROW: usize = 112;
 
 /// Rows of values, each a list. No list is copied: there may be thousands.
 fn encode_rows(rows: Term<'_>) -> Result<Rows, Error> {
-    let unfit = |what: &str| Error::Arguments { message: format!("{what} must be a list") };
-    let count = rows.list_length().map_err(|_| unfit("rows"))?;
+    let count = rows.list_length().map_err(|_| Error::Arguments { message: "rows must be a list".into() })?;
     let mut values = Vec::new();
     let mut encoded = Rows { bytes: Scratch::with_capacity(count * TYPICAL_ROW), spans: Vec::with_capacity(count) };
     let mut rest = rows;
     for number in 0..count {
-        let refuse = |message: String| Error::Arguments { message: format!("row {number}: {message}") };
-        let Ok((mut row, tail)) = rest.list_get_cell() else { break };
+        let Ok((row, tail)) = rest.list_get_cell() else { break };
         rest = tail;
-        values.clear();
-        while let Ok((term, tail)) = row.list_get_cell() {
-            row = tail;
-            match values::decode(term) {
-                Some(value) => values.push(value),
-                None => {
-                    let index = values.len();
-                    return Err(refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)));
-                }
-            }
-        }
-        if !row.is_empty_list() {
-            return Err(unfit(&format!("row {number}")));
-        }
         let start = encoded.bytes.len();
-        let size = row::encode(&values, &mut encoded.bytes).map_err(|error| refuse(error.to_string()))?;
+        let size = encode_row(row, format_args!("row {number}"), &mut values, &mut encoded.bytes)?;
         encoded.spans.push((start, size));
     }
     Ok(encoded)
+}
+
+/// Appends a row to `out`; its size in bytes is the answer. `values` is room for its values, and `name` what errors call it.
+fn encode_row<'a>(
+    mut row: Term<'a>,
+    name: impl std::fmt::Display,
+    values: &mut Vec<row::Value<'a>>,
+    out: &mut Vec<u8>,
+) -> Result<usize, Error> {
+    let refuse = |message: String| Error::Arguments { message: format!("{name}: {message}") };
+    values.clear();
+    while let Ok((term, tail)) = row.list_get_cell() {
+        row = tail;
+        match values::decode(term) {
+            Some(value) => values.push(value),
+            None => {
+                let index = values.len();
+                return Err(refuse(format!("value {index} is {term:?} and must be {}", values::WANTED)));
+            }
+        }
+    }
+    if !row.is_empty_list() {
+        return Err(Error::Arguments { message: format!("{name} must be a list") });
+    }
+    row::encode(values, out).map_err(|error| refuse(error.to_string()))
 }
 
 fn weight(answers: &Answers) -> usize {

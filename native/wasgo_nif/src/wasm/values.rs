@@ -102,6 +102,13 @@ impl Argument {
     }
 }
 
+/// As [`arguments`], of terms that were taken out of their process.
+pub fn of_types(name: &str, types: &[ValType], arguments: &[Argument]) -> Result<Values, Error> {
+    check_count(name, types, arguments.len())?;
+    let each = types.iter().zip(arguments).enumerate();
+    each.map(|(index, (ty, argument))| argument.to_val(ty).ok_or_else(|| unfit(name, index, ty))).collect()
+}
+
 pub fn number(term: Term<'_>) -> Option<Number> {
     if let Ok(value) = term.decode::<i64>() {
         return Some(Number::Integer(value.into()));

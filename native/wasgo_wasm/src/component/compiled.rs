@@ -8,7 +8,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use super::describe::{ResourceNames, describe_item};
-use super::host::HostFunction;
+use super::host::Imports;
 use super::instance::Host;
 use super::link::link;
 use super::scan::Scan;
@@ -140,7 +140,7 @@ impl Component {
         Parts {
             engine: engine.clone(),
             memories,
-            linked: link(wasmtime, component, &imports.describe(&names), &[]),
+            linked: link(wasmtime, component, &imports.describe(&names), &Imports::default()),
             wants_wasi: wants_wasi(&imports.0),
             scan: Scan::from_bytes(&compiled.notes),
             functions,
@@ -167,15 +167,15 @@ impl Component {
         self.0.size
     }
 
-    /// The component with its imports satisfied: some by functions of the host's.
+    /// The component with its imports satisfied.
     ///
     /// # Errors
     /// [`Error::MissingImport`], and [`Error::WrongType`] for a function that does not fit.
-    pub(super) fn link(&self, functions: &[HostFunction]) -> Result<InstancePre<Host>, Error> {
-        if functions.is_empty() {
+    pub(crate) fn link(&self, given: &Imports) -> Result<InstancePre<Host>, Error> {
+        if given.links_nothing() {
             return self.0.linked.clone();
         }
-        link(self.0.engine.for_components(), &self.0.compiled.artefact, &self.0.imports, functions)
+        link(self.0.engine.for_components(), &self.0.compiled.artefact, &self.0.imports, given)
     }
 
     /// The engine that it was compiled by.
@@ -186,11 +186,6 @@ impl Component {
     /// Whether it asks for WASI.
     pub(crate) fn wants_wasi(&self) -> bool {
         self.0.wants_wasi
-    }
-
-    /// Why no instances can be made of it, where that is so.
-    pub(crate) fn missing(&self) -> Option<&Error> {
-        self.0.linked.as_ref().err()
     }
 
     /// Where a function is: by its own name, or by its interface's name, a dot and its own.

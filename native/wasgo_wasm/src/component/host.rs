@@ -12,6 +12,7 @@ use super::handle::Dropped;
 use super::instance::Host;
 use crate::error::Error;
 use crate::executor::yield_to_pool;
+use crate::grants::Grants;
 use crate::host_call::{HostRequest, Operation, Served, Serving};
 
 /// A function that the host runs for a component.
@@ -29,6 +30,27 @@ impl HostFunction {
     fn is_of(&self, interface: Option<&str>) -> bool {
         let given = self.interface.as_deref();
         given == interface || given.is_some() && given == interface.and_then(|name| name.split('@').next())
+    }
+}
+
+/// What an instance of a component is given. The default is nothing.
+#[derive(Clone, Default)]
+pub struct Imports {
+    /// What is granted by name. Clock and randomness are WASI's here.
+    pub grants: Grants,
+    /// Functions that the host runs; a request names one by its place in this list.
+    pub functions: Arc<Vec<HostFunction>>,
+}
+
+impl Imports {
+    /// Whether calls need a [`HostHandler`](crate::HostHandler): somebody who runs functions, or hears what is logged.
+    pub fn want_handler(&self) -> bool {
+        !self.functions.is_empty() || self.grants.log
+    }
+
+    /// Whether linking needs nothing of it.
+    pub(super) fn links_nothing(&self) -> bool {
+        self.functions.is_empty() && !self.grants.names().any_of_components()
     }
 }
 
@@ -136,7 +158,7 @@ async fn run(
 ) -> wasmtime::Result<()> {
     let host = store.data();
     let Some(handler) = host.handler.clone() else {
-        return Err(fail(&mut store, &name, "nobody is there to run it"));
+        return Err(fail(&mut store, Error::import(&name, "nobody is there to run it")));
     };
     let serving = Serving::new(&host.engine);
     let served = Served::new(serving.clone());
@@ -153,8 +175,7 @@ async fn run(
             Operation::ReplyTyped(reply) => break reply,
             Operation::Reply(reply) => break reply.and(Err("it returned no typed value".into())),
             // A component may not be entered while it waits, and its memories are its own.
-            Operation::Act(_, done) => done(Err(Error::Busy)),
-            Operation::Call { done, .. } => done(Err(Error::Busy)),
+            other => other.refuse(Error::Busy),
         }
     };
     drop(served);
@@ -165,15 +186,14 @@ async fn run(
     match (reply, results) {
         (Ok(Some(value)), [place]) => *place = value,
         (Ok(_), []) => {}
-        (Ok(_), _) => return Err(fail(&mut store, &name, "it returned no value")),
-        (Err(message), _) => return Err(fail(&mut store, &name, &message)),
+        (Ok(_), _) => return Err(fail(&mut store, Error::import(&name, "it returned no value"))),
+        (Err(message), _) => return Err(fail(&mut store, Error::import(&name, message))),
     }
     Ok(())
 }
 
 /// Remembers why the guest traps.
-fn fail(store: &mut StoreContextMut<'_, Host>, name: &str, message: &str) -> wasmtime::Error {
-    let error = Error::import(name, message);
+pub(super) fn fail(store: &mut StoreContextMut<'_, Host>, error: Error) -> wasmtime::Error {
     let trap = wasmtime::Error::msg(error.to_string());
     store.data_mut().failure = Some(error);
     trap

@@ -12,15 +12,16 @@ use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView};
 use super::calls::{Arguments, MAX_VALUES, Returned, Signature};
 use super::compiled::Component;
 use super::handle::{Dropped, Handle};
-use super::host::HostFunction;
+use super::host::Imports;
 use super::lease::{Lease, Lender, Reap};
 use super::script::ScriptFunctions;
 use super::weigh::is_small;
-use super::world::{Grants, World};
+use super::world::{Given, World};
 use crate::core::Place;
 use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Callback, Started};
+use crate::grants::{Granted, Grants};
 use crate::host_call::HostHandler;
 use crate::instance::{CallOptions, InstanceStatus};
 use crate::limits::{Limiter, Limits, PartLimits};
@@ -49,14 +50,35 @@ pub(crate) struct Host {
     /// What a function of the host failed with: it explains the trap that comes of it.
     pub(super) failure: Option<Error>,
     pub(super) dropped: Arc<Dropped>,
-    grants: Grants,
+    /// State of what is granted; none where nothing is.
+    pub(super) granted: Option<Box<Granted>>,
+    wasi: Given,
     /// Made when it is looked for: most components ask for no WASI.
     world: Option<World>,
+    /// The stream of random numbers that is to begin when WASI is looked for.
+    stream: Option<u64>,
+}
+
+impl Host {
+    fn end(&mut self, succeeded: bool) {
+        if let Some(granted) = &mut self.granted {
+            granted.settle(succeeded, self.handler.as_ref());
+        }
+    }
 }
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let world = self.world.get_or_insert_with(|| World::new(self.grants));
+        let stream = self.stream.take();
+        let world = match &mut self.world {
+            Some(world) => {
+                if let Some(stream) = stream {
+                    world.restart_random(self.wasi, stream);
+                }
+                world
+            }
+            none => none.insert(World::new(self.wasi, stream.unwrap_or(0))),
+        };
         WasiCtxView { ctx: &mut world.ctx, table: &mut world.table }
     }
 }
@@ -121,23 +143,22 @@ impl ComponentInstance {
     /// declares ([`Error::Limit`]), or a start function traps or takes too long.
     pub fn start(
         component: &Component,
-        functions: &[HostFunction],
+        given: &Imports,
         limits: Limits,
-        grants: Grants,
         options: CallOptions,
         later: impl FnOnce() -> Callback<Result<Self, Error>>,
     ) -> Started<Result<Self, Error>> {
-        let pre = match component.link(functions) {
+        let pre = match component.link(given) {
             Ok(pre) => pre,
             Err(error) => return Started::Done(Err(error)),
         };
         let inline = component.0.scan.starts_inline(&limits);
         let engine = component.0.engine.clone();
         let theirs = component.clone();
-        let (timeout, handler) = (options.timeout, options.handler);
+        let (timeout, grants) = (options.timeout, given.grants.clone());
         let make = async move {
             let engine = theirs.0.engine.clone();
-            let core = instantiate_with(theirs, pre, limits, grants, inline, handler).await?;
+            let core = instantiate(theirs, pre, limits, &grants, inline, &options).await?;
             Ok(Self { lender: Lender::new(core), engine })
         };
         start(&engine, component.0.wants_wasi, make, timeout, inline, later)
@@ -186,6 +207,17 @@ impl ComponentInstance {
                 Started::Done(Err(error))
             }
         }
+    }
+
+    /// Takes the buffers that the guest emitted.
+    ///
+    /// # Errors
+    /// That the instance is not free, as of [`Self::call`].
+    pub fn take_emitted(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let mut lease = self.lender.lease()?;
+        let emitted = lease.core().map(Core::take_emitted);
+        lease.release();
+        emitted
     }
 
     /// Drops a resource, whose destructor runs. Dropping it again does nothing.
@@ -238,7 +270,10 @@ impl ComponentInstance {
         let wasi = core.component.0.wants_wasi;
         core.begin(inline, &options);
         let whole = async move {
-            match job.run(lease.core()?).await {
+            let core = lease.core()?;
+            let result = job.run(core).await;
+            core.end(result.is_ok());
+            match result {
                 Ok(value) => {
                     lease.release();
                     Ok(value)
@@ -318,14 +353,41 @@ impl Core {
     pub(crate) fn begin(&mut self, inline: bool, options: &CallOptions) {
         // The deadline set for an earlier call has passed meanwhile; without this the guest would yield at once.
         self.store.set_epoch_deadline(1);
+        self.begin_row();
         let host = self.store.data_mut();
         host.limiter.inline = inline;
-        host.limiter.hit = None;
-        host.failure = None;
         host.handler.clone_from(&options.handler);
+        if let Some(granted) = &mut host.granted {
+            granted.begin(options.timeout);
+        }
         if let Some(world) = &host.world {
             world.output.clear();
         }
+    }
+
+    /// To be called before each of several runs of the guest: what it was refused in one does not explain another's trap.
+    pub(super) fn begin_row(&mut self) {
+        let host = self.store.data_mut();
+        host.limiter.hit = None;
+        host.failure = None;
+    }
+
+    /// To be called when the guest has run: hands over what it logged.
+    pub(crate) fn end(&mut self, succeeded: bool) {
+        self.store.data_mut().end(succeeded);
+    }
+
+    /// Begins the random numbers of a seed that was granted anew: the same for the same row, whichever instance it runs in.
+    pub(crate) fn restart_random(&mut self, stream: u64) {
+        let host = self.store.data_mut();
+        if host.wasi.has_seed() {
+            host.stream = Some(stream);
+        }
+    }
+
+    /// The buffers that the guest emitted since they were last taken.
+    pub(crate) fn take_emitted(&mut self) -> Vec<Vec<u8>> {
+        self.store.data_mut().granted.as_mut().map_or_else(Vec::new, |granted| granted.take_emitted())
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -428,45 +490,42 @@ pub(crate) fn reap(core: Box<Core>) {
     core.reap();
 }
 
+/// Makes an instance of what a component's [`link`](Component::link) gave.
 pub(crate) async fn instantiate(
-    component: Component,
-    limits: Limits,
-    grants: Grants,
-    inline: bool,
-    options: &CallOptions,
-) -> Result<Core, Error> {
-    let pre = component.link(&[])?;
-    instantiate_with(component, pre, limits, grants, inline, options.handler.clone()).await
-}
-
-async fn instantiate_with(
     component: Component,
     pre: InstancePre<Host>,
     limits: Limits,
-    grants: Grants,
+    grants: &Grants,
     inline: bool,
-    handler: Option<Arc<dyn HostHandler>>,
+    options: &CallOptions,
 ) -> Result<Core, Error> {
     let place = Place::take_own(&component.0.engine, component.0.memories)?;
     let mut limiter = Limiter::for_component(limits, component.0.scan.inline_memory(&limits).unwrap_or(0));
     limiter.inline = inline;
     let dropped = Arc::<Dropped>::default();
-    let host = Host {
+    let mut host = Host {
         engine: component.0.engine.clone(),
         limiter,
-        handler,
+        handler: options.handler.clone(),
         failure: None,
         dropped: Arc::clone(&dropped),
-        grants,
+        granted: Granted::new(grants, &limits),
+        wasi: Given::of(grants),
         world: None,
+        stream: None,
     };
+    if let Some(granted) = &mut host.granted {
+        granted.begin(options.timeout);
+    }
     let mut store = Store::new(component.0.engine.for_components(), host);
     store.limiter_async(|host| &mut host.limiter);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(lift_limit(limits));
     store.set_max_component_handles(MAX_HANDLES);
-    let instance = match pre.instantiate_async(&mut store).await {
+    let made = pre.instantiate_async(&mut store).await;
+    store.data_mut().end(made.is_ok());
+    let instance = match made {
         Ok(instance) => instance,
         // What is no trap is the host's: it found no memory for the guest, for example.
         Err(error) if error.is::<wasmtime::Trap>() || is_known(&error, &store) => {

@@ -4,28 +4,30 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi::p2;
 
 use super::compiled::ItemInfo;
-use super::host::{self, HostFunction};
+use super::granted;
+use super::host::{self, Imports};
 use super::instance::Host;
 use crate::error::Error;
 
 /// How an import that belongs to no interface is spoken of.
 const ROOT: &str = "$root";
 
-/// Satisfies what `component` imports: WASI's interfaces by an empty world, those of `functions` by the host, and nothing else.
+/// Satisfies what `component` imports: WASI's interfaces by an empty world, others by what is `given`, and nothing else.
 pub(super) fn link(
     engine: &wasmtime::Engine,
     component: &Component,
     imports: &[ItemInfo],
-    functions: &[HostFunction],
+    given: &Imports,
 ) -> Result<InstancePre<Host>, Error> {
     let mut linker = Linker::new(engine);
     let wasi = |import: &ItemInfo| import.interface.as_deref().is_some_and(|name| name.starts_with("wasi:"));
     if imports.iter().any(wasi) {
         p2::add_to_linker_async(&mut linker).map_err(Error::engine)?;
     }
-    // What the caller gives goes before the empty world.
+    // What the caller gives goes before the empty world, and before what is granted.
     linker.allow_shadowing(true);
-    host::link(&mut linker, engine, component, functions)?;
+    granted::link(&mut linker, given.grants.names()).map_err(Error::engine)?;
+    host::link(&mut linker, engine, component, &given.functions)?;
     linker.instantiate_pre(component).map_err(|error| missing(imports, &error))
 }
 

@@ -5,11 +5,13 @@
 //! * Its functions have names in interfaces (`wasgo:test/shapes.area`) and typed values ([`wasmtime::component::Val`]), which the
 //!   canonical ABI copies in and out of its memories.
 //! * After a trap it may not be entered again; that is the Component Model's rule.
-//! * It may ask for WASI, which tool-chains link into everything; it gets an empty world ([`Grants`]).
+//! * It may ask for WASI, which tool-chains link into everything; it gets an empty world, with the time and randomness that it was granted.
+//! * What else it was granted it imports from `wasgo:script`, with types ([`Imports`]).
 
 mod calls;
 mod compiled;
 mod describe;
+mod granted;
 mod handle;
 mod host;
 mod instance;
@@ -17,6 +19,7 @@ mod lease;
 mod link;
 mod scan;
 mod script;
+mod values;
 mod weigh;
 mod world;
 
@@ -24,9 +27,8 @@ pub use calls::{Arguments, Returned, Signature};
 pub use compiled::{Component, ItemInfo};
 pub use describe::describe_type;
 pub use handle::Handle;
-pub use host::{HostFunction, TypedReply, TypedRequest};
+pub use host::{HostFunction, Imports, TypedReply, TypedRequest};
 pub use instance::ComponentInstance;
-pub(crate) use instance::{Core, instantiate, reap};
+pub(crate) use instance::{Core, Host, instantiate, reap};
 pub use wasmtime::component::types::Type;
 pub use wasmtime::component::{ResourceType, Val};
-pub use world::{Grants, Randomness};

@@ -17,6 +17,8 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
 
+use crate::grants::{Grants, Seed};
+
 /// Bytes of what a guest wrote that are kept, the last ones: enough for a panic's words.
 const KEPT_OUTPUT: usize = 2 << 10;
 
@@ -32,25 +34,24 @@ const SEEDED_BYTES: usize = 64 << 10;
 /// Nanoseconds that the clock without time goes on with each look: programs that wait for it to move do not wait for ever.
 const FAKE_STEP: u64 = 1_000;
 
-/// Where a component's random numbers come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Randomness {
-    /// A fixed seed: the same numbers in each instance.
-    #[default]
-    Fixed,
-    /// A seed of the caller's.
-    Seeded(u64),
-    /// The operating system.
-    System,
+/// What a component is given of WASI.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    /// The real time. Without it the wall clock shows 1970, and the monotonic clock counts how often it was looked at.
+    pub(super) clock: bool,
+    /// Where random numbers begin: at a fixed seed, unless granted.
+    pub(super) random: Option<Seed>,
 }
 
-/// What a component is given of WASI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Grants {
-    /// The real time. Without it the wall clock shows 1970, and the monotonic clock counts how often it was looked at.
-    pub clock: bool,
-    /// Where random numbers come from.
-    pub random: Randomness,
+impl Given {
+    pub(super) fn of(grants: &Grants) -> Self {
+        Self { clock: grants.clock, random: grants.random }
+    }
+
+    /// Whether random numbers can begin anew: those of a seed that was granted.
+    pub(super) fn has_seed(self) -> bool {
+        matches!(self.random, Some(Seed::Fixed(_)))
+    }
 }
 
 /// WASI for one instance.
@@ -61,7 +62,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(grants: Grants) -> Self {
+    /// Random numbers of a seed are those of a stream, whose number tells calls and rows apart.
+    pub(super) fn new(given: Given, stream: u64) -> Self {
         let output = Captured::default();
         let mut builder = WasiCtxBuilder::new();
         builder
@@ -69,29 +71,39 @@ impl World {
             .stderr(output.clone())
             .allow_tcp(false)
             .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .max_random_size(MAX_RANDOM);
-        if !grants.clock {
+            .allow_ip_name_lookup(false);
+        if !given.clock {
             builder.wall_clock(NoTime::default()).monotonic_clock(NoTime::default());
         }
-        let seed = match grants.random {
-            Randomness::System => None,
-            Randomness::Fixed => Some(0),
-            Randomness::Seeded(seed) => Some(seed),
-        };
-        if let Some(seed) = seed {
-            let mut generator = ChaCha12Rng::seed_from_u64(seed);
-            let mut bytes = || {
-                let mut bytes = vec![0; SEEDED_BYTES];
-                generator.fill_bytes(&mut bytes);
-                Deterministic::new(bytes)
-            };
-            builder.secure_random(bytes()).insecure_random(bytes());
-            let high = u128::from(generator.next_u64()) << 64;
-            builder.insecure_random_seed(high | u128::from(generator.next_u64()));
-        }
+        add_random(&mut builder, given.random, stream);
         Self { ctx: builder.build(), table: ResourceTable::new(), output }
     }
+
+    /// Begins the random numbers anew.
+    pub(super) fn restart_random(&mut self, given: Given, stream: u64) {
+        let mut builder = WasiCtxBuilder::new();
+        add_random(&mut builder, given.random, stream);
+        std::mem::swap(self.ctx.random(), builder.build().random());
+    }
+}
+
+fn add_random(builder: &mut WasiCtxBuilder, random: Option<Seed>, stream: u64) {
+    builder.max_random_size(MAX_RANDOM);
+    let seed = match random {
+        Some(Seed::System) => return,
+        Some(Seed::Fixed(seed)) => seed,
+        None => 0,
+    };
+    let mut generator = ChaCha12Rng::seed_from_u64(seed);
+    generator.set_stream(stream);
+    let mut bytes = || {
+        let mut bytes = vec![0; SEEDED_BYTES];
+        generator.fill_bytes(&mut bytes);
+        Deterministic::new(bytes)
+    };
+    builder.secure_random(bytes()).insecure_random(bytes());
+    let high = u128::from(generator.next_u64()) << 64;
+    builder.insecure_random_seed(high | u128::from(generator.next_u64()));
 }
 
 /// A clock that does not tell the time.

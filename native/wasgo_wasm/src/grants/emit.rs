@@ -11,7 +11,7 @@ use crate::host_call::fail;
 const MAX_BUFFERS: usize = 4_096;
 
 /// What was emitted. All of it together counts against the limit of a call's result.
-pub(super) struct Emitted {
+pub(crate) struct Emitted {
     buffers: Vec<Vec<u8>>,
     bytes: u64,
     limit: u64,
@@ -20,6 +20,27 @@ pub(super) struct Emitted {
 impl Emitted {
     pub(super) fn new(limit: u64) -> Self {
         Self { buffers: Vec::new(), bytes: 0, limit }
+    }
+
+    /// Whether there is room for so many bytes more.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when they are too many, or too many buffers.
+    pub(crate) fn check(&self, length: usize) -> Result<(), Error> {
+        let asked = self.bytes.saturating_add(length as u64);
+        if asked > self.limit {
+            return Err(Error::Limit { kind: LimitKind::ResultSize, limit: self.limit, asked: Some(asked) });
+        }
+        if self.buffers.len() == MAX_BUFFERS {
+            return Err(Error::Limit { kind: LimitKind::Buffers, limit: MAX_BUFFERS as u64, asked: None });
+        }
+        Ok(())
+    }
+
+    /// Takes a buffer that there is room for.
+    pub(crate) fn add(&mut self, buffer: Vec<u8>) {
+        self.bytes += buffer.len() as u64;
+        self.buffers.push(buffer);
     }
 
     pub(super) fn take(&mut self) -> Vec<Vec<u8>> {
@@ -39,20 +60,10 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             let (memory, range) = memory::place(&mut caller, "wasgo.emit", pointer, length)?;
             let (data, host) = memory.data_and_store_mut(&mut caller);
             let Some(granted) = &mut host.granted else { return Ok(()) };
-            let emitted = &mut granted.emitted;
-            let asked = emitted.bytes + range.len() as u64;
-            let refused = if asked > emitted.limit {
-                Some((LimitKind::ResultSize, emitted.limit, Some(asked)))
-            } else if emitted.buffers.len() == MAX_BUFFERS {
-                Some((LimitKind::Buffers, MAX_BUFFERS as u64, None))
-            } else {
-                None
-            };
-            if let Some((kind, limit, asked)) = refused {
-                return Err(fail(&mut caller, Error::Limit { kind, limit, asked }));
+            match granted.emitted.check(range.len()) {
+                Ok(()) => granted.emitted.add(data[range].to_vec()),
+                Err(error) => return Err(fail(&mut caller, error)),
             }
-            emitted.bytes = asked;
-            emitted.buffers.push(data[range].to_vec());
             wasmtime::Result::Ok(())
         })
     })?;

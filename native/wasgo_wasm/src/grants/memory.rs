@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use wasmtime::{Caller, Extern, Memory};
 
+use super::bounded;
 use crate::core::Host;
 use crate::error::Error;
 use crate::host_call::fail;
@@ -36,9 +37,6 @@ pub(super) fn read(
     most: usize,
 ) -> wasmtime::Result<Vec<u8>> {
     let (memory, range) = place(caller, import, pointer, length)?;
-    if range.len() > most {
-        let message = format!("it was given {length} bytes, and takes {most}");
-        return Err(fail(caller, Error::import(import, message)));
-    }
+    bounded(import, range.len(), most).map_err(|error| fail(caller, error))?;
     Ok(memory.data(&*caller)[range].to_vec())
 }

@@ -12,10 +12,18 @@ use crate::core::Host;
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
 use crate::host_call::{MAX_DEPTH, fail};
-use crate::row;
+use crate::row::{self, RowError};
 
 /// Bytes of a statement.
-const MAX_STATEMENT: usize = 64 << 10;
+pub(crate) const MAX_STATEMENT: usize = 64 << 10;
+
+/// What is said where there is no database behind the grant.
+pub(crate) const NO_DATABASE: &str = "no database is granted";
+
+/// What is said of parameters that are none.
+pub(crate) fn no_row(error: &RowError) -> String {
+    format!("the parameters are no row: {error}")
+}
 
 /// What a statement gave: the rows, one after another, each as `wasgo_wasm::row` encodes it; or why it failed.
 pub type SqlAnswer = Result<Vec<u8>, String>;
@@ -45,14 +53,14 @@ pub(super) fn nowhere() -> Arc<dyn Sql> {
     struct Nowhere;
     impl Sql for Nowhere {
         fn run(&self, _: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
-            done(Err("no database is granted".into()));
+            done(Err(NO_DATABASE.into()));
         }
     }
     Arc::new(Nowhere)
 }
 
 /// A guest's way to its database.
-pub(super) struct Port {
+pub(crate) struct Port {
     sql: Arc<dyn Sql>,
     /// Why the last statement failed.
     error: String,
@@ -68,6 +76,23 @@ impl Port {
     /// A call of the guest begins, which may take so long.
     pub(super) fn begin(&mut self, timeout: Option<Duration>) {
         self.deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    }
+
+    /// Asks for rows of at most `limit` bytes. What comes is to be awaited in the pool: a database answers from another thread.
+    pub(crate) fn ask(
+        &self,
+        text: String,
+        parameters: Vec<u8>,
+        limit: u64,
+    ) -> impl Future<Output = SqlAnswer> + Send + use<> {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let statement = Statement { text, parameters, limit, deadline: self.deadline };
+        let sql = Arc::clone(&self.sql);
+        async move {
+            // It fails when the call was stopped meanwhile, and then nobody waits.
+            sql.run(statement, Box::new(move |answer| drop(send.send(answer))));
+            receive.await.unwrap_or_else(|_| Err("the database gave no answer".into()))
+        }
     }
 }
 
@@ -110,23 +135,18 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 async fn answer(caller: &mut Caller<'_, Host>, text: Vec<u8>, parameters: Vec<u8>) -> SqlAnswer {
     let text = String::from_utf8(text).map_err(|_| "the statement is not UTF-8".to_owned())?;
     if !parameters.is_empty() {
-        row::decode(&parameters).map_err(|error| format!("the parameters are no row: {error}"))?;
+        row::decode(&parameters).map_err(|error| no_row(&error))?;
     }
     let limit = caller.data().limiter.limits.result;
     let Some(sql) = caller.data().granted.as_ref().and_then(|granted| granted.sql.as_ref()) else {
-        return Err("no database is granted".into());
+        return Err(NO_DATABASE.into());
     };
-    let (sql, deadline) = (Arc::clone(&sql.sql), sql.deadline);
-    // A database answers from another thread: the guest waits in the pool for it.
+    let answer = sql.ask(text, parameters, limit);
     if caller.data().limiter.inline {
         caller.data_mut().limiter.inline = false;
         yield_to_pool().await;
     }
-    let (send, receive) = tokio::sync::oneshot::channel();
-    // It fails when the call was stopped meanwhile, and then nobody waits.
-    let statement = Statement { text, parameters, limit, deadline };
-    sql.run(statement, Box::new(move |answer| drop(send.send(answer))));
-    receive.await.unwrap_or_else(|_| Err("the database gave no answer".into()))
+    answer.await
 }
 
 /// Has the guest make room for the rows and copies them there.

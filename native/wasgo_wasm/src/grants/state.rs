@@ -11,10 +11,10 @@ use super::{MODULE, memory};
 use crate::core::Host;
 
 /// Bytes of a key.
-const MAX_KEY: usize = 1 << 10;
+pub(crate) const MAX_KEY: usize = 1 << 10;
 
 /// Bytes of a value: copying more would hold the caller's thread.
-const MAX_VALUE: usize = 256 << 10;
+pub(crate) const MAX_VALUE: usize = 256 << 10;
 
 /// What a script's keys and values may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl KeyValues {
 }
 
 /// A call's view: what it wrote over what is kept.
-pub(super) struct Session {
+pub(crate) struct Session {
     values: KeyValues,
     written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Bytes and keys that there are more, or fewer, by what was written.
@@ -112,15 +112,16 @@ impl Session {
         Self { values, written: BTreeMap::new(), bytes: 0, keys: 0 }
     }
 
-    fn with<T>(&self, key: &[u8], then: impl FnOnce(Option<&[u8]>) -> T) -> T {
+    /// Looks at the value of a key.
+    pub(crate) fn with<T>(&self, key: &[u8], then: impl FnOnce(Option<&[u8]>) -> T) -> T {
         match self.written.get(key) {
             Some(value) => then(value.as_deref()),
             None => then(self.values.kept().map.get(key).map(Vec::as_slice)),
         }
     }
 
-    /// Says whether there was room; whether there still is when the call ends depends on others.
-    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> bool {
+    /// Sets a key, or takes it away. Says whether there was room; whether there still is when the call ends depends on others.
+    pub(crate) fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> bool {
         let limits = self.values.limits;
         let size = |value: &[u8]| (key.len() + value.len()) as i64;
         let (held, keys, kept) = {

@@ -358,7 +358,7 @@ pub fn row(bytes: &[u8]) -> arbitrary::Result<()> {
         Err(error) => expect_refused(&error),
     }
     match wait(|later| script.process(input, patient(), later)) {
-        Ok(output) => assert_eq!(output.concat().len() as u64, span & 0xFFFF_FFFF),
+        Ok(output) => assert_eq!(output.returned.concat().len() as u64, span & 0xFFFF_FFFF),
         Err(error) => expect_refused(&error),
     }
     Ok(())
