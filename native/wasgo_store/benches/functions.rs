@@ -85,9 +85,21 @@ fn functions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("function, a row of 1,000,000");
     group.sample_size(10);
     let nothing = std::ffi::CString::new(sum_over("i")).expect("no NUL");
-    group.bench_function("none", |bencher| bencher.iter_custom(|n| each(n, || drop(black_box(raw.query(&nothing))))));
+    group.bench_function("none", |bencher| {
+        bencher.iter_custom(|n| {
+            each(n, || {
+                black_box(raw.query(&nothing));
+            })
+        })
+    });
     let c = std::ffi::CString::new(sum_over("add_one(i)")).expect("no NUL");
-    group.bench_function("C", |bencher| bencher.iter_custom(|n| each(n, || drop(black_box(raw.query(&c))))));
+    group.bench_function("C", |bencher| {
+        bencher.iter_custom(|n| {
+            each(n, || {
+                black_box(raw.query(&c));
+            })
+        })
+    });
     for call in ["add_one(i)", "text_size('text')"] {
         let sql = sum_over(call);
         group.bench_function(format!("wasm, {call}"), |bencher| {

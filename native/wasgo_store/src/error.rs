@@ -172,6 +172,41 @@ pub enum StoreError {
         /// Why.
         source: Box<StoreError>,
     },
+    /// The statement is no query that a cursor can be held on: it writes, or only the writer knows its answer.
+    #[error("only a query can be read in pieces, and on a file with readers or within a transaction")]
+    NoCursor,
+    /// Too many cursors are open.
+    #[error("{max} streams of the store are open already")]
+    TooManyCursors {
+        /// The limit.
+        max: usize,
+    },
+    /// Two columns have the name that a row is to have once.
+    #[error("two columns are named {name:?}: give one another name with AS")]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+    },
+    /// The file that was to be made is there already.
+    #[error("{path} is there already")]
+    Exists {
+        /// Its path.
+        path: String,
+    },
+    /// A copy of the store is made already.
+    #[error("a backup of the store is under way already")]
+    BackupRunning,
+    /// The file that was to be made cannot be.
+    #[error("cannot write {path}: {problem}")]
+    CannotWrite {
+        /// Its path.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+    /// The caller is not allowed to.
+    #[error("{0}")]
+    NotAllowed(String),
     /// [`Store::wait`](crate::Store::wait) was called on a store's own thread, where it would wait for ever.
     #[error("cannot wait for a store on a store's own thread")]
     WouldBlock,
@@ -216,6 +251,13 @@ impl StoreError {
             Self::NestedTooDeep { .. } => "nested_too_deep",
             Self::TransactionControl => "transaction_control",
             Self::TransactionLeftOpen => "transaction_left_open",
+            Self::NoCursor => "no_cursor",
+            Self::TooManyCursors { .. } => "too_many_streams",
+            Self::DuplicateColumn { .. } => "duplicate_column",
+            Self::Exists { .. } => "exists",
+            Self::BackupRunning => "backup_running",
+            Self::CannotWrite { .. } => "cantopen",
+            Self::NotAllowed(_) => "auth",
             Self::WouldBlock => "would_block",
             Self::Internal(_) => "internal_error",
         }

@@ -43,29 +43,47 @@
 
 #![deny(unsafe_code)]
 
+mod access;
+mod backup;
 mod code;
+mod cursor;
 mod error;
+mod express;
 mod functions;
+mod journal;
+mod notify;
 mod options;
 mod owner;
+mod pool;
+mod readers;
 mod request;
+mod rows;
 mod session;
+mod shared;
 #[allow(unsafe_code)]
 mod sqlite;
 mod store;
 mod token;
 mod value;
 
+pub use access::{Access, ColumnSet};
+pub use cursor::{Cursor, MAX_TRANSACTION_CURSORS};
 pub use error::StoreError;
+pub use express::{EXPRESS_BUDGET, Now};
 pub use functions::FunctionHost;
+pub use journal::{Change, MAX_CHANGED_ROWS, Operation};
+pub use notify::{MAX_SUBSCRIBERS, OnChange, Subscription};
 pub use options::{
-    DEFAULT_BUSY_TIMEOUT, DEFAULT_MAX_VALUE_BYTES, Location, MAX_VALUE_BYTES, MIN_VALUE_BYTES, Options, Synchronous,
+    DEFAULT_BUSY_TIMEOUT, DEFAULT_MAX_VALUE_BYTES, Location, MAX_READERS, MAX_VALUE_BYTES, MIN_READERS,
+    MIN_VALUE_BYTES, Options, Synchronous,
 };
+pub use pool::MAX_CURSORS;
 pub use request::{
     Behavior, Callback, Command, DEFAULT_MAX_BYTES, DEFAULT_MAX_ROWS, Executed, Limits, Reply, Request, Rows,
 };
+pub use rows::{RowSink, RowsCallback, Run};
 pub use session::MAX_TRANSACTION_DEPTH;
-pub use sqlite::{MAX_SQL_BYTES, STEPS_BETWEEN_CHECKS};
+pub use sqlite::{Columns, MAX_SQL_BYTES, Row, STEPS_BETWEEN_CHECKS};
 pub use store::{MAX_CLOSE_WAITERS, QUEUE_CAPACITY, Store, TRANSACTION_CAPACITY};
 pub use token::Token;
-pub use value::{Params, Value};
+pub use value::{Many, ParamRows, Params, ParamsRef, Value, ValueRef};

@@ -18,6 +18,12 @@ pub const MAX_VALUE_BYTES: usize = 1_000_000_000;
 /// The least that [`Options::max_value_bytes`] may ask for, in bytes: rows of the schema have to fit.
 pub const MIN_VALUE_BYTES: usize = 4096;
 
+/// Threads that read a file unless told otherwise, on a machine with few processors.
+pub const MIN_READERS: usize = 2;
+
+/// The most that [`Options::readers`] may ask for.
+pub const MAX_READERS: usize = 64;
+
 /// Where a database lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -71,6 +77,11 @@ pub struct Options {
     /// it writes fail with `full`. The log beside it is not counted. A file that is larger already is kept, and
     /// cannot grow.
     pub max_bytes: Option<u64>,
+    /// How many threads read the file, each with a connection of its own, beside the one that writes it; half as many again, and at least
+    /// four, connections serve [`Store::query_now`](crate::Store::query_now) (default: as many as there are processors, and at least
+    /// [`MIN_READERS`]). 0: everything is done by one connection, in order. No meaning for memory, nor without the write-ahead log: there
+    /// readers would hold up the writer.
+    pub readers: usize,
     /// The most bytes of one value or row (default [`DEFAULT_MAX_VALUE_BYTES`]); beyond it statements fail with
     /// `toobig`.
     pub max_value_bytes: usize,
@@ -99,8 +110,17 @@ impl Options {
             busy_timeout: DEFAULT_BUSY_TIMEOUT,
             foreign_keys: true,
             max_bytes: None,
+            readers: std::thread::available_parallelism().map_or(0, usize::from).clamp(MIN_READERS, MAX_READERS),
             max_value_bytes: DEFAULT_MAX_VALUE_BYTES,
             functions: None,
+        }
+    }
+
+    /// The readers that there are going to be.
+    pub(crate) fn usable_readers(&self) -> usize {
+        match self.location {
+            Location::File(_) if self.wal || self.read_only => self.readers,
+            _ => 0,
         }
     }
 
@@ -114,6 +134,10 @@ impl Options {
             if bytes.contains(&0) {
                 return refuse("location", "the path holds a NUL character");
             }
+        }
+        if self.readers > MAX_READERS {
+            let problem = format!("{} is more than {MAX_READERS}", self.readers);
+            return Err(StoreError::InvalidOption { option: "readers", problem });
         }
         if !(MIN_VALUE_BYTES..=MAX_VALUE_BYTES).contains(&self.max_value_bytes) {
             return Err(StoreError::InvalidOption {

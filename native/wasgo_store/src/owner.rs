@@ -10,9 +10,11 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, at, never, select};
 
 use crate::StoreError;
+use crate::readers::Threads;
+use crate::request::Command;
 use crate::session::Session;
+use crate::shared::{Job, Shared, Work};
 use crate::sqlite::Watch;
-use crate::store::{Job, Shared};
 
 pub(crate) struct Owner {
     session: Session,
@@ -32,8 +34,8 @@ impl Owner {
         Self { session, jobs, wake, shared, waiting: VecDeque::new(), holder_may_wait: false, orphaned: false }
     }
 
-    /// Serves until the store is closed, or orphaned and done.
-    pub(crate) fn run(mut self) {
+    /// Serves until the store is closed, or orphaned and done. What is left: the database, and requests not answered.
+    pub(crate) fn run(mut self, threads: Option<&Threads>) -> (Session, VecDeque<Job>) {
         while !self.shared.is_closing() {
             self.session.roll_back_if_abandoned();
             if !self.waiting.is_empty() {
@@ -50,10 +52,11 @@ impl Owner {
                 self.session.roll_back();
             }
         }
-        // The file first, so that who is told "closed" finds it closed; then every request left answers as it is
-        // dropped.
-        drop(self.session);
-        drop(self.waiting);
+        // An orphan does all that was accepted; a reader has a way to the writer as long as it lives, so that there is none now.
+        if let Some(threads) = threads.filter(|_| !self.shared.is_closing()) {
+            threads.finish();
+        }
+        (self.session, self.waiting)
     }
 
     /// Takes the first of those that wait and may run now. The holder's own requests are among them when its
@@ -73,7 +76,7 @@ impl Owner {
     }
 
     fn await_something(&mut self) {
-        let deadlines = self.waiting.iter().filter_map(|job| job.deadline);
+        let deadlines = self.waiting.iter().filter_map(|job| job.terms.deadline);
         let timer = deadlines.min().map_or_else(never, at);
         select! {
             recv(self.jobs) -> job => match job {
@@ -99,7 +102,7 @@ impl Owner {
         let now = Instant::now();
         let refusal = |job: &Job| {
             let given_up = job.token.as_ref().is_some_and(|token| token.state.is_abandoned());
-            let late = job.deadline.and_then(|deadline| now.checked_duration_since(deadline));
+            let late = job.terms.deadline.and_then(|deadline| now.checked_duration_since(deadline));
             match (given_up, late) {
                 (true, _) => Some(StoreError::NoTransaction),
                 (false, Some(late)) => Some(StoreError::Timeout { begun: false, late }),
@@ -126,14 +129,47 @@ impl Owner {
         if self.shared.is_closing() {
             return;
         }
-        let session = &mut self.session;
         let token = job.token.map(|token| token.state);
-        let watch = Watch { deadline: job.deadline, token, confined: job.confined };
-        let work = AssertUnwindSafe(|| session.run(job.command, watch));
-        let result = catch_unwind(work).unwrap_or_else(|_| {
+        let watch = Watch { token, ..job.terms.watch() };
+        self.session.record(self.shared.subscribers.any());
+        match job.work {
+            Work::Command(Command::Query { sql, params, limits }) => {
+                let mut once = Some(watch);
+                job.done.answer_with(&mut |sink| {
+                    let Some(watch) = once.take() else { return Ok(false) };
+                    self.guarded(|session| session.query(&sql, (&params).into(), limits, watch, sink))
+                });
+            }
+            Work::Fetch { cursor, query, limits } => {
+                let mut once = Some(watch);
+                job.done.answer_with(&mut |sink| {
+                    let Some(watch) = once.take() else { return Ok(false) };
+                    self.guarded(|session| session.fetch(cursor, &query, limits, watch, sink))
+                });
+            }
+            Work::CloseCursor(cursor) => self.session.close_cursor(cursor),
+            Work::BackUp(path) => {
+                let result = self.guarded(|session| session.back_up(&path, watch));
+                job.done.answer(result);
+            }
+            Work::Command(command) => {
+                let result = self.guarded(|session| session.run(command, watch));
+                job.done.answer(result);
+            }
+        }
+    }
+
+    /// Runs something, and tells of what it committed before it is answered.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let session = &mut self.session;
+        let result = catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or_else(|_| {
             self.session.roll_back();
             Err(StoreError::Internal("panic while running a request".into()))
         });
-        job.done.answer(result);
+        let changes = self.session.take_committed();
+        if !changes.is_empty() {
+            self.shared.subscribers.tell(&changes);
+        }
+        result
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::access::Access;
+use crate::rows::{RowsCallback, Run};
 use crate::token::{Token, TokenState};
-use crate::{Params, StoreError, Value};
+use crate::{Many, Params, StoreError, Value};
 use std::sync::Arc;
 
 /// Rows that a query may answer with unless told otherwise.
@@ -73,7 +75,7 @@ pub enum Command {
         /// The statement.
         sql: String,
         /// The sets of parameters.
-        rows: Vec<Params>,
+        rows: Many,
     },
     /// Opens a transaction under the request's token; a savepoint when it is open already. Answers [`Reply::Done`].
     Begin(Behavior),
@@ -91,6 +93,7 @@ pub struct Request {
     pub(crate) token: Option<TokenRef>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) confined: bool,
+    pub(crate) access: Option<Arc<Access>>,
 }
 
 /// What a request keeps of its token. It does not keep the transaction alive: only the caller's [`Token`] does.
@@ -103,7 +106,7 @@ pub(crate) struct TokenRef {
 impl Request {
     /// A request for `command`, outside any transaction and with all the time in the world.
     pub fn new(command: Command) -> Self {
-        Self { command, token: None, deadline: None, confined: false }
+        Self { command, token: None, deadline: None, confined: false, access: None }
     }
 
     /// See [`Command::Execute`].
@@ -127,8 +130,8 @@ impl Request {
     }
 
     /// See [`Command::ExecuteMany`].
-    pub fn execute_many(sql: impl Into<String>, rows: Vec<Params>) -> Self {
-        Self::new(Command::ExecuteMany { sql: sql.into(), rows })
+    pub fn execute_many(sql: impl Into<String>, rows: impl Into<Many>) -> Self {
+        Self::new(Command::ExecuteMany { sql: sql.into(), rows: rows.into() })
     }
 
     /// See [`Command::Begin`].
@@ -151,6 +154,13 @@ impl Request {
     /// comes from who is trusted with the database's tables and nothing else.
     pub fn confined(mut self) -> Self {
         self.confined = true;
+        self
+    }
+
+    /// Holds the request's SQL to what `access` names; that is more than [`Self::confined`], and refused as `auth` too. For SQL that
+    /// comes from who is trusted with some tables.
+    pub fn restricted(mut self, access: Arc<Access>) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -223,16 +233,42 @@ impl Reply {
 }
 
 /// A callback that is called once, come what may: dropped unanswered, it answers that the store is closed.
-pub(crate) struct Done(Option<Callback>);
+pub(crate) struct Done(Option<Kind>);
+
+enum Kind {
+    Reply(Callback),
+    Rows(RowsCallback),
+}
 
 impl Done {
     pub(crate) fn new(callback: Callback) -> Self {
-        Self(Some(callback))
+        Self(Some(Kind::Reply(callback)))
+    }
+
+    pub(crate) fn rows(callback: RowsCallback) -> Self {
+        Self(Some(Kind::Rows(callback)))
     }
 
     pub(crate) fn answer(mut self, result: Result<Reply, StoreError>) {
-        if let Some(callback) = self.0.take() {
-            call(move || callback(result));
+        match (self.0.take(), result) {
+            (Some(Kind::Reply(callback)), result) => call(move || callback(result)),
+            (Some(Kind::Rows(callback)), Err(error)) => call(move || callback(&mut |_| Err(error.clone()))),
+            // Not a query, whose rows would have been taken: there are none.
+            (Some(Kind::Rows(callback)), Ok(_)) => call(move || callback(&mut |_| Ok(false))),
+            (None, _) => {}
+        }
+    }
+
+    /// Answers a query by what `run` has for it.
+    pub(crate) fn answer_with(mut self, run: Run<'_>) {
+        match self.0.take() {
+            Some(Kind::Reply(callback)) => call(move || {
+                let mut rows = Rows::default();
+                let result = run(&mut rows);
+                callback(result.map(|_| Reply::Rows(rows)));
+            }),
+            Some(Kind::Rows(callback)) => call(move || callback(run)),
+            None => {}
         }
     }
 
@@ -244,8 +280,8 @@ impl Done {
 
 impl Drop for Done {
     fn drop(&mut self) {
-        if let Some(callback) = self.0.take() {
-            call(move || callback(Err(StoreError::Closed)));
+        if let Some(kind) = self.0.take() {
+            Self(Some(kind)).answer(Err(StoreError::Closed));
         }
     }
 }

@@ -2,13 +2,18 @@
 //!
 //! It must never leave the connection in a transaction that no token holds.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::request::{Behavior, Command, Executed, Limits, Reply, Rows};
-use crate::sqlite::{Connection, Control, Interrupt, Row, Watch};
+use crate::cursor::{CursorId, MAX_TRANSACTION_CURSORS};
+use crate::journal::Change;
+use crate::request::{Behavior, Command, Executed, Limits, Reply};
+use crate::rows::RowSink;
+use crate::shared::Shared;
+use crate::sqlite::{Connection, Control, Role, Statement, Watch};
 use crate::token::TokenState;
-use crate::{Options, Params, StoreError, Value};
+use crate::{Many, Options, Params, ParamsRef, StoreError};
 
 /// How deep transactions may nest: a savepoint within a savepoint costs memory until the outermost ends.
 pub const MAX_TRANSACTION_DEPTH: usize = 64;
@@ -23,6 +28,16 @@ struct Open {
     token: Arc<TokenState>,
     /// 1 is the transaction itself, each more a savepoint.
     depth: usize,
+    /// Queries that are read in pieces, each with the depth that it was begun at, and ends with.
+    cursors: Vec<(CursorId, usize, Statement)>,
+}
+
+impl Open {
+    /// Ends the cursors of the innermost savepoint, or of the transaction.
+    fn end_cursors(&mut self) {
+        let depth = self.depth;
+        self.cursors.retain(|(_, begun_at, _)| *begun_at < depth);
+    }
 }
 
 impl Drop for Open {
@@ -32,8 +47,9 @@ impl Drop for Open {
 }
 
 impl Session {
-    pub(crate) fn open(options: &Options, interrupt: Arc<Interrupt>) -> Result<Self, StoreError> {
-        let connection = Connection::open(options, interrupt)?;
+    pub(crate) fn open(options: &Options, shared: &Shared) -> Result<Self, StoreError> {
+        let (interrupt, private) = (Arc::clone(&shared.interrupt), Arc::clone(&shared.private));
+        let connection = Connection::open(options, Role::Writer, interrupt, private)?;
         Ok(Self { connection, open: None })
     }
 
@@ -65,6 +81,17 @@ impl Session {
     }
 
     pub(crate) fn run(&mut self, command: Command, watch: Watch) -> Result<Reply, StoreError> {
+        let begins = matches!(command, Command::Begin(_));
+        self.watched(watch, begins, |session, token| session.perform(command, token))
+    }
+
+    /// Does something for who may, in time.
+    fn watched<T>(
+        &mut self,
+        watch: Watch,
+        begins: bool,
+        work: impl FnOnce(&mut Self, Option<Arc<TokenState>>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let now = Instant::now();
         if let Some(deadline) = watch.deadline.filter(|deadline| *deadline <= now) {
             let late = now - deadline;
@@ -72,13 +99,13 @@ impl Session {
         }
         let token = watch.token.clone();
         if let Some(token) = &token {
-            let begins = matches!(command, Command::Begin(_)) && self.is_idle();
+            let begins = begins && self.is_idle();
             if token.is_abandoned() || !(begins || self.is_held_by(Some(token))) {
                 return Err(StoreError::NoTransaction);
             }
         }
         self.connection.watch(watch);
-        let result = self.perform(command, token);
+        let result = work(self, token);
         self.connection.unwatch();
         self.settle(result)
     }
@@ -86,7 +113,7 @@ impl Session {
     fn perform(&mut self, command: Command, token: Option<Arc<TokenState>>) -> Result<Reply, StoreError> {
         match command {
             Command::Execute { sql, params } => self.execute(&sql, &params).map(Reply::Executed),
-            Command::Query { sql, params, limits } => self.query(&sql, &params, limits).map(Reply::Rows),
+            Command::Query { .. } => Err(StoreError::Internal("a query has rows to give to somebody".into())),
             Command::Batch { sql } => self.batch(&sql).map(Reply::Executed),
             Command::ExecuteMany { sql, rows } => self.execute_many(&sql, &rows).map(Reply::Executed),
             Command::Begin(behavior) => {
@@ -98,8 +125,23 @@ impl Session {
         }
     }
 
+    /// Begins to keep the rows that are changed, or ceases to.
+    pub(crate) fn record(&self, on: bool) {
+        self.connection.record(on);
+    }
+
+    /// What was committed since this was asked last.
+    pub(crate) fn take_committed(&self) -> Vec<Change> {
+        self.connection.take_committed()
+    }
+
+    /// Copies the database.
+    pub(crate) fn back_up(&mut self, target: &Path, watch: Watch) -> Result<Reply, StoreError> {
+        self.watched(watch, false, |session, _| session.connection.back_up(target).map(|()| Reply::Done))
+    }
+
     /// Sees to it that the connection is in a transaction exactly when a token holds one.
-    fn settle(&mut self, result: Result<Reply, StoreError>) -> Result<Reply, StoreError> {
+    fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match (&self.open, self.connection.is_autocommit()) {
             // Rolled back as a whole by an error (full, interrupted, ON CONFLICT ROLLBACK).
             (Some(_), true) => self.open = None,
@@ -115,7 +157,7 @@ impl Session {
 
     fn execute(&mut self, sql: &str, params: &Params) -> Result<Executed, StoreError> {
         let before = self.connection.total_changes();
-        self.connection.with_statement(sql, |statement| statement.run(params, |_| Ok(())))?;
+        self.connection.with_statement(sql, |statement| statement.run(params))?;
         Ok(self.executed(before))
     }
 
@@ -129,44 +171,84 @@ impl Session {
         }
     }
 
-    fn query(&mut self, sql: &str, params: &Params, limits: Limits) -> Result<Rows, StoreError> {
-        let Self { connection, .. } = self;
-        connection.with_statement(sql, |statement| {
-            let mut rows = Vec::new();
-            let mut bytes = 0;
-            let returning = statement.writes_and_returns();
-            let mut collect = || {
-                statement.run(params, |row| {
-                    if rows.len() >= limits.max_rows {
-                        return Err(StoreError::RowLimit { max: limits.max_rows });
-                    }
-                    let values = read_row(row, rows.len(), &mut bytes, limits.max_bytes)?;
-                    rows.push(values);
-                    Ok(())
-                })
-            };
-            if returning {
-                guarded(connection, collect)?;
-            } else {
-                collect()?;
-            }
-            Ok(Rows { columns: statement.columns(), rows })
+    /// Runs a query into `sink`; there are no more rows then.
+    pub(crate) fn query(
+        &mut self,
+        sql: &str,
+        params: ParamsRef<'_>,
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError> {
+        self.watched(watch, false, |session, _| {
+            let Self { connection, .. } = session;
+            connection.with_statement(sql, |statement| {
+                let returning = statement.writes_and_returns();
+                let mut run = || statement.query(params, limits, sink);
+                if returning { guarded(connection, run) } else { run() }
+            })?;
+            Ok(false)
         })
     }
 
-    fn execute_many(&mut self, sql: &str, rows: &[Params]) -> Result<Executed, StoreError> {
+    /// Reads the next rows of a cursor in the open transaction, which begins with the first of them; true when there may be more.
+    pub(crate) fn fetch(
+        &mut self,
+        cursor: CursorId,
+        query: &(String, Params),
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError> {
+        self.watched(watch, false, |session, _| {
+            let Self { connection, open } = session;
+            let open = open.as_mut().ok_or(StoreError::NoTransaction)?;
+            let (depth, mut statement) = match open.cursors.iter().position(|(id, ..)| *id == cursor) {
+                Some(at) => {
+                    let (_, depth, statement) = open.cursors.swap_remove(at);
+                    (depth, statement)
+                }
+                None if open.cursors.len() >= MAX_TRANSACTION_CURSORS => {
+                    return Err(StoreError::TooManyCursors { max: MAX_TRANSACTION_CURSORS });
+                }
+                None => {
+                    let mut statement = connection.statement(&query.0)?;
+                    if !statement.is_read_only() {
+                        return Err(StoreError::NoCursor);
+                    }
+                    statement.open((&query.1).into())?;
+                    (open.depth, statement)
+                }
+            };
+            let more = statement.fetch(limits, sink)?;
+            if more {
+                open.cursors.push((cursor, depth, statement));
+            }
+            Ok(more)
+        })
+    }
+
+    pub(crate) fn close_cursor(&mut self, cursor: CursorId) {
+        if let Some(open) = &mut self.open {
+            open.cursors.retain(|(id, ..)| *id != cursor);
+        }
+    }
+
+    fn execute_many(&mut self, sql: &str, rows: &Many) -> Result<Executed, StoreError> {
         let Self { connection, .. } = self;
         let changes = connection.with_statement(sql, |statement| {
             guarded(connection, || {
                 let mut changes = 0_u64;
-                for (row, params) in rows.iter().enumerate() {
-                    let before = connection.total_changes();
+                let mut before = connection.total_changes();
+                for row in 0..rows.len() {
                     statement
-                        .run(params, |_| Ok(()))
+                        .run(rows.get(row))
                         .map_err(|source| StoreError::AtRow { row, source: Box::new(source) })?;
-                    if connection.total_changes() != before {
+                    let after = connection.total_changes();
+                    if after != before {
                         changes += connection.changes();
                     }
+                    before = after;
                 }
                 Ok(changes)
             })
@@ -180,7 +262,7 @@ impl Session {
         let connection = &self.connection;
         connection.batch(sql, control, |statement| {
             let before = connection.total_changes();
-            statement.run(&Params::none(), |_| Ok(()))?;
+            statement.run(ParamsRef::Positional(&[]))?;
             if connection.total_changes() != before {
                 changes += connection.changes();
             }
@@ -197,7 +279,7 @@ impl Session {
                     Behavior::Immediate => "BEGIN IMMEDIATE",
                 })?;
                 token.set_open(true);
-                self.open = Some(Open { token, depth: 1 });
+                self.open = Some(Open { token, depth: 1, cursors: Vec::new() });
             }
             Some(open) if open.depth >= MAX_TRANSACTION_DEPTH => {
                 return Err(StoreError::NestedTooDeep { max: MAX_TRANSACTION_DEPTH });
@@ -212,6 +294,7 @@ impl Session {
 
     fn commit(&mut self) -> Result<Reply, StoreError> {
         let open = self.open.as_mut().ok_or(StoreError::NoTransaction)?;
+        open.end_cursors();
         if open.depth == 1 {
             self.connection.control("COMMIT")?;
             self.open = None;
@@ -224,6 +307,7 @@ impl Session {
 
     fn rollback(&mut self) -> Result<Reply, StoreError> {
         let open = self.open.as_mut().ok_or(StoreError::NoTransaction)?;
+        open.end_cursors();
         // What has to be undone is undone, however late it is.
         self.connection.unwatch();
         if open.depth == 1 {
@@ -260,21 +344,4 @@ fn guarded<T>(connection: &Connection, work: impl FnOnce() -> Result<T, StoreErr
 fn undo_savepoint(connection: &Connection, name: &str) -> Result<(), StoreError> {
     connection.control(&format!("ROLLBACK TO {name}"))?;
     connection.control(&format!("RELEASE {name}"))
-}
-
-fn read_row(row: &Row<'_>, at: usize, bytes: &mut usize, max_bytes: usize) -> Result<Vec<Value>, StoreError> {
-    let columns = row.len();
-    let mut charge = |size: usize| {
-        *bytes = bytes.saturating_add(size);
-        if *bytes > max_bytes {
-            return Err(StoreError::ByteLimit { max: max_bytes });
-        }
-        Ok(())
-    };
-    charge(columns * size_of::<Value>())?;
-    let mut values = Vec::with_capacity(columns);
-    for column in 0..columns {
-        values.push(row.value(column, at, &mut charge)?);
-    }
-    Ok(values)
 }

@@ -1,21 +1,26 @@
-//! The handle on a database: puts requests into the owner thread's queue, and never waits unless asked to.
+//! The handle on a database: puts requests into its threads' queues, and never waits unless asked to.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::cursor::CursorId;
+use crate::express::{Express, Verdict};
+use crate::notify::{OnChange, Subscription};
 use crate::owner::Owner;
+use crate::pool::Pool;
+use crate::readers::{Read, Readers, Threads, WriterQueue, set_up};
 use crate::request::{Command, Done, TokenRef, call};
+use crate::rows::RowsCallback;
 use crate::session::Session;
-use crate::sqlite::Interrupt;
+use crate::shared::{Job, Lane, Place, Shared, Terms, Work};
 use crate::token::Token;
 use crate::{Options, Reply, Request, StoreError};
 
-/// Requests that may wait for the store, the one that runs not counted. Enough for a burst, few enough that the last of
-/// them is not stale.
+/// Requests that may wait for the writer, the one that runs not counted; and as many for the readers. Enough for a burst, few enough that
+/// the last of them is not stale.
 pub const QUEUE_CAPACITY: usize = 1024;
 
 /// Requests that the holder of the open transaction may have waiting. They have room of their own, so that those who
@@ -31,9 +36,14 @@ thread_local! {
     static IS_OWNER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A libSQL database with its own thread. Cheap to clone; all copies are the same store.
+/// This thread is one of a store's: it waits for no store.
+pub(crate) fn mark_as_own_thread() {
+    IS_OWNER.set(true);
+}
+
+/// A libSQL database with its own threads. Cheap to clone; all copies are the same store.
 ///
-/// The thread ends when the store is [closed](Store::close), or when its last handle is dropped and what was accepted
+/// The threads end when the store is [closed](Store::close), or when its last handle is dropped and what was accepted
 /// by then is done.
 #[derive(Clone)]
 pub struct Store {
@@ -42,115 +52,25 @@ pub struct Store {
 
 struct Handle {
     id: u64,
-    jobs: Sender<Job>,
+    writer: WriterQueue,
     wake: Sender<()>,
     shared: Arc<Shared>,
-    general: Lane,
     transaction: Lane,
+    readers: Option<Readers>,
+    express: Option<Express>,
+    backup_runs: AtomicBool,
 }
 
-/// What the handles and the thread both see.
-pub(crate) struct Shared {
-    closing: AtomicBool,
-    /// Callers that are putting a request into the queue right now.
-    submitting: Arc<AtomicUsize>,
-    pub(crate) interrupt: Arc<Interrupt>,
-    ending: Mutex<Ending>,
+/// What a new store's own thread keeps.
+struct Ends {
+    jobs: Receiver<Job>,
+    woken: Receiver<()>,
+    threads: Option<Threads>,
 }
 
-#[derive(Default)]
-struct Ending {
-    ended: bool,
-    waiters: Vec<Box<dyn FnOnce() + Send>>,
-}
-
-impl Shared {
-    fn new() -> Self {
-        Self {
-            closing: AtomicBool::new(false),
-            submitting: Arc::default(),
-            interrupt: Arc::default(),
-            ending: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// Lets a caller put a request into the queue while the result lives, unless the store is closing.
-    fn begin_submission(&self) -> Result<Place, StoreError> {
-        // Counted first and looked after: the thread, which does it the other way round, cannot miss this request.
-        self.submitting.fetch_add(1, Ordering::SeqCst);
-        let place = Place(Arc::clone(&self.submitting));
-        if self.closing.load(Ordering::SeqCst) {
-            return Err(StoreError::Closed);
-        }
-        Ok(place)
-    }
-
-    /// Refuses all further requests, and returns when every one accepted is in the queue.
-    fn stop_submissions(&self) {
-        self.closing.store(true, Ordering::SeqCst);
-        // Nothing that a caller does meanwhile can block or fail.
-        while self.submitting.load(Ordering::SeqCst) > 0 {
-            std::thread::yield_now();
-        }
-    }
-
-    fn ending(&self) -> MutexGuard<'_, Ending> {
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self) {
-        let waiters = {
-            let mut ending = self.ending();
-            ending.ended = true;
-            std::mem::take(&mut ending.waiters)
-        };
-        for waiter in waiters {
-            call(waiter);
-        }
-    }
-}
-
-/// A count of places in the queue.
-struct Lane {
-    used: Arc<AtomicUsize>,
-    capacity: usize,
-}
-
-impl Lane {
-    fn new(capacity: usize) -> Self {
-        Self { used: Arc::default(), capacity }
-    }
-
-    fn take(&self) -> Result<Place, StoreError> {
-        let free = |used| (used < self.capacity).then_some(used + 1);
-        match self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, free) {
-            Ok(_) => Ok(Place(Arc::clone(&self.used))),
-            Err(_) => Err(StoreError::Busy { capacity: self.capacity }),
-        }
-    }
-}
-
-/// One counted, a place in the queue for example; given back when dropped.
-pub(crate) struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A request in the queue.
-pub(crate) struct Job {
-    pub(crate) command: Command,
-    pub(crate) token: Option<TokenRef>,
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) confined: bool,
-    pub(crate) place: Place,
-    pub(crate) done: Done,
+/// A thread that statements run on: with room for SQLite, and for the functions that they call.
+pub(crate) fn thread_for_statements(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.into()).stack_size((2 << 20) + wasgo_wasm::LOCAL_STACK)
 }
 
 impl Store {
@@ -167,10 +87,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         options.check()?;
         let body = move || {
-            IS_OWNER.set(true);
+            mark_as_own_thread();
             let shared = Arc::new(Shared::new());
-            let interrupt = Arc::clone(&shared.interrupt);
-            let opening = || Session::open(&options, interrupt);
+            let opening = || Session::open(&options, &shared);
             let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(opening));
             let session = opened.unwrap_or_else(|_| Err(StoreError::Internal("panic while opening a database".into())));
             match session {
@@ -179,34 +98,42 @@ impl Store {
                     call(|| done(Err(error)));
                 }
                 Ok(session) => {
-                    let (jobs, job_queue) = bounded(QUEUE_CAPACITY + TRANSACTION_CAPACITY);
-                    let (wake, woken) = bounded(1);
-                    let store = Store {
-                        handle: Arc::new(Handle {
-                            id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
-                            jobs,
-                            wake,
-                            shared: Arc::clone(&shared),
-                            general: Lane::new(QUEUE_CAPACITY),
-                            transaction: Lane::new(TRANSACTION_CAPACITY),
-                        }),
-                    };
+                    let (store, ends) = Self::new(&options, &shared);
                     call(|| done(Ok(store)));
-                    // The clone keeps what the owner leaves in the queue.
-                    let owner = Owner::new(session, job_queue.clone(), woken, Arc::clone(&shared));
-                    call(|| owner.run());
-                    shared.stop_submissions();
-                    // Each answers that the store is closed, as it is dropped.
-                    job_queue.try_iter().for_each(drop);
-                    shared.end();
+                    serve(session, ends, &shared);
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("wasgo-store".into())
+        thread_for_statements("wasgo-store")
             .spawn(body)
             .map(drop)
             .map_err(|error| StoreError::Internal(format!("no thread for a store: {error}")))
+    }
+
+    fn new(options: &Options, shared: &Arc<Shared>) -> (Store, Ends) {
+        let (jobs, job_queue) = bounded(QUEUE_CAPACITY + TRANSACTION_CAPACITY);
+        let (wake, woken) = bounded(1);
+        let writer = WriterQueue { jobs, lane: Lane::new(QUEUE_CAPACITY), shared: Arc::clone(shared) };
+        let most = options.usable_readers();
+        let (readers, threads) = match most {
+            0 => (None, None),
+            _ => {
+                let pool = Pool::new(options);
+                let (readers, threads) = set_up(&pool, most, QUEUE_CAPACITY, writer.clone());
+                (Some(readers), Some(threads))
+            }
+        };
+        let handle = Handle {
+            id: NEXT_STORE.fetch_add(1, Ordering::Relaxed),
+            writer,
+            wake,
+            shared: Arc::clone(shared),
+            transaction: Lane::new(TRANSACTION_CAPACITY),
+            express: readers.as_ref().map(|_| Express::new(most)),
+            readers,
+            backup_runs: AtomicBool::new(false),
+        };
+        (Store { handle: Arc::new(handle) }, Ends { jobs: job_queue, woken, threads })
     }
 
     /// Opens a database and waits for it.
@@ -222,8 +149,8 @@ impl Store {
         receive.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Puts a request into the queue and returns. `done` is called once with the answer, on the store's thread,
-    /// never on this one.
+    /// Puts a request into a queue and returns. `done` is called once with the answer, on one of the store's threads,
+    /// never on this one. Queries outside transactions are done by the readers, if there are any, all else by the writer, in order.
     ///
     /// # Errors
     ///
@@ -234,33 +161,118 @@ impl Store {
         request: Request,
         done: impl FnOnce(Result<Reply, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
+        self.route(request, Done::new(Box::new(done)))
+    }
+
+    /// As [`Store::submit`], for a query whose rows are wanted as they come. For another request there are none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::submit`].
+    pub fn submit_rows(&self, request: Request, done: RowsCallback) -> Result<(), StoreError> {
+        self.route(request, Done::rows(done))
+    }
+
+    fn route(&self, request: Request, done: Done) -> Result<(), StoreError> {
+        let Request { command, token, deadline, confined, access } = request;
+        let terms = Terms { deadline, confined, access };
+        match (command, &token, &self.handle.readers) {
+            (Command::Query { sql, params, limits }, None, Some(readers)) if self.may_read_elsewhere(&sql) => {
+                let (_submitting, done) = refused(self.begin_submission(), done)?;
+                readers.submit(Read::Query { sql, params, limits }, terms, done)
+            }
+            (command, _, _) => self.enqueue(Work::Command(command), token, terms, done),
+        }
+    }
+
+    fn may_read_elsewhere(&self, sql: &str) -> bool {
+        self.express().is_some_and(|(express, _)| express.verdict(sql) != Verdict::OnWriter)
+    }
+
+    /// Puts work into the writer's queue.
+    pub(crate) fn enqueue(
+        &self,
+        work: Work,
+        token: Option<TokenRef>,
+        terms: Terms,
+        done: Done,
+    ) -> Result<(), StoreError> {
         let handle = &*self.handle;
-        let _submitting = handle.shared.begin_submission()?;
-        let token = request.token.as_ref();
-        if token.is_some_and(|token| token.store != handle.id) {
+        let (_submitting, done) = refused(self.begin_submission(), done)?;
+        if token.as_ref().is_some_and(|token| token.store != handle.id) {
+            done.disarm();
             return Err(StoreError::ForeignToken);
         }
-        let holds = token.is_some_and(|token| token.state.is_open());
-        let lane = if holds { &handle.transaction } else { &handle.general };
-        let job = Job {
-            place: lane.take()?,
-            command: request.command,
-            token: request.token,
-            deadline: request.deadline,
-            confined: request.confined,
-            done: Done::new(Box::new(done)),
-        };
-        match handle.jobs.try_send(job) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(job)) => {
-                job.done.disarm();
-                Err(StoreError::Busy { capacity: lane.capacity })
+        let holds = token.as_ref().is_some_and(|token| token.state.is_open());
+        let lane = if holds { &handle.transaction } else { &handle.writer.lane };
+        let (place, done) = refused(lane.take(), done)?;
+        handle.writer.put(work, token, terms, place, done).map_err(|(error, done)| {
+            done.disarm();
+            match error {
+                StoreError::Busy { .. } => StoreError::Busy { capacity: lane.capacity },
+                other => other,
             }
-            Err(TrySendError::Disconnected(job)) => {
-                job.done.disarm();
-                Err(StoreError::Closed)
+        })
+    }
+
+    /// Puts work into the readers' queue.
+    pub(crate) fn enqueue_read(&self, read: Read, terms: Terms, done: RowsCallback) -> Result<(), StoreError> {
+        let (_submitting, done) = refused(self.begin_submission(), Done::rows(done))?;
+        match &self.handle.readers {
+            Some(readers) => readers.submit(read, terms, done),
+            None => {
+                done.disarm();
+                Err(StoreError::NoCursor)
             }
         }
+    }
+
+    pub(crate) fn close_cursor(&self, cursor: CursorId, token: TokenRef) {
+        if token.state.is_open() {
+            let terms = Terms { deadline: None, confined: false, access: None };
+            // Refused, it is closed with its transaction.
+            let _ = self.enqueue(Work::CloseCursor(cursor), Some(token), terms, Done::new(Box::new(drop)));
+        }
+    }
+
+    pub(crate) fn begin_submission(&self) -> Result<Place, StoreError> {
+        self.handle.shared.begin_submission()
+    }
+
+    /// The connections that read, where they may be used.
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        self.express().map(|(_, pool)| pool)
+    }
+
+    /// What queries on a caller's own thread need, where they may be run.
+    pub(crate) fn express(&self) -> Option<(&Express, &Arc<Pool>)> {
+        let Handle { readers: Some(readers), express: Some(express), shared, .. } = &*self.handle else { return None };
+        (!shared.private.load(Ordering::Acquire)).then_some((express, &readers.pool))
+    }
+
+    /// Whether queries outside transactions are done beside the writer.
+    pub fn has_readers(&self) -> bool {
+        self.handle.readers.is_some()
+    }
+
+    /// Lets one at a time make a copy of the store.
+    pub(crate) fn begin_backup(&self) -> Result<BackupRuns, StoreError> {
+        match self.handle.backup_runs.swap(true, Ordering::AcqRel) {
+            false => Ok(BackupRuns(self.clone())),
+            true => Err(StoreError::BackupRunning),
+        }
+    }
+
+    /// Has `on_change` called with what this store's own writes changed, after each commit: all of it, or that of some tables. What other
+    /// connections to the file change is not told.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] when there are too many subscribers, [`StoreError::Closed`].
+    pub fn subscribe(&self, tables: Option<Vec<String>>, on_change: OnChange) -> Result<Subscription, StoreError> {
+        let _submitting = self.begin_submission()?;
+        let id = self.handle.shared.subscribers.add(tables, on_change)?;
+        Ok(Subscription { id, shared: Arc::clone(&self.handle.shared) })
     }
 
     /// Submits a request and waits for its answer, as long as it takes.
@@ -280,10 +292,13 @@ impl Store {
         Token::new(self.handle.id, self.handle.wake.clone())
     }
 
-    /// Stops the request that runs now, if there is one: it answers [`StoreError::Interrupted`], unless it ends first.
+    /// Stops the requests that run now, on the writer and on the readers: they answer [`StoreError::Interrupted`], unless they end first.
     /// Those that wait are not touched. Does not wait.
     pub fn interrupt(&self) {
         self.handle.shared.interrupt.request();
+        if let Some(readers) = &self.handle.readers {
+            readers.pool.interrupt();
+        }
     }
 
     /// Closes the store, for all its handles, and returns at once; again is as well. The request that runs is let run
@@ -299,6 +314,9 @@ impl Store {
     pub fn close_now(&self) {
         self.close();
         self.handle.shared.interrupt.request_for_good();
+        if let Some(readers) = &self.handle.readers {
+            readers.pool.interrupt_for_good();
+        }
     }
 
     /// Closes the store and calls `done`, on the store's thread, when its database is closed. False when it is closed
@@ -344,6 +362,43 @@ impl Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("id", &self.handle.id).field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}
+
+/// Serves until the store is closed, or orphaned and done.
+fn serve(session: Session, ends: Ends, shared: &Arc<Shared>) {
+    let Ends { jobs, woken, threads } = ends;
+    let owner = Owner::new(session, jobs.clone(), woken, Arc::clone(shared));
+    let mut left = None;
+    call(|| left = Some(owner.run(threads.as_ref())));
+    shared.stop_submissions();
+    // The readers first, since the last connection to close has to be one that may empty the log; then the file, so
+    // that who is told "closed" finds it closed; then every request left answers as it is dropped.
+    let unread = threads.map(Threads::end);
+    let (session, waiting) = left.unzip();
+    drop(session);
+    drop((waiting, unread));
+    jobs.try_iter().for_each(drop);
+    shared.end();
+}
+
+/// What was got, with the answer that is still owed; or why not, which the caller tells.
+fn refused<T>(got: Result<T, StoreError>, done: Done) -> Result<(T, Done), StoreError> {
+    match got {
+        Ok(got) => Ok((got, done)),
+        Err(error) => {
+            done.disarm();
+            Err(error)
+        }
+    }
+}
+
+/// A copy of the store is made while this lives.
+pub(crate) struct BackupRuns(Store);
+
+impl Drop for BackupRuns {
+    fn drop(&mut self) {
+        self.0.handle.backup_runs.store(false, Ordering::Release);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use wasmtime::{AsContext, AsContextMut, Caller, Extern, Func, InstancePre, Memory, Store, StoreContext, StoreContextMut};
+use wasmtime::{
+    AsContext, AsContextMut, Caller, Extern, Func, InstancePre, Memory, Store, StoreContext, StoreContextMut,
+};
 
 use crate::abi::ScriptAbi;
 use crate::batch::Drivers;
@@ -14,8 +16,8 @@ use crate::grants::Granted;
 use crate::host_call::HostHandler;
 use crate::imports::Imports;
 use crate::instance::{CallOptions, Inside};
-use crate::local::{self, Brake};
 use crate::limits::{DEFAULT_FUEL, Limiter, Limits, MAX_TABLES};
+use crate::local::{self, Brake};
 use crate::mappings::{Mappings, Taken};
 use crate::module::{FunctionExport, Module, signature};
 use crate::script_batch::ScriptBatch;

@@ -79,7 +79,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(host: &FunctionHost, code: &Code, stop: Stop<'_>) -> Result<Self, Fault> {
+    pub(crate) fn new(host: &FunctionHost, code: &Code, stop: Stop) -> Result<Self, Fault> {
         let imports = Imports { grants: Grants::default(), closed_wasi: true, ..Imports::default() };
         let local = Local::new(&code.module.0, imports, host.limits, host.call_options(), stop)?;
         let first_size = local.memory().len();
@@ -99,7 +99,6 @@ impl Guest {
         handle: Option<i32>,
         arguments: &[Argument<'_>],
         left: &mut Left,
-        stop: Stop<'_>,
     ) -> Result<Returned, Fault> {
         let mut values: SmallVec<[Val; 4]> = handle.map(Val::I32).into_iter().collect();
         let types = function.parameters().get(values.len()..).unwrap_or_default();
@@ -115,7 +114,7 @@ impl Guest {
                 (ValType::I64, Argument::Real(real)) if is_whole(real) => Val::I64(real as i64),
                 (ValType::I64 | ValType::F64, Argument::Null) => return Ok(Returned::NotCalled),
                 (ValType::I32, Argument::Text(_) | Argument::Blob(_) | Argument::Null) => {
-                    Val::I32(self.place(code, argument, left, stop)?.cast_signed())
+                    Val::I32(self.place(code, argument, left)?.cast_signed())
                 }
                 (ty, argument) => {
                     let wanted = match ty {
@@ -129,7 +128,7 @@ impl Guest {
             };
             values.push(value);
         }
-        let results = self.local.call(function, &values, stop)?;
+        let results = self.local.call(function, &values)?;
         Ok(match results.first() {
             None => Returned::Nothing,
             Some(Val::I64(integer)) => Returned::Integer(*integer),
@@ -156,10 +155,10 @@ impl Guest {
     }
 
     /// Gives back what a call left, to guests that want it back.
-    pub(crate) fn give_back(&mut self, code: &Code, left: Left, stop: Stop<'_>) -> Result<(), Fault> {
+    pub(crate) fn give_back(&mut self, code: &Code, left: Left) -> Result<(), Fault> {
         let Some(free) = &code.free else { return Ok(()) };
         for pointer in left.0 {
-            self.local.call(free, &[Val::I32(pointer.cast_signed())], &mut *stop)?;
+            self.local.call(free, &[Val::I32(pointer.cast_signed())])?;
         }
         Ok(())
     }
@@ -177,7 +176,7 @@ impl Guest {
     }
 
     /// Copies a value into the guest's memory, where it makes room.
-    fn place(&mut self, code: &Code, argument: &Argument<'_>, left: &mut Left, stop: Stop<'_>) -> Result<u32, Fault> {
+    fn place(&mut self, code: &Code, argument: &Argument<'_>, left: &mut Left) -> Result<u32, Fault> {
         let (tag, bytes, extra) = match *argument {
             Argument::Text(bytes) => (TEXT, bytes, 2),
             Argument::Blob(bytes) => (BLOB, bytes, 5),
@@ -187,7 +186,7 @@ impl Guest {
             return Err(Fault::contract("it exports no function \"libsql_malloc\""));
         };
         let size = u32::try_from(bytes.len() + extra).map_err(|_| Fault::contract("an argument is too large"))?;
-        let results = self.local.call(malloc, &[Val::I32(size.cast_signed())], stop)?;
+        let results = self.local.call(malloc, &[Val::I32(size.cast_signed())])?;
         let Some(Val::I32(pointer)) = results.first() else {
             return Err(Fault::contract("libsql_malloc returned nothing"));
         };

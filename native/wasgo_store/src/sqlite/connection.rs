@@ -6,19 +6,17 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use libsql::ffi;
 
+use super::cache::Cache;
 use super::functions::Functions;
 use super::hooks::{Hooks, Interrupt, Watch};
 use super::{Control, MAX_SQL_BYTES, Statement};
-use crate::{Location, Options, Params, StoreError, Synchronous, Value};
-
-/// Statements kept prepared: those that a game loop runs over and over. The least recently used goes first.
-const MAX_CACHED_STATEMENTS: usize = 64;
-
-/// SQL longer than this is not kept: it is text made for one use.
-const MAX_CACHED_SQL_BYTES: usize = 16 * 1024;
+use crate::journal::Change;
+use crate::request::{Limits, Rows};
+use crate::{Location, Options, ParamsRef, StoreError, Synchronous, Value};
 
 /// SQLite puts pieces of the SQL into its messages; this much of one is enough for people.
 const MAX_MESSAGE_BYTES: usize = 1024;
@@ -35,7 +33,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.hooks.unwatch();
         self.functions.iter().for_each(Functions::forget);
-        // SAFETY: raw is open, and with no statement left this closes it at once, before `hooks` and `functions` go.
+        // SAFETY: raw is open, and with no statement left this closes it at once, before `hooks` goes.
         unsafe { ffi::sqlite3_close_v2(self.raw.as_ptr()) };
     }
 }
@@ -54,8 +52,14 @@ impl Handle {
         if let Some(failure) = failure {
             return failure;
         }
-        if code & 0xff == ffi::SQLITE_AUTH && self.hooks.refused_control.take() {
-            return StoreError::TransactionControl;
+        let refused = self.hooks.refused.take();
+        if code & 0xff == ffi::SQLITE_AUTH {
+            if self.hooks.refused_control.take() {
+                return StoreError::TransactionControl;
+            }
+            if let Some(message) = refused {
+                return StoreError::Sqlite { code, name: crate::code::name(code), message, offset: None };
+            }
         }
         // SAFETY: raw is open; the message is copied before the next call.
         let (extended, message, offset) = unsafe {
@@ -74,6 +78,17 @@ impl Handle {
             message,
             offset: usize::try_from(offset).ok().map(|offset| base + offset),
         }
+    }
+
+    pub(super) fn is_autocommit(&self) -> bool {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_get_autocommit(self.raw()) != 0 }
+    }
+
+    /// Rows changed by all writes so far, those by triggers too.
+    pub(super) fn total_changes(&self) -> u64 {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_total_changes64(self.raw()) }.try_into().unwrap_or(0)
     }
 
     /// Whether what failed to be prepared is worth another try: it named a function that is known only now.
@@ -110,16 +125,30 @@ unsafe fn message_at(text: *const std::ffi::c_char) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_MESSAGE_BYTES)]).into_owned()
 }
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything.
+    Writer,
+    /// Queries of a file that the store's writer has open, and nothing else.
+    Reader,
+}
+
 pub(crate) struct Connection {
     handle: Rc<Handle>,
-    /// The most recently used last.
-    cache: RefCell<Vec<Statement>>,
+    cache: RefCell<Cache>,
 }
 
 impl Connection {
-    pub(crate) fn open(options: &Options, interrupt: Arc<Interrupt>) -> Result<Self, StoreError> {
+    /// `private` is set once a statement gave this connection a state that others do not have.
+    pub(crate) fn open(
+        options: &Options,
+        role: Role,
+        interrupt: Arc<Interrupt>,
+        private: Arc<AtomicBool>,
+    ) -> Result<Self, StoreError> {
         set_up_library()?;
-        let mode = match (&options.location, options.read_only, options.create) {
+        let mode = match (&options.location, options.read_only || role == Role::Reader, options.create) {
             (Location::File(_), true, _) => ffi::SQLITE_OPEN_READONLY,
             (Location::File(_), false, false) => ffi::SQLITE_OPEN_READWRITE,
             _ => ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE,
@@ -139,11 +168,10 @@ impl Connection {
             offset: None,
         })?;
         let handle = Rc::new_cyclic(|handle: &std::rc::Weak<Handle>| {
-            // Where the hooks will be.
-            // SAFETY: nothing is read, only the place of a field is taken, in memory that is there.
+            // SAFETY: nothing is read: only the place of a field is taken, in memory that is there.
             let hooks = unsafe { &raw const (*handle.as_ptr()).hooks };
             let functions = options.functions.clone().map(|host| Functions::new(host, raw.as_ptr(), hooks));
-            Handle { raw, hooks: Hooks::new(interrupt, options.busy_timeout), functions }
+            Handle { raw, hooks: Hooks::new(interrupt, options.busy_timeout, private), functions }
         });
         handle.check(code)?;
         // SAFETY: the connection is open, and `Handle` closes it before its `hooks` go; the `Rc` keeps them in place.
@@ -152,11 +180,11 @@ impl Connection {
             handle.functions.iter().try_for_each(|functions| functions.install())?;
         }
         let connection = Self { handle, cache: RefCell::default() };
-        connection.configure(options)?;
+        connection.configure(options, role)?;
         Ok(connection)
     }
 
-    fn configure(&self, options: &Options) -> Result<(), StoreError> {
+    fn configure(&self, options: &Options, role: Role) -> Result<(), StoreError> {
         let raw = self.handle.raw();
         let none = std::ptr::null_mut::<c_int>();
         let max_value = c_int::try_from(options.max_value_bytes).unwrap_or(c_int::MAX);
@@ -171,6 +199,9 @@ impl Connection {
         // First a read of the header and the schema: what is no database is found before anything is written to it.
         self.pragma("SELECT count(*) FROM sqlite_schema")?;
         self.pragma(if options.foreign_keys { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })?;
+        if role == Role::Reader {
+            return Ok(());
+        }
         if matches!(options.location, Location::File(_)) && !options.read_only {
             let wanted = if options.wal { "wal" } else { "delete" };
             let got = self.pragma(&format!("PRAGMA journal_mode = {wanted}"))?;
@@ -199,14 +230,9 @@ impl Connection {
 
     /// Runs a statement of our own; its first value.
     fn pragma(&self, sql: &str) -> Result<Option<Value>, StoreError> {
-        let mut first = None;
-        self.prepare(sql)?.run(&Params::none(), |row| {
-            if first.is_none() && row.len() > 0 {
-                first = Some(row.value(0, 0, &mut |_| Ok(()))?);
-            }
-            Ok(())
-        })?;
-        Ok(first)
+        let mut rows = Rows::default();
+        self.prepare(sql)?.query(ParamsRef::Positional(&[]), Limits::default(), &mut rows)?;
+        Ok(rows.rows.into_iter().flatten().next())
     }
 
     /// Runs a statement of our own that begins, ends or nests a transaction.
@@ -214,7 +240,7 @@ impl Connection {
         let text = c_sql(sql)?;
         let (statement, _) = Statement::prepare(&self.handle, &text, 0, Control::Allowed)?;
         let mut statement = statement.ok_or(StoreError::EmptySql)?;
-        statement.run(&Params::none(), |_| Ok(()))
+        statement.run(ParamsRef::Positional(&[]))
     }
 
     /// From here to `unwatch`, what runs may be stopped.
@@ -226,32 +252,34 @@ impl Connection {
         self.handle.hooks.unwatch();
     }
 
+    /// Whether what ran last was stopped because its budget was used up.
+    pub(crate) fn was_over_budget(&self) -> bool {
+        self.handle.hooks.was_over_budget()
+    }
+
     /// Lends out the one statement of `sql`, prepared before or now.
     pub(crate) fn with_statement<T>(
         &self,
         sql: &str,
         work: impl FnOnce(&mut Statement) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        // What another prepared may be more than this request may do.
-        let confined = self.handle.hooks.confined();
-        let known = {
-            let mut cache = self.cache.borrow_mut();
-            let at = cache.iter().rposition(|known| known.sql() == sql && known.is_confined() == confined);
-            at.map(|at| cache.remove(at))
-        };
-        let mut statement = match known {
-            Some(statement) => statement,
-            None => self.prepare(sql)?,
-        };
+        let mut statement = self.statement(sql)?;
         let result = work(&mut statement);
-        if sql.len() <= MAX_CACHED_SQL_BYTES {
-            let mut cache = self.cache.borrow_mut();
-            if cache.len() >= MAX_CACHED_STATEMENTS {
-                cache.remove(0);
-            }
-            cache.push(statement);
-        }
+        self.keep(sql, statement);
         result
+    }
+
+    /// The one statement of `sql`, prepared before or now.
+    pub(crate) fn statement(&self, sql: &str) -> Result<Statement, StoreError> {
+        // What another prepared may be more than this request may do.
+        let hooks = &self.handle.hooks;
+        let known = self.cache.borrow_mut().take(sql, hooks.confined(), hooks.access().as_ref());
+        known.map_or_else(|| self.prepare(sql), Ok)
+    }
+
+    /// Keeps a statement that does not run for the next who wants it.
+    pub(crate) fn keep(&self, sql: &str, statement: Statement) {
+        self.cache.borrow_mut().keep(sql, statement);
     }
 
     /// Prepares SQL that has to be one statement.
@@ -321,8 +349,29 @@ impl Connection {
     }
 
     pub(crate) fn is_autocommit(&self) -> bool {
-        // SAFETY: the connection is open.
-        unsafe { ffi::sqlite3_get_autocommit(self.handle.raw()) != 0 }
+        self.handle.is_autocommit()
+    }
+
+    /// Begins to keep the rows that are changed, or ceases to.
+    pub(crate) fn record(&self, on: bool) {
+        // SAFETY: the connection is open, and `Handle` closes it before its `hooks` go.
+        unsafe { self.handle.hooks.record(self.handle.raw(), on) };
+    }
+
+    /// What was committed since this was asked last.
+    pub(crate) fn take_committed(&self) -> Vec<Change> {
+        match self.handle.hooks.journal.is_on() {
+            true => self.handle.hooks.journal.take_committed(),
+            false => Vec::new(),
+        }
+    }
+
+    pub(super) fn raw(&self) -> *mut ffi::sqlite3 {
+        self.handle.raw()
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Rows changed by the latest write.
@@ -333,8 +382,7 @@ impl Connection {
 
     /// Rows changed by all writes so far, those by triggers too.
     pub(crate) fn total_changes(&self) -> u64 {
-        // SAFETY: the connection is open.
-        unsafe { ffi::sqlite3_total_changes64(self.handle.raw()) }.try_into().unwrap_or(0)
+        self.handle.total_changes()
     }
 
     pub(crate) fn last_insert_rowid(&self) -> i64 {
@@ -361,7 +409,7 @@ fn c_sql(sql: &str) -> Result<CString, StoreError> {
 }
 
 /// A path as the C library reads it: never as a URI, never as one of its special names.
-fn c_path(path: &Path) -> Result<CString, StoreError> {
+pub(super) fn c_path(path: &Path) -> Result<CString, StoreError> {
     let refuse = |problem: &str| StoreError::InvalidOption { option: "location", problem: problem.to_owned() };
     let plain = if path.is_absolute() { path.to_path_buf() } else { Path::new(".").join(path) };
     #[cfg(unix)]

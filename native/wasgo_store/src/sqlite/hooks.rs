@@ -1,17 +1,20 @@
 //! What SQLite asks us while it runs: whether to go on, whether to wait for a lock, whether a statement may be
-//! prepared.
+//! prepared; and what it tells: which rows were changed.
 //!
-//! All of it is asked on the connection's own thread, so the answers are in plain cells.
+//! All of it is asked on the thread that uses the connection, so the answers are in plain cells.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libsql::ffi;
 
+use super::authorizer::on_prepare;
 use crate::StoreError;
+use crate::access::Access;
+use crate::journal::{Journal, Operation, SavepointAct};
 use crate::token::TokenState;
 
 /// The longest sleep while waiting for another connection's lock; the first ones are shorter.
@@ -56,68 +59,146 @@ pub(crate) struct Watch {
     pub(crate) token: Option<Arc<TokenState>>,
     /// Whether the SQL may reach no other file, and change nothing about the connection.
     pub(crate) confined: bool,
+    /// What the SQL may reach; none: everything.
+    pub(crate) access: Option<Arc<Access>>,
+    /// Until when it may go on if it turns out to be much work.
+    pub(crate) budget: Option<Instant>,
 }
 
-/// Pragmas that tell of the schema and change nothing.
-/// Full-text and R*Tree tables ask the last two for themselves.
-const HARMLESS_PRAGMAS: [&[u8]; 11] = [
-    b"table_info",
-    b"table_xinfo",
-    b"table_list",
-    b"index_list",
-    b"index_info",
-    b"index_xinfo",
-    b"foreign_key_list",
-    b"collation_list",
-    b"function_list",
-    b"data_version",
-    b"page_size",
-];
+impl Watch {
+    /// Nothing ends it.
+    pub(crate) fn none() -> Self {
+        Self { deadline: None, token: None, confined: false, access: None, budget: None }
+    }
+}
+
+/// Tells other threads' callbacks, and those that know nothing of SQLite, whether what runs is to be stopped.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    interrupt: Arc<Interrupt>,
+    terms: Mutex<(Option<Instant>, Option<Arc<TokenState>>)>,
+}
+
+impl Alarm {
+    fn set(&self, deadline: Option<Instant>, token: Option<Arc<TokenState>>) {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = (deadline, token);
+    }
+
+    pub(super) fn rings(&self) -> bool {
+        if self.interrupt.is_requested() {
+            return true;
+        }
+        let terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        let (deadline, token) = &*terms;
+        token.as_ref().is_some_and(|token| token.is_abandoned())
+            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// Looks at the clock before a request is much work: some tenths of a millisecond. One that was only kept from its processor is not.
+const MUCH: u32 = 8;
+
+/// A request with a budget ends after so long even where it did not get to do much.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What was seen while a statement was prepared.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Whether it is a pragma.
+    pub(super) pragma: bool,
+    /// Whether its answer depends on the connection: only the writer's is the authentic one.
+    pub(super) needs_writer: bool,
+    /// The tables that it may write to.
+    pub(super) writes: Vec<(Operation, Arc<str>)>,
+    /// What it does to a savepoint.
+    pub(super) savepoint: Option<(SavepointAct, String)>,
+}
 
 /// The state behind the callbacks of one connection.
 pub(super) struct Hooks {
     interrupt: Arc<Interrupt>,
+    alarm: Arc<Alarm>,
     watch: RefCell<Option<Watch>>,
     busy_timeout: Duration,
     busy_since: Cell<Option<Instant>>,
     /// Why SQLite was told to stop.
     stopped: RefCell<Option<StoreError>>,
+    /// How often it was asked whether to stop.
+    looks: Cell<u32>,
+    /// Whether it was stopped because its budget was used up.
+    over_budget: Cell<bool>,
     /// Whether what is prepared is our own, which may do all.
-    own: Cell<bool>,
-    /// Whether statements that begin, end or nest transactions are refused. Only while SQL of a user is prepared:
-    /// what SQLite prepares for itself while it runs (a `VACUUM` begins a transaction) is its own affair.
+    pub(super) own: Cell<bool>,
+    /// Whether a statement of a user is prepared: what SQLite prepares for itself while it runs (a `VACUUM` begins a
+    /// transaction) is its own affair.
+    pub(super) preparing: Cell<bool>,
+    /// Whether statements that begin, end or nest transactions are refused while one is prepared.
     pub(super) refuse_control: Cell<bool>,
     /// Whether one was refused.
     pub(super) refused_control: Cell<bool>,
-    /// Whether a pragma was prepared.
-    pub(super) saw_pragma: Cell<bool>,
+    /// What was refused, in words.
+    pub(super) refused: RefCell<Option<String>>,
+    pub(super) seen: RefCell<Seen>,
+    pub(super) journal: Journal,
+    /// Set once a statement gave the connection a state of its own, which its store's other connections do not have.
+    pub(super) private: Arc<AtomicBool>,
 }
 
 impl Hooks {
-    pub(super) fn new(interrupt: Arc<Interrupt>, busy_timeout: Duration) -> Self {
+    pub(super) fn new(interrupt: Arc<Interrupt>, busy_timeout: Duration, private: Arc<AtomicBool>) -> Self {
+        let alarm = Arc::new(Alarm { interrupt: Arc::clone(&interrupt), terms: Mutex::default() });
         Self {
             interrupt,
+            alarm,
             watch: RefCell::new(None),
             busy_timeout,
             busy_since: Cell::new(None),
             stopped: RefCell::new(None),
+            looks: Cell::new(0),
+            over_budget: Cell::new(false),
             own: Cell::new(false),
+            preparing: Cell::new(false),
             refuse_control: Cell::new(false),
             refused_control: Cell::new(false),
-            saw_pragma: Cell::new(false),
+            refused: RefCell::new(None),
+            seen: RefCell::default(),
+            journal: Journal::default(),
+            private,
         }
     }
 
     pub(super) fn watch(&self, watch: Watch) {
+        self.alarm.set(watch.deadline, watch.token.clone());
         self.watch.replace(Some(watch));
         self.stopped.replace(None);
+        self.looks.set(0);
+        self.over_budget.set(false);
         self.interrupt.set(RUNNING);
     }
 
+    /// Whether what ran last was stopped because its budget was used up.
+    pub(super) fn was_over_budget(&self) -> bool {
+        self.over_budget.get()
+    }
+
     pub(super) fn unwatch(&self) {
+        self.alarm.set(None, None);
         self.interrupt.set(IDLE);
         self.watch.replace(None);
         self.stopped.replace(None);
+    }
+
+    pub(super) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    /// Ends what has a budget, because it needs what the thread does not have that lends itself for so long; whether it has one.
+    pub(super) fn give_up_budget(&self) -> bool {
+        let has = self.watch.try_borrow().is_ok_and(|watch| watch.as_ref().is_some_and(|watch| watch.budget.is_some()));
+        if has {
+            self.over_budget.set(true);
+        }
+        has
     }
 
     /// Prepares and runs statements of our own in the midst of others, which are held to nothing but the time.
@@ -128,14 +209,56 @@ impl Hooks {
         result
     }
 
+    pub(super) fn begin_prepare(&self, refuse_control: bool) {
+        self.seen.take();
+        self.refused.take();
+        self.refused_control.set(false);
+        self.refuse_control.set(refuse_control);
+        self.preparing.set(true);
+    }
+
+    pub(super) fn end_prepare(&self) -> Seen {
+        self.preparing.set(false);
+        self.refuse_control.set(false);
+        self.seen.take()
+    }
+
+    /// Whether it runs for somebody.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watch.try_borrow().is_ok_and(|watch| watch.is_some())
+    }
+
     /// Whether what runs is confined to its database.
     pub(super) fn confined(&self) -> bool {
         self.watch.try_borrow().is_ok_and(|watch| watch.as_ref().is_some_and(|watch| watch.confined))
     }
 
+    /// What the SQL that runs may reach; none: everything.
+    pub(super) fn access(&self) -> Option<Arc<Access>> {
+        self.watch.try_borrow().ok().and_then(|watch| watch.as_ref().and_then(|watch| watch.access.clone()))
+    }
+
     /// Why SQLite was stopped, if it was; told once.
     pub(super) fn take_stopped(&self) -> Option<StoreError> {
         self.stopped.take()
+    }
+
+    /// Begins to keep the rows that `db` changes, or ceases to.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Hooks::install`].
+    pub(super) unsafe fn record(&self, db: *mut ffi::sqlite3, on: bool) {
+        if self.journal.is_on() == on {
+            return;
+        }
+        self.journal.switch(on);
+        let data = std::ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: as in `install`.
+        unsafe {
+            ffi::sqlite3_update_hook(db, on.then_some(on_update), data);
+            ffi::sqlite3_rollback_hook(db, on.then_some(on_rollback), data);
+        }
     }
 
     /// Registers the callbacks on `db`.
@@ -168,7 +291,16 @@ impl Hooks {
             StoreError::NoTransaction
         } else if let Some(late) = watch.deadline.and_then(late_by) {
             StoreError::Timeout { begun: true, late }
+        } else if let Some(late) = watch.budget.and_then(late_by) {
+            let looks = self.looks.get() + 1;
+            self.looks.set(looks);
+            if looks < MUCH && late < PATIENCE {
+                return false;
+            }
+            self.over_budget.set(true);
+            StoreError::Timeout { begun: true, late }
         } else {
+            self.looks.set(self.looks.get() + 1);
             return false;
         };
         self.stopped.replace(Some(why));
@@ -176,7 +308,7 @@ impl Hooks {
     }
 
     /// Sleeps a little for a lock; false when it was long enough.
-    fn wait_for_lock(&self, attempt: c_int) -> bool {
+    pub(super) fn wait_for_lock(&self, attempt: c_int) -> bool {
         let now = Instant::now();
         if attempt == 0 {
             self.busy_since.set(Some(now));
@@ -219,45 +351,35 @@ unsafe extern "C" fn on_busy(data: *mut c_void, attempt: c_int) -> c_int {
 
 /// # Safety
 ///
-/// As for [`on_progress`].
-unsafe extern "C" fn on_prepare(
+/// As for [`on_progress`]; the names are C strings that live as long as the call.
+unsafe extern "C" fn on_update(
     data: *mut c_void,
-    action: c_int,
-    first: *const c_char,
-    _second: *const c_char,
-    _database: *const c_char,
-    _trigger: *const c_char,
-) -> c_int {
+    operation: c_int,
+    database: *const c_char,
+    table: *const c_char,
+    rowid: ffi::sqlite3_int64,
+) {
     // SAFETY: as in `on_progress`.
     let hooks = unsafe { &*data.cast::<Hooks>() };
-    if hooks.own.get() {
-        return ffi::SQLITE_OK;
-    }
-    match action {
-        ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT if hooks.refuse_control.get() => {
-            hooks.refused_control.set(true);
-            ffi::SQLITE_DENY
-        }
-        // `VACUUM` attaches the file that it writes.
-        ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH if hooks.confined() => ffi::SQLITE_DENY,
-        // SAFETY: for a pragma SQLite gives its name first, a C string that lives as long as the call.
-        ffi::SQLITE_PRAGMA if hooks.confined() && !unsafe { is_harmless(first) } => ffi::SQLITE_DENY,
-        ffi::SQLITE_PRAGMA => {
-            hooks.saw_pragma.set(true);
-            ffi::SQLITE_OK
-        }
-        _ => ffi::SQLITE_OK,
+    let operation = match operation {
+        ffi::SQLITE_INSERT => Operation::Insert,
+        ffi::SQLITE_DELETE => Operation::Delete,
+        _ => Operation::Update,
+    };
+    // SAFETY: by the caller's promise.
+    let (database, table) = unsafe { (super::text_at(database), super::text_at(table)) };
+    if database == Some("main")
+        && let Some(table) = table
+    {
+        hooks.journal.record(operation, table, rowid);
     }
 }
 
 /// # Safety
 ///
-/// `name` is null or a C string.
-unsafe fn is_harmless(name: *const c_char) -> bool {
-    if name.is_null() {
-        return false;
-    }
-    // SAFETY: by the caller's promise.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    HARMLESS_PRAGMAS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name))
+/// As for [`on_progress`].
+unsafe extern "C" fn on_rollback(data: *mut c_void) {
+    // SAFETY: as in `on_progress`.
+    let hooks = unsafe { &*data.cast::<Hooks>() };
+    hooks.journal.forget_open();
 }

@@ -93,7 +93,7 @@ proptest! {
                 }
                 Operation::Many(rows) => {
                     let sets = rows.iter().map(|(k, v)| Params::from([int(*k), v.clone()]));
-                    let done = run(Request::execute_many("INSERT INTO t VALUES (?, ?)", sets.collect()));
+                    let done = run(Request::execute_many("INSERT INTO t VALUES (?, ?)", sets.collect::<Vec<_>>()));
                     let mut after = map.clone();
                     let fits = rows.into_iter().all(|(k, v)| after.insert(k, v).is_none());
                     prop_assert_eq!(done.is_ok(), fits);

@@ -105,7 +105,7 @@ fn a_corrupt_file_is_an_error_and_not_a_crash() {
     let store = Store::open(Options::file(&path)).unwrap();
     batch(&store, "CREATE TABLE t (v)").unwrap();
     let rows = (0..500).map(|i| Params::from([text(&format!("{i:0>200}"))]));
-    let many = wasgo_store::Request::execute_many("INSERT INTO t VALUES (?)", rows.collect());
+    let many = wasgo_store::Request::execute_many("INSERT INTO t VALUES (?)", rows.collect::<Vec<_>>());
     store.wait(many).unwrap();
     store.close_and_wait().unwrap();
 

@@ -159,7 +159,7 @@ fn execute_many_is_all_or_nothing_and_names_the_row_at_fault() {
     let store = memory();
     batch(&store, "CREATE TABLE t (id INTEGER PRIMARY KEY)").unwrap();
     let many = |ids: &[i64]| {
-        let rows = ids.iter().map(|id| Params::from([int(*id)])).collect();
+        let rows: Vec<_> = ids.iter().map(|id| Params::from([int(*id)])).collect();
         store.wait(Request::execute_many("INSERT INTO t VALUES (?)", rows))
     };
     let done = many(&[1, 2, 3]).unwrap().executed();

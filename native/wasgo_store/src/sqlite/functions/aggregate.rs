@@ -83,7 +83,7 @@ fn handle(using: &mut Use<'_>, group: &mut Group) -> Result<i32, Fault> {
         };
     }
     let init = &functions(using)?.init;
-    let made = using.guest.call(using.code, init, None, &[], &mut Left::default(), &mut *using.stop)?;
+    let made = using.guest.call(using.code, init, None, &[], &mut Left::default())?;
     let Returned::Word(handle) = made else { return Err(Fault::contract("its init returned no state")) };
     *group = Group { begun: true, handle: handle.cast_signed(), generation: using.generation };
     using.hold();
@@ -116,8 +116,8 @@ fn take_row(using: &mut Use<'_>, group: &mut Group, arguments: &[Argument<'_>], 
         (_, false) => &aggregate.step,
     };
     let mut left = Left::default();
-    using.guest.call(using.code, function, Some(handle), arguments, &mut left, &mut *using.stop)?;
-    using.guest.give_back(using.code, left, &mut *using.stop)
+    using.guest.call(using.code, function, Some(handle), arguments, &mut left)?;
+    using.guest.give_back(using.code, left)
 }
 
 /// # Safety
@@ -149,13 +149,13 @@ unsafe fn answer_group(context: *mut ffi::sqlite3_context, entry: &Entry, group:
             (_, true) => &aggregate.last,
         };
         let mut left = Left::default();
-        let returned = using.guest.call(using.code, function, Some(handle), &[], &mut left, &mut *using.stop)?;
+        let returned = using.guest.call(using.code, function, Some(handle), &[], &mut left)?;
         let output = using.guest.output(returned, &mut left, using.limit)?;
         // SAFETY: by the caller's promise.
         unsafe { values::result(context, output) };
         if ends {
             using.let_go();
         }
-        using.guest.give_back(using.code, left, &mut *using.stop)
+        using.guest.give_back(using.code, left)
     })
 }

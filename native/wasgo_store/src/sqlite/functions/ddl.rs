@@ -61,7 +61,7 @@ impl Functions {
         let parsed = grammar::parse(sql, at)
             .map_err(|error| sqlite_error(ffi::SQLITE_ERROR, error.message, Some(error.offset)))?;
         let Some((ddl, next)) = parsed else { return Ok(None) };
-        if self.hooks().confined() {
+        if self.hooks().confined() || self.hooks().access().is_some() {
             return Err(sqlite_error(ffi::SQLITE_AUTH, "not authorized to create or drop functions".into(), None));
         }
         let rewritten = match ddl {
@@ -138,10 +138,12 @@ impl Functions {
             message: fault.message(),
         };
         let code = Code::compile(&self.host, name, source, deterministic).map_err(failed)?;
-        match Guest::new(&self.host, &code, &mut || self.must_stop()) {
+        match Guest::new(&self.host, &code, self.stop()) {
             Ok(_) => Ok(()),
-            // What stops the statement says so itself.
-            Err(fault) if fault.is_stopped() => Err(StoreError::Interrupted),
+            Err(fault) if fault.is_stopped() => {
+                self.note_stopped();
+                Err(StoreError::Interrupted)
+            }
             Err(fault) => Err(failed(fault)),
         }
     }

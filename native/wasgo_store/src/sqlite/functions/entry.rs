@@ -5,7 +5,6 @@ use std::ffi::c_void;
 use std::rc::Rc;
 
 use libsql::ffi;
-use wasgo_wasm::Stop;
 
 use super::Functions;
 use super::lookup::{Seen, Stored};
@@ -50,7 +49,6 @@ impl State {
 pub(super) struct Use<'a> {
     pub(super) guest: &'a mut Guest,
     pub(super) code: &'a Code,
-    pub(super) stop: Stop<'a>,
     /// Bytes that a result may have.
     pub(super) limit: u64,
     /// Of the instance.
@@ -138,17 +136,16 @@ impl Entry {
     ) -> Result<T, Problem> {
         let mut state = self.state.try_borrow_mut().map_err(|_| Fault::contract("it is called by itself"))?;
         let state = &mut *state;
+        functions.need_thread()?;
         self.refresh(functions, state)?;
         let code = Rc::clone(&state.code);
-        let mut stop = || functions.must_stop();
         let guest = match &mut state.guest {
             Some(guest) => guest,
-            none => none.insert(Guest::new(&functions.host, &code, &mut stop)?),
+            none => none.insert(Guest::new(&functions.host, &code, functions.stop())?),
         };
         let mut using = Use {
             guest,
             code: &code,
-            stop: &mut stop,
             limit: functions.host.limits.result,
             generation: state.generation,
             handles: &mut state.handles,

@@ -16,8 +16,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_void};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use libsql::ffi;
+use wasgo_wasm::Stop;
 
 use super::hooks::Hooks;
 use crate::StoreError;
@@ -94,9 +96,20 @@ impl Functions {
         unsafe { &*self.hooks }
     }
 
-    /// Whether the statement that runs is to be stopped; asked by the guest's host.
-    fn must_stop(&self) -> bool {
-        self.hooks().must_stop()
+    /// What a guest's host asks whether the statement that runs is to be stopped.
+    fn stop(&self) -> Stop {
+        let alarm = Arc::clone(self.hooks().alarm());
+        Arc::new(move || alarm.rings())
+    }
+
+    /// A guest was stopped because its statement is: keeps why that is.
+    fn note_stopped(&self) {
+        self.hooks().must_stop();
+    }
+
+    /// Refuses to compile or run anything on a thread that is lent for a moment, and has the stack for a moment's work.
+    fn need_thread(&self) -> Result<(), StoreError> {
+        if self.hooks().give_up_budget() { Err(StoreError::Interrupted) } else { Ok(()) }
     }
 
     /// Remembers why the statement fails. What comes after the first failure, while SQLite tidies up, comes of that.
@@ -107,7 +120,7 @@ impl Functions {
     /// Remembers why the function `name` failed, unless it was stopped because the statement is.
     fn fail_by(&self, name: &str, fault: &Fault) {
         if fault.is_stopped() {
-            return;
+            return self.note_stopped();
         }
         self.fail(StoreError::Function { name: name.to_owned(), reason: fault.reason(), message: fault.message() });
     }
@@ -121,6 +134,7 @@ impl Functions {
         if known {
             return Ok(false);
         }
+        self.need_thread()?;
         self.register(&name, &stored).map(|()| true)
     }
 
@@ -129,6 +143,7 @@ impl Functions {
         if self.stale.borrow().is_empty() {
             return Ok(false);
         }
+        self.need_thread()?;
         for name in self.stale.take() {
             match self.look_up(&name)? {
                 Some(stored) => self.register(&name, &stored)?,

@@ -27,11 +27,11 @@ pub(super) unsafe extern "C" fn call(
                 return Err(Fault::contract("it is no scalar function"));
             };
             let mut left = Left::default();
-            let returned = using.guest.call(using.code, function, None, &arguments, &mut left, &mut *using.stop)?;
+            let returned = using.guest.call(using.code, function, None, &arguments, &mut left)?;
             let output = using.guest.output(returned, &mut left, using.limit)?;
             // SAFETY: this is the callback's context.
             unsafe { values::result(context, output) };
-            using.guest.give_back(using.code, left, &mut *using.stop)
+            using.guest.give_back(using.code, left)
         });
         if called.is_none() {
             // SAFETY: as above.

@@ -81,7 +81,7 @@ fn functions<'a>(using: &Use<'a>) -> Result<&'a Table, Fault> {
 /// The names of the columns.
 fn columns(using: &mut Use<'_>) -> Result<Vec<String>, Fault> {
     let function = &functions(using)?.columns;
-    let names = using.guest.call(using.code, function, None, &[], &mut Left::default(), &mut *using.stop)?;
+    let names = using.guest.call(using.code, function, None, &[], &mut Left::default())?;
     let Returned::Integer(span) = names else { return Err(Fault::contract("its columns have no names")) };
     let values = decode_row(using.guest.span(span, using.limit)?)?;
     let name = |value: &row::Value<'_>| match value {
@@ -230,7 +230,7 @@ impl Cursor {
             }
             using.let_go();
             let Some(close) = &functions(using)?.close else { return Ok(()) };
-            using.guest.call(using.code, close, Some(handle), &[], &mut Left::default(), &mut *using.stop)?;
+            using.guest.call(using.code, close, Some(handle), &[], &mut Left::default())?;
             Ok(())
         });
     }
@@ -241,7 +241,7 @@ impl Cursor {
         let opened = self.entry.with(|using| {
             let open = &functions(using)?.open;
             let mut left = Left::default();
-            let returned = using.guest.call(using.code, open, None, arguments, &mut left, &mut *using.stop)?;
+            let returned = using.guest.call(using.code, open, None, arguments, &mut left)?;
             let handle = match returned {
                 Returned::Word(handle) => Some((handle.cast_signed(), using.generation)),
                 // An argument is NULL: there are no rows.
@@ -250,7 +250,7 @@ impl Cursor {
             if handle.is_some() {
                 using.hold();
             }
-            using.guest.give_back(using.code, left, &mut *using.stop)?;
+            using.guest.give_back(using.code, left)?;
             Ok(handle)
         });
         match opened {
@@ -272,8 +272,7 @@ impl Cursor {
                 return Err(Fault::contract("its state was lost when another call of it failed"));
             }
             let next = &functions(using)?.next;
-            let returned =
-                using.guest.call(using.code, next, Some(handle), &[], &mut Left::default(), &mut *using.stop)?;
+            let returned = using.guest.call(using.code, next, Some(handle), &[], &mut Left::default())?;
             let Returned::Integer(span) = returned else { return Err(Fault::contract("its next returned nothing")) };
             row.clear();
             if span == 0 {
