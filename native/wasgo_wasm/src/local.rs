@@ -3,7 +3,10 @@
 //! It runs on its owner's stack, not on a fiber of its own: entering a fiber costs more than most functions of a database do. What holds for
 //! every guest holds here: twice a millisecond it is asked whether it is to be stopped.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use wasmtime::{UpdateDeadline, Val, ValType};
@@ -84,6 +87,28 @@ pub(crate) fn brake(host: &mut Host) -> wasmtime::Result<UpdateDeadline> {
             let trap = wasmtime::Error::msg(error.to_string());
             host.failure = Some(error);
             Err(trap)
+        }
+    }
+}
+
+/// Runs a guest on its own fiber and on this thread, slice by slice, to its end. Nobody wakes it: it yields only so that this can ask whether
+/// it is to go on.
+pub(crate) fn run_here<T>(
+    engine: &Engine,
+    future: impl Future<Output = Result<T, Error>>,
+    timeout: Option<Duration>,
+    stop: &Stop,
+) -> Result<T, Error> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut brake = Brake { stop: Arc::clone(stop), timeout, since: None };
+    loop {
+        engine.note_activity();
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+        if let Some(error) = brake.check() {
+            return Err(error);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::executor::{Callback, Started};
 use crate::imports::{HostImport, Imports};
 use crate::instance::CallOptions;
 use crate::limits::{DEFAULT_FUEL, Limits};
+use crate::local::{self, Stop};
 use crate::module::Module;
 use crate::scratch::Scratch;
 use crate::script_batch::Ran;
@@ -148,6 +149,40 @@ impl Script {
             });
             user.end(result)
         })
+    }
+
+    /// As [`Self::info`], on this thread, which waits for it.
+    ///
+    /// # Errors
+    /// Those of the guest; [`Error::Cancelled`] when `stop` says that it is to be stopped.
+    pub fn info_here(&self, options: CallOptions, stop: &Stop) -> Result<ScriptInfo, Error> {
+        self.run_here(options, stop, async |user| user.core().await?.script_info().await)
+    }
+
+    /// As [`Self::notify`], on this thread, which waits for it: for a database's, which asks in the middle of a statement. What the script
+    /// was granted runs on this thread too.
+    ///
+    /// # Errors
+    /// As of [`Self::info_here`].
+    pub fn notify_here(&self, what: i32, rows: Rows, options: CallOptions, stop: &Stop) -> Result<Answers, Error> {
+        self.run_here(options, stop, async |user| user.notify(what, &Arc::new(rows)).await)
+    }
+
+    fn run_here<T>(
+        &self,
+        options: CallOptions,
+        stop: &Stop,
+        job: impl AsyncFnOnce(&mut User) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let timeout = options.timeout;
+        let member = self.0.idle().pop();
+        let mut user =
+            User { script: Arc::clone(&self.0), member, begun: false, restarted: false, inline: false, options };
+        let job = async move {
+            let result = job(&mut user).await;
+            user.end(result)
+        };
+        local::run_here(self.0.code.engine(), job, timeout, stop)
     }
 
     /// Calls `process` with `input`.

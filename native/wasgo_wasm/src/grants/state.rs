@@ -87,6 +87,19 @@ impl KeyValues {
             && self.kept().put(&self.limits, key, value)
     }
 
+    /// Sets all keys and values, in place of those that there are; says whether there was room, and leaves none if there was not.
+    pub fn replace(&self, entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> bool {
+        let mut kept = self.kept();
+        *kept = Kept::default();
+        for (key, value) in entries {
+            if key.len() > MAX_KEY || value.len() > MAX_VALUE || !kept.put(&self.limits, &key, Some(value)) {
+                *kept = Kept::default();
+                return false;
+            }
+        }
+        true
+    }
+
     /// All keys and values, in the order of the keys.
     pub fn all(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.kept().map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
