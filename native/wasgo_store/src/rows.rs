@@ -1,8 +1,8 @@
 //! Rows on their way out: straight from SQLite's columns to whoever takes them.
 
+use crate::StoreError;
 use crate::request::Rows;
 use crate::sqlite::{Columns, Row};
-use crate::StoreError;
 
 /// Takes the rows of a query as they come, on the thread that the query runs on, which does nothing else meanwhile.
 ///

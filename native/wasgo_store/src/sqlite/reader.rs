@@ -126,4 +126,3 @@ fn readable(connection: &Connection, sql: &str) -> Result<Readable, StoreError> 
         Ok(_) | Err(_) => Ok(Readable::OnWriter),
     }
 }
-
