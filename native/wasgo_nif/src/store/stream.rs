@@ -80,8 +80,9 @@ fn store_fetch<'a>(
     pending(env, reference, begun)
 }
 
-#[rustler::nif]
+/// Its place is free, and its connection given back, unless it runs, when this returns.
+#[rustler::nif(schedule = "DirtyIo")]
 fn store_cursor_close(cursor: ResourceArc<CursorResource>) -> Atom {
-    close(&cursor.0);
+    cursor.0.close();
     atoms::ok()
 }
