@@ -234,14 +234,15 @@ defmodule Bench do
 end
 
 defmodule Bench.Floor do
-  # What the same costs with wasmtime alone, from the last run of `cargo bench -p wasgo_wasm --bench wasm`.
+  # What the same costs with wasmtime or SQLite alone, from the last run of `cargo bench -p wasgo_wasm --bench wasm`, or of
+  # `cargo bench -p wasgo_store --bench store`.
 
   # The median in nanoseconds; nil where that benchmark did not run.
-  def median(name) do
+  def median(name, group \\ "wasm") do
     target = System.get_env("CARGO_TARGET_DIR") || Path.expand("../target", __DIR__)
 
     with {:ok, json} <-
-           File.read(Path.join([target, "criterion", "wasm", name, "new/estimates.json"])),
+           File.read(Path.join([target, "criterion", group, name, "new/estimates.json"])),
          [_, point] <- Regex.run(~r/"median":\{.*?"point_estimate":([0-9.eE+-]+)/, json),
          {median, _rest} <- Float.parse(point) do
       median

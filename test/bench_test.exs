@@ -9,6 +9,12 @@ defmodule Wasgo.BenchTest do
     assert rows(run("core.exs"), 3) > 10
   end
 
+  test "bench/store.exs" do
+    output = run("store.exs")
+    assert rows(output, 5) >= 4
+    assert rows(output, 4) >= 10
+  end
+
   test "bench/wasm.exs" do
     output = run("wasm.exs")
     assert rows(output, 6) > 10

@@ -9,8 +9,19 @@ defmodule Wasgo.Store do
       iex> {result.columns, result.rows}
       {["name", "age"], [["Rex", 3]]}
 
-  A database has a thread of its own; every call waits for a message from it and holds no scheduler, however long the statement
-  takes. Statements run one after another, each within its time limit (`timeout:`, 5 seconds unless given).
+  No call holds a scheduler, however long its statement takes, and each has a time limit (`timeout:`, 5 seconds unless given).
+
+  ## Who does what
+
+  A database has a thread of its own that writes: what changes something, and what is in a transaction, runs there, one after another.
+
+  Queries of a file, outside transactions, do not wait for it, nor for one another: they see the file as it was when they began (a
+  query that begins after a write's answer sees that write). A small one is run at once, on a dirty scheduler; what takes more than about two
+  milliseconds is begun anew on one of the threads for that (`readers:`), and so is the same SQL for some seconds after. What only
+  the writer knows is asked of it: pragmas, `last_insert_rowid()`, statements with `RETURNING`; and every query once the store's SQL made
+  temporary tables, attached a file or set something with a pragma.
+
+  A database in memory, and a file opened with `wal: false` or `readers: 0`, has one connection, which does everything in order.
 
   ## Values
 
@@ -35,15 +46,34 @@ defmodule Wasgo.Store do
       ...> end)
       {:ok, 2}
 
-  Inside, statements go through the function's argument; others wait until the transaction ends. A raise, a `rollback/2` or the
+  Inside, statements go through the function's argument; other writers wait until the transaction ends. A raise, a `rollback/2` or the
   death of the process undoes it. A transaction within a transaction is a savepoint.
+
+  ## SQL of others
+
+  `restrict/2` makes a handle for SQL that is not trusted: it reaches the tables and columns that are named, and nothing else. A script
+  that is granted such a handle (`Wasgo.Wasm.Imports`) is held to the same.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name, owner); CREATE TABLE owners (name, address)")
+      iex> visitor = Wasgo.Store.restrict(store, read: [{"pets", ["name"]}])
+      iex> Wasgo.Store.query!(visitor, "SELECT name FROM pets").rows
+      []
+      iex> {:error, error} = Wasgo.Store.query(visitor, "SELECT address FROM owners")
+      iex> {error.reason, Exception.message(error)}
+      {:auth, "not allowed to read owners.address (auth)"}
+
+  ## Not here
+
+  Databases on a server, and copies that follow one, which libSQL also knows: this is a database of one machine.
   """
 
   alias Wasgo.Native
-  alias Wasgo.Native.{Result, Weight}
+  alias Wasgo.Native.Result
+  alias Wasgo.Store.{Access, Cursor, Request, Transaction}
 
   @enforce_keys [:resource, :ref, :location]
-  defstruct [:resource, :ref, :location, :token]
+  defstruct [:resource, :ref, :location, :token, :access, readers: false]
 
   @opaque resource :: reference()
 
@@ -51,7 +81,9 @@ defmodule Wasgo.Store do
           resource: resource(),
           ref: reference(),
           location: Path.t() | :memory,
-          token: reference() | nil
+          token: reference() | nil,
+          access: reference() | nil,
+          readers: boolean()
         }
 
   @type value ::
@@ -69,25 +101,28 @@ defmodule Wasgo.Store do
 
   @type executed :: %{changes: non_neg_integer(), last_insert_rowid: integer()}
 
-  @default_timeout 5_000
-  @default_rows 100_000
-  @default_bytes 64 * 1_048_576
+  @typedoc "A row: its values in the order of the columns, or with `maps: true` by their names."
+  @type row :: [value()] | %{String.t() => value()}
+
+  @typedoc """
+  A change that was committed. `rowid` is `nil` where rows have none or are not told one by one, `count` where it is not known.
+  """
+  @type change :: %{
+          table: String.t(),
+          op: :insert | :update | :delete,
+          rowid: integer() | nil,
+          count: non_neg_integer() | nil
+        }
 
   @open_options [
     read_only: [type: :boolean, default: false],
     create: [type: :boolean, default: true],
+    wal: [type: :boolean, default: true],
     synchronous: [type: {:in, [:off, :normal, :full]}, default: :full],
     busy_timeout: [type: :non_neg_integer, default: 5_000],
     foreign_keys: [type: :boolean, default: true],
-    max_bytes: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil]
-  ]
-
-  @call_options [timeout: [type: :timeout, default: @default_timeout]]
-
-  @query_options [
-    timeout: [type: :timeout, default: @default_timeout],
-    max_rows: [type: :pos_integer, default: @default_rows],
-    max_bytes: [type: :pos_integer, default: @default_bytes]
+    max_bytes: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil],
+    readers: [type: {:or, [{:range, 0..64}, {:in, [nil]}]}, default: nil]
   ]
 
   @doc """
@@ -95,10 +130,13 @@ defmodule Wasgo.Store do
 
     * `:read_only` - `false` unless given
     * `:create` - make the file if it is not there; `true` unless given
+    * `:wal` - the write-ahead log, with which readers and writer do not wait for each other; `true` unless given
     * `:synchronous` - `:full` (a commit that returned is on disk after a power cut), `:normal` or `:off`
     * `:busy_timeout` - milliseconds to wait for another process's lock; 5000
     * `:foreign_keys` - `true` unless given
-    * `:max_bytes` - how large the file may become
+    * `:max_bytes` - how large the file may become; beyond it writes fail with `:full`
+    * `:readers` - how many threads run long queries of a file; as many as there are processors, and at least 2, unless given. Small
+      queries and streams have connections of their own. 0: everything is done in order by one connection
 
   Errors: `Wasgo.StoreError` with the path in its message.
   """
@@ -112,8 +150,10 @@ defmodule Wasgo.Store do
       {path, options.read_only, options.create, synchronous, options.busy_timeout,
        options.foreign_keys, options.max_bytes}
 
-    with {:ok, resource} <- Result.await(Native.store_open(native)) do
-      {:ok, %__MODULE__{resource: resource, ref: make_ref(), location: path || :memory}}
+    with {:ok, {resource, readers}} <-
+           Result.await(Native.store_open(native, options.wal, options.readers)) do
+      store = %__MODULE__{resource: resource, ref: make_ref(), location: path || :memory}
+      {:ok, %{store | readers: readers}}
     end
   end
 
@@ -129,13 +169,21 @@ defmodule Wasgo.Store do
   def close(%__MODULE__{resource: resource}), do: Native.store_close(resource)
 
   @doc """
-  Runs one statement that returns no rows. Options: `:timeout`.
+  Stops what runs now, of whoever asked for it: writer, readers and streams. It answers `:interrupted`, unless it ends first. What
+  waits goes on to wait.
+  """
+  @spec interrupt(t()) :: :ok
+  def interrupt(%__MODULE__{resource: resource}), do: Native.store_interrupt(resource)
+
+  @doc """
+  Runs one statement that returns no rows.
+
+  Options: `:timeout`; `:allow`, what the SQL may reach, as in `restrict/2`.
   """
   @spec execute(t(), String.t(), parameters(), keyword()) ::
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
   def execute(%__MODULE__{} = store, sql, parameters \\ [], options \\ []) when is_binary(sql) do
-    %{timeout: timeout} = options!(options, @call_options, "execute/4")
-    store |> ask({:execute, sql, parameters}, sql, parameters, timeout) |> executed()
+    Request.execute(store, sql, parameters, options)
   end
 
   @doc "As `execute/4`, but raises."
@@ -145,49 +193,77 @@ defmodule Wasgo.Store do
   end
 
   @doc """
-  Runs one statement once for each of `rows` of parameters, in one transaction.
+  Runs one statement once for each of `rows` of parameters, in one transaction. Options as for `execute/4`.
   """
   @spec execute_many(t(), String.t(), [parameters()], keyword()) ::
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
   def execute_many(%__MODULE__{} = store, sql, rows, options \\ [])
       when is_binary(sql) and is_list(rows) do
-    %{timeout: timeout} = options!(options, @call_options, "execute_many/4")
-    store |> ask({:execute_many, sql, rows}, sql, rows, timeout) |> executed()
+    Request.execute_many(store, sql, rows, options)
   end
 
   @doc """
   Runs one query; its rows are lists, in the order of `columns`.
 
-  Options: `:timeout`; `:max_rows` (#{@default_rows}) and `:max_bytes` (64 MiB): a larger result is an error, not a part of it.
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> Wasgo.Store.query!(store, "SELECT 1 AS one, 'b' AS two", [], maps: true).rows
+      [%{"one" => 1, "two" => "b"}]
+
+  Options:
+
+    * `:timeout`
+    * `:max_rows` (#{Request.default(:max_rows)}) and `:max_bytes` (64 MiB) - a larger result is an error, not a part of it
+    * `:maps` - rows as maps by the names of the columns, which have to be different
+    * `:allow` - what the SQL may reach, as in `restrict/2`
   """
   @spec query(t(), String.t(), parameters(), keyword()) ::
-          {:ok, %{columns: [String.t()], rows: [[value()]]}} | {:error, Wasgo.StoreError.t()}
+          {:ok, %{columns: [String.t()], rows: [row()]}} | {:error, Wasgo.StoreError.t()}
   def query(%__MODULE__{} = store, sql, parameters \\ [], options \\ []) when is_binary(sql) do
-    %{timeout: timeout, max_rows: rows, max_bytes: bytes} =
-      options!(options, @query_options, "query/4")
-
-    with {:ok, {columns, rows}} <-
-           ask(store, {:query, sql, parameters, {rows, bytes}}, sql, parameters, timeout) do
-      {:ok, %{columns: columns, rows: rows}}
-    end
+    Request.query(store, sql, parameters, options)
   end
 
   @doc "As `query/4`, but raises."
   @spec query!(t(), String.t(), parameters(), keyword()) :: %{
           columns: [String.t()],
-          rows: [[value()]]
+          rows: [row()]
         }
   def query!(store, sql, parameters \\ [], options \\ []) do
     Result.bang!(query(store, sql, parameters, options))
   end
 
   @doc """
-  Runs several statements, separated by semicolons.
+  A lazy stream of a query's rows, read in pieces: it may be longer than memory.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT i FROM n"
+      iex> {:ok, first} = Wasgo.Store.transaction(store, fn tx -> tx |> Wasgo.Store.stream(sql) |> Enum.take(3) end)
+      iex> first
+      [[1], [2], [3]]
+
+  The query begins when the first row is wanted, and sees the file as it is then, whatever is written meanwhile. It ends with the
+  enumeration, however that ends, and with the process. As long as it is open the log of the file cannot be emptied beyond it; of 32
+  open ones the next is refused. Within a transaction it sees what the transaction did, and ends with it.
+
+  What can't be read in pieces is read at once when it begins, and held to `query/4`'s limits: queries of a database with one connection
+  outside a transaction, and statements that write.
+
+  An error raises `Wasgo.StoreError`. Options:
+
+    * `:max_rows` (1000) and `:max_bytes` (1 MiB) - how much of it is read at a time
+    * `:timeout` - for each piece
+    * `:maps`, `:allow` - as in `query/4`
+  """
+  @spec stream(t(), String.t(), parameters(), keyword()) :: Enumerable.t()
+  def stream(%__MODULE__{} = store, sql, parameters \\ [], options \\ []) when is_binary(sql) do
+    Cursor.stream(store, sql, parameters, options)
+  end
+
+  @doc """
+  Runs several statements, separated by semicolons. Options as for `execute/4`.
   """
   @spec batch(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def batch(%__MODULE__{} = store, sql, options \\ []) when is_binary(sql) do
-    %{timeout: timeout} = options!(options, @call_options, "batch/3")
-    store |> ask({:batch, sql}, sql, [], timeout) |> done()
+    Request.batch(store, sql, options)
   end
 
   @doc """
@@ -200,95 +276,99 @@ defmodule Wasgo.Store do
           {:ok, value} | {:error, Wasgo.StoreError.t() | term()}
         when value: var
   def transaction(%__MODULE__{} = store, fun, options \\ []) when is_function(fun, 1) do
-    %{timeout: timeout} = options!(options, @call_options, "transaction/3")
-    token = store.token || Native.store_token(store.resource)
-    inside = %{store | token: token}
-
-    with :ok <- step(inside, :begin, timeout) do
-      run(inside, fun, timeout)
-    end
-  end
-
-  defp run(inside, fun, timeout) do
-    value = fun.(inside)
-
-    with {:error, error} <- commit(inside, value, timeout) do
-      # What can't be committed would stay open, and keep all others waiting.
-      undo(inside, timeout)
-      {:error, error}
-    end
-  catch
-    :throw, {__MODULE__, :rollback, token, reason} when token == inside.token ->
-      with :ok <- undo(inside, timeout), do: {:error, reason}
-
-    kind, reason ->
-      undo(inside, timeout)
-      :erlang.raise(kind, reason, __STACKTRACE__)
-  end
-
-  defp commit(inside, value, timeout) do
-    with :ok <- step(inside, :commit, timeout), do: {:ok, value}
-  end
-
-  # A statement that was stopped may have undone the transaction already.
-  defp undo(inside, timeout) do
-    # Undoing is never given less time than usual: left undone, it keeps all others waiting.
-    case step(inside, :rollback, max(timeout, @default_timeout)) do
-      {:error, %Wasgo.StoreError{reason: :no_transaction}} -> :ok
-      result -> result
-    end
+    Transaction.run(store, fun, options)
   end
 
   @doc """
   Undoes the transaction that it is called in, whose result is then `{:error, reason}`.
   """
   @spec rollback(t(), term()) :: no_return()
-  def rollback(%__MODULE__{token: token}, reason) when token != nil do
-    throw({__MODULE__, :rollback, token, reason})
+  def rollback(%__MODULE__{token: token} = store, reason) when token != nil do
+    Transaction.rollback(store, reason)
   end
 
-  defp step(%{resource: resource, token: token}, step, timeout) do
-    resource |> Native.store_submit(token, step, timeout) |> Result.await() |> done()
+  @doc """
+  A handle on the same database for SQL that is trusted with some of it. What is not named is refused with the reason `:auth` and a
+  message that names it; so are pragmas, the schema, attached databases and functions that reach beyond the database.
+
+    * `:read` - tables and views that may be read: names, or `{name, columns}`. A view's own tables need not be named
+    * `:write` - tables whose rows may be made, changed and deleted; with `{name, columns}` rows may only be changed, in those columns.
+      To read what it changes (as by a `WHERE`), SQL needs `:read` too
+    * `:through` - triggers that may do what they do
+
+  A restricted handle can be restricted further, never less. Full-text tables keep their contents in tables of their own (`name_data` and
+  others), which have to be named too.
+  """
+  @spec restrict(t(), keyword()) :: t()
+  def restrict(%__MODULE__{} = store, allow) do
+    %{store | access: Access.new(store, allow, "Wasgo.Store.restrict/2")}
   end
 
-  # Puts a request into the database's queue and waits for its answer. What is heavy to copy there is copied on a dirty scheduler.
-  defp ask(%{resource: resource, token: token}, request, sql, parameters, timeout) do
-    with :ok <- utf8(sql) do
-      native =
-        if Weight.heavy?(sql, parameters) do
-          Native.store_submit_dirty(resource, token, request, timeout)
-        else
-          Native.store_submit(resource, token, request, timeout)
-        end
+  @doc """
+  Has the calling process told what this store commits from now on: `{:wasgo_store, ref, {:changed, changes}}`, where `ref` is
+  `store.ref`, and each of `changes` a `t:change/0`. The message is sent before the write that it is about is answered.
 
-      Result.await(native)
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name)")
+      iex> :ok = Wasgo.Store.subscribe(store, ["pets"])
+      iex> {:ok, _} = Wasgo.Store.execute(store, "INSERT INTO pets VALUES ('Rex')")
+      iex> receive do: ({:wasgo_store, _ref, {:changed, changes}} -> changes)
+      [%{table: "pets", op: :insert, rowid: 1, count: 1}]
+
+  Of a commit of more than 1000 rows each table is told how many. Rows of tables `WITHOUT ROWID`, and those that a `DELETE` without a
+  `WHERE` removes at once, are told as one change of their table, with neither `rowid` nor `count`; what `REPLACE` removes is not told. What
+  other programs write to the file, or other stores on it, is not told.
+
+  A process has one subscription to a store: the next takes its place. It ends with the process, with `unsubscribe/1`, or when the store is
+  closed.
+  """
+  @spec subscribe(t(), [String.t()] | :all) :: :ok | {:error, Wasgo.StoreError.t()}
+  def subscribe(%__MODULE__{} = store, tables \\ :all) when is_list(tables) or tables == :all do
+    names = if tables == :all, do: nil, else: Enum.map(tables, &to_string/1)
+
+    case Native.store_subscribe(store.resource, store.ref, names, store.access) do
+      :ok -> :ok
+      {:error, fault} -> {:error, Result.exception(fault)}
     end
   end
 
-  defp utf8(sql) do
-    if String.valid?(sql) do
+  @doc "Ends what `subscribe/2` began. Messages that were sent before are in the mailbox."
+  @spec unsubscribe(t()) :: :ok
+  def unsubscribe(%__MODULE__{resource: resource}), do: Native.store_unsubscribe(resource)
+
+  @doc """
+  Copies the database into a new file, which must not be there yet (`:exists`). Options: `:timeout`, 5 minutes unless given.
+
+  The copy is of the moment when it begins. A file is copied on a thread for that while everything else goes on; a database with one
+  connection does nothing else meanwhile. A copy that fails is removed.
+  """
+  @spec backup(t(), Path.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
+  def backup(store, path, options \\ [])
+
+  def backup(%__MODULE__{access: nil, token: nil} = store, path, options) do
+    schema = [timeout: [type: :timeout, default: 300_000]]
+    %{timeout: timeout} = Wasgo.Options.validate!(options, schema, "Wasgo.Store.backup/3")
+
+    with {:ok, _} <-
+           Result.await(Native.store_backup(store.resource, Path.expand(path), timeout)) do
       :ok
-    else
-      {:error, %Wasgo.StoreError{reason: :not_utf8, message: "the SQL is not UTF-8"}}
     end
   end
 
-  defp done(answer), do: with({:ok, _done} <- answer, do: :ok)
-
-  defp executed(answer) do
-    with {:ok, {changes, rowid}} <- answer do
-      {:ok, %{changes: changes, last_insert_rowid: rowid}}
-    end
+  def backup(%__MODULE__{access: nil}, _path, _options) do
+    message = "a backup can't be made within a transaction"
+    {:error, %Wasgo.StoreError{reason: :transaction_control, message: message}}
   end
 
-  defp options!(options, schema, function) do
-    Wasgo.Options.validate!(options, schema, "Wasgo.Store.#{function}")
+  def backup(%__MODULE__{}, _path, _options) do
+    {:error, %Wasgo.StoreError{reason: :auth, message: "not allowed to copy the database"}}
   end
 
   defimpl Inspect do
     def inspect(store, _opts) do
       transaction = if store.token, do: ", in a transaction", else: ""
-      "#Wasgo.Store<#{store.location}#{transaction}>"
+      restricted = if store.access, do: ", restricted", else: ""
+      "#Wasgo.Store<#{store.location}#{restricted}#{transaction}>"
     end
   end
 end

@@ -37,7 +37,7 @@ defmodule Wasgo.Wasm.Imports do
   | `:clock` | `clock_ms`, `monotonic_ns` | WASI's clocks | the time |
   | `:random`, `{:random, seed}` | `random`, `random_fill` | WASI's random numbers | from the system, or the same each time from a seed |
   | `{:state, state}` | `state_get`, `state_set`, `state_delete` | `state` | keys and values of a `Wasgo.Script.State` |
-  | `{:sql, store}` | `sql`, `sql_error` | `sql` | statements on a `Wasgo.Store` |
+  | `{:sql, store}` | `sql`, `sql_error` | `sql` | statements on a `Wasgo.Store`; on some of its tables where the handle is restricted (`Wasgo.Store.restrict/2`) |
   | `:emit` | `emit` | `emit` | buffers beside the call's result |
 
   A guest's statements have the tables of the database that it was granted and nothing else: they attach and write no other file, change
@@ -187,7 +187,8 @@ defmodule Wasgo.Wasm.Imports do
   defp grant!({:state, %Wasgo.Script.State{resource: resource}}, _deterministic?, _owner),
     do: {:state, resource}
 
-  defp grant!({:sql, %Wasgo.Store{resource: resource}}, false, _owner), do: {:sql, resource}
+  defp grant!({:sql, %Wasgo.Store{resource: resource, access: access}}, false, _owner),
+    do: {:sql, resource, access}
 
   defp grant!(grant, true, owner) when grant in [:clock, :random] or elem(grant, 0) == :sql do
     raise ArgumentError,

@@ -93,4 +93,16 @@ rustler::atoms! {
     struct_ = "__struct__",
     component_resource = "Elixir.Wasgo.Wasm.Component.Resource",
     blob,
+
+    // Changes of databases.
+    wasgo_store,
+    changed,
+    table,
+    op,
+    rowid,
+    count,
+    insert,
+    update,
+    delete,
+    not_utf8,
 }

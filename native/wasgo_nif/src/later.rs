@@ -69,6 +69,16 @@ impl Waiting {
         Self { env: owned, pid: env.pid(), reference: saved }
     }
 
+    /// Sends `{reference, result}` from a thread that is none of the BEAM's.
+    pub fn answer_here(self, result: impl for<'b> FnOnce(Env<'b>) -> Term<'b>) {
+        let Self { env: owned, pid, reference } = self;
+        // It fails when the process is gone, and then nobody waits.
+        let _ = OwnedEnv::new().send_and_clear(&pid, |env| {
+            let reference = owned.run(|owned| reference.load(owned).in_env(env));
+            (reference, result(env)).encode(env)
+        });
+    }
+
     /// Sends `{reference, result}`.
     pub fn answer(self, result: impl for<'b> FnOnce(Env<'b>) -> Term<'b> + Send + 'static) {
         let Self { env: owned, pid, reference } = self;

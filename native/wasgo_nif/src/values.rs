@@ -40,7 +40,7 @@ pub fn encode<'a>(env: Env<'a>, value: Value<'_>) -> Term<'a> {
     match value {
         Value::Integer(integer) => integer.encode(env),
         Value::Real(real) => float::encode(env, real),
-        Value::Text(text) => text.encode(env),
+        Value::Text(text) => bytes::copy(env, text.as_bytes()),
         Value::Blob(blob) => (atoms::blob(), bytes::copy(env, blob)).encode(env),
         Value::Null => atoms::nil().to_term(env),
     }

@@ -4,16 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Functions that reach beyond the database, or into the process. Not for SQL of a user, whatever it may read.
-const REFUSED_FUNCTIONS: [&str; 8] = [
-    "edit",
-    "fts3_tokenizer",
-    "load_extension",
-    "readfile",
-    "writefile",
-    "libsql_close_hook",
-    "sqlite_offset",
-    "zipfile",
-];
+const REFUSED_FUNCTIONS: [&str; 5] = ["edit", "fts3_tokenizer", "load_extension", "readfile", "writefile"];
 
 /// The columns of a table that may be used; none named: all.
 pub type ColumnSet = Option<BTreeSet<String>>;

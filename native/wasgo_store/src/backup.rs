@@ -9,7 +9,6 @@ use crate::pool::{Enlisted, Lent};
 use crate::readers::caught;
 use crate::request::{Done, call};
 use crate::shared::{Terms, Work};
-use crate::sqlite::{Backup, Watch};
 use crate::store::BackupRuns;
 use crate::{Reply, Store, StoreError};
 
@@ -43,7 +42,7 @@ impl Store {
         make_file(&path)?;
         let terms = Terms { deadline, confined: false, access: None };
         let begun = match reader {
-            Some((enlisted, lent)) => on_its_own_thread(enlisted, lent, runs, path.clone(), &terms, done),
+            Some((enlisted, lent)) => on_its_own_thread(enlisted, lent, runs, path.clone(), terms, done),
             None => self.on_the_writer(runs, path.clone(), terms, done),
         };
         begun.inspect_err(|_| remove(&path))
@@ -70,13 +69,12 @@ fn on_its_own_thread(
     mut lent: Lent,
     runs: BackupRuns,
     path: PathBuf,
-    terms: &Terms,
+    terms: Terms,
     done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
 ) -> Result<(), StoreError> {
-    let watch: Watch = terms.watch();
     let body = move || {
         crate::store::mark_as_own_thread();
-        let result = caught(|| lent.back_up(Backup { target: &path, watch, at_once: true }));
+        let result = terms.check().and_then(|()| caught(|| lent.back_up(&path, terms.watch())));
         drop(lent);
         drop(runs);
         finish(&path, result, done);

@@ -44,7 +44,7 @@ pub(crate) struct CursorCell {
     token: Option<TokenRef>,
     closed: AtomicBool,
     state: Mutex<State>,
-    _place: Option<CursorPlace>,
+    place: Mutex<Option<CursorPlace>>,
 }
 
 enum State {
@@ -63,6 +63,7 @@ impl CursorCell {
     /// Ends it, and gives its connection back; from any thread, and again.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        drop(self.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.state();
         match &*state {
             State::Running(interrupt) => interrupt.request(),
@@ -143,7 +144,7 @@ impl Store {
             token,
             closed: AtomicBool::new(false),
             state: Mutex::new(State::Fresh),
-            _place: place,
+            place: Mutex::new(place),
         };
         Cursor(Arc::new(Owned(Arc::new(cell), self.clone())))
     }

@@ -6,7 +6,7 @@ use rustler::{Atom, Binary, Encoder, Env, NifTaggedEnum, Resource, ResourceArc, 
 use wasgo_wasm::{Grants, HostImport, Imports, KeyValues, KeyValuesLimits, Seed, ValType};
 
 use super::sql::StoreSql;
-use crate::store::StoreResource;
+use crate::store::{AccessResource, StoreResource};
 use crate::{atoms, bytes, fault};
 
 /// What instances are given.
@@ -21,14 +21,14 @@ pub struct StateResource(KeyValues);
 #[rustler::resource_impl]
 impl Resource for StateResource {}
 
-/// `:log`, `:clock`, `{:random, seed}` (nil: the system's), `{:state, state}`, `{:sql, store}`, `:emit`.
+/// `:log`, `:clock`, `{:random, seed}` (nil: the system's), `{:state, state}`, `{:sql, store, access}`, `:emit`.
 #[derive(NifTaggedEnum)]
 enum Grant {
     Log,
     Clock,
     Random(Option<u64>),
     State(ResourceArc<StateResource>),
-    Sql(ResourceArc<StoreResource>),
+    Sql(ResourceArc<StoreResource>, Option<ResourceArc<AccessResource>>),
     Emit,
 }
 
@@ -69,7 +69,7 @@ fn wasm_imports<'a>(env: Env<'a>, functions: Vec<FunctionTuple>, grants: Vec<Ter
             Ok(Grant::Clock) => given.clock = true,
             Ok(Grant::Random(seed)) => given.random = Some(seed.map_or(Seed::System, Seed::Fixed)),
             Ok(Grant::State(state)) => given.state = Some(state.0.clone()),
-            Ok(Grant::Sql(store)) => given.sql = Some(Arc::new(StoreSql(store))),
+            Ok(Grant::Sql(store, access)) => given.sql = Some(Arc::new(StoreSql(store, access))),
             Ok(Grant::Emit) => given.emit = true,
             Err(_) => {
                 let error = wasgo_wasm::Error::Arguments { message: format!("{grant:?} can't be granted") };

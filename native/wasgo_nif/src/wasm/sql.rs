@@ -5,12 +5,13 @@ use wasgo_store::{Limits, Params, Reply, Request, StoreError, Value};
 use wasgo_wasm::row;
 use wasgo_wasm::{Sql, SqlAnswer, Statement};
 
-use crate::store::StoreResource;
+use crate::store::{AccessResource, StoreResource};
 
 /// Rows that one statement may give.
 const MAX_ROWS: usize = 100_000;
 
-pub struct StoreSql(pub ResourceArc<StoreResource>);
+/// The database, and what of it the guest may reach.
+pub struct StoreSql(pub ResourceArc<StoreResource>, pub Option<ResourceArc<AccessResource>>);
 
 impl Sql for StoreSql {
     fn run(&self, statement: Statement, done: Box<dyn FnOnce(SqlAnswer) + Send>) {
@@ -25,6 +26,9 @@ impl Sql for StoreSql {
         };
         let max_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut request = Request::query_within(text, parameters, Limits { max_rows: MAX_ROWS, max_bytes }).confined();
+        if let Some(access) = &self.1 {
+            request = request.restricted(access.access());
+        }
         if let Some(deadline) = deadline {
             request = request.deadline(deadline);
         }
@@ -33,7 +37,7 @@ impl Sql for StoreSql {
             Err(error) => done(Err(error.to_string())),
         };
         // Refused, the request is dropped with what would have answered: the guest is told so.
-        let _ = self.0.0.submit(request, answered);
+        let _ = self.0.store.submit(request, answered);
     }
 }
 

@@ -15,26 +15,25 @@ const PAGES_AT_A_TIME: c_int = 256;
 
 const MAIN: &CStr = c"main";
 
-/// How a copy is made.
-pub(crate) struct Backup<'b> {
-    pub(crate) target: &'b Path,
-    pub(crate) watch: Watch,
-    /// Whether to see one state of the file all the while. Without it, what is written meanwhile starts the copy anew.
-    pub(crate) at_once: bool,
-}
-
 impl Reader {
     /// Copies what this connection reads.
-    pub(crate) fn back_up(&mut self, backup: Backup<'_>) -> Result<(), StoreError> {
-        let Backup { target, watch, at_once } = backup;
-        self.watched(watch, |connection| copy(connection, target, at_once))
+    pub(crate) fn back_up(&mut self, target: &Path, watch: Watch) -> Result<(), StoreError> {
+        self.watched(watch, |connection| connection.back_up(target))
     }
 }
 
 impl Connection {
-    /// Copies this database, and does nothing else meanwhile.
+    /// Copies this database, in the state that it has now, and does nothing else meanwhile.
     pub(crate) fn back_up(&self, target: &Path) -> Result<(), StoreError> {
-        copy(self, target, true)
+        let target = Target::open(target)?;
+        self.control("BEGIN")?;
+        // The transaction begins with its first read.
+        let begun = self.with_statement("SELECT count(*) FROM sqlite_schema", |statement| {
+            statement.run(crate::ParamsRef::Positional(&[]))
+        });
+        let result = begun.and_then(|()| copy_pages(self, &target));
+        self.control("ROLLBACK")?;
+        result
     }
 }
 
@@ -81,23 +80,6 @@ impl Target {
 
 fn failed(code: c_int, message: String) -> StoreError {
     StoreError::Sqlite { code, name: crate::code::name(code), message, offset: None }
-}
-
-fn copy(source: &Connection, target: &Path, at_once: bool) -> Result<(), StoreError> {
-    let target = Target::open(target)?;
-    let alone = source.is_autocommit();
-    if at_once && alone {
-        source.control("BEGIN")?;
-        // The transaction begins with its first read.
-        source.with_statement("SELECT count(*) FROM sqlite_schema", |statement| {
-            statement.run(crate::ParamsRef::Positional(&[]))
-        })?;
-    }
-    let result = copy_pages(source, &target);
-    if at_once && alone {
-        source.control("COMMIT")?;
-    }
-    result
 }
 
 fn copy_pages(source: &Connection, target: &Target) -> Result<(), StoreError> {

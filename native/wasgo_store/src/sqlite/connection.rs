@@ -52,14 +52,15 @@ impl Handle {
         if let Some(failure) = failure {
             return failure;
         }
-        let refused = self.hooks.refused.take();
-        if code & 0xff == ffi::SQLITE_AUTH {
-            if self.hooks.refused_control.take() {
-                return StoreError::TransactionControl;
-            }
-            if let Some(message) = refused {
-                return StoreError::Sqlite { code, name: crate::code::name(code), message, offset: None };
-            }
+        if code & 0xff == ffi::SQLITE_AUTH && self.hooks.refused_control.take() {
+            return StoreError::TransactionControl;
+        }
+        // A function that is refused is an error like any other to SQLite.
+        if let Some(message) = self.hooks.refused.take()
+            && matches!(code & 0xff, ffi::SQLITE_AUTH | ffi::SQLITE_ERROR)
+        {
+            let code = ffi::SQLITE_AUTH;
+            return StoreError::Sqlite { code, name: crate::code::name(code), message, offset: None };
         }
         // SAFETY: raw is open; the message is copied before the next call.
         let (extended, message, offset) = unsafe {

@@ -22,7 +22,6 @@ mod statement;
 
 use std::ffi::{CStr, c_char};
 
-pub(crate) use backup::Backup;
 pub(crate) use connection::{Connection, Role};
 pub(crate) use hooks::{Interrupt, Watch};
 pub(crate) use reader::{Ran, Reader};

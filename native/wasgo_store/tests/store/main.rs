@@ -1,11 +1,16 @@
 //! The store as its users see it: real files, real threads, real SQLite.
 
+mod access;
+mod backups;
+mod changes;
 mod confined;
+mod cursors;
 mod deadlines;
 mod functions;
 mod model;
 mod opening;
 mod queue;
+mod readers;
 mod statements;
 mod support;
 mod transactions;

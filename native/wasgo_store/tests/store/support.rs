@@ -11,6 +11,13 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A query that never ends by itself.
 pub const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 
+/// A database in a file, with readers; gone with the folder.
+pub fn file() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(Options::file(folder.path().join("a.db"))).expect("a file opens");
+    (store, folder)
+}
+
 pub type Answer = Result<Reply, StoreError>;
 
 pub fn memory() -> Store {
@@ -58,12 +65,12 @@ pub fn receive<T>(receiver: &Receiver<T>) -> T {
     receiver.recv_timeout(PATIENCE).expect("an answer in time")
 }
 
-/// Keeps the store's thread busy until the returned end is dropped or sent to.
+/// Keeps the thread that writes busy until the returned end is dropped or sent to.
 pub fn hold(store: &Store) -> Sender<()> {
     let (begun, has_begun) = channel();
     let (release, released) = channel::<()>();
     store
-        .submit(Request::query("SELECT 1", Params::none()), move |_| {
+        .submit(Request::execute("SELECT 1", Params::none()), move |_| {
             begun.send(()).expect("heard");
             let _ = released.recv();
         })
