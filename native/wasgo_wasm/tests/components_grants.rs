@@ -14,7 +14,7 @@ use wasgo_wasm::{
 };
 
 /// Every interface that can be granted, as functions that take addresses.
-const GUEST: &str = include_str!("../../../test/hostile/guests/granted_component.wat");
+const GUEST: &str = include_str!("../../../test/support/guests_src/granted_component.wat");
 
 type Done = Box<dyn FnOnce(SqlAnswer) + Send>;
 
