@@ -8,7 +8,7 @@ defmodule Wasgo.HostileGrantsTest do
 
   import Wasgo.TestGuests, only: [instance!: 2, data: 1, eventually: 1]
 
-  alias Wasgo.{HostileGuests, LimitError, Script, Store, TrapError}
+  alias Wasgo.{LimitError, Script, Store, TrapError}
   alias Wasgo.Script.State
   alias Wasgo.Wasm.{Component, Instance}
 
@@ -258,7 +258,7 @@ defmodule Wasgo.HostileGrantsTest do
   # The same by the typed functions of a component. It may not be entered again after a trap, so that each harm has an instance of its own.
   describe "a component:" do
     setup do
-      component = Component.compile!(HostileGuests.source("granted_component"))
+      component = Component.compile!(File.read!("test/support/guests_src/granted_component.wat"))
       {:ok, store} = Store.open(:memory)
       {:ok, component: component, store: store, state: State.new(bytes: 100_000, keys: 1_000)}
     end

@@ -8,9 +8,9 @@ defmodule Wasgo.Script.State do
       iex> Wasgo.Script.State.get(state, "visits")
       <<3, 0, 0, 0, 0, 0, 0, 0>>
 
-  It is granted to a script or an instance as `grant: [state: state]`, and any number of them may share it. What a call changes holds
-  when the call succeeds; a call that traps or is stopped has changed nothing. It lives as long as somebody refers to it: `to_map/1`
-  and `put/3` bring it to a database and back.
+  It is granted to a script, or to an instance of a module or component, as `grant: [state: state]`, and any number of them may share it.
+  What a call changes holds when the call succeeds; a call that traps or is stopped has changed nothing. It lives as long as somebody
+  refers to it: `to_map/1` and `put/3` bring it to a database and back.
 
   Keys have up to 1 KiB, values up to 256 KiB. A script that sets more than there is room for is told so.
   """

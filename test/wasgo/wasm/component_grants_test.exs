@@ -90,6 +90,31 @@ defmodule Wasgo.Wasm.ComponentGrantsTest do
       assert_received {:mine, "debug", "columns"}
     end
 
+    test "has WASI's time and randomness by the same grants, or by options of their own" do
+      component =
+        Component.compile!("""
+        (component
+          (import "wasi:random/random@0.2.0" (instance $r (export "get-random-u64" (func (result u64)))))
+          (import "wasi:clocks/monotonic-clock@0.2.0" (instance $c (export "now" (func (result u64)))))
+          (core func $r (canon lower (func $r "get-random-u64")))
+          (core func $c (canon lower (func $c "now")))
+          (core module $m
+            (import "" "r" (func $r (result i64))) (import "" "c" (func $c (result i64)))
+            (func (export "random") (result i64) (call $r)) (func (export "now") (result i64) (call $c)))
+          (core instance $i (instantiate $m (with "" (instance (export "r" (func $r)) (export "c" (func $c))))))
+          (func (export "random") (result u64) (canon lift (core func $i "random")))
+          (func (export "now") (result u64) (canon lift (core func $i "now"))))
+        """)
+
+      first = fn name, options -> Component.call(Component.new!(component, options), name) end
+      assert first.("random", grant: [random: 7]) == first.("random", random: {:seed, 7})
+      assert first.("random", grant: [random: 7]) != first.("random", [])
+      assert first.("random", grant: [:random]) != first.("random", grant: [:random])
+      assert first.("random", random: true) != first.("random", random: true)
+      assert first.("now", grant: [:log]) == first.("now", [])
+      assert first.("now", grant: [:clock]) != first.("now", grant: [:clock])
+    end
+
     test "is granted nothing that there is not", %{component: component} do
       for grant <- [[:files], [state: 1], [{:random, -1}], [:log, {:log, 1}]] do
         assert_raise ArgumentError, ~r/can't grant/, fn ->

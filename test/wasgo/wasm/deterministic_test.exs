@@ -1,7 +1,7 @@
 defmodule Wasgo.Wasm.DeterministicTest do
   use ExUnit.Case, async: true
 
-  alias Wasgo.{LimitError, Script}
+  alias Wasgo.{LimitError, Script, TrapError}
   alias Wasgo.Wasm.{Instance, Module}
 
   # Mixes integers, floats (NaNs among them), memory, and random numbers for so many rounds; returns a hash of its memory.
@@ -146,6 +146,38 @@ defmodule Wasgo.Wasm.DeterministicTest do
       assert {:error, %LimitError{reason: :fuel, value: 10}} =
                Instance.call_many(instance, "f", rows, fuel: 10)
     end
+  end
+
+  test "a batch within a function that the guest called has what is left of its fuel" do
+    wat = """
+    (module (import "env" "f" (func $f (param i64) (result i64)))
+      (func (export "once") (param i64) (result i64) (call $f (local.get 0)))
+      (func (export "trap") (if (i32.const 1) (then unreachable)))
+      (func (export "spin") (loop br 0)))
+    """
+
+    test = self()
+
+    function = fn
+      caller, 0 ->
+        send(test, Instance.call_many(caller, "spin", [[], []]))
+        0
+
+      caller, count ->
+        send(test, Instance.call_many(caller, "trap", List.duplicate([], count)))
+        0
+    end
+
+    imports = %{"env" => %{"f" => {[:i64], [:i64], function}}}
+    instance = Instance.new!(Module.compile!(wat, deterministic: true), imports: imports)
+
+    Instance.call(instance, "once", [0], fuel: 100_000)
+    assert_received {:error, %LimitError{reason: :fuel, value: 100_000}}
+    # A row that fails costs fuel too.
+    assert Instance.call(instance, "once", [5], fuel: 100_000) == {:ok, [0]}
+    assert_received {:ok, [_, _, _, _, {:error, %TrapError{reason: :unreachable}}]}
+    Instance.call(instance, "once", [20], fuel: 100_000)
+    assert_received {:error, %LimitError{reason: :fuel, value: 100_000}}
   end
 
   test "a script's rows are the same too, and cost fuel" do

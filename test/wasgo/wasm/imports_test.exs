@@ -392,6 +392,23 @@ defmodule Wasgo.Wasm.ImportsTest do
       assert_received [{:ok, [10]}, {:ok, [20]}, {:ok, [30]}]
     end
 
+    test "end at a depth" do
+      instance =
+        guest(fn
+          _caller, 0 ->
+            0
+
+          caller, value ->
+            case Instance.call_many(caller, "once", [[value - 1]]) do
+              {:ok, [{:ok, [depth]}]} -> depth + 1
+              {:error, %LimitError{reason: :depth}} -> 0
+            end
+        end)
+
+      assert Instance.call(instance, "once", [100]) == {:ok, [32]}
+      assert Instance.call(instance, "once", [3]) == {:ok, [3]}
+    end
+
     test "end with the time of the call that they are part of" do
       instance =
         guest(fn caller, value ->
