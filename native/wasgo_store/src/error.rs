@@ -46,6 +46,18 @@ pub enum StoreError {
         /// The same for people.
         message: String,
     },
+    /// A script that an object is notified by failed, or there is no such object.
+    #[error("{}{message}", of_script(object, script))]
+    Script {
+        /// The object; empty where it is not about a certain one.
+        object: String,
+        /// The script's name; empty where there is none.
+        script: String,
+        /// As of [`StoreError::Function`]; `no_object` where there is no such object.
+        reason: &'static str,
+        /// What went wrong, for people.
+        message: String,
+    },
     /// There is no statement in the SQL.
     #[error("the SQL holds no statement")]
     EmptySql,
@@ -215,6 +227,14 @@ pub enum StoreError {
     Internal(String),
 }
 
+fn of_script(object: &str, script: &str) -> String {
+    match (object, script) {
+        (_, "") => String::new(),
+        ("", script) => format!("script {script}: "),
+        (object, script) => format!("object {object}, script {script}: "),
+    }
+}
+
 fn timeout_message(begun: bool, late: Duration) -> String {
     let what = if begun { "stopped at its deadline" } else { "not begun by its deadline" };
     format!("timed out: {what} ({} ms late)", late.as_millis())
@@ -230,6 +250,8 @@ impl StoreError {
             }
             Self::Sqlite { name, .. } => name,
             Self::Function { .. } => "function",
+            Self::Script { reason: "no_object", .. } => "no_object",
+            Self::Script { .. } => "script",
             Self::InvalidOption { .. } => "invalid_option",
             Self::EmptySql => "empty_sql",
             Self::MultipleStatements { .. } => "multiple_statements",
@@ -268,7 +290,7 @@ impl StoreError {
         match self {
             Self::Sqlite { code, .. } => Some(*code),
             // SQLITE_ERROR: what it is to SQLite.
-            Self::Function { .. } => Some(1),
+            Self::Function { .. } | Self::Script { .. } => Some(1),
             Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => {
                 source.sqlite_code()
             }

@@ -58,6 +58,7 @@ mod pool;
 mod readers;
 mod request;
 mod rows;
+mod scripts;
 mod session;
 mod shared;
 #[allow(unsafe_code)]

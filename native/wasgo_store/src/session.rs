@@ -157,7 +157,11 @@ impl Session {
 
     fn execute(&mut self, sql: &str, params: &Params) -> Result<Executed, StoreError> {
         let before = self.connection.total_changes();
-        self.connection.with_statement(sql, |statement| statement.run(params))?;
+        let sql = self.connection.specialise(sql, params.into())?;
+        self.connection.with_statement(&sql, |statement| match statement.notifies() {
+            true => guarded(&self.connection, || statement.run(params)),
+            false => statement.run(params),
+        })?;
         Ok(self.executed(before))
     }
 
@@ -182,8 +186,9 @@ impl Session {
     ) -> Result<bool, StoreError> {
         self.watched(watch, false, |session, _| {
             let Self { connection, .. } = session;
-            connection.with_statement(sql, |statement| {
-                let returning = statement.writes_and_returns();
+            let sql = connection.specialise(sql, params)?;
+            connection.with_statement(&sql, |statement| {
+                let returning = statement.writes_and_returns() || statement.notifies();
                 let mut run = || statement.query(params, limits, sink);
                 if returning { guarded(connection, run) } else { run() }
             })?;
@@ -212,7 +217,8 @@ impl Session {
                     return Err(StoreError::TooManyCursors { max: MAX_TRANSACTION_CURSORS });
                 }
                 None => {
-                    let mut statement = connection.statement(&query.0)?;
+                    let sql = connection.specialise(&query.0, (&query.1).into())?;
+                    let mut statement = connection.statement(&sql)?;
                     if !statement.is_read_only() {
                         return Err(StoreError::NoCursor);
                     }

@@ -97,8 +97,9 @@ fn drop_function(tokens: &mut Tokens<'_>) -> Result<Ddl, SyntaxError> {
     Ok(Ddl::Drop { name: token.name(tokens.sql)?, if_exists })
 }
 
+/// Kinds of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Word,
     /// `'...'`
     Text,
@@ -112,19 +113,19 @@ enum Kind {
     End,
 }
 
-struct Token<'a> {
-    kind: Kind,
-    range: Range<usize>,
-    text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) range: Range<usize>,
+    pub(crate) text: &'a str,
 }
 
 impl Token<'_> {
-    fn is_word(&self, word: &str) -> bool {
+    pub(crate) fn is_word(&self, word: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
     }
 
     /// The name that it is, without quotes.
-    fn name(&self, sql: &str) -> Result<String, SyntaxError> {
+    pub(crate) fn name(&self, sql: &str) -> Result<String, SyntaxError> {
         let within = |text: &str| text.get(1..text.len() - 1).unwrap_or_default().to_owned();
         let name = match self.kind {
             Kind::Word => self.text.to_owned(),
@@ -151,18 +152,23 @@ impl Token<'_> {
     }
 }
 
-struct Tokens<'a> {
+/// Reads SQL's tokens, blanks and comments left out.
+pub(crate) struct Tokens<'a> {
     sql: &'a str,
     at: usize,
 }
 
 impl<'a> Tokens<'a> {
+    pub(crate) fn new(sql: &'a str) -> Self {
+        Self { sql, at: 0 }
+    }
+
     fn expect(&mut self, word: &str) -> Result<(), SyntaxError> {
         let token = self.next();
         if token.is_word(word) { Ok(()) } else { Err(token.unexpected(self.sql)) }
     }
 
-    fn next(&mut self) -> Token<'a> {
+    pub(crate) fn next(&mut self) -> Token<'a> {
         self.skip_blanks();
         let rest = self.rest();
         let Some(first) = rest.bytes().next() else { return self.take(Kind::End, 0) };

@@ -63,6 +63,14 @@ pub(super) unsafe extern "C" fn on_prepare(
     // SAFETY: by the caller's promise.
     let (first, second, database, by) = unsafe { (text_at(first), text_at(second), text_at(database), text_at(by)) };
     let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
+    if let Some(access) = &*hooks.script.borrow() {
+        // SQLite's own message names the thing.
+        let refused = match act(action, first, second, database) {
+            Act::Transaction => true,
+            act => access.check(act, by).is_err(),
+        };
+        return if refused { ffi::SQLITE_DENY } else { ffi::SQLITE_OK };
+    }
     if hooks.preparing.get() {
         if matches!(action, ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT) && hooks.refuse_control.get() {
             hooks.refused_control.set(true);
@@ -127,6 +135,14 @@ fn note(hooks: &Hooks, action: c_int, first: &str, second: &str, database: Optio
             seen.savepoint = Some((act, second.to_owned()));
         }
         ffi::SQLITE_FUNCTION if is_one_of(second, &FUNCTIONS_OF_THE_WRITER) => seen.needs_writer = true,
+        ffi::SQLITE_FUNCTION if second.eq_ignore_ascii_case("notification") => {
+            seen.needs_writer = true;
+            seen.notifies = true;
+        }
+        ffi::SQLITE_READ if is_notified(first) => {
+            seen.needs_writer = true;
+            seen.notifies = true;
+        }
         ffi::SQLITE_READ if first.starts_with("pragma_") || first.starts_with("sqlite_temp_") => {
             seen.needs_writer = true;
         }
@@ -144,6 +160,11 @@ fn note(hooks: &Hooks, action: c_int, first: &str, second: &str, database: Optio
         }
         _ => {}
     }
+}
+
+/// Whether a table is one of those that notify objects.
+fn is_notified(table: &str) -> bool {
+    table == "notify_object" || table == "notify_kind" || table == "notify" || table.starts_with("notify ")
 }
 
 /// What is about to be done, for who is allowed some of it.

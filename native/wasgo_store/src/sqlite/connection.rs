@@ -1,5 +1,6 @@
 //! One connection: how it is opened, and the statements that it keeps prepared.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int};
 use std::path::Path;
@@ -268,6 +269,15 @@ impl Connection {
         let result = work(&mut statement);
         self.keep(sql, statement);
         result
+    }
+
+    /// The text to run instead of `sql`, where it notifies objects that it names.
+    pub(crate) fn specialise<'s>(&self, sql: &'s str, params: ParamsRef<'_>) -> Result<Cow<'s, str>, StoreError> {
+        let specialised = match &self.handle.functions {
+            Some(functions) => functions.specialise(sql, params)?,
+            None => None,
+        };
+        Ok(specialised.map_or(Cow::Borrowed(sql), Cow::Owned))
     }
 
     /// The one statement of `sql`, prepared before or now.

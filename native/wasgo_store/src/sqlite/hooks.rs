@@ -106,6 +106,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Seen {
     /// Whether it is a pragma.
     pub(super) pragma: bool,
+    /// Whether it notifies objects, whose scripts may write.
+    pub(super) notifies: bool,
     /// Whether its answer depends on the connection: only the writer's is the authentic one.
     pub(super) needs_writer: bool,
     /// The tables that it may write to.
@@ -129,6 +131,8 @@ pub(super) struct Hooks {
     over_budget: Cell<bool>,
     /// Whether what is prepared is our own, which may do all.
     pub(super) own: Cell<bool>,
+    /// What the script whose statement is prepared may read.
+    pub(super) script: RefCell<Option<Arc<Access>>>,
     /// Whether a statement of a user is prepared: what SQLite prepares for itself while it runs (a `VACUUM` begins a
     /// transaction) is its own affair.
     pub(super) preparing: Cell<bool>,
@@ -157,6 +161,7 @@ impl Hooks {
             looks: Cell::new(0),
             over_budget: Cell::new(false),
             own: Cell::new(false),
+            script: RefCell::new(None),
             preparing: Cell::new(false),
             refuse_control: Cell::new(false),
             refused_control: Cell::new(false),
@@ -199,6 +204,16 @@ impl Hooks {
             self.over_budget.set(true);
         }
         has
+    }
+
+    /// Prepares and runs statements of a script in the midst of others: they read what `access` lets them, and nothing else.
+    pub(super) fn within<T>(&self, access: &Arc<Access>, work: impl FnOnce() -> T) -> T {
+        let before = self.script.replace(Some(Arc::clone(access)));
+        let own = self.own.replace(false);
+        let result = work();
+        self.own.set(own);
+        self.script.replace(before);
+        result
     }
 
     /// Prepares and runs statements of our own in the midst of others, which are held to nothing but the time.

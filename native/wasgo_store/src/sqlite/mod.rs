@@ -18,6 +18,7 @@ mod functions;
 mod hooks;
 mod reader;
 mod row;
+mod scripts;
 mod statement;
 
 use std::ffi::{CStr, c_char};

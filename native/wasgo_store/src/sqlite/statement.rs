@@ -177,6 +177,11 @@ impl Statement {
         !self.read_only && !self.seen.pragma && self.column_count() > 0
     }
 
+    /// Whether it notifies objects, whose scripts may write.
+    pub(crate) fn notifies(&self) -> bool {
+        self.seen.notifies
+    }
+
     /// Runs it to its end with `params`; rows are dropped. Whatever happens it is ready to run again.
     pub(crate) fn run<'p>(&mut self, params: impl Into<ParamsRef<'p>>) -> Result<(), StoreError> {
         let params = params.into();

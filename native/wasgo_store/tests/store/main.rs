@@ -8,6 +8,7 @@ mod cursors;
 mod deadlines;
 mod functions;
 mod model;
+mod notify;
 mod opening;
 mod queue;
 mod readers;

@@ -1,9 +1,10 @@
 //! `CREATE FUNCTION` and `DROP FUNCTION`, made into statements on the table of functions.
 
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 
 use libsql::ffi;
 
+use super::own::Own;
 use super::{Functions, TABLE, fail, guarded};
 use crate::StoreError;
 use crate::functions::Fault;
@@ -12,10 +13,10 @@ use crate::functions::grammar::{self, Ddl};
 use crate::functions::guest::Guest;
 
 /// `wasgo_function_body(name, deterministic, mode, body)`: the body, if it is a function of that name.
-const BODY: &std::ffi::CStr = c"wasgo_function_body";
+const BODY: &CStr = c"wasgo_function_body";
 
 /// `wasgo_function_name(name, if_exists)`: the name, if there is such a function.
-const NAME: &std::ffi::CStr = c"wasgo_function_name";
+const NAME: &CStr = c"wasgo_function_name";
 
 /// Bytes of a function's name.
 const MAX_NAME: usize = 128;
@@ -95,31 +96,21 @@ impl Functions {
     /// Makes the table as libSQL does; with a column more once a function is declared deterministic.
     fn ensure_table(&self, deterministic: bool) -> Result<(), StoreError> {
         self.hooks().own(|| {
-            let there = "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1\0";
+            let there = c"SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1";
             if !self.lookup.holds(there, TABLE)? {
-                self.run(&format!(
-                    "CREATE TABLE IF NOT EXISTS main.{TABLE} (name text PRIMARY KEY, body text) WITHOUT ROWID\0"
-                ))?;
+                self.execute(c"CREATE TABLE IF NOT EXISTS main.libsql_wasm_func_table (name text PRIMARY KEY, body text) WITHOUT ROWID")?;
             }
-            let column = format!("SELECT 1 FROM pragma_table_info('{TABLE}', 'main') WHERE name = ?1\0");
-            if deterministic && !self.lookup.holds(&column, "deterministic")? {
-                self.run(&format!("ALTER TABLE main.{TABLE} ADD COLUMN deterministic integer\0"))?;
+            let column = c"SELECT 1 FROM pragma_table_info('libsql_wasm_func_table', 'main') WHERE name = ?1";
+            if deterministic && !self.lookup.holds(column, "deterministic")? {
+                self.execute(c"ALTER TABLE main.libsql_wasm_func_table ADD COLUMN deterministic integer")?;
             }
             Ok(())
         })
     }
 
-    /// Runs a statement of our own; `sql` ends with a NUL.
-    fn run(&self, sql: &str) -> Result<(), StoreError> {
-        let none = std::ptr::null_mut();
-        // SAFETY: the connection is open; the text ends with a NUL.
-        let code = unsafe { ffi::sqlite3_exec(self.db, sql.as_ptr().cast(), None, none, std::ptr::null_mut()) };
-        if code == ffi::SQLITE_OK {
-            return Ok(());
-        }
-        // SAFETY: the connection is open; the message is copied.
-        let message = unsafe { std::ffi::CStr::from_ptr(ffi::sqlite3_errmsg(self.db)) }.to_string_lossy().into_owned();
-        Err(sqlite_error(code, message, None))
+    /// Runs a statement of our own.
+    fn execute(&self, sql: &CStr) -> Result<(), StoreError> {
+        Own::prepare(self.db, sql)?.run(&[])?.step().map(drop)
     }
 
     /// Checks that `source` is a function `name` that can be made an instance of, and that there is none yet.
@@ -155,9 +146,9 @@ impl Functions {
         }
         self.hooks().own(|| {
             for taken in [
-                "SELECT 1 FROM pragma_function_list WHERE name = ?1 COLLATE NOCASE\0",
-                "SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE\0",
-                "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE\0",
+                c"SELECT 1 FROM pragma_function_list WHERE name = ?1 COLLATE NOCASE",
+                c"SELECT 1 FROM pragma_module_list WHERE name = ?1 COLLATE NOCASE",
+                c"SELECT 1 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE",
             ] {
                 if self.lookup.holds(taken, name)? {
                     return Ok(true);

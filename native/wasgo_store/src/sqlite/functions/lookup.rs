@@ -1,11 +1,12 @@
 //! What the table of functions holds, read by a statement of our own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
 
 use libsql::ffi;
 
-use super::TABLE;
-use crate::StoreError;
+use super::own::Own;
+use crate::{StoreError, ValueRef};
 
 /// A function's row.
 pub(super) struct Stored {
@@ -34,19 +35,18 @@ pub(super) enum Seen {
 
 pub(super) struct Lookup {
     db: *mut ffi::sqlite3,
-    statement: Cell<*mut ffi::sqlite3_stmt>,
+    find: RefCell<Option<Own>>,
     /// A lookup is under way: whoever made the table a view on functions would else be asked for ever.
     busy: Cell<bool>,
 }
 
 impl Lookup {
     pub(super) fn new(db: *mut ffi::sqlite3) -> Self {
-        Self { db, statement: Cell::new(std::ptr::null_mut()), busy: Cell::new(false) }
+        Self { db, find: RefCell::default(), busy: Cell::new(false) }
     }
 
     pub(super) fn forget(&self) {
-        // SAFETY: it was prepared here, or is null; it is not used again.
-        unsafe { ffi::sqlite3_finalize(self.statement.replace(std::ptr::null_mut())) };
+        self.find.replace(None);
     }
 
     pub(super) fn find(&self, name: &str) -> Result<Option<Stored>, StoreError> {
@@ -64,7 +64,7 @@ impl Lookup {
     /// Reads the row of `name`, if there is one.
     fn row<T>(&self, name: &str, read: impl FnOnce(&[u8], bool) -> T) -> Result<Option<T>, StoreError> {
         if self.busy.replace(true) {
-            return Err(StoreError::Internal(format!("{TABLE} calls functions itself")));
+            return Err(StoreError::Internal("the table of functions calls functions itself".into()));
         }
         let result = self.read(name, read);
         self.busy.set(false);
@@ -72,82 +72,36 @@ impl Lookup {
     }
 
     fn read<T>(&self, name: &str, read: impl FnOnce(&[u8], bool) -> T) -> Result<Option<T>, StoreError> {
-        if self.statement.get().is_null() {
-            let Some(statement) = self.prepare()? else { return Ok(None) };
-            self.statement.set(statement);
-        }
-        let statement = self.statement.get();
-        // SAFETY: the statement is prepared and does not run; the name lives until the bindings are cleared below, and what a column
-        // points to is used before the next step.
-        unsafe {
-            let length = i32::try_from(name.len()).unwrap_or(i32::MAX);
-            ffi::sqlite3_bind_text(statement, 1, name.as_ptr().cast(), length, ffi::SQLITE_STATIC());
-            let step = ffi::sqlite3_step(statement);
-            let found = match step {
-                ffi::SQLITE_ROW => {
-                    let body = ffi::sqlite3_column_blob(statement, 1).cast::<u8>();
-                    let length = usize::try_from(ffi::sqlite3_column_bytes(statement, 1)).unwrap_or(0);
-                    let body = if body.is_null() { &[][..] } else { std::slice::from_raw_parts(body, length) };
-                    // A column of ours; beyond the last one all is 0.
-                    Ok(Some(read(body, ffi::sqlite3_column_int(statement, 2) != 0)))
-                }
-                ffi::SQLITE_DONE => Ok(None),
-                code => Err(self.error(code)),
-            };
-            ffi::sqlite3_reset(statement);
-            ffi::sqlite3_clear_bindings(statement);
-            found.or_else(|error| {
-                // The table may be gone again.
-                if step == ffi::SQLITE_ERROR && !self.has_table() {
-                    self.forget();
-                    return Ok(None);
-                }
-                Err(error)
-            })
+        let mut find = self.find.borrow_mut();
+        let own = match &*find {
+            Some(own) => own,
+            None if !self.has_table()? => return Ok(None),
+            None => {
+                let sql = c"SELECT * FROM main.libsql_wasm_func_table WHERE name = ?1 LIMIT 1";
+                find.insert(Own::prepare(self.db, sql)?)
+            }
+        };
+        let found = own.run(&[ValueRef::Text(name)]).and_then(|mut run| {
+            // The third column is ours, and may be missing.
+            Ok(run.step()?.then(|| read(run.content(1), run.integer(2) != 0)))
+        });
+        match found {
+            // The table may be gone again.
+            Err(StoreError::Sqlite { code: ffi::SQLITE_ERROR, .. }) if !self.has_table()? => {
+                *find = None;
+                Ok(None)
+            }
+            found => found,
         }
     }
 
-    /// None where there is no table of functions.
-    fn prepare(&self) -> Result<Option<*mut ffi::sqlite3_stmt>, StoreError> {
-        if !self.has_table() {
-            return Ok(None);
-        }
-        self.prepare_sql(&format!("SELECT * FROM main.{TABLE} WHERE name = ?1 LIMIT 1\0")).map(Some)
+    fn has_table(&self) -> Result<bool, StoreError> {
+        let sql = c"SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND type = 'table'";
+        self.holds(sql, "libsql_wasm_func_table")
     }
 
-    fn has_table(&self) -> bool {
-        self.holds("SELECT 1 FROM main.sqlite_schema WHERE name = ?1 AND type = 'table'\0", TABLE).unwrap_or(false)
-    }
-
-    /// Whether the query `sql`, with a NUL at its end, has a row for `parameter`.
-    pub(super) fn holds(&self, sql: &str, parameter: &str) -> Result<bool, StoreError> {
-        let statement = self.prepare_sql(sql)?;
-        // SAFETY: the statement is prepared; it is finalized before the parameter goes.
-        unsafe {
-            let length = i32::try_from(parameter.len()).unwrap_or(i32::MAX);
-            ffi::sqlite3_bind_text(statement, 1, parameter.as_ptr().cast(), length, ffi::SQLITE_STATIC());
-            let code = ffi::sqlite3_step(statement);
-            let result = match code {
-                ffi::SQLITE_ROW => Ok(true),
-                ffi::SQLITE_DONE => Ok(false),
-                code => Err(self.error(code)),
-            };
-            ffi::sqlite3_finalize(statement);
-            result
-        }
-    }
-
-    fn prepare_sql(&self, sql: &str) -> Result<*mut ffi::sqlite3_stmt, StoreError> {
-        let mut statement = std::ptr::null_mut();
-        // SAFETY: the connection is open; the text ends with a NUL, which its callers see to.
-        let code =
-            unsafe { ffi::sqlite3_prepare_v2(self.db, sql.as_ptr().cast(), -1, &mut statement, std::ptr::null_mut()) };
-        if code == ffi::SQLITE_OK { Ok(statement) } else { Err(self.error(code)) }
-    }
-
-    fn error(&self, code: i32) -> StoreError {
-        // SAFETY: the connection is open; the message is copied.
-        let message = unsafe { std::ffi::CStr::from_ptr(ffi::sqlite3_errmsg(self.db)) }.to_string_lossy().into_owned();
-        StoreError::Sqlite { code, name: crate::code::name(code), message, offset: None }
+    /// Whether a query has a row for `parameter`.
+    pub(super) fn holds(&self, sql: &CStr, parameter: &str) -> Result<bool, StoreError> {
+        Own::prepare(self.db, sql)?.run(&[ValueRef::Text(parameter)])?.step()
     }
 }

@@ -8,12 +8,13 @@ mod aggregate;
 mod ddl;
 mod entry;
 mod lookup;
+pub(super) mod own;
 mod scalar;
 mod table;
-mod values;
+pub(super) mod values;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_int, c_void};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use libsql::ffi;
 use wasgo_wasm::Stop;
 
 use super::hooks::Hooks;
+use super::scripts::Scripts;
 use crate::StoreError;
 use crate::functions::code::{Code, Shape};
 use crate::functions::{Fault, FunctionHost};
@@ -48,6 +50,9 @@ pub(crate) struct Functions {
     stale: RefCell<Vec<String>>,
     /// Why the latest call failed: more than fits a message of SQLite's.
     failure: RefCell<Option<StoreError>>,
+    /// Scripts that are notified from SQL, and the tables that were made for certain of them.
+    pub(super) scripts: Scripts,
+    pub(super) tables: RefCell<HashSet<String>>,
 }
 
 impl Functions {
@@ -62,6 +67,8 @@ impl Functions {
             run: Cell::new(1),
             stale: RefCell::default(),
             failure: RefCell::default(),
+            scripts: Scripts::default(),
+            tables: RefCell::default(),
         }
     }
 
@@ -72,12 +79,16 @@ impl Functions {
     /// `db` and `hooks` are alive, and this and they stay where they are until `db` is closed.
     pub(super) unsafe fn install(&self) -> Result<(), StoreError> {
         // SAFETY: by the caller's promise.
-        unsafe { ddl::install(self) }
+        unsafe {
+            ddl::install(self)?;
+            self.install_notifications()
+        }
     }
 
     /// To be called before the connection is closed: what is prepared keeps it open.
     pub(super) fn forget(&self) {
         self.lookup.forget();
+        self.scripts.forget();
     }
 
     /// A statement begins to run.
@@ -87,38 +98,51 @@ impl Functions {
     }
 
     /// Why the statement failed, if a function did; told once.
-    pub(super) fn take_failure(&self) -> Option<StoreError> {
+    pub(in crate::sqlite) fn take_failure(&self) -> Option<StoreError> {
         self.failure.take()
     }
 
-    fn hooks(&self) -> &Hooks {
+    pub(super) fn db(&self) -> *mut ffi::sqlite3 {
+        self.db
+    }
+
+    pub(super) fn host(&self) -> &FunctionHost {
+        &self.host
+    }
+
+    pub(super) fn hooks(&self) -> &Hooks {
         // SAFETY: the hooks lie beside this, and live as long.
         unsafe { &*self.hooks }
     }
 
     /// What a guest's host asks whether the statement that runs is to be stopped.
-    fn stop(&self) -> Stop {
+    pub(super) fn stop(&self) -> Stop {
         let alarm = Arc::clone(self.hooks().alarm());
         Arc::new(move || alarm.rings())
     }
 
     /// A guest was stopped because its statement is: keeps why that is.
-    fn note_stopped(&self) {
+    pub(super) fn note_stopped(&self) {
         self.hooks().must_stop();
     }
 
     /// Refuses to compile or run anything on a thread that is lent for a moment, and has the stack for a moment's work.
-    fn need_thread(&self) -> Result<(), StoreError> {
+    pub(super) fn need_thread(&self) -> Result<(), StoreError> {
+        if self.scripts.running.get() {
+            // It runs on a fiber, which has no stack for another guest.
+            let message = "a script's statement may call no function written in WebAssembly, and notify nobody".into();
+            return Err(StoreError::Sqlite { code: ffi::SQLITE_AUTH, name: "auth", message, offset: None });
+        }
         if self.hooks().give_up_budget() { Err(StoreError::Interrupted) } else { Ok(()) }
     }
 
     /// Remembers why the statement fails. What comes after the first failure, while SQLite tidies up, comes of that.
-    fn fail(&self, error: StoreError) {
+    pub(super) fn fail(&self, error: StoreError) {
         self.failure.borrow_mut().get_or_insert(error);
     }
 
     /// Remembers why the function `name` failed, unless it was stopped because the statement is.
-    fn fail_by(&self, name: &str, fault: &Fault) {
+    pub(super) fn fail_by(&self, name: &str, fault: &Fault) {
         if fault.is_stopped() {
             return self.note_stopped();
         }
@@ -272,7 +296,7 @@ fn missing_name(message: &str) -> Option<&str> {
 }
 
 /// Runs a callback of SQLite's: nothing may unwind into C.
-fn guarded<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
+pub(super) fn guarded<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(otherwise)
 }
 
@@ -281,7 +305,7 @@ fn guarded<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
 /// # Safety
 ///
 /// `context` is the one of the callback that runs.
-unsafe fn fail(context: *mut ffi::sqlite3_context, name: &str) {
+pub(super) unsafe fn fail(context: *mut ffi::sqlite3_context, name: &str) {
     let message = format!("function {name} failed");
     let length = c_int::try_from(message.len()).unwrap_or(c_int::MAX);
     // SAFETY: by the caller's promise; SQLite copies the message.

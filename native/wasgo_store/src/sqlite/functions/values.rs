@@ -12,7 +12,10 @@ use crate::functions::guest::{Argument, Output};
 /// # Safety
 ///
 /// `argv` has `argc` values, which stay while the result is used; none of them is converted meanwhile.
-pub(super) unsafe fn arguments<'a>(argc: c_int, argv: *mut *mut ffi::sqlite3_value) -> SmallVec<[Argument<'a>; 4]> {
+pub(in crate::sqlite) unsafe fn arguments<'a>(
+    argc: c_int,
+    argv: *mut *mut ffi::sqlite3_value,
+) -> SmallVec<[Argument<'a>; 4]> {
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: by the caller's promise.
     (0..count).map(|at| unsafe { argument(*argv.add(at)) }).collect()
@@ -52,7 +55,7 @@ unsafe fn bytes<'a>(start: *const u8, value: *mut ffi::sqlite3_value) -> &'a [u8
 /// # Safety
 ///
 /// `context` is the one of the callback that runs.
-pub(super) unsafe fn result(context: *mut ffi::sqlite3_context, output: Output<'_>) {
+pub(in crate::sqlite) unsafe fn result(context: *mut ffi::sqlite3_context, output: Output<'_>) {
     let copied = ffi::SQLITE_TRANSIENT();
     // SAFETY: by the caller's promise.
     unsafe {

@@ -1,0 +1,287 @@
+//! Finding objects and their scripts, and running these.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wasgo_wasm::{Answers, Rows};
+
+use super::sql::{self, Here};
+use super::{MAX_READY, Version};
+use crate::functions::Fault;
+use crate::scripts::{Ready, Stored, entries};
+use crate::sqlite::functions::Functions;
+use crate::sqlite::functions::own::Own;
+use crate::{StoreError, ValueRef};
+
+/// Objects that are notified in one call of their script.
+const CHUNK: usize = 4_096;
+
+/// Bytes that the answers of all objects of a kind may have together.
+const MAX_ANSWERS: usize = 64 << 20;
+
+const BY_OBJECT: &CStr = c"SELECT o.id, v.name, v.version, v.created, s.entries FROM main.wasgo_objects AS o
+    JOIN main.wasgo_scripts AS a ON a.name = o.script
+    JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active
+    LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.id = ?1";
+
+const BY_KIND: &CStr = c"SELECT o.id, v.name, v.version, v.created, s.entries FROM main.wasgo_objects AS o
+    JOIN main.wasgo_scripts AS a ON a.name = o.script
+    JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active
+    LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.kind = ?1 ORDER BY v.name, o.id";
+
+const VERSION: &CStr = c"SELECT source, deterministic, limits, grants, columns FROM main.wasgo_script_versions
+    WHERE name = ?1 AND version = ?2";
+
+const KEEP: &CStr = c"INSERT INTO main.wasgo_object_state (object, entries) VALUES (?1, ?2)
+    ON CONFLICT (object) DO UPDATE SET entries = excluded.entries";
+
+/// An object, as it is stored.
+struct Object {
+    id: String,
+    version: Rc<Version>,
+    entries: Vec<u8>,
+}
+
+/// What an object's script answered: a row, as `wasgo_wasm::row` encodes it, or none for "no change".
+pub(super) struct Outcome {
+    pub(super) object: String,
+    pub(super) script: Rc<Version>,
+    pub(super) ready: Option<Rc<Ready>>,
+    pub(super) result: Result<Option<Vec<u8>>, StoreError>,
+}
+
+impl Functions {
+    /// Notifies one object.
+    ///
+    /// # Errors
+    /// That there is no such object, or no such table; what the script failed with is in the outcome.
+    pub(super) fn notify_object(&self, id: &str, what: i32, row: &[u8]) -> Result<Outcome, StoreError> {
+        let Some(object) = self.find(&self.scripts.by_object, BY_OBJECT, id)?.pop() else {
+            let message = format!("there is no object {id:?}, or its script is none");
+            return Err(StoreError::Script {
+                object: id.to_owned(),
+                script: String::new(),
+                reason: "no_object",
+                message,
+            });
+        };
+        let ready = self.ready(&object.version);
+        Ok(self.notify_one(object, &ready, what, row))
+    }
+
+    /// Notifies all objects of a kind, those of one script together where that makes no difference to them.
+    pub(super) fn notify_kind(&self, kind: &str, what: i32, row: &[u8]) -> Result<Vec<Outcome>, StoreError> {
+        let objects = self.find(&self.scripts.by_kind, BY_KIND, kind)?;
+        let mut outcomes = Vec::with_capacity(objects.len());
+        let mut bytes = 0;
+        let mut objects = objects.into_iter().peekable();
+        while let Some(first) = objects.peek() {
+            let version = Rc::clone(&first.version);
+            let ready = self.ready(&version);
+            let mut chunk = Vec::new();
+            while chunk.len() < CHUNK
+                && let Some(object) = objects.next_if(|object| Rc::ptr_eq(&object.version, &version))
+            {
+                chunk.push(object);
+            }
+            let before = outcomes.len();
+            self.notify_chunk(chunk, &ready, what, row, &mut outcomes)?;
+            let answers = outcomes[before..].iter().filter_map(|outcome| outcome.result.as_ref().ok()?.as_ref());
+            bytes += answers.map(Vec::len).sum::<usize>();
+            if bytes > MAX_ANSWERS {
+                return Err(StoreError::ByteLimit { max: MAX_ANSWERS });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn notify_chunk(
+        &self,
+        chunk: Vec<Object>,
+        ready: &Result<Rc<Ready>, StoreError>,
+        what: i32,
+        row: &[u8],
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StoreError> {
+        if let Ok(ready) = ready
+            && ready.takes_many()
+            && chunk.len() > 1
+        {
+            let rows = Rows { bytes: row.to_vec().into(), spans: vec![(0, row.len()); chunk.len()] };
+            match self.run(ready, what, rows) {
+                Ok(answers) => {
+                    outcomes.extend(chunk.into_iter().zip(answers.rows).map(|(object, answer)| {
+                        let result = answer
+                            .map(|span| {
+                                span.and_then(|(start, length)| answers.bytes.get(start..start + length))
+                                    .map(<[u8]>::to_vec)
+                            })
+                            .map_err(|error| failed(&object, &Fault::Wasm(*error)));
+                        Outcome { object: object.id, script: object.version, ready: Some(Rc::clone(ready)), result }
+                    }));
+                    return Ok(());
+                }
+                Err(fault) if fault.is_stopped() => return Err(self.stopped()),
+                // Together they took too long, or answered too much. Each has limits of its own, and gets the answer that it would have got
+                // alone.
+                Err(_) => {}
+            }
+        }
+        for object in chunk {
+            let outcome = self.notify_one(object, ready, what, row);
+            if matches!(outcome.result, Err(StoreError::Interrupted)) {
+                return Err(StoreError::Interrupted);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(())
+    }
+
+    fn notify_one(&self, object: Object, ready: &Result<Rc<Ready>, StoreError>, what: i32, row: &[u8]) -> Outcome {
+        let (ready, result) = match ready {
+            Ok(ready) => (Some(Rc::clone(ready)), self.notify_with(&object, ready, what, row)),
+            Err(error) => (None, Err(error.clone())),
+        };
+        Outcome { object: object.id, script: object.version, ready, result }
+    }
+
+    fn notify_with(
+        &self,
+        object: &Object,
+        ready: &Ready,
+        what: i32,
+        row: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(state) = &ready.state {
+            let kept = entries::decode(&object.entries).is_some_and(|entries| state.replace(entries));
+            if !kept {
+                let fault = Fault::contract("what it keeps cannot be read, or is more than may be kept");
+                return Err(failed(object, &fault));
+            }
+        }
+        let rows = Rows { bytes: row.to_vec().into(), spans: vec![(0, row.len())] };
+        let answers = self.run(ready, what, rows).map_err(|fault| match fault.is_stopped() {
+            true => self.stopped(),
+            false => failed(object, &fault),
+        })?;
+        let answer = answers.rows.into_iter().next().unwrap_or(Ok(None));
+        let span = answer.map_err(|error| failed(object, &Fault::Wasm(*error)))?;
+        if let Some(state) = &ready.state {
+            let entries = entries::encode(&state.all());
+            if entries != object.entries {
+                self.keep(&object.id, &entries)?;
+            }
+        }
+        Ok(span.and_then(|(start, length)| answers.bytes.get(start..start + length)).map(<[u8]>::to_vec))
+    }
+
+    /// Runs a script on this thread; what it asks the database is asked here.
+    fn run(&self, ready: &Ready, what: i32, rows: Rows) -> Result<Answers, Fault> {
+        if self.scripts.running.replace(true) {
+            return Err(Fault::contract("a script's statement may not notify"));
+        }
+        let answers = sql::serving(self, || ready.script.notify_here(what, rows, ready.call_options(), &self.stop()));
+        self.scripts.running.set(false);
+        Ok(answers?)
+    }
+
+    /// Why the statement was stopped; SQLite is told by the hooks.
+    fn stopped(&self) -> StoreError {
+        self.note_stopped();
+        StoreError::Interrupted
+    }
+
+    fn keep(&self, object: &str, entries: &[u8]) -> Result<(), StoreError> {
+        self.hooks().own(|| {
+            let mut keep = self.scripts.keep.borrow_mut();
+            let own = ensure(&mut keep, self.db(), KEEP)?;
+            own.run(&[ValueRef::Text(object), ValueRef::Blob(entries)])?.step().map(drop)
+        })
+    }
+
+    fn find(&self, place: &RefCell<Option<Own>>, sql: &CStr, key: &str) -> Result<Vec<Object>, StoreError> {
+        self.need_thread()?;
+        self.hooks().own(|| {
+            let mut place = place.borrow_mut();
+            let own = ensure(&mut place, self.db(), sql)?;
+            let mut run = own.run(&[ValueRef::Text(key)])?;
+            let mut objects: Vec<Object> = Vec::new();
+            while run.step()? {
+                let is_same = |version: &Version| {
+                    version.name == run.text(1) && version.number == run.integer(2) && version.created == run.text(3)
+                };
+                let version = match objects.last() {
+                    Some(last) if is_same(&last.version) => Rc::clone(&last.version),
+                    _ => {
+                        let (name, created) = (run.text(1).to_owned(), run.text(3).to_owned());
+                        Rc::new(Version { name, number: run.integer(2), created })
+                    }
+                };
+                objects.push(Object { id: run.text(0).to_owned(), version, entries: run.content(4).to_vec() });
+            }
+            Ok(objects)
+        })
+    }
+
+    /// A version of a script, compiled.
+    fn ready(&self, version: &Version) -> Result<Rc<Ready>, StoreError> {
+        if let Some(ready) = self.scripts.ready.borrow().get(version) {
+            return Ok(Rc::clone(ready));
+        }
+        let script_error = |fault: &Fault| StoreError::Script {
+            object: String::new(),
+            script: version.name.clone(),
+            reason: fault.reason(),
+            message: fault.message(),
+        };
+        let ready = self.hooks().own(|| {
+            let mut place = self.scripts.version.borrow_mut();
+            let own = ensure(&mut place, self.db(), VERSION)?;
+            let mut run = own.run(&[ValueRef::Text(&version.name), ValueRef::Integer(version.number)])?;
+            if !run.step()? {
+                return Err(script_error(&Fault::contract("it is gone")));
+            }
+            let stored = Stored {
+                source: run.content(0),
+                deterministic: run.integer(1) != 0,
+                limits: run.text(2),
+                grants: run.text(3),
+                columns: run.text(4),
+            };
+            let sql = |access| Arc::new(Here::new(access)) as Arc<dyn wasgo_wasm::Sql>;
+            Ready::new(self.host(), &stored, sql).map_err(|fault| script_error(&fault))
+        })?;
+        let mut known = self.scripts.ready.borrow_mut();
+        if known.len() >= MAX_READY {
+            known.clear();
+        }
+        let ready = Rc::new(ready);
+        known.insert(version.clone(), Rc::clone(&ready));
+        Ok(ready)
+    }
+
+    /// The version of an object's script and its columns; none where there is no such object, or the script names no columns.
+    pub(super) fn columns_of(&self, id: &str) -> Result<Option<(Rc<Version>, Rc<Ready>)>, StoreError> {
+        let Some(object) = self.find(&self.scripts.by_object, BY_OBJECT, id)?.pop() else { return Ok(None) };
+        let ready = self.ready(&object.version)?;
+        Ok((!ready.columns.is_empty()).then_some((object.version, ready)))
+    }
+}
+
+fn ensure<'o>(place: &'o mut Option<Own>, db: *mut libsql::ffi::sqlite3, sql: &CStr) -> Result<&'o Own, StoreError> {
+    match place {
+        Some(own) => Ok(own),
+        none => Ok(none.insert(Own::prepare(db, sql)?)),
+    }
+}
+
+fn failed(object: &Object, fault: &Fault) -> StoreError {
+    StoreError::Script {
+        object: object.id.clone(),
+        script: object.version.name.clone(),
+        reason: fault.reason(),
+        message: fault.message(),
+    }
+}
