@@ -5,10 +5,13 @@ defmodule Wasgo.StoreError do
   `reason` is SQLite's extended result code in lower case, such as `:constraint_unique`, `:cantopen`, `:notadb`, `:readonly`, or
   one of the store's own:
 
-    * `:timeout`, `:interrupted` (it was closed meanwhile), `:closed`, `:queue_full`
+    * `:timeout`, `:interrupted` (by `Wasgo.Store.interrupt/1`, or it was closed meanwhile), `:closed`, `:queue_full`
+    * `:auth`: the SQL of a restricted handle, or of a guest, may not do that; the message names what
     * `:parameters` (a term that no value stands for), `:param_count`, `:unknown_param`, `:missing_param`, `:duplicate_param`
     * `:empty_sql`, `:multiple_statements`, `:nul_in_sql`, `:sql_too_long`, `:not_utf8` (the SQL, or text in the database)
-    * `:row_limit`, `:byte_limit`
+    * `:row_limit`, `:byte_limit`, `:duplicate_column` (rows that were to be maps)
+    * `:too_many_streams`
+    * `:exists`, `:backup_running` (`Wasgo.Store.backup/3`)
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
     * `:unknown_script`, `:schema_version` (`Wasgo.Script.Registry`)
