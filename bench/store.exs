@@ -54,7 +54,26 @@ defmodule Bench.Store do
     end)
   end
 
-  def select(store, count), do: Store.query(store, @select, [:rand.uniform(count)])
+  # These functions are made here, and not in the program below: there each would hold all of its variables, the rows too, and take them
+  # along into the process that is measured.
+  def select(store, count, rounds),
+    do: Bench.samples(Bench.rounds(rounds), selecting(store, count))
+
+  def select_blocks(store, count, rounds) do
+    Bench.blocks(Bench.rounds(rounds), selecting(store, count))
+  end
+
+  defp selecting(store, count) do
+    fn -> {:ok, %{rows: [_row]}} = Store.query(store, @select, [:rand.uniform(count)]) end
+  end
+
+  def write(store, count, rounds) do
+    sql = "UPDATE t SET v = v + 1 WHERE id = ?"
+
+    Bench.samples(Bench.rounds(rounds), fn ->
+      Store.execute!(store, sql, [:rand.uniform(count)])
+    end)
+  end
 
   # While so many processes each run one heavy query after another.
   def under_load(store, processes, fun) do
@@ -109,35 +128,16 @@ insert_memory = Bench.step("inserts into memory", fn -> B.insert(memory, rows, r
 scan = Bench.step("scans", fn -> B.scan(store, rounds) end)
 maps = Bench.step("scans into maps", fn -> B.scan(store, rounds, maps: true) end)
 stream = Bench.step("streams", fn -> B.stream(store, rounds) end)
-
-select =
-  Bench.step("selects", fn ->
-    Bench.samples(Bench.rounds(200_000), fn -> B.select(store, count) end)
-  end)
-
-block =
-  Bench.step("selects, in blocks", fn ->
-    Bench.blocks(Bench.rounds(200), fn -> B.select(store, count) end)
-  end)
-
-select_memory =
-  Bench.step("selects from memory", fn ->
-    Bench.samples(Bench.rounds(50_000), fn -> B.select(memory, count) end)
-  end)
+select = Bench.step("selects", fn -> B.select(store, count, 200_000) end)
+block = Bench.step("selects, in blocks", fn -> B.select_blocks(store, count, 200) end)
+select_memory = Bench.step("selects from memory", fn -> B.select(memory, count, 50_000) end)
 
 loaded =
   Bench.step("selects under load", fn ->
-    B.under_load(store, 20, fn ->
-      Bench.samples(Bench.rounds(20_000), fn -> B.select(store, count) end)
-    end)
+    B.under_load(store, 20, fn -> B.select(store, count, 20_000) end)
   end)
 
-writes =
-  Bench.step("writes", fn ->
-    Bench.samples(Bench.rounds(500), fn ->
-      Store.execute!(store, "UPDATE t SET v = v + 1 WHERE id = ?", [:rand.uniform(count)])
-    end)
-  end)
+writes = Bench.step("writes", fn -> B.write(store, count, 500) end)
 
 time = &Bench.time/1
 per_second = 1_000_000_000 / block.p50

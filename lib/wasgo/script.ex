@@ -33,7 +33,7 @@ defmodule Wasgo.Script do
   limited (`Wasgo.Wasm.Limits`, `timeout:`); it runs in slices and holds no scheduler.
   """
 
-  alias Wasgo.Native
+  alias Wasgo.{Native, Store}
   alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Wasm.{Bounds, Component, Imports, Limits, Module}
 
@@ -76,6 +76,9 @@ defmodule Wasgo.Script do
           | :neg_infinity
 
   @type row :: [value()]
+
+  @typedoc "What an object's script answered: values by the names of its columns, or by number."
+  @type answer :: %{(String.t() | non_neg_integer()) => value()}
 
   @typedoc "What a node is notified of: a name of `notifications/0`, or its number."
   @type what :: atom() | integer()
@@ -224,10 +227,40 @@ defmodule Wasgo.Script do
   Options: `:timeout` in milliseconds, #{@default_timeout} unless given.
 
   Errors: `Wasgo.TrapError`, `Wasgo.LimitError`, `Wasgo.DecodeError` for a script that returns rubbish.
+
+  With a `Wasgo.Store` and an object that `Wasgo.Script.Registry` keeps there, it is that object's script that is notified: see
+  `notify/5`.
   """
   @spec notify(t(), what(), row(), keyword()) :: {:ok, row() | nil} | {:error, Exception.t()}
-  def notify(%__MODULE__{} = script, what, row, options \\ []) when is_list(row) do
+  @spec notify(Store.t(), String.t(), what(), row()) ::
+          {:ok, answer() | nil} | {:error, Exception.t()}
+  def notify(script_or_store, what_or_object, row_or_what, options_or_row \\ [])
+
+  def notify(%__MODULE__{} = script, what, row, options) when is_list(row) do
     with {:ok, [answer]} <- notify_many(script, what, [row], options), do: answer
+  end
+
+  def notify(%Store{} = store, object, what, row), do: notify(store, object, what, row, [])
+
+  @doc """
+  Notifies an object that `Wasgo.Script.Registry` keeps in a store: runs the active version of its script with `row`.
+
+  The answer is a map of what the script returned, by the names of its columns (by number, from 0, where it names none), or `nil` if it
+  changes nothing. What the script keeps, if it was granted `:state`, is written in the same transaction: in that of `store` where it is
+  the argument of `Wasgo.Store.transaction/3`'s function.
+
+  Options: `:timeout` in milliseconds, #{@default_timeout} unless given.
+
+  Errors: `Wasgo.StoreError` with the reasons `:no_object`, `:script` (`cause` tells what went wrong there) or `:timeout`.
+
+  The same in SQL: `SELECT * FROM notify(object, what, ...)`, and `SELECT notification(object, what, ...)`.
+  """
+  @spec notify(Store.t(), String.t(), what(), row(), keyword()) ::
+          {:ok, answer() | nil} | {:error, Exception.t()}
+  def notify(%Store{} = store, object, what, row, options)
+      when is_binary(object) and is_list(row) do
+    with {:ok, [{_object, answer}]} <- in_store(store, false, object, what, row, options, "notify/5"),
+         do: answer
   end
 
   @doc """
@@ -235,10 +268,17 @@ defmodule Wasgo.Script do
 
   One row's failure is that row's answer, and the others run. The time limit is for all of them together: if it is reached, the whole
   call is an error.
+
+  With a `Wasgo.Store` and a kind of objects, all objects of that kind are notified: see `notify_many/5`.
   """
   @spec notify_many(t(), what(), [row()], keyword()) ::
           {:ok, [{:ok, row() | nil} | {:error, Exception.t()}]} | {:error, Exception.t()}
-  def notify_many(%__MODULE__{} = script, what, rows, options \\ []) when is_list(rows) do
+  @spec notify_many(Store.t(), String.t(), what(), row()) ::
+          {:ok, [{String.t(), {:ok, answer() | nil} | {:error, Exception.t()}}]}
+          | {:error, Exception.t()}
+  def notify_many(script_or_store, what_or_kind, rows_or_what, options_or_row \\ [])
+
+  def notify_many(%__MODULE__{} = script, what, rows, options) when is_list(rows) do
     bounds = Bounds.new(options, deterministic?(script.module), "Wasgo.Script.notify_many/4")
 
     native =
@@ -251,6 +291,32 @@ defmodule Wasgo.Script do
     with {:ok, answers} <- Result.await(native, script.imports) do
       {:ok, Enum.map(answers, &answer(script, &1))}
     end
+  end
+
+  def notify_many(%Store{} = store, kind, what, row), do: notify_many(store, kind, what, row, [])
+
+  @doc """
+  Notifies all objects of a kind that `Wasgo.Script.Registry` keeps in a store, in one crossing and one transaction.
+
+  The answer is a list of `{object, answer}`, each answer as of `notify/5`: one object's failure is its own. Objects whose script keeps no
+  state and has no random numbers are notified together, thousands in a call. Options and errors of the whole are those of `notify/5`.
+  """
+  @spec notify_many(Store.t(), String.t(), what(), row(), keyword()) ::
+          {:ok, [{String.t(), {:ok, answer() | nil} | {:error, Exception.t()}}]}
+          | {:error, Exception.t()}
+  def notify_many(%Store{} = store, kind, what, row, options)
+      when is_binary(kind) and is_list(row),
+      do: in_store(store, true, kind, what, row, options, "notify_many/5")
+
+  defp in_store(store, kind?, of, what, row, options, function) do
+    options =
+      Wasgo.Options.validate!(
+        options,
+        [timeout: [type: :timeout, default: @default_timeout]],
+        "Wasgo.Script.#{function}"
+      )
+
+    Store.Functions.notify(store, kind?, of, number(what), row, options.timeout)
   end
 
   defp answer(_script, {:ok, nil} = nothing), do: nothing

@@ -63,6 +63,24 @@ defmodule Wasgo.Store do
       iex> {error.reason, Exception.message(error)}
       {:auth, "not allowed to read owners.address (auth)"}
 
+  ## Functions in WebAssembly
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> wat = ~S|(module (func (export "double") (param i64) (result i64) (i64.mul (local.get 0) (i64.const 2))))|
+      iex> Wasgo.Store.create_function(store, "double", wat)
+      :ok
+      iex> Wasgo.Store.query!(store, "SELECT double(21)").rows
+      [[42]]
+
+  `create_function/4`, or in SQL as libSQL has it:
+
+      CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name LANGUAGE wasm [DETERMINISTIC] AS 'wat' | X'wasm' | ?
+      DROP FUNCTION [IF EXISTS] name
+
+  A function is a row of the table `libsql_wasm_func_table`, so that it comes and goes with the transaction that makes it, and every
+  connection of this and of other processes has it, also after a restart. The guide `guides/sql-functions.md` says how one is written,
+  aggregates and table-valued functions among them.
+
   ## Not here
 
   Databases on a server, and copies that follow one, which libSQL also knows: this is a database of one machine.
@@ -70,7 +88,7 @@ defmodule Wasgo.Store do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Store.{Access, Cursor, Request, Transaction}
+  alias Wasgo.Store.{Access, Cursor, Functions, Request, Transaction}
 
   @enforce_keys [:resource, :ref, :location]
   defstruct [:resource, :ref, :location, :token, :access, readers: false]
@@ -363,6 +381,34 @@ defmodule Wasgo.Store do
   def backup(%__MODULE__{}, _path, _options) do
     {:error, %Wasgo.StoreError{reason: :auth, message: "not allowed to copy the database"}}
   end
+
+  @doc """
+  Creates a function that SQL can call, of WebAssembly bytes or WAT text.
+
+  The module exports the function under its own name, in upper or lower case. Integers are i64, floats f64, and i32 points to a text, blob
+  or NULL in its memory, by libSQL's ABI; modules made by the crate `libsql_bindgen` run unchanged.
+
+  Options:
+
+    * `:replace` - put it in the place of one of that name; `false` unless given, and then that is the error `:constraint_primarykey`
+    * `:if_not_exists` - do nothing if there is one
+    * `:deterministic` - it gives the same result for the same arguments, always, so that indexes and generated columns may use it. It is
+      held to fuel beside its time. What an index holds of a function that is replaced is made anew by `REINDEX`
+    * `:timeout` - for making it; 5 seconds
+
+  Errors: `Wasgo.StoreError` with the reason `:function`; `cause` tells why, such as `:compile`, `:missing_export`, `:missing_import`,
+  `:name_taken`. Nothing is changed then.
+  """
+  @spec create_function(t(), String.t(), binary(), keyword()) ::
+          :ok | {:error, Wasgo.StoreError.t()}
+  def create_function(%__MODULE__{} = store, name, source, options \\ [])
+      when is_binary(name) and is_binary(source),
+      do: Functions.create(store, name, source, options)
+
+  @doc "Drops a function. Options: `:if_exists`, `:timeout`."
+  @spec drop_function(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
+  def drop_function(%__MODULE__{} = store, name, options \\ []) when is_binary(name),
+    do: Functions.drop(store, name, options)
 
   defimpl Inspect do
     def inspect(store, _opts) do

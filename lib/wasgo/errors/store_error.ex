@@ -5,24 +5,30 @@ defmodule Wasgo.StoreError do
   `reason` is SQLite's extended result code in lower case, such as `:constraint_unique`, `:cantopen`, `:notadb`, `:readonly`, or
   one of the store's own:
 
-    * `:timeout`, `:interrupted` (it was closed meanwhile), `:closed`, `:queue_full`
+    * `:timeout`, `:interrupted` (by `Wasgo.Store.interrupt/1`, or it was closed meanwhile), `:closed`, `:queue_full`
+    * `:auth`: the SQL of a restricted handle, or of a guest, may not do that; the message names what
     * `:parameters` (a term that no value stands for), `:param_count`, `:unknown_param`, `:missing_param`, `:duplicate_param`
     * `:empty_sql`, `:multiple_statements`, `:nul_in_sql`, `:sql_too_long`, `:not_utf8` (the SQL, or text in the database)
-    * `:row_limit`, `:byte_limit`
+    * `:row_limit`, `:byte_limit`, `:duplicate_column` (rows that were to be maps)
+    * `:too_many_streams`
+    * `:exists`, `:backup_running` (`Wasgo.Store.backup/3`)
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
+    * `:function` (one written in WebAssembly), `:script`, `:no_object` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
+      `:unreachable`, `:time`, `:fuel`, `:contract`, `:compile`
     * `:unknown_script`, `:schema_version` (`Wasgo.Script.Registry`)
 
   `code` is SQLite's
   number where there is one, `offset` the byte in the SQL at fault where that is known.
   """
 
-  defexception [:reason, :message, :code, :offset]
+  defexception [:reason, :message, :code, :offset, :cause]
 
   @type t :: %__MODULE__{
           reason: atom(),
           message: String.t(),
           code: integer() | nil,
-          offset: non_neg_integer() | nil
+          offset: non_neg_integer() | nil,
+          cause: atom() | nil
         }
 end

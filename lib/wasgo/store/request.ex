@@ -61,6 +61,20 @@ defmodule Wasgo.Store.Request do
     with {:ok, {columns, rows}} <- answer, do: {:ok, %{columns: columns, rows: rows}}
   end
 
+  @spec notify(Wasgo.Store.t(), tuple(), timeout()) ::
+          {:ok, [{String.t(), {:ok, map() | nil} | {:error, Exception.t()}}]}
+          | {:error, Exception.t()}
+  def notify(store, request, timeout) do
+    {:notify, _kind?, _of, _what, row} = request
+
+    with {:ok, answers} <- ask(store, request, "", row, %{timeout: timeout, allow: nil}) do
+      {:ok, Enum.map(answers, &answer/1)}
+    end
+  end
+
+  defp answer({_object, {:ok, _map}} = answer), do: answer
+  defp answer({object, {:error, fault}}), do: {object, {:error, Result.exception(fault)}}
+
   # What the SQL of a call may reach: what its handle may, and of that what the call lets it.
   @spec access(Wasgo.Store.t(), map()) :: reference() | nil
   def access(%{access: access}, %{allow: nil}), do: access

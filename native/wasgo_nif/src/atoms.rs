@@ -16,6 +16,8 @@ rustler::atoms! {
     reason,
     message,
     backtrace,
+    cause,
+    script,
     limit,
     value,
     asked,

@@ -285,6 +285,15 @@ impl StoreError {
         }
     }
 
+    /// What went wrong within a function or script, by a stable lower-case name: a trap's (`unreachable`), a limit's (`fuel`), and others.
+    pub fn cause(&self) -> Option<&'static str> {
+        match self {
+            Self::Function { reason, .. } | Self::Script { reason, .. } => Some(reason),
+            Self::Open { source, .. } | Self::AtRow { source, .. } | Self::AtStatement { source, .. } => source.cause(),
+            _ => None,
+        }
+    }
+
     /// SQLite's extended result code, for errors that are SQLite's.
     pub fn sqlite_code(&self) -> Option<i32> {
         match self {

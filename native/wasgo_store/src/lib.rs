@@ -1,8 +1,13 @@
-//! libSQL databases, each with one owner thread.
+//! libSQL databases: one writer and many readers each.
 //!
-//! A [`Store`] is a cheap handle on a database whose one connection is opened, used and closed on a thread of its own.
+//! A [`Store`] is a cheap handle on a database whose writing connection is opened, used and closed on a thread of its own.
 //! A [`Request`] is put into a bounded queue and its answer is handed to a callback on that thread, so no caller ever
 //! waits: not for the disk, not for another connection's lock, not for a statement that never ends.
+//!
+//! A file has readers too: connections of their own, each used by one thread at a time, which see the file as it was when a
+//! query began. They run the queries outside transactions: on threads for that, from a bounded queue, or
+//! ([`Store::query_now`]) on the caller's own, for as long as [`EXPRESS_BUDGET`]. A [`Cursor`] holds one of them between two pieces of a
+//! query. What only the writer knows is passed on to it: [`Store::submit`] finds that out by itself.
 //!
 //! ```
 //! use wasgo_store::{Options, Params, Request, Store, Value};
@@ -20,12 +25,12 @@
 //! # }
 //! ```
 //!
-//! What it must never do: block a caller that did not ask to wait; let the connection leave its thread; take a length
+//! What it must never do: block a caller that did not ask to wait; let two threads use a connection at a time; take a length
 //! from a database on trust; answer a request twice, or not at all; leave a transaction open whose holder is gone.
 //!
 //! The SQL given to a store is trusted with the whole database (it may attach other files, for one). What it is not
 //! trusted with is time, memory and the transaction that the store keeps: those have limits. A request that is
-//! [confined](Request::confined) is trusted with this database alone.
+//! [confined](Request::confined) is trusted with this database alone, one that is [restricted](Request::restricted) with some tables.
 //!
 //! # Values
 //!

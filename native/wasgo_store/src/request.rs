@@ -150,7 +150,7 @@ impl Request {
     }
 
     /// Holds the request's SQL to this one database: it attaches no file and writes none (`VACUUM`), and changes nothing about the
-    /// connection, which others use too (pragmas but those that tell of the schema). Such a statement is refused as `auth`. For SQL that
+    /// connection, which others use too (pragmas but those that tell of the schema, temporary tables). Such a statement is refused as `auth`. For SQL that
     /// comes from who is trusted with the database's tables and nothing else.
     pub fn confined(mut self) -> Self {
         self.confined = true;

@@ -253,6 +253,22 @@ defmodule Wasgo.Wasm.GrantsTest do
       Store.close(store)
       assert Instance.call(instance, "ask", [1]) == {:ok, [0]}
     end
+
+    test "of a restricted handle reaches what that does" do
+      {:ok, store} = Store.open(:memory)
+      :ok = Store.batch(store, "CREATE TABLE t (a, secret); INSERT INTO t VALUES (1, 'x')")
+      visitor = Store.restrict(store, read: [{"t", ["a"]}])
+
+      assert {:ok, [span]} =
+               Instance.call(asks("SELECT a FROM t WHERE a = ?", visitor), "ask", [1])
+
+      assert span > 0
+      instance = asks("SELECT secret FROM t WHERE a = ?", visitor)
+      assert Instance.call(instance, "ask", [1]) == {:ok, [0]}
+      {:ok, [length]} = Instance.call(instance, "error")
+      {:ok, words} = Instance.read_memory(instance, 2048, length)
+      assert words =~ "not allowed to read t.secret"
+    end
   end
 
   test "emit gives buffers beside the result, of calls that succeed, within the limit of a result" do

@@ -2,6 +2,7 @@
 //! threads.
 
 mod access;
+mod notify;
 mod params;
 mod rows;
 mod stream;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, NifTaggedEnum, Resource, ResourceArc, Term};
-use wasgo_store::{Behavior, Limits, Location, Options, Reply, Request, Run, Store, StoreError, Synchronous, Token};
+use wasgo_store::{Behavior, FunctionHost, Limits, Location, Options, Reply, Request, Run, Store, StoreError, Synchronous, Token};
 
 pub use access::AccessResource;
 use params::params;
@@ -67,6 +68,8 @@ fn store_open<'a>(env: Env<'a>, options: OptionsTuple, wal: bool, readers: Optio
         foreign_keys,
         max_bytes,
         readers: readers.unwrap_or(base.readers),
+        // Without an engine there are no functions, and all else works.
+        functions: crate::wasm::engine().ok().cloned().map(FunctionHost::new),
         ..base
     };
     let (waiting, reference) = Waiting::new(env);
@@ -107,11 +110,13 @@ fn store_token<'a>(env: Env<'a>, store: ResourceArc<StoreResource>) -> ResourceA
 type Asker = (Option<ResourceArc<TokenResource>>, Option<ResourceArc<AccessResource>>);
 
 /// What is asked of a database, as `{:execute, sql, parameters}`, `{:query, sql, parameters, wanted}`,
-/// `{:batch, sql}`, `{:execute_many, sql, rows}`, `:begin`, `:commit` or `:rollback`.
+/// `{:batch, sql}`, `{:execute_many, sql, rows}`, `:begin`, `:commit` or `:rollback`,
+/// or `{:notify, kind?, object or kind, what, row}`.
 #[derive(NifTaggedEnum)]
 enum Asked<'a> {
     Execute(Binary<'a>, Term<'a>),
     Query(Binary<'a>, Term<'a>, Wanted),
+    Notify(bool, String, i32, Term<'a>),
     Batch(Binary<'a>),
     ExecuteMany(Binary<'a>, Vec<Term<'a>>),
     Begin,
@@ -192,6 +197,10 @@ fn request(asked: Asked<'_>, token: Option<&Token>) -> Result<Request, Wrong> {
         Asked::Rollback => return Ok(Request::rollback(token_of()?)),
         Asked::Execute(sql, parameters) => Request::execute(text(sql)?, params(parameters)?),
         Asked::Query(sql, parameters, wanted) => Request::query_within(text(sql)?, params(parameters)?, limits(wanted)),
+        Asked::Notify(kind, of, what, row) => {
+            let (sql, params) = notify::statement(kind, &of, what, row).map_err(Wrong::Parameters)?;
+            Request::query(sql, params)
+        }
         Asked::Batch(sql) => Request::batch(text(sql)?),
         Asked::ExecuteMany(sql, rows) => {
             Request::execute_many(text(sql)?, params::many(&rows).map_err(Wrong::Parameters)?)
@@ -211,6 +220,7 @@ fn submit<'a>(env: Env<'a>, store: &StoreResource, asker: Asker, asked: Asked<'a
     let (token, access) = asker;
     let maps = matches!(asked, Asked::Query(_, _, (_, _, true)));
     let is_query = matches!(asked, Asked::Query(..));
+    let notifies = matches!(asked, Asked::Notify(..));
     let mut request = match request(asked, token.as_ref().map(|token| &token.0)) {
         Ok(request) => request.timeout(Duration::from_millis(timeout_ms)),
         Err(Wrong::Parameters(message)) => return fault::err(env, parameters_fault(env, &message)),
@@ -222,6 +232,10 @@ fn submit<'a>(env: Env<'a>, store: &StoreResource, asker: Asker, asked: Asked<'a
     let (waiting, reference) = Waiting::new(env);
     if is_query {
         let done = move |run: Run<'_>| waiting.answer_here(|env| rows::answer(env, maps, run, |sink, _| sink.rows()));
+        return pending(env, reference, store.store.submit_rows(request, Box::new(done)));
+    }
+    if notifies {
+        let done = move |run: Run<'_>| waiting.answer_here(|env| notify::answer(env, run));
         return pending(env, reference, store.store.submit_rows(request, Box::new(done)));
     }
     let done = move |answer: Result<Reply, StoreError>| {
@@ -250,6 +264,11 @@ fn sql_fault(env: Env<'_>) -> Term<'_> {
 }
 
 fn store_fault<'a>(env: Env<'a>, error: &StoreError) -> Term<'a> {
-    let more = [(atoms::code(), error.sqlite_code().encode(env)), (atoms::offset(), error.sql_offset().encode(env))];
+    let cause = error.cause().map(|cause| fault::atom(env, cause));
+    let more = [
+        (atoms::code(), error.sqlite_code().encode(env)),
+        (atoms::offset(), error.sql_offset().encode(env)),
+        (atoms::cause(), cause.encode(env)),
+    ];
     fault::fault(env, atoms::store(), fault::atom(env, error.code_name()), &error.to_string(), &more)
 }

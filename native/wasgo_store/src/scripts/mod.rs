@@ -34,6 +34,8 @@ pub(crate) struct Stored<'a> {
 pub(crate) struct Ready {
     pub(crate) script: Script,
     pub(crate) columns: Vec<String>,
+    /// The same in one text, a unit separator between them.
+    pub(crate) names: String,
     /// Where what an object keeps is while the script runs for it; none for scripts that keep nothing.
     pub(crate) state: Option<KeyValues>,
     /// Whether its random numbers begin anew for each object, so that objects are notified one by one.
@@ -81,6 +83,7 @@ impl Ready {
         };
         Ok(Self {
             script: Script::new(&module, ScriptOptions { limits, imports })?,
+            names: columns.join("\u{1f}"),
             columns,
             state,
             random: seed.is_some(),

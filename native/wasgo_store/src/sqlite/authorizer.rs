@@ -71,17 +71,20 @@ pub(super) unsafe extern "C" fn on_prepare(
         };
         return if refused { ffi::SQLITE_DENY } else { ffi::SQLITE_OK };
     }
-    if hooks.preparing.get() {
-        if matches!(action, ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT) && hooks.refuse_control.get() {
-            hooks.refused_control.set(true);
-            return ffi::SQLITE_DENY;
-        }
-        note(hooks, action, first, second, database);
+    let is_control = matches!(action, ffi::SQLITE_TRANSACTION | ffi::SQLITE_SAVEPOINT);
+    if is_control && hooks.preparing.get() && hooks.refuse_control.get() {
+        hooks.refused_control.set(true);
+        return ffi::SQLITE_DENY;
     }
     if hooks.confined() {
         let refused = match action {
             // `VACUUM` attaches the file that it writes.
             ffi::SQLITE_ATTACH | ffi::SQLITE_DETACH => true,
+            // A temporary table would take the place of one that others mean.
+            ffi::SQLITE_CREATE_TEMP_INDEX
+            | ffi::SQLITE_CREATE_TEMP_TABLE
+            | ffi::SQLITE_CREATE_TEMP_TRIGGER
+            | ffi::SQLITE_CREATE_TEMP_VIEW => true,
             ffi::SQLITE_PRAGMA => !is_one_of(first, &HARMLESS_PRAGMAS),
             _ => false,
         };
@@ -95,6 +98,10 @@ pub(super) unsafe extern "C" fn on_prepare(
         // The first says why; what follows from it does not.
         hooks.refused.borrow_mut().get_or_insert(words);
         return ffi::SQLITE_DENY;
+    }
+    // What was refused has no effect.
+    if hooks.preparing.get() {
+        note(hooks, action, first, second, database);
     }
     ffi::SQLITE_OK
 }

@@ -6,8 +6,8 @@ use std::ffi::{CStr, CString, c_int};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use libsql::ffi;
 
@@ -405,10 +405,17 @@ impl Connection {
 /// Lets the `libsql` crate set up the C library, as it does for databases of its own. Done twice in one process, by
 /// it and by us, the second would fail.
 fn set_up_library() -> Result<(), StoreError> {
-    let build = libsql::Builder::new_local(":memory:").build();
-    futures_lite::future::block_on(build)
-        .map(drop)
-        .map_err(|error| StoreError::Internal(format!("libSQL cannot be set up: {error}")))
+    static DONE: OnceLock<Result<(), StoreError>> = OnceLock::new();
+    let set_up = || {
+        // Counting its memory in one place makes connections wait for one another. Refused, it counts.
+        // SAFETY: this verb takes an int; nothing else uses the library yet, or else it refuses.
+        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0 as c_int) };
+        let build = libsql::Builder::new_local(":memory:").build();
+        futures_lite::future::block_on(build)
+            .map(drop)
+            .map_err(|error| StoreError::Internal(format!("libSQL cannot be set up: {error}")))
+    };
+    DONE.get_or_init(set_up).clone()
 }
 
 /// SQL as the C library reads it.

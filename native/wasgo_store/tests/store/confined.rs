@@ -47,6 +47,8 @@ fn they_change_nothing_about_the_connection() {
         "PRAGMA query_only = 1",
         "PRAGMA journal_mode = OFF",
         "PRAGMA max_page_count",
+        "CREATE TEMP TABLE t (v)",
+        "CREATE TEMP VIEW t AS SELECT 1",
     ] {
         let result = confined(&store, sql);
         assert!(is_refused(&result), "{sql}: {result:?}");

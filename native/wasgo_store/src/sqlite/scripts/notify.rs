@@ -5,11 +5,12 @@ use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wasgo_wasm::{Answers, Rows};
+use wasgo_wasm::{Answers, Rows, row};
 
 use super::sql::{self, Here};
 use super::{MAX_READY, Version};
 use crate::functions::Fault;
+use crate::functions::guest::decode_row;
 use crate::scripts::{Ready, Stored, entries};
 use crate::sqlite::functions::Functions;
 use crate::sqlite::functions::own::Own;
@@ -50,6 +51,26 @@ pub(super) struct Outcome {
     pub(super) script: Rc<Version>,
     pub(super) ready: Option<Rc<Ready>>,
     pub(super) result: Result<Option<Vec<u8>>, StoreError>,
+}
+
+impl Outcome {
+    /// The row's values, which are as many as the script names columns, if it names any; none for "no change" and for failures.
+    pub(super) fn row(&self) -> Result<Option<Vec<row::Value<'_>>>, StoreError> {
+        let Ok(Some(bytes)) = &self.result else { return Ok(None) };
+        let rubbish = |fault: Fault| StoreError::Script {
+            object: self.object.clone(),
+            script: self.script.name.clone(),
+            reason: fault.reason(),
+            message: fault.message(),
+        };
+        let values = decode_row(bytes).map_err(rubbish)?;
+        let columns = self.ready.as_ref().map_or(0, |ready| ready.columns.len());
+        if columns > 0 && values.len() != columns {
+            let message = format!("it returned a row of {} values, and names {columns} columns", values.len());
+            return Err(rubbish(Fault::contract(message)));
+        }
+        Ok(Some(values))
+    }
 }
 
 impl Functions {

@@ -7,7 +7,7 @@ use wasgo_wasm::row;
 
 use super::MAX_VALUES;
 use crate::StoreError;
-use crate::functions::guest::{Argument, Output, decode_row};
+use crate::functions::guest::{Argument, Output};
 use crate::scripts::{json, notification};
 use crate::sqlite::functions::{Functions, guarded, values};
 
@@ -88,16 +88,10 @@ unsafe fn answer(
 ) -> Result<(), StoreError> {
     let asked = read("notification", arguments)?;
     let outcome = functions.notify_object(&asked.of, asked.what, &asked.row)?;
-    let bytes = outcome.result?;
-    let values = match &bytes {
-        Some(bytes) => decode_row(bytes).map_err(|fault| StoreError::Script {
-            object: asked.of.clone(),
-            script: outcome.script.name.clone(),
-            reason: fault.reason(),
-            message: fault.message(),
-        })?,
-        None => Vec::new(),
-    };
+    if let Err(error) = outcome.result {
+        return Err(error);
+    }
+    let values = outcome.row()?.unwrap_or_default();
     let columns = outcome.ready.as_ref().map_or(&[][..], |ready| &ready.columns);
     let text;
     let output = match values[..] {

@@ -12,7 +12,7 @@ use super::scalar::{Asked, read};
 use super::{MAX_VALUES, Version};
 use crate::StoreError;
 use crate::functions::Fault;
-use crate::functions::guest::{Argument, Output, decode_row};
+use crate::functions::guest::{Argument, Output};
 use crate::scripts::grammar::NOTIFY;
 use crate::scripts::json;
 use crate::sqlite::functions::{Functions, guarded, values};
@@ -35,9 +35,12 @@ struct Registered {
     script: Option<(Rc<Version>, Vec<String>)>,
 }
 
-/// Columns of a table that is no certain script's. `bytes` is the row as `wasgo_wasm::row` encodes it.
+/// Columns of a table that is no certain script's.
 const GENERAL: [&str; 4] = ["object", "script", "row", "error"];
-const BYTES: &str = "bytes";
+
+/// Hidden ones behind the arguments, for hosts: the row as `wasgo_wasm::row` encodes it, the stable name of why there is none, and the
+/// columns' names with a unit separator (0x1f) between them.
+const FOR_HOSTS: [&str; 3] = ["bytes", "cause", "names"];
 
 static MODULE: ffi::sqlite3_module = ffi::sqlite3_module {
     iVersion: 0,
@@ -89,7 +92,7 @@ impl Registered {
         // SQLite gives the arguments to the hidden columns in their order.
         columns.extend((1..=2 + MAX_VALUES).map(|number| format!("\"argument {number}\" HIDDEN")));
         if self.script.is_none() {
-            columns.push(format!("{BYTES} HIDDEN"));
+            columns.extend(FOR_HOSTS.iter().map(|name| format!("{name} HIDDEN")));
         }
         CString::new(format!("CREATE TABLE x({})", columns.join(", "))).ok()
     }
@@ -325,32 +328,34 @@ impl Cursor {
     fn output(&self, column: usize, give: impl FnOnce(Output<'_>)) -> Result<(), StoreError> {
         let Some(outcome) = self.outcomes.front() else { return Ok(()) };
         let bytes = outcome.result.as_ref().ok().and_then(Option::as_deref);
-        let decode = |bytes| decode_row(bytes).map_err(|fault| rubbish(outcome, &fault));
         if self.registered().script.is_some() {
-            let values = bytes.map(decode).transpose()?.unwrap_or_default();
+            let values = outcome.row()?.unwrap_or_default();
             give(values.get(column).map_or(Output::Null, output_of));
             return Ok(());
         }
-        match column {
-            0 => give(Output::Text(&outcome.object)),
-            1 => give(Output::Text(&outcome.script.name)),
-            2 => {
-                let columns = outcome.ready.as_ref().map_or(&[][..], |ready| &ready.columns);
-                let values = bytes.map(decode).transpose();
-                match values {
-                    Ok(Some(values)) => give(Output::Text(&json::row(columns, &values))),
-                    // What is wrong with it is told in the next column.
-                    Ok(None) | Err(_) => give(Output::Null),
-                }
+        let row = outcome.row();
+        let error = outcome.result.as_ref().err().or(row.as_ref().err());
+        let ready = outcome.ready.as_deref();
+        let columns = ready.map_or(&[][..], |ready| &ready.columns);
+        const AFTER: usize = GENERAL.len() + 2 + MAX_VALUES;
+        match (column, &row) {
+            (0, _) => give(Output::Text(&outcome.object)),
+            (1, _) => give(Output::Text(&outcome.script.name)),
+            (2, Ok(Some(values))) => give(Output::Text(&json::row(columns, values))),
+            (3, _) if let Some(error) = error => give(Output::Text(&error.to_string())),
+            (AFTER, Ok(Some(_))) => give(bytes.map_or(Output::Null, Output::Blob)),
+            (column, _)
+                if column == AFTER + 1
+                    && let Some(error) = error =>
+            {
+                give(Output::Text(error.cause().unwrap_or(error.code_name())))
             }
-            3 => {
-                let unread = bytes.and_then(|bytes| decode(bytes).err());
-                match outcome.result.as_ref().err().or(unread.as_ref()) {
-                    Some(error) => give(Output::Text(&error.to_string())),
-                    None => give(Output::Null),
-                }
+            (column, _)
+                if column == AFTER + 2
+                    && let Some(ready) = ready =>
+            {
+                give(Output::Text(&ready.names))
             }
-            _ if column == GENERAL.len() + 2 + MAX_VALUES => give(bytes.map_or(Output::Null, Output::Blob)),
             _ => give(Output::Null),
         }
         Ok(())
@@ -361,16 +366,7 @@ impl Registered {
     /// Another process may have given the object another script since the statement was prepared.
     fn check(&self, outcome: &Outcome) -> Result<(), StoreError> {
         match &self.script {
-            Some((version, columns)) if **version == *outcome.script => {
-                let Ok(Some(bytes)) = &outcome.result else { return Ok(()) };
-                let values = decode_row(bytes).map_err(|fault| rubbish(outcome, &fault))?;
-                if values.len() == columns.len() {
-                    return Ok(());
-                }
-                let message =
-                    format!("it returned a row of {} values, and has {} columns", values.len(), columns.len());
-                Err(rubbish(outcome, &Fault::contract(message)))
-            }
+            Some((version, _)) if **version == *outcome.script => outcome.row().map(drop),
             Some(_) => Err(StoreError::Sqlite {
                 code: ffi::SQLITE_SCHEMA,
                 name: "schema",
@@ -379,15 +375,6 @@ impl Registered {
             }),
             None => Ok(()),
         }
-    }
-}
-
-fn rubbish(outcome: &Outcome, fault: &Fault) -> StoreError {
-    StoreError::Script {
-        object: outcome.object.clone(),
-        script: outcome.script.name.clone(),
-        reason: fault.reason(),
-        message: fault.message(),
     }
 }
 
