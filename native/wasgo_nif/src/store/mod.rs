@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, NifTaggedEnum, Resource, ResourceArc, Term};
-use wasgo_store::{Behavior, FunctionHost, Limits, Location, Options, Reply, Request, Run, Store, StoreError, Synchronous, Token};
+use wasgo_store::{
+    Behavior, FunctionHost, Limits, Location, Options, Reply, Request, Run, Store, StoreError, Synchronous, Token,
+};
 
 pub use access::AccessResource;
 use params::params;

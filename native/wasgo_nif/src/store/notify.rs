@@ -42,7 +42,7 @@ impl<'a> Sink<'a> {
     }
 }
 
-fn text<'r>(row: &Row<'r>, column: usize) -> Result<&'r str, StoreError> {
+fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, StoreError> {
     match row.get(column)? {
         ValueRef::Text(text) => Ok(text),
         _ => Ok(""),
@@ -77,8 +77,7 @@ impl RowSink for Sink<'_> {
 
 /// Runs the statement and answers by a list.
 pub fn answer<'a>(env: Env<'a>, run: Run<'_>) -> Term<'a> {
-    let mut sink =
-        Sink { env, names: String::new(), keys: Vec::new(), values: Vec::new(), answers: Vec::new() };
+    let mut sink = Sink { env, names: String::new(), keys: Vec::new(), values: Vec::new(), answers: Vec::new() };
     match run(&mut sink) {
         Ok(_) => fault::ok(env, sink.answers),
         Err(error) => fault::err(env, store_fault(env, &error)),

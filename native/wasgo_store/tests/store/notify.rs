@@ -14,6 +14,7 @@ const TABLES: &str = "
       hash TEXT NOT NULL, author TEXT, created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
       deterministic INTEGER NOT NULL DEFAULT 1, limits TEXT, grants TEXT, columns TEXT NOT NULL, PRIMARY KEY (name, version)) STRICT;
     CREATE TABLE wasgo_objects (id TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, script TEXT NOT NULL) STRICT;
+    CREATE INDEX wasgo_objects_by_kind ON wasgo_objects (kind, script, id);
     CREATE TABLE wasgo_object_state (object TEXT NOT NULL PRIMARY KEY, entries BLOB NOT NULL) STRICT;";
 
 /// Answers the row that it is given; nothing to 99, and neither to 666 (it traps) nor to 777 (it spins).
@@ -143,7 +144,10 @@ fn the_scalar_form_is_the_value_or_the_row() {
     put(&store, "echo", 1, ECHO, "", r#"["x"]"#);
     object(&store, "a", "animal", "echo");
     assert_eq!(one(&store, "SELECT notification('a', 17, 4.5)"), Value::Real(4.5));
-    assert_eq!(one(&store, "SELECT notification('a', 17, 'x', 2)"), text(r#"["x",2]"#));
+    put(&store, "nameless", 1, ECHO, "", "[]");
+    object(&store, "b", "animal", "nameless");
+    assert_eq!(one(&store, "SELECT notification('b', 17, 'x', 2)"), text(r#"["x",2]"#));
+    assert!(fails(&store, "SELECT notification('a', 17, 'x', 2)").to_string().contains("names 1 columns"));
     assert_eq!(one(&store, "SELECT notification('a', 99, 1)"), Value::Null);
     assert_eq!(one(&store, "SELECT sum(notification('a', 17, value)) FROM json_each('[1, 2, 3]')"), int(6));
 }

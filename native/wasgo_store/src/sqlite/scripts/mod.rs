@@ -44,6 +44,7 @@ struct Version {
 pub(super) struct Scripts {
     by_object: RefCell<Option<Own>>,
     by_kind: RefCell<Option<Own>>,
+    active: RefCell<Option<Own>>,
     version: RefCell<Option<Own>>,
     keep: RefCell<Option<Own>>,
     ready: RefCell<HashMap<Version, Rc<Ready>>>,
@@ -54,7 +55,7 @@ pub(super) struct Scripts {
 impl Scripts {
     /// To be called before the connection is closed: what is prepared keeps it open.
     pub(super) fn forget(&self) {
-        for own in [&self.by_object, &self.by_kind, &self.version, &self.keep] {
+        for own in [&self.by_object, &self.by_kind, &self.active, &self.version, &self.keep] {
             own.replace(None);
         }
     }

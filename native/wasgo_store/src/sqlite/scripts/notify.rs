@@ -22,15 +22,14 @@ const CHUNK: usize = 4_096;
 /// Bytes that the answers of all objects of a kind may have together.
 const MAX_ANSWERS: usize = 64 << 20;
 
-const BY_OBJECT: &CStr = c"SELECT o.id, v.name, v.version, v.created, s.entries FROM main.wasgo_objects AS o
-    JOIN main.wasgo_scripts AS a ON a.name = o.script
-    JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active
+const BY_OBJECT: &CStr = c"SELECT o.id, o.script, s.entries FROM main.wasgo_objects AS o
     LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.id = ?1";
 
-const BY_KIND: &CStr = c"SELECT o.id, v.name, v.version, v.created, s.entries FROM main.wasgo_objects AS o
-    JOIN main.wasgo_scripts AS a ON a.name = o.script
-    JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active
-    LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.kind = ?1 ORDER BY v.name, o.id";
+const BY_KIND: &CStr = c"SELECT o.id, o.script, s.entries FROM main.wasgo_objects AS o
+    LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.kind = ?1 ORDER BY o.script, o.id";
+
+const ACTIVE: &CStr = c"SELECT v.version, v.created FROM main.wasgo_scripts AS a
+    JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active WHERE a.name = ?1";
 
 const VERSION: &CStr = c"SELECT source, deterministic, limits, grants, columns FROM main.wasgo_script_versions
     WHERE name = ?1 AND version = ?2";
@@ -54,6 +53,15 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    fn new(object: Object, ready: Option<Rc<Ready>>, result: Result<Option<Vec<u8>>, StoreError>) -> Self {
+        let mut outcome = Self { object: object.id, script: object.version, ready, result };
+        // From here on a row is one.
+        if let Err(error) = outcome.row() {
+            outcome.result = Err(error);
+        }
+        outcome
+    }
+
     /// The row's values, which are as many as the script names columns, if it names any; none for "no change" and for failures.
     pub(super) fn row(&self) -> Result<Option<Vec<row::Value<'_>>>, StoreError> {
         let Ok(Some(bytes)) = &self.result else { return Ok(None) };
@@ -140,7 +148,7 @@ impl Functions {
                                     .map(<[u8]>::to_vec)
                             })
                             .map_err(|error| failed(&object, &Fault::Wasm(*error)));
-                        Outcome { object: object.id, script: object.version, ready: Some(Rc::clone(ready)), result }
+                        Outcome::new(object, Some(Rc::clone(ready)), result)
                     }));
                     return Ok(());
                 }
@@ -165,7 +173,7 @@ impl Functions {
             Ok(ready) => (Some(Rc::clone(ready)), self.notify_with(&object, ready, what, row)),
             Err(error) => (None, Err(error.clone())),
         };
-        Outcome { object: object.id, script: object.version, ready, result }
+        Outcome::new(object, ready, result)
     }
 
     fn notify_with(
@@ -230,20 +238,27 @@ impl Functions {
             let mut run = own.run(&[ValueRef::Text(key)])?;
             let mut objects: Vec<Object> = Vec::new();
             while run.step()? {
-                let is_same = |version: &Version| {
-                    version.name == run.text(1) && version.number == run.integer(2) && version.created == run.text(3)
-                };
                 let version = match objects.last() {
-                    Some(last) if is_same(&last.version) => Rc::clone(&last.version),
-                    _ => {
-                        let (name, created) = (run.text(1).to_owned(), run.text(3).to_owned());
-                        Rc::new(Version { name, number: run.integer(2), created })
-                    }
+                    Some(last) if last.version.name == run.text(1) => Rc::clone(&last.version),
+                    _ => Rc::new(self.active(run.text(1))?),
                 };
-                objects.push(Object { id: run.text(0).to_owned(), version, entries: run.content(4).to_vec() });
+                objects.push(Object { id: run.text(0).to_owned(), version, entries: run.content(2).to_vec() });
             }
             Ok(objects)
         })
+    }
+
+    /// The active version of a script.
+    fn active(&self, name: &str) -> Result<Version, StoreError> {
+        let mut place = self.scripts.active.borrow_mut();
+        let own = ensure(&mut place, self.db(), ACTIVE)?;
+        let mut run = own.run(&[ValueRef::Text(name)])?;
+        let (number, created) = match run.step()? {
+            true => (run.integer(0), run.text(1).to_owned()),
+            // There is none, which is told when it is wanted.
+            false => (0, String::new()),
+        };
+        Ok(Version { name: name.to_owned(), number, created })
     }
 
     /// A version of a script, compiled.

@@ -333,31 +333,34 @@ impl Cursor {
             give(values.get(column).map_or(Output::Null, output_of));
             return Ok(());
         }
-        let row = outcome.row();
-        let error = outcome.result.as_ref().err().or(row.as_ref().err());
-        let ready = outcome.ready.as_deref();
-        let columns = ready.map_or(&[][..], |ready| &ready.columns);
         const AFTER: usize = GENERAL.len() + 2 + MAX_VALUES;
-        match (column, &row) {
-            (0, _) => give(Output::Text(&outcome.object)),
-            (1, _) => give(Output::Text(&outcome.script.name)),
-            (2, Ok(Some(values))) => give(Output::Text(&json::row(columns, values))),
-            (3, _) if let Some(error) = error => give(Output::Text(&error.to_string())),
-            (AFTER, Ok(Some(_))) => give(bytes.map_or(Output::Null, Output::Blob)),
-            (column, _)
-                if column == AFTER + 1
-                    && let Some(error) = error =>
-            {
-                give(Output::Text(error.cause().unwrap_or(error.code_name())))
+        let error = || outcome.result.as_ref().err();
+        let words;
+        give(match column {
+            0 => Output::Text(&outcome.object),
+            1 => Output::Text(&outcome.script.name),
+            2 => match outcome.row()? {
+                Some(values) => {
+                    let columns = outcome.ready.as_ref().map_or(&[][..], |ready| &ready.columns);
+                    words = json::row(columns, &values);
+                    Output::Text(&words)
+                }
+                None => Output::Null,
+            },
+            3 => match error() {
+                Some(error) => {
+                    words = error.to_string();
+                    Output::Text(&words)
+                }
+                None => Output::Null,
+            },
+            AFTER => bytes.map_or(Output::Null, Output::Blob),
+            _ if column == AFTER + 1 => {
+                error().map_or(Output::Null, |error| Output::Text(error.cause().unwrap_or(error.code_name())))
             }
-            (column, _)
-                if column == AFTER + 2
-                    && let Some(ready) = ready =>
-            {
-                give(Output::Text(&ready.names))
-            }
-            _ => give(Output::Null),
-        }
+            _ if column == AFTER + 2 => outcome.ready.as_ref().map_or(Output::Null, |ready| Output::Text(&ready.names)),
+            _ => Output::Null,
+        });
         Ok(())
     }
 }
@@ -366,7 +369,7 @@ impl Registered {
     /// Another process may have given the object another script since the statement was prepared.
     fn check(&self, outcome: &Outcome) -> Result<(), StoreError> {
         match &self.script {
-            Some((version, _)) if **version == *outcome.script => outcome.row().map(drop),
+            Some((version, _)) if **version == *outcome.script => Ok(()),
             Some(_) => Err(StoreError::Sqlite {
                 code: ffi::SQLITE_SCHEMA,
                 name: "schema",
