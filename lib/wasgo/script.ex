@@ -259,7 +259,8 @@ defmodule Wasgo.Script do
           {:ok, answer() | nil} | {:error, Exception.t()}
   def notify(%Store{} = store, object, what, row, options)
       when is_binary(object) and is_list(row) do
-    with {:ok, [{_object, answer}]} <- in_store(store, false, object, what, row, options, "notify/5"),
+    with {:ok, [{_object, answer}]} <-
+           in_store(store, false, object, what, row, options, "notify/5"),
          do: answer
   end
 

@@ -309,7 +309,8 @@ defmodule Wasgo.Store do
   A handle on the same database for SQL that is trusted with some of it. What is not named is refused with the reason `:auth` and a
   message that names it; so are pragmas, the schema, attached databases and functions that reach beyond the database.
 
-    * `:read` - tables and views that may be read: names, or `{name, columns}`. A view's own tables need not be named
+    * `:read` - tables and views that may be read: names, or `{name, columns}`. A view's own tables need not be named, if the SQL has no
+      `WITH`. A table-valued function such as `json_each` is a table
     * `:write` - tables whose rows may be made, changed and deleted; with `{name, columns}` rows may only be changed, in those columns.
       To read what it changes (as by a `WHERE`), SQL needs `:read` too
     * `:through` - triggers that may do what they do

@@ -15,8 +15,7 @@ defmodule Wasgo.Store.Functions do
   @spec create(Wasgo.Store.t(), String.t(), binary(), keyword()) ::
           :ok | {:error, StoreError.t()}
   def create(store, name, source, options) do
-    options =
-      Wasgo.Options.validate!(options, @options, "Wasgo.Store.create_function/4")
+    options = Wasgo.Options.validate!(options, @options, "Wasgo.Store.create_function/4")
 
     sql =
       Enum.join([

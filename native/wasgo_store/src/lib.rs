@@ -50,6 +50,7 @@
 
 mod access;
 mod backup;
+mod clock;
 mod code;
 mod cursor;
 mod error;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 
+use crate::clock::{self, Slot};
 use crate::cursor::CursorCell;
 use crate::pool::{Enlisted, Pool};
 use crate::request::{Command, Done};
@@ -30,8 +31,8 @@ pub(crate) struct ReadJob {
 /// The way to the threads, of those who have a handle on the store.
 pub(crate) struct Readers {
     pub(crate) pool: Arc<Pool>,
-    jobs: Sender<ReadJob>,
-    queue: Receiver<ReadJob>,
+    jobs: Sender<Arc<Slot>>,
+    queue: Receiver<Arc<Slot>>,
     stop: Receiver<()>,
     lane: Lane,
     /// Threads there may be.
@@ -71,7 +72,7 @@ impl WriterQueue {
 /// What the owner thread keeps, to end the threads.
 pub(crate) struct Threads {
     pub(crate) pool: Arc<Pool>,
-    queue: Receiver<ReadJob>,
+    queue: Receiver<Arc<Slot>>,
     stop: Sender<()>,
 }
 
@@ -80,7 +81,7 @@ impl Threads {
     pub(crate) fn end(self) -> Vec<ReadJob> {
         drop(self.stop);
         self.pool.close();
-        self.queue.try_iter().collect()
+        self.queue.try_iter().filter_map(|slot| slot.take()).collect()
     }
 
     /// Lets the threads do what was accepted, when no handle is left to ask for more.
@@ -121,17 +122,23 @@ impl Readers {
             done.disarm();
             return Err(error);
         }
-        match self.jobs.try_send(ReadJob { read, terms, place, done }) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(job)) => {
-                job.done.disarm();
-                Err(StoreError::Busy { capacity: self.lane.capacity })
+        let deadline = terms.deadline;
+        let waits = self.idle.load(Ordering::Acquire) <= self.jobs.len();
+        let slot = Slot::new(ReadJob { read, terms, place, done });
+        let (error, refused) = match self.jobs.try_send(Arc::clone(&slot)) {
+            Ok(()) => {
+                if let Some(deadline) = deadline.filter(|_| waits) {
+                    clock::watch(deadline, &slot);
+                }
+                return Ok(());
             }
-            Err(TrySendError::Disconnected(job)) => {
-                job.done.disarm();
-                Err(StoreError::Closed)
-            }
+            Err(TrySendError::Full(refused)) => (StoreError::Busy { capacity: self.lane.capacity }, refused),
+            Err(TrySendError::Disconnected(refused)) => (StoreError::Closed, refused),
+        };
+        if let Some(job) = refused.take() {
+            job.done.disarm();
         }
+        Err(error)
     }
 
     /// Starts another thread if all are busy and there may be more.
@@ -170,7 +177,7 @@ impl Readers {
 
 struct Thread {
     pool: Arc<Pool>,
-    queue: Receiver<ReadJob>,
+    queue: Receiver<Arc<Slot>>,
     stop: Receiver<()>,
     idle: Arc<AtomicUsize>,
     writer: WriterQueue,
@@ -181,13 +188,18 @@ impl Thread {
     fn run(self) {
         loop {
             self.idle.fetch_add(1, Ordering::AcqRel);
-            let job = select! {
+            let slot = select! {
                 recv(self.stop) -> _ => None,
-                recv(self.queue) -> job => job.ok(),
+                recv(self.queue) -> slot => slot.ok(),
             };
             self.idle.fetch_sub(1, Ordering::AcqRel);
-            // What comes while it closes is answered by being dropped.
-            let Some(job) = job.filter(|_| !self.writer.shared.is_closing()) else { return };
+            let Some(slot) = slot else { return };
+            // Its time may have been over.
+            let Some(job) = slot.take() else { continue };
+            // What comes while it closes is answered by being dropped: here, and not where it was put into the queue.
+            if self.writer.shared.is_closing() {
+                return;
+            }
             self.serve(job);
         }
     }
@@ -229,7 +241,10 @@ impl Thread {
                     caught(|| match lent.query(&sql, (&params).into(), limits, terms.watch(), sink) {
                         Ran::Ended(result) => result.map(|()| false),
                         // It was a query a moment ago; the schema has changed under it.
-                        Ran::OnWriter | Ran::OverBudget => Err(StoreError::Interrupted),
+                        Ran::OnWriter | Ran::OverBudget => {
+                            let message = "the schema has changed".to_owned();
+                            Err(StoreError::Sqlite { code: 17, name: "schema", message, offset: None })
+                        }
                     })
                 });
             }

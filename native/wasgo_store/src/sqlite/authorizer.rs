@@ -10,6 +10,7 @@ use super::hooks::Hooks;
 use super::text_at;
 use crate::access::Act;
 use crate::journal::{Operation, SavepointAct};
+use crate::scripts::grammar::NOTIFY;
 
 /// Pragmas that tell of the schema and change nothing.
 /// Full-text and R*Tree tables ask the last two for themselves.
@@ -64,10 +65,10 @@ pub(super) unsafe extern "C" fn on_prepare(
     let (first, second, database, by) = unsafe { (text_at(first), text_at(second), text_at(database), text_at(by)) };
     let (first, second) = (first.unwrap_or_default(), second.unwrap_or_default());
     if let Some(access) = &*hooks.script.borrow() {
-        // SQLite's own message names the thing.
+        // SQLite's own message names the thing. Whatever does it in a query of the script's own is the script.
         let refused = match act(action, first, second, database) {
             Act::Transaction => true,
-            act => access.check(act, by).is_err(),
+            act => access.check(act, None).is_err(),
         };
         return if refused { ffi::SQLITE_DENY } else { ffi::SQLITE_OK };
     }
@@ -93,7 +94,7 @@ pub(super) unsafe extern "C" fn on_prepare(
         }
     }
     if let Some(access) = hooks.access()
-        && let Err(words) = access.check(act(action, first, second, database), by)
+        && let Err(words) = access.check(act(action, first, second, database), by.filter(|_| hooks.trusts_names.get()))
     {
         // The first says why; what follows from it does not.
         hooks.refused.borrow_mut().get_or_insert(words);
@@ -171,7 +172,7 @@ fn note(hooks: &Hooks, action: c_int, first: &str, second: &str, database: Optio
 
 /// Whether a table is one of those that notify objects.
 fn is_notified(table: &str) -> bool {
-    table == "notify_object" || table == "notify_kind" || table == "notify" || table.starts_with("notify ")
+    table == "notify_object" || table == "notify_kind" || table == NOTIFY || table.starts_with("notify ")
 }
 
 /// What is about to be done, for who is allowed some of it.
@@ -179,6 +180,9 @@ fn act<'a>(action: c_int, first: &'a str, second: &'a str, database: Option<&str
     let here = database.is_none_or(|database| database == "main");
     match action {
         ffi::SQLITE_SELECT | ffi::SQLITE_RECURSIVE => Act::Select,
+        // Whoever may read the table that notifies may notify.
+        ffi::SQLITE_READ if here && is_notified(first) => Act::Read { table: NOTIFY, column: "" },
+        ffi::SQLITE_FUNCTION if second.eq_ignore_ascii_case("notification") => Act::Read { table: NOTIFY, column: "" },
         ffi::SQLITE_READ if here => Act::Read { table: first, column: second },
         ffi::SQLITE_UPDATE if here => Act::Update { table: first, column: second },
         ffi::SQLITE_INSERT if here => Act::Rows { verb: "insert into", table: first },

@@ -142,6 +142,9 @@ pub(super) struct Hooks {
     pub(super) refused_control: Cell<bool>,
     /// What was refused, in words.
     pub(super) refused: RefCell<Option<String>>,
+    /// Whether who is said to do something is a view or trigger of that name: not where the SQL can name queries itself, for these are told
+    /// of in the same way.
+    pub(super) trusts_names: Cell<bool>,
     pub(super) seen: RefCell<Seen>,
     pub(super) journal: Journal,
     /// Set once a statement gave the connection a state of its own, which its store's other connections do not have.
@@ -166,6 +169,7 @@ impl Hooks {
             refuse_control: Cell::new(false),
             refused_control: Cell::new(false),
             refused: RefCell::new(None),
+            trusts_names: Cell::new(false),
             seen: RefCell::default(),
             journal: Journal::default(),
             private,

@@ -33,6 +33,8 @@ pub(crate) struct Statement {
     /// What was seen while it was prepared.
     seen: Seen,
     read_only: bool,
+    /// Whether it may give names of its own to queries in it, as `WITH` does.
+    names_queries: bool,
     /// Whether it was prepared for a request that is confined.
     is_confined: bool,
     /// What it was prepared to reach.
@@ -82,6 +84,8 @@ impl Statement {
         let length = c_int::try_from(rest.len())
             .map_err(|_| StoreError::SqlTooLong { length: rest.len(), max: super::MAX_SQL_BYTES })?;
         let flags = ffi::SQLITE_PREPARE_PERSISTENT as c_uint;
+        let names_queries = handle.hooks.access().is_some() && may_name_queries(rest);
+        handle.hooks.trusts_names.set(!names_queries);
         let mut raw = std::ptr::null_mut();
         let mut tail = std::ptr::null();
         let seen = loop {
@@ -111,6 +115,7 @@ impl Statement {
             seen,
             // SAFETY: raw is a prepared statement.
             read_only: unsafe { ffi::sqlite3_stmt_readonly(raw.as_ptr()) != 0 },
+            names_queries,
             is_confined: handle.hooks.confined(),
             access: handle.hooks.access(),
             fresh: Cell::new(true),
@@ -253,6 +258,8 @@ impl Statement {
 
     /// To its next row, if there is one.
     fn step(&self) -> Result<bool, StoreError> {
+        // It is prepared anew here when the schema has changed.
+        self.handle.hooks.trusts_names.set(!self.names_queries);
         // SAFETY: raw is a prepared statement, its bindings alive.
         match unsafe { ffi::sqlite3_step(self.raw.as_ptr()) } {
             ffi::SQLITE_ROW => {
@@ -319,6 +326,11 @@ impl Statement {
         }
         result
     }
+}
+
+/// Whether SQL has the word without which no query in it gets a name.
+fn may_name_queries(sql: &[u8]) -> bool {
+    sql.windows(4).any(|word| word.eq_ignore_ascii_case(b"with"))
 }
 
 /// A number of a column or parameter; SQLite has at most 32,767 of either.

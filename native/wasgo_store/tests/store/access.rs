@@ -120,3 +120,27 @@ fn it_holds_on_a_callers_thread_too() {
     asked.sql = "SELECT secret FROM pets";
     assert!(store.query_now(&asked, &mut Rows::default()).is_none(), "the writer tells why");
 }
+
+#[test]
+fn a_query_with_the_name_of_a_view_has_no_more_rights() {
+    let access = Arc::new(Access::none().read("pets", names()).read("tags", None).through("noted"));
+    for store in [memory(), file().0] {
+        batch(&store, TABLES).unwrap();
+        for name in ["pets", "tags", "noted"] {
+            for sql in [
+                format!("WITH {name} AS (SELECT name FROM owners) SELECT * FROM {name}"),
+                format!("WiTh {name}(n) AS MATERIALIZED (SELECT name FROM owners) SELECT n FROM {name}"),
+                format!("SELECT * FROM (SELECT name FROM owners) AS {name}"),
+                format!("SELECT (SELECT name FROM owners AS {name})"),
+                format!("SELECT 1 UNION SELECT {name}.name FROM owners AS {name}"),
+            ] {
+                let result = run(&store, &access, &sql);
+                assert_eq!(result.expect_err(&sql).code_name(), "auth", "{sql}");
+            }
+        }
+        let rows = run(&store, &access, "WITH own AS (SELECT name FROM pets) SELECT * FROM own").unwrap();
+        assert_eq!(rows.into_rows().rows, [[text("Rex")]]);
+        let rows = run(&store, &access, "SELECT own.name FROM (SELECT name FROM pets) AS own").unwrap();
+        assert_eq!(rows.into_rows().rows, [[text("Rex")]]);
+    }
+}

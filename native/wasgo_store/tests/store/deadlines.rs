@@ -99,6 +99,32 @@ fn a_deadline_ends_the_wait_for_another_connections_lock() {
 }
 
 #[test]
+fn a_query_behind_others_on_busy_readers_is_refused_at_its_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::file(folder.path().join("a.db"));
+    options.readers = 1;
+    let store = Store::open(options).unwrap();
+    let endless = send(&store, Request::query(ENDLESS, []));
+    for _ in 0..3 {
+        let error = store.wait(Request::query("SELECT 1", []).timeout(SHORT)).unwrap_err();
+        assert!(is_timeout(&error, false), "{error}");
+    }
+    // The one before it runs on.
+    assert!(endless.try_recv().is_err());
+    let patient = send(&store, Request::query("SELECT 2", []).timeout(PATIENCE));
+    let answer = loop {
+        store.interrupt();
+        if let Ok(answer) = endless.recv_timeout(Duration::from_millis(1)) {
+            break answer;
+        }
+    };
+    assert_eq!(answer, Err(StoreError::Interrupted));
+    // Unless it was interrupted as well.
+    let answer = receive(&patient).map(|reply| reply.into_rows().rows);
+    assert!(matches!(answer, Ok(_) | Err(StoreError::Interrupted)), "{answer:?}");
+}
+
+#[test]
 fn interrupt_stops_what_runs_and_nothing_else() {
     let store = memory();
     store.interrupt();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wasgo_store::{Behavior, FunctionHost, Options, Params, Request, Store, StoreError, Value};
+use wasgo_store::{Access, Behavior, FunctionHost, Options, Params, Request, Store, StoreError, Value};
 use wasgo_wasm::{Engine, EngineOptions};
 
 use crate::support::{PATIENCE, batch, execute, int, one, query, text};
@@ -259,11 +259,12 @@ fn it_reads_the_tables_that_it_was_granted_and_nothing_else() {
     for (statement, words) in [
         ("SELECT word FROM secrets", "prohibited"),
         ("SELECT word FROM secrets, pets", "prohibited"),
+        ("WITH pets AS (SELECT word FROM secrets) SELECT * FROM pets", "prohibited"),
         ("DELETE FROM pets", "not authorized"),
         ("BEGIN", "not authorized"),
         ("PRAGMA user_version", "not authorized"),
         ("CREATE TABLE t (a)", "not authorized"),
-        ("SELECT notification(name, 17) FROM pets", "notify nobody"),
+        ("SELECT notification(name, 17) FROM pets", "not authorized"),
         ("SELECT * FROM notify(17, 17)", "prohibited"),
         ("SELECT nix", "no such column"),
     ] {
@@ -297,4 +298,24 @@ fn a_view_may_not_notify() {
     assert!(made.is_err() || query(&store, "SELECT * FROM hidden", Params::none()).is_err());
     let made = batch(&store, "CREATE VIEW scalar AS SELECT notification('a', 17)");
     assert!(made.is_err() || query(&store, "SELECT * FROM scalar", Params::none()).is_err());
+}
+
+#[test]
+fn restricted_sql_notifies_if_it_may_read_notify() {
+    let store = store();
+    put(&store, "echo", 1, ECHO, "", r#"["x"]"#);
+    object(&store, "a", "animal", "echo");
+    let may = std::sync::Arc::new(Access::none().read("notify", None));
+    let may_not = std::sync::Arc::new(Access::none().read("wasgo_objects", None));
+    for sql in [
+        "SELECT x FROM notify('a', 17, 1)",
+        "SELECT notification('a', 17, 1)",
+        "SELECT count(*) FROM notify_kind('animal', 17, 1)",
+    ] {
+        let asked = |access: &std::sync::Arc<Access>| {
+            store.wait(Request::query(sql, []).restricted(std::sync::Arc::clone(access)))
+        };
+        assert_eq!(asked(&may).unwrap().into_rows().rows, [[int(1)]]);
+        assert_eq!(asked(&may_not).unwrap_err().code_name(), "auth", "{sql}");
+    }
 }
