@@ -96,6 +96,7 @@ defmodule Wasgo.MixProject do
       "CHANGELOG.md",
       "CONTRIBUTING.md",
       "guest/README.md",
+      "guides/sql-functions.md",
       "godot/PROTOCOL.md"
     ]
 

@@ -85,10 +85,10 @@ defmodule Wasgo.StoreFunctionsTest do
     store = Store.open!(:memory)
     wasm = File.read!("test/support/guests_src/bindgen_function/bindgen_function.wasm")
 
-    for name <- ["add", "half", "greet", "reversed", "or_nobody", "fails"],
+    for name <- ["plus", "half", "greet", "reversed", "or_nobody", "fails"],
         do: :ok = Store.create_function(store, name, wasm)
 
-    assert value!(store, "SELECT add(9223372036854775807, 1)") == -0x8000_0000_0000_0000
+    assert value!(store, "SELECT plus(9223372036854775807, 1)") == -0x8000_0000_0000_0000
     assert value!(store, "SELECT half(5)") == 2.5
     assert value!(store, "SELECT greet('Größe')") == "Hello, Größe!"
 

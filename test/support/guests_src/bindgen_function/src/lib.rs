@@ -3,7 +3,7 @@
 use libsql_bindgen::*;
 
 #[libsql_bindgen]
-pub fn add(a: i64, b: i64) -> i64 {
+pub fn plus(a: i64, b: i64) -> i64 {
     a.wrapping_add(b)
 }
 
