@@ -14,7 +14,7 @@ defmodule Wasgo.StoreError do
     * `:exists`, `:backup_running` (`Wasgo.Store.backup/3`)
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
-    * `:function` (one written in WebAssembly), `:script`, `:no_object` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
+    * `:function` (one written in WebAssembly), `:script`, `:unknown_object` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
       `:unreachable`, `:time`, `:fuel`, `:contract`, `:compile`
     * `:unknown_script`, `:schema_version` (`Wasgo.Script.Registry`)
 

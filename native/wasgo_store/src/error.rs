@@ -53,7 +53,7 @@ pub enum StoreError {
         object: String,
         /// The script's name; empty where there is none.
         script: String,
-        /// As of [`StoreError::Function`]; `no_object` where there is no such object.
+        /// As of [`StoreError::Function`]; `unknown_object` where there is no such object.
         reason: &'static str,
         /// What went wrong, for people.
         message: String,
@@ -250,7 +250,7 @@ impl StoreError {
             }
             Self::Sqlite { name, .. } => name,
             Self::Function { .. } => "function",
-            Self::Script { reason: "no_object", .. } => "no_object",
+            Self::Script { reason: "unknown_object", .. } => "unknown_object",
             Self::Script { .. } => "script",
             Self::InvalidOption { .. } => "invalid_option",
             Self::EmptySql => "empty_sql",

@@ -95,8 +95,8 @@ fn written(caller: &mut Caller<'_, Host>, pieces: u32, count: u32) -> Option<u32
         return None;
     }
     let pieces = memory(caller, pieces, count * 8)?;
-    let lengths = pieces.chunks_exact(8).map(|piece| u32::from_le_bytes([piece[4], piece[5], piece[6], piece[7]]));
-    lengths.fold(Some(0_u32), |sum, length| sum?.checked_add(length))
+    let mut lengths = pieces.chunks_exact(8).map(|piece| u32::from_le_bytes([piece[4], piece[5], piece[6], piece[7]]));
+    lengths.try_fold(0_u32, |sum, length| sum.checked_add(length))
 }
 
 /// Numbers that look random and depend on their place alone: SplitMix64.

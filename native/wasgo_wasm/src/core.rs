@@ -369,6 +369,9 @@ impl From<Error> for Unmade {
     }
 }
 
+/// A place for an instance, what it is made from, and its store.
+type Prepared = (Place, Arc<InstancePre<Host>>, Store<Host>);
+
 /// A store for an instance of a module, and what the instance is made from.
 fn prepare(
     flavour: Flavour,
@@ -376,7 +379,7 @@ fn prepare(
     imports: &Imports,
     limits: Limits,
     options: &CallOptions,
-) -> Result<(Place, Arc<InstancePre<Host>>, Store<Host>), Error> {
+) -> Result<Prepared, Error> {
     let place = Place::take(module.engine(), flavour)?;
     let pre = module.link(flavour, imports)?;
     let host = Host {

@@ -191,7 +191,7 @@ fn a_failure_names_object_and_script_and_spares_the_others() {
     let error = fails(&store, "SELECT * FROM notify('a', 666)");
     assert!(error.to_string().starts_with("object a, script echo: "), "{error}");
     assert!(matches!(&error, StoreError::Script { reason: "unreachable", .. }));
-    assert_eq!(fails(&store, "SELECT notification('nobody', 17)").code_name(), "no_object");
+    assert_eq!(fails(&store, "SELECT notification('nobody', 17)").code_name(), "unknown_object");
     let rows =
         query(&store, "SELECT object, row, error FROM notify_kind('animal', 17, 1) ORDER BY object", Params::none())
             .unwrap()

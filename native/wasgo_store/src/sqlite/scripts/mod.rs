@@ -31,12 +31,13 @@ const MAX_READY: usize = 256;
 /// Values of the row that a script is given: more than Godot gives a signal.
 const MAX_VALUES: usize = 32;
 
-/// A version of a script. Its number may be used again when the script was deleted; then it was created at another time.
+/// A version of a script. Its number may be used again when the script was deleted; then it was created at another time, or is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Version {
     name: String,
     number: i64,
     created: String,
+    hash: String,
 }
 
 /// What a connection knows of scripts.

@@ -28,7 +28,7 @@ const BY_OBJECT: &CStr = c"SELECT o.id, o.script, s.entries FROM main.wasgo_obje
 const BY_KIND: &CStr = c"SELECT o.id, o.script, s.entries FROM main.wasgo_objects AS o
     LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.kind = ?1 ORDER BY o.script, o.id";
 
-const ACTIVE: &CStr = c"SELECT v.version, v.created FROM main.wasgo_scripts AS a
+const ACTIVE: &CStr = c"SELECT v.version, v.created, v.hash FROM main.wasgo_scripts AS a
     JOIN main.wasgo_script_versions AS v ON v.name = a.name AND v.version = a.active WHERE a.name = ?1";
 
 const VERSION: &CStr = c"SELECT source, deterministic, limits, grants, columns FROM main.wasgo_script_versions
@@ -51,6 +51,9 @@ pub(super) struct Outcome {
     pub(super) ready: Option<Rc<Ready>>,
     pub(super) result: Result<Option<Vec<u8>>, StoreError>,
 }
+
+/// A version of a script, compiled.
+pub(super) type Scripted = (Rc<Version>, Rc<Ready>);
 
 impl Outcome {
     fn new(object: Object, ready: Option<Rc<Ready>>, result: Result<Option<Vec<u8>>, StoreError>) -> Self {
@@ -92,7 +95,7 @@ impl Functions {
             return Err(StoreError::Script {
                 object: id.to_owned(),
                 script: String::new(),
-                reason: "no_object",
+                reason: "unknown_object",
                 message,
             });
         };
@@ -253,12 +256,12 @@ impl Functions {
         let mut place = self.scripts.active.borrow_mut();
         let own = ensure(&mut place, self.db(), ACTIVE)?;
         let mut run = own.run(&[ValueRef::Text(name)])?;
-        let (number, created) = match run.step()? {
-            true => (run.integer(0), run.text(1).to_owned()),
+        let (number, created, hash) = match run.step()? {
+            true => (run.integer(0), run.text(1).to_owned(), run.text(2).to_owned()),
             // There is none, which is told when it is wanted.
-            false => (0, String::new()),
+            false => (0, String::new(), String::new()),
         };
-        Ok(Version { name: name.to_owned(), number, created })
+        Ok(Version { name: name.to_owned(), number, created, hash })
     }
 
     /// A version of a script, compiled.
@@ -299,7 +302,7 @@ impl Functions {
     }
 
     /// The version of an object's script and its columns; none where there is no such object, or the script names no columns.
-    pub(super) fn columns_of(&self, id: &str) -> Result<Option<(Rc<Version>, Rc<Ready>)>, StoreError> {
+    pub(super) fn columns_of(&self, id: &str) -> Result<Option<Scripted>, StoreError> {
         let Some(object) = self.find(&self.scripts.by_object, BY_OBJECT, id)?.pop() else { return Ok(None) };
         let ready = self.ready(&object.version)?;
         Ok((!ready.columns.is_empty()).then_some((object.version, ready)))

@@ -88,8 +88,8 @@ unsafe fn answer(
 ) -> Result<(), StoreError> {
     let asked = read("notification", arguments)?;
     let outcome = functions.notify_object(&asked.of, asked.what, &asked.row)?;
-    if let Err(error) = outcome.result {
-        return Err(error);
+    if let Err(error) = &outcome.result {
+        return Err(error.clone());
     }
     let values = outcome.row()?.unwrap_or_default();
     let columns = outcome.ready.as_ref().map_or(&[][..], |ready| &ready.columns);
