@@ -11,7 +11,8 @@ defmodule Wasgo.StoreError do
     * `:row_limit`, `:byte_limit`
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
-    * `:unknown_script`, `:schema_version` (`Wasgo.Script.Registry`)
+    * `:unknown_script`, `:unknown_version`, `:unknown_object`, `:no_earlier_version`, `:in_use`, `:invalid_name`, `:malformed`,
+      `:schema_version` (`Wasgo.Script.Registry`)
 
   `code` is SQLite's
   number where there is one, `offset` the byte in the SQL at fault where that is known.
