@@ -65,9 +65,18 @@ defmodule Wasgo.Script.Registry.JSON do
     end
   end
 
-  defp value(text, _depth) do
+  defp value(<<first, _::binary>> = text, _depth) when first in ?0..?9 or first == ?-,
+    do: number(text)
+
+  defp value(_text, _depth), do: wrong()
+
+  # Whole ones: no limit and no seed has a fraction.
+  defp number(<<"-0", next, _::binary>>) when next in ?0..?9, do: wrong()
+  defp number(<<"0", next, _::binary>>) when next in ?0..?9, do: wrong()
+
+  defp number(text) do
     case Integer.parse(text) do
-      {integer, <<next, _::binary>>} when next in [?., ?e, ?E] -> wrong(integer)
+      {_integer, <<next, _::binary>>} when next in [?., ?e, ?E] -> wrong()
       {integer, rest} -> {integer, rest}
       :error -> wrong()
     end
@@ -151,5 +160,6 @@ defmodule Wasgo.Script.Registry.JSON do
   defp space(<<blank, rest::binary>>) when blank in [?\s, ?\t, ?\r, ?\n], do: space(rest)
   defp space(text), do: text
 
-  defp wrong(_read \\ nil), do: throw(:not_json)
+  @spec wrong() :: no_return()
+  defp wrong, do: throw(:not_json)
 end
