@@ -66,7 +66,7 @@ defmodule Wasgo.Script.Registry do
     language: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
     limits: [type: {:or, [:keyword, {:struct, Wasgo.Wasm.Limits}]}, default: []],
     grants: [type: :list, default: []],
-    deterministic: [type: :boolean, default: true],
+    deterministic: [type: {:or, [:boolean, {:in, [nil]}]}, default: nil],
     activate: [type: :boolean, default: true]
   ]
 
@@ -113,10 +113,11 @@ defmodule Wasgo.Script.Registry do
 
     * `:author` - who wrote it, for people
     * `:language` - what it was written in, for people; `"wasm"` or `"wat"` by the source unless given
-    * `:deterministic` - see `Wasgo.Script.new/2`; `true` unless given. Components can't be, and are refused unless it is `false`
+    * `:deterministic` - see `Wasgo.Script.new/2`; `true` unless given, or tables are granted. Components can't be, and are refused unless it
+      is `false`
     * `:limits` - a keyword list as `Wasgo.Wasm.Limits` has it, and `:timeout` and `:fuel`
-    * `:grants` - what the script may import: a list of `:state`, `random: seed`, and `sql: [table, ...]` for tables that it may read, which
-      needs `deterministic: false`
+    * `:grants` - what the script may import: a list of `:state`, `random: seed`, and `sql: [table, ...]` for tables that it may read. What
+      reads tables is not deterministic
     * `:activate` - make it the active version; `true` unless given. With `false` a new script has no active version yet
 
   The same source on the same terms (language, limits, grants, deterministic) as the active version is not stored again: the answer is the

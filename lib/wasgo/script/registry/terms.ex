@@ -22,9 +22,14 @@ defmodule Wasgo.Script.Registry.Terms do
 
   @most_seed 0xFFFF_FFFF_FFFF_FFFF
 
-  # Wrong options are a programmer's mistake, and raise.
-  @spec new!(boolean(), keyword() | Limits.t(), list(), String.t()) :: t()
+  # Wrong options are a programmer's mistake, and raise. Where nobody says whether it is deterministic it is, if it can be.
+  @spec new!(boolean() | nil, keyword() | Limits.t(), list(), String.t()) :: t()
   def new!(deterministic?, limits, grants, owner) do
+    deterministic? =
+      if deterministic? == nil,
+        do: not Enum.any?(grants, &match?({:sql, _tables}, &1)),
+        else: deterministic?
+
     %__MODULE__{
       deterministic: deterministic?,
       limits: limits!(limits, deterministic?, owner),
@@ -75,7 +80,7 @@ defmodule Wasgo.Script.Registry.Terms do
   defp grant!({:sql, [_ | _]} = grant, true, owner) do
     raise ArgumentError,
           "#{owner} can't grant #{inspect(grant)} to a deterministic script, whose results must be the same on every run: " <>
-            "put it with deterministic: false"
+            "leave out deterministic: true"
   end
 
   defp grant!({:sql, [_ | _] = tables}, false, owner) do

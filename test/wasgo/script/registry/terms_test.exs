@@ -106,6 +106,12 @@ defmodule Wasgo.Script.Registry.TermsTest do
     refute Registry.load!(store, "s", deterministic: false).module.deterministic
   end
 
+  test "what may read tables is not deterministic", %{store: store} do
+    {:ok, 1} = Registry.put(store, "s", asking("SELECT name FROM pets"), grants: [sql: ["pets"]])
+    assert %{deterministic: false, grants: [sql: ["pets"]]} = Registry.get!(store, "s")
+    assert store |> Registry.load!("s") |> process() =~ "Rex"
+  end
+
   test "what the same source says on other terms is another version", %{store: store} do
     variants = [
       [],
@@ -220,10 +226,12 @@ defmodule Wasgo.Script.Registry.TermsTest do
           {[grants: [:random]], ~r/can't grant :random/},
           {[grants: [random: -1]], ~r/can't grant {:random, -1}/},
           {[grants: [state: State.new()]], ~r/can't grant {:state/},
-          {[grants: [sql: ["pets"]]], ~r/deterministic: false/},
-          {[grants: [sql: []], deterministic: false], ~r/can't grant/},
-          {[grants: [sql: [""]], deterministic: false], ~r/a table .* must not be empty/},
-          {[grants: [sql: [:pets]], deterministic: false], ~r/a table .* must be UTF-8 text/},
+          {[grants: [sql: ["pets"]], deterministic: true], ~r/to a deterministic script/},
+          {[grants: [sql: []]], ~r/can't grant/},
+          {[grants: [sql: "pets"]], ~r/can't grant/},
+          {[grants: [sql: [""]]], ~r/a table .* must not be empty/},
+          {[grants: [sql: [:pets]]], ~r/a table .* must be UTF-8 text/},
+          {[grants: [sql: ["pets"]], limits: [fuel: 1]], ~r/option :fuel/},
           {[grants: [:state, :state]], ~r/:state more than once/},
           {[grants: ["state"]], ~r/can't grant "state"/},
           {[limits: [speed: 1]], ~r/no option :speed/},
