@@ -17,7 +17,7 @@ defmodule Wasgo.Script.Registry.Changes do
   def put(store, name, source, columns, terms, options) do
     row = [options.language, Source.hash(source) | Terms.to_row(terms)]
 
-    Store.transaction(store, fn tx ->
+    transaction(store, fn tx ->
       case active_row(tx, name) do
         [version | ^row] -> version
         _other -> insert(tx, name, row, source, columns, options)
@@ -59,7 +59,7 @@ defmodule Wasgo.Script.Registry.Changes do
   end
 
   def activate(store, name, version, author) do
-    Store.transaction(store, fn tx ->
+    transaction(store, fn tx ->
       active = active!(tx, name)
       known = "SELECT 1 FROM wasgo_script_versions WHERE name = ? AND version = ?"
 
@@ -72,7 +72,7 @@ defmodule Wasgo.Script.Registry.Changes do
   end
 
   def rollback(store, name, author) do
-    Store.transaction(store, fn tx ->
+    transaction(store, fn tx ->
       active!(tx, name)
 
       case earlier(tx, name, nil, {:active, 0}) do
@@ -129,7 +129,7 @@ defmodule Wasgo.Script.Registry.Changes do
   # What refers to the script goes first, also where the store does not hold to foreign keys.
   def delete(store, name, objects?, author) do
     answer =
-      Store.transaction(store, fn tx ->
+      transaction(store, fn tx ->
         active!(tx, name)
         unless objects?, do: unused!(tx, name)
 

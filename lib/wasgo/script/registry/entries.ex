@@ -56,7 +56,9 @@ defmodule Wasgo.Script.Registry.Entries do
     WHERE #{which} ORDER BY name, version
     """
 
-    with {:ok, %{rows: rows}} <- Store.query(store, sql, parameters, max_bytes: @most_source),
+    options = [max_bytes: @most_source, timeout: timeout()]
+
+    with {:ok, %{rows: rows}} <- Store.query(store, sql, parameters, options),
          do: read(rows, store, [])
   end
 

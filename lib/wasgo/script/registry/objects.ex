@@ -123,7 +123,7 @@ defmodule Wasgo.Script.Registry.Objects do
     do: error(:unknown_object, "there is no object #{inspect(id)} in #{where(store)}")
 
   defp write(store, fun) do
-    with {:ok, _value} <- Store.transaction(store, fun), do: :ok
+    with {:ok, _value} <- transaction(store, fun), do: :ok
   end
 
   defp validate!(options, schema, function),

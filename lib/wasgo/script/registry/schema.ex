@@ -61,7 +61,7 @@ defmodule Wasgo.Script.Registry.Schema do
       script TEXT NOT NULL REFERENCES wasgo_scripts (name) ON DELETE RESTRICT
     ) STRICT
     """,
-    "CREATE INDEX wasgo_objects_kind ON wasgo_objects (kind)",
+    "CREATE INDEX wasgo_objects_kind ON wasgo_objects (kind, script, id)",
     "CREATE INDEX wasgo_objects_script ON wasgo_objects (script)",
     """
     CREATE TABLE wasgo_object_state (
@@ -117,7 +117,7 @@ defmodule Wasgo.Script.Registry.Schema do
   # Another process, or another store on the file, may have been quicker: then there is nothing left to do.
   defp change(store, from, change) do
     answer =
-      Store.transaction(store, fn tx ->
+      transaction(store, fn tx ->
         case current(tx) do
           {:ok, ^from} -> change.(tx)
           {:ok, _other} -> :changed
@@ -165,7 +165,9 @@ defmodule Wasgo.Script.Registry.Schema do
   defp describe(store, table, key) do
     sql = "SELECT source FROM #{table} WHERE name = ? AND version = ?"
 
-    with {:ok, %{rows: rows}} <- Store.query(store, sql, key, max_bytes: @most_source) do
+    options = [max_bytes: @most_source, timeout: timeout()]
+
+    with {:ok, %{rows: rows}} <- Store.query(store, sql, key, options) do
       source = for([stored] <- rows, into: "", do: Source.from_stored(stored))
 
       columns =

@@ -6,18 +6,28 @@ defmodule Wasgo.Script.Registry.SQL do
 
   @max_name 256
 
+  # Longer than a store's statements usually have: sources may be large, and other writers many.
+  @timeout 60_000
+
+  @spec timeout() :: pos_integer()
+  def timeout, do: @timeout
+
+  @spec transaction(Store.t(), (Store.t() -> value)) :: {:ok, value} | {:error, term()}
+        when value: var
+  def transaction(store, fun), do: Store.transaction(store, fun, timeout: @timeout)
+
   # Within a transaction an error undoes all of it.
   @spec execute!(Store.t(), String.t(), Store.parameters()) :: Store.executed()
   def execute!(tx, sql, parameters \\ []) do
-    case Store.execute(tx, sql, parameters) do
+    case Store.execute(tx, sql, parameters, timeout: @timeout) do
       {:ok, executed} -> executed
       {:error, error} -> Store.rollback(tx, error)
     end
   end
 
-  @spec rows!(Store.t(), String.t(), Store.parameters(), keyword()) :: [[Store.value()]]
-  def rows!(tx, sql, parameters \\ [], options \\ []) do
-    case Store.query(tx, sql, parameters, options) do
+  @spec rows!(Store.t(), String.t(), Store.parameters()) :: [[Store.value()]]
+  def rows!(tx, sql, parameters \\ []) do
+    case Store.query(tx, sql, parameters, timeout: @timeout) do
       {:ok, %{rows: rows}} -> rows
       {:error, error} -> Store.rollback(tx, error)
     end

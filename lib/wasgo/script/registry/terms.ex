@@ -119,11 +119,20 @@ defmodule Wasgo.Script.Registry.Terms do
          {:ok, limits} <- known(limits, @sizes ++ @bounds, &limit/2),
          {:ok, grants} <- members(grants),
          {:ok, grants} <- known(grants, @kinds, &grant/2) do
-      {:ok, %__MODULE__{deterministic: deterministic == 1, limits: limits, grants: grants}}
+      terms = %__MODULE__{deterministic: deterministic == 1, limits: limits, grants: grants}
+      if possible?(terms), do: {:ok, terms}, else: :error
     end
   end
 
   def from_row(_row), do: :error
+
+  # Numbers that no limit can be, and grants that exclude each other, would raise where the script is loaded.
+  defp possible?(%{deterministic: deterministic?, limits: limits, grants: grants}) do
+    new!(deterministic?, limits, grants, "what is stored")
+    true
+  rescue
+    ArgumentError -> false
+  end
 
   defp members(nil), do: {:ok, %{}}
 

@@ -182,7 +182,9 @@ defmodule Wasgo.Script.Registry.ObjectsTest do
       end
     end
 
-    assert_raise FunctionClauseError, fn -> Registry.put_object_state(store, "a", State.new()) end
+    assert_raise FunctionClauseError, fn ->
+      apply(Registry, :put_object_state, [store, "a", State.new()])
+    end
   end
 
   test "ids, kinds and scripts that are no names are refused", %{store: store} do
