@@ -5,7 +5,6 @@ defmodule Wasgo.Script.Registry.Changes do
   import Wasgo.Script.Registry.SQL
 
   alias Wasgo.Script.Registry.{JSON, Source, Terms}
-  alias Wasgo.Store
 
   # So many objects are named in an error.
   @named 5
