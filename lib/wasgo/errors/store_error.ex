@@ -14,9 +14,10 @@ defmodule Wasgo.StoreError do
     * `:exists`, `:backup_running` (`Wasgo.Store.backup/3`)
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
-    * `:function` (one written in WebAssembly), `:script`, `:unknown_object` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
+    * `:function` (one written in WebAssembly), `:script` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
       `:unreachable`, `:time`, `:fuel`, `:contract`, `:compile`
-    * `:unknown_script`, `:schema_version` (`Wasgo.Script.Registry`)
+    * `:unknown_script`, `:unknown_version`, `:unknown_object`, `:no_earlier_version`, `:in_use`, `:invalid_name`, `:malformed`,
+      `:schema_version` (`Wasgo.Script.Registry`)
 
   `code` is SQLite's
   number where there is one, `offset` the byte in the SQL at fault where that is known.

@@ -83,15 +83,18 @@ defmodule Wasgo.Script.RegistryTest do
 
   test "tables of a newer schema are refused, and not touched", %{store: store} do
     {:ok, 1} = Registry.put(store, "s", @thin)
-    Store.execute!(store, "UPDATE wasgo_schema SET version = 2")
+    Store.execute!(store, "UPDATE wasgo_schema SET version = 3")
 
     for result <- [
           Registry.put(store, "s", echo()),
           Registry.load(store, "s"),
-          Registry.list(store)
+          Registry.list(store),
+          Registry.delete(store, "s"),
+          Registry.put_object(store, "o", "k", "s"),
+          Registry.migrate(store)
         ] do
       assert {:error, %StoreError{reason: :schema_version} = error} = result
-      assert Exception.message(error) =~ "are of schema 2, and this Wasgo knows 1"
+      assert Exception.message(error) =~ "are of schema 3, and this Wasgo knows 2"
     end
 
     assert Store.query!(store, "SELECT count(*) FROM wasgo_script_versions").rows == [[1]]
