@@ -192,6 +192,10 @@ fn a_failure_names_object_and_script_and_spares_the_others() {
     assert!(error.to_string().starts_with("object a, script echo: "), "{error}");
     assert!(matches!(&error, StoreError::Script { reason: "unreachable", .. }));
     assert_eq!(fails(&store, "SELECT notification('nobody', 17)").code_name(), "unknown_object");
+    execute(&store, "UPDATE wasgo_scripts SET active = 0 WHERE name = 'echo'", Params::none()).unwrap();
+    let error = fails(&store, "SELECT notification('a', 17)");
+    assert_eq!(error.to_string(), "script echo: no version of it is active");
+    execute(&store, "UPDATE wasgo_scripts SET active = 1 WHERE name = 'echo'", Params::none()).unwrap();
     let rows =
         query(&store, "SELECT object, row, error FROM notify_kind('animal', 17, 1) ORDER BY object", Params::none())
             .unwrap()

@@ -280,7 +280,7 @@ impl Functions {
             let own = ensure(&mut place, self.db(), VERSION)?;
             let mut run = own.run(&[ValueRef::Text(&version.name), ValueRef::Integer(version.number)])?;
             if !run.step()? {
-                return Err(script_error(&Fault::contract("it is gone")));
+                return Err(script_error(&Fault::contract("no version of it is active")));
             }
             let stored = Stored {
                 source: run.content(0),
