@@ -21,7 +21,7 @@ use crate::local::{self, Brake};
 use crate::mappings::{Mappings, Taken};
 use crate::module::{FunctionExport, Module, signature};
 use crate::script_batch::ScriptBatch;
-use crate::trap::translate;
+use crate::trap::{is_out_of_memory, translate};
 
 /// Exported functions that an instance remembers where to find; more are looked up anew each time.
 const KNOWN_FUNCTIONS: usize = 16;
@@ -325,7 +325,11 @@ impl Host {
 
     /// What a guest's end by an error means. What was hit or failed before explains the trap that came of it.
     pub(crate) fn guest_error(&mut self, error: wasmtime::Error) -> Error {
-        let reason = self.failure.take().or_else(|| self.limiter.hit.take());
+        let mut reason = self.failure.take().or_else(|| self.limiter.hit.take());
+        if reason.is_none() && is_out_of_memory(&error) {
+            // As many as the system has memory for, their stacks included.
+            reason = Some(Error::Limit { kind: LimitKind::Instances, limit: self.engine.instances(), asked: None });
+        }
         translate(error, reason, self.abort.take(), self.fuel)
     }
 }

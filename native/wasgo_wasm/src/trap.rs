@@ -43,6 +43,17 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
     }
 }
 
+/// Whether the system had no memory for a guest: for its memory, or for the stack of its call.
+pub(crate) fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| {
+        #[cfg(unix)]
+        if cause.downcast_ref::<rustix::io::Errno>() == Some(&rustix::io::Errno::NOMEM) {
+            return true;
+        }
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory)
+    })
+}
+
 /// Names (or indices) of the guest's functions that an error went through, innermost first.
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };

@@ -25,7 +25,7 @@ use crate::grants::{Granted, Grants};
 use crate::host_call::HostHandler;
 use crate::instance::{CallOptions, InstanceStatus};
 use crate::limits::{Limiter, Limits, PartLimits};
-use crate::trap::translate;
+use crate::trap::{is_out_of_memory, translate};
 use crate::wasi::InRuntime;
 
 /// Handles on resources that an instance may have, on both sides together.
@@ -471,6 +471,8 @@ fn explain(error: wasmtime::Error, store: &mut Store<Host>) -> Error {
     let root = error.root_cause().to_string();
     let mut explained = if hit.is_some() || is_trap {
         translate(error, hit, None, 0)
+    } else if is_out_of_memory(&error) {
+        Error::engine("the system has no memory for it")
     } else if root.contains(LIFT_EXCEEDED) {
         Error::Limit { kind: LimitKind::ResultSize, limit, asked: None }
     } else if root.contains(PARTS_EXCEEDED) {
