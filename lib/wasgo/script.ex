@@ -251,7 +251,8 @@ defmodule Wasgo.Script do
 
   Options: `:timeout` in milliseconds, #{@default_timeout} unless given.
 
-  Errors: `Wasgo.StoreError` with the reasons `:unknown_object`, `:script` (`cause` tells what went wrong there) or `:timeout`.
+  Errors: `Wasgo.StoreError` with the reasons `:unknown_object`, `:script` (`cause` tells what went wrong there), `:timeout`, or
+  `:schema_version` where another Wasgo made the tables.
 
   The same in SQL: `SELECT * FROM notify(object, what, ...)`, and `SELECT notification(object, what, ...)`.
   """

@@ -46,14 +46,14 @@ pub enum StoreError {
         /// The same for people.
         message: String,
     },
-    /// A script that an object is notified by failed, or there is no such object.
+    /// A script that an object is notified by failed, or there is no such object, or the tables are not of the schema that is known here.
     #[error("{}{message}", of_script(object, script))]
     Script {
         /// The object; empty where it is not about a certain one.
         object: String,
         /// The script's name; empty where there is none.
         script: String,
-        /// As of [`StoreError::Function`]; `unknown_object` where there is no such object.
+        /// As of [`StoreError::Function`]; `unknown_object` where there is no such object, `schema_version` for tables of another schema.
         reason: &'static str,
         /// What went wrong, for people.
         message: String,
@@ -251,6 +251,7 @@ impl StoreError {
             Self::Sqlite { name, .. } => name,
             Self::Function { .. } => "function",
             Self::Script { reason: "unknown_object", .. } => "unknown_object",
+            Self::Script { reason: "schema_version", .. } => "schema_version",
             Self::Script { .. } => "script",
             Self::InvalidOption { .. } => "invalid_option",
             Self::EmptySql => "empty_sql",

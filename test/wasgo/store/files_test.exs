@@ -2,9 +2,15 @@ defmodule Wasgo.Store.FilesTest do
   # What goes wrong with files, and copies of them.
   use ExUnit.Case, async: true
 
-  alias Wasgo.{Store, StoreError}
+  import Wasgo.TestGuests, only: [echo: 0, answering: 1]
+
+  alias Wasgo.{Killed, Script, Store, StoreError}
+  alias Wasgo.Script.Registry
 
   @moduletag :tmp_dir
+
+  # Nothing keeps the superuser from writing.
+  @root match?({"0\n", 0}, System.cmd("id", ["-u"]))
 
   defp open(dir, name \\ "a.db", options \\ []) do
     store = Store.open!(Path.join(dir, name), options)
@@ -33,18 +39,92 @@ defmodule Wasgo.Store.FilesTest do
     assert {:ok, _} = insert(store, "small")
   end
 
+  test "a full database keeps scripts and functions as they are", %{tmp_dir: dir} do
+    store = open(dir, "a.db", max_bytes: 262_144)
+    {:ok, 1} = Registry.put(store, "s", echo())
+    :ok = Registry.put_object(store, "o", "k", "s")
+    :ok = Registry.put_object_state(store, "o", %{"key" => "kept"})
+    :ok = Store.create_function(store, "f", function(1))
+    large = ";;" <> String.duplicate("x", 300_000) <> "\n"
+
+    assert {:error, %StoreError{reason: :full}} = Registry.put(store, "s", large <> echo())
+    assert {:error, %StoreError{reason: :full}} = Registry.put(store, "new", large <> echo())
+
+    assert {:error, %StoreError{reason: :full}} =
+             Registry.put_object_state(store, "o", %{"key" => large |> binary_part(0, 262_144)})
+
+    assert {:error, %StoreError{reason: :full}} =
+             Store.create_function(store, "f", large <> function(2), replace: true)
+
+    unchanged = fn store ->
+      assert {:ok, [%{name: "s", version: 1}]} = Registry.list(store)
+      assert {:ok, [_put, _activate]} = Registry.history(store, "s")
+      assert Registry.history(store, "new") == {:ok, []}
+      assert Registry.object_state(store, "o") == {:ok, %{"key" => "kept"}}
+      assert {:ok, %{"0" => 5}} = Script.notify(store, "o", :process, [5])
+      assert Store.query!(store, "SELECT f()").rows == [[1]]
+      assert Store.query!(store, "PRAGMA integrity_check").rows == [["ok"]]
+    end
+
+    unchanged.(store)
+    :ok = Store.close(store)
+    store = Store.open!(Path.join(dir, "a.db"))
+    unchanged.(store)
+    assert Registry.put(store, "s", large <> echo()) == {:ok, 2}
+  end
+
+  defp function(answer),
+    do: ~s|(module (func (export "f") (result i64) (i64.const #{answer})))|
+
+  # The limit that a process has for its files, beyond which the system writes no more than to a full disk; a disk that is full takes the
+  # superuser to make.
+  test "a file that the system lets grow no more keeps what was promised", %{tmp_dir: dir} do
+    path = Path.join(dir, "a.db")
+    lines = Killed.run("fill(#{inspect(path)})", "trap '' XFSZ; ulimit -f 4096")
+    promised = Enum.count(lines, &String.starts_with?(&1, "one "))
+    assert promised > 0
+    # What failed is not there, for those who had it fail and for others.
+    assert ["failed", reason, count] = lines |> List.last() |> String.split()
+    assert reason == "full" or reason =~ "ioerr"
+    assert String.to_integer(count) == promised
+
+    store = Store.open!(path)
+    assert Store.query!(store, "PRAGMA integrity_check").rows == [["ok"]]
+
+    assert Store.query!(store, "SELECT count(*), max(number) FROM singles").rows ==
+             [[promised, promised]]
+
+    assert {:ok, _} = Store.execute(store, "INSERT INTO singles VALUES ('one', ?, '')", [0])
+    assert {:ok, 2} = Registry.put(store, "changing", echo())
+  end
+
+  if @root, do: @tag(skip: "the superuser may write to every folder")
+
   test "a folder that may not be written", %{tmp_dir: dir} do
     folder = Path.join(dir, "locked")
     File.mkdir!(folder)
-    :ok = Store.close(open(folder))
+    store = open(folder)
+    {:ok, 1} = Registry.put(store, "s", echo())
+    :ok = Store.close(store)
+    path = Path.join(folder, "a.db")
+    bytes = File.read!(path)
     File.chmod!(folder, 0o500)
     on_exit(fn -> File.chmod(folder, 0o700) end)
 
-    # Who may do everything may do this too.
-    unless File.write(Path.join(folder, "probe"), "") == :ok do
-      assert {:error, %StoreError{reason: :cantopen}} = Store.open(Path.join(folder, "new.db"))
-    end
+    assert {:error, %StoreError{reason: :cantopen}} = Store.open(Path.join(folder, "new.db"))
 
+    # There is no place for the log of one that is there.
+    assert {:error, %StoreError{} = error} =
+             with({:ok, store} <- Store.open(path), do: Registry.put(store, "s", answering("b")))
+
+    assert error.reason in [:cantopen, :readonly_directory, :readonly]
+    assert File.read!(path) == bytes
+    assert File.ls!(folder) == ["a.db"]
+    File.chmod!(folder, 0o700)
+    assert {:ok, %{version: 1}} = Registry.get(Store.open!(path), "s")
+  end
+
+  test "a folder that is not there", %{tmp_dir: dir} do
     path = Path.join(dir, "no/such/folder.db")
     assert {:error, %StoreError{reason: :cantopen} = error} = Store.open(path)
     assert Exception.message(error) =~ path
@@ -65,6 +145,8 @@ defmodule Wasgo.Store.FilesTest do
   test "a file that another process has locked", %{tmp_dir: dir} do
     store = open(dir, "a.db", busy_timeout: 20)
     {:ok, _} = insert(store, 1)
+    {:ok, 1} = Registry.put(store, "s", echo())
+    :ok = Registry.put_object(store, "o", "k", "s")
 
     hold = """
     store = Wasgo.Store.open!(#{inspect(Path.join(dir, "a.db"))})
@@ -85,7 +167,15 @@ defmodule Wasgo.Store.FilesTest do
 
     assert {:error, %StoreError{reason: :busy, code: 5}} = insert(store, 3)
     assert {:error, %StoreError{reason: :busy}} = Store.transaction(store, fn _tx -> :never end)
+    assert {:error, %StoreError{reason: :busy}} = Registry.put(store, "s", answering("b"))
+    assert {:error, %StoreError{reason: :busy}} = Registry.delete_object(store, "o")
+
+    assert {:error, %StoreError{reason: :busy}} = Store.create_function(store, "f", function(1))
+
+    # Reading waits for nobody, also by way of a store that is opened now.
     assert Store.query!(store, "SELECT value FROM t").rows == [[1]]
+    late = Store.open!(Path.join(dir, "a.db"), busy_timeout: 20)
+    assert {:ok, %{version: 1}} = Registry.get(late, "s")
 
     Port.command(other, "\n")
     wait_for(other, "free")
@@ -127,6 +217,100 @@ defmodule Wasgo.Store.FilesTest do
     end
 
     assert {:error, %StoreError{}} = Store.open(dir)
+  end
+
+  # A file of scripts of which there is no log beside it.
+  defp scripts!(path) do
+    store = Store.open!(path)
+
+    for number <- 1..40,
+        do: {:ok, ^number} = Registry.put(store, "s", answering("number #{number}"))
+
+    :ok = Registry.put_object(store, "o", "k", "s")
+    :ok = Registry.put_object_state(store, "o", %{"key" => String.duplicate("value", 10_000)})
+    :ok = Store.create_function(store, "f", function(1))
+    {:ok, _} = Store.query(store, "PRAGMA wal_checkpoint(TRUNCATE)")
+    :ok = Store.close(store)
+    File.read!(path)
+  end
+
+  # Everything that the registry does, and what SQL does with it.
+  defp all(store) do
+    [
+      Registry.migrate(store),
+      Registry.list(store),
+      Registry.get(store, "s"),
+      Registry.load(store, "s"),
+      Registry.versions(store, "s"),
+      Registry.history(store, "s"),
+      Registry.put(store, "s", answering("new")),
+      Registry.activate(store, "s", 1),
+      Registry.rollback(store, "s"),
+      Registry.put_object(store, "p", "k", "s"),
+      Registry.put_object_state(store, "o", %{}),
+      Registry.delete_object(store, "o"),
+      Registry.delete(store, "s", objects: true),
+      Script.notify(store, "o", :process, [1]),
+      Script.notify_many(store, "k", :process, [1])
+    ]
+  end
+
+  test "scripts in a file that is damaged are not overwritten", %{tmp_dir: dir} do
+    whole = scripts!(Path.join(dir, "whole.db"))
+    size = byte_size(whole)
+    rest = size - 4096
+
+    damaged = [
+      # All but the first page, of which there may be hardly anything left to know.
+      {"pages", binary_part(whole, 0, 4096) <> :binary.copy(<<0xAA>>, rest)},
+      {"zeros", binary_part(whole, 0, 4096) <> :binary.copy(<<0>>, rest)},
+      {"cut", binary_part(whole, 0, 4096)},
+      {"header", :binary.copy(<<0xAA>>, 100) <> binary_part(whole, 100, size - 100)}
+    ]
+
+    for {name, bytes} <- damaged do
+      path = Path.join(dir, name <> ".db")
+      File.write!(path, bytes)
+
+      results =
+        case Store.open(path) do
+          {:ok, store} ->
+            function = Store.create_function(store, "f", function(2), replace: true)
+            results = [function | all(store)]
+            :ok = Store.close(store)
+            results
+
+          {:error, error} ->
+            assert Exception.message(error) =~ path
+            [{:error, error}]
+        end
+
+      for result <- results do
+        assert {:error, %StoreError{reason: reason, message: message}} = result
+        assert reason in [:corrupt, :notadb], "#{name}: #{reason}, #{message}"
+      end
+
+      assert File.read!(path) == bytes, name
+    end
+  end
+
+  test "scripts of a newer schema are refused, and their file keeps its bytes", %{tmp_dir: dir} do
+    path = Path.join(dir, "newer.db")
+    scripts!(path)
+    store = Store.open!(path)
+    Store.execute!(store, "UPDATE wasgo_schema SET version = 3 WHERE name = 'scripts'")
+    {:ok, _} = Store.query(store, "PRAGMA wal_checkpoint(TRUNCATE)")
+    :ok = Store.close(store)
+    bytes = File.read!(path)
+    store = Store.open!(path)
+
+    for result <- all(store) do
+      assert {:error, %StoreError{reason: :schema_version} = error} = result
+      assert Exception.message(error) =~ "are of schema 3"
+    end
+
+    :ok = Store.close(store)
+    assert File.read!(path) == bytes
   end
 
   describe "a backup" do

@@ -9,6 +9,8 @@ use crate::support::{PATIENCE, batch, execute, int, one, query, text};
 
 /// What the registry of scripts makes.
 const TABLES: &str = "
+    CREATE TABLE wasgo_schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+    INSERT INTO wasgo_schema VALUES ('scripts', 2);
     CREATE TABLE wasgo_scripts (name TEXT NOT NULL PRIMARY KEY, active INTEGER NOT NULL) STRICT;
     CREATE TABLE wasgo_script_versions (name TEXT NOT NULL, version INTEGER NOT NULL, language TEXT NOT NULL, source ANY NOT NULL,
       hash TEXT NOT NULL, author TEXT, created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
@@ -322,4 +324,27 @@ fn restricted_sql_notifies_if_it_may_read_notify() {
         assert_eq!(asked(&may).unwrap().into_rows().rows, [[int(1)]]);
         assert_eq!(asked(&may_not).unwrap_err().code_name(), "auth", "{sql}");
     }
+}
+
+#[test]
+fn tables_of_another_schema_are_refused_and_not_written_to() {
+    let store = store();
+    put(&store, "counter", 1, COUNTER, r#"{"state": true}"#, "[]");
+    object(&store, "pet", "animal", "counter");
+    assert_eq!(one(&store, "SELECT notification('pet', 17)"), int(1));
+    for version in [0, 1, 3] {
+        execute(&store, "UPDATE wasgo_schema SET version = ?", vec![int(version)]).unwrap();
+        for sql in [
+            "SELECT notification('pet', 17)",
+            "SELECT * FROM notify('pet', 17)",
+            "SELECT * FROM notify_object('pet', 17)",
+            "SELECT * FROM notify_kind('animal', 17)",
+        ] {
+            let error = fails(&store, sql);
+            assert_eq!(error.code_name(), "schema_version", "{sql}: {error}");
+            assert!(error.to_string().contains(&format!("are of schema {version}, and this Wasgo knows 2")), "{error}");
+        }
+    }
+    execute(&store, "UPDATE wasgo_schema SET version = 2", Params::none()).unwrap();
+    assert_eq!(one(&store, "SELECT notification('pet', 17)"), int(2));
 }

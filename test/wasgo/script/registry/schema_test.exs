@@ -1,32 +1,13 @@
 defmodule Wasgo.Script.Registry.SchemaTest do
   use ExUnit.Case, async: true
 
+  import Wasgo.OldRegistry
   import Wasgo.TestGuests
 
   alias Wasgo.{Script, Store, StoreError}
   alias Wasgo.Script.Registry
 
   @moduletag :tmp_dir
-
-  # Version 1, as it was.
-  @version_1 """
-  CREATE TABLE IF NOT EXISTS wasgo_schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS wasgo_scripts (
-    name TEXT NOT NULL PRIMARY KEY,
-    active INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS wasgo_script_versions (
-    name TEXT NOT NULL REFERENCES wasgo_scripts (name) ON DELETE CASCADE,
-    version INTEGER NOT NULL,
-    language TEXT NOT NULL,
-    source BLOB NOT NULL,
-    hash TEXT NOT NULL,
-    author TEXT,
-    created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    PRIMARY KEY (name, version)
-  ) STRICT;
-  INSERT INTO wasgo_schema VALUES ('scripts', 1) ON CONFLICT DO NOTHING;
-  """
 
   # What version 2 consists of, for those who read the tables from elsewhere.
   @columns %{
@@ -58,34 +39,6 @@ defmodule Wasgo.Script.Registry.SchemaTest do
   }
 
   @thin File.read!("guest/scripts/thin.wasm")
-
-  defp version_1!(location) do
-    store = Store.open!(location)
-    :ok = Store.batch(store, @version_1)
-    store
-  end
-
-  # As version 1 put.
-  defp put_1!(store, name, version, source, author \\ nil) do
-    {:ok, _} =
-      Store.execute(
-        store,
-        "INSERT INTO wasgo_scripts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET active = excluded.active",
-        [name, version]
-      )
-
-    language = if match?(<<0, "asm", _::binary>>, source), do: "wasm", else: "wat"
-    hash = :sha256 |> :crypto.hash(source) |> Base.encode16(case: :lower)
-
-    {:ok, _} =
-      Store.execute(
-        store,
-        "INSERT INTO wasgo_script_versions (name, version, language, source, hash, author) VALUES (?, ?, ?, ?, ?, ?)",
-        [name, version, language, {:blob, source}, hash, author]
-      )
-
-    hash
-  end
 
   defp schema(store) do
     for [name] <- Store.query!(store, "SELECT name FROM sqlite_schema WHERE type = 'table'").rows,

@@ -43,6 +43,7 @@ struct Version {
 /// What a connection knows of scripts.
 #[derive(Default)]
 pub(super) struct Scripts {
+    schema: RefCell<Option<Own>>,
     by_object: RefCell<Option<Own>>,
     by_kind: RefCell<Option<Own>>,
     active: RefCell<Option<Own>>,
@@ -56,7 +57,7 @@ pub(super) struct Scripts {
 impl Scripts {
     /// To be called before the connection is closed: what is prepared keeps it open.
     pub(super) fn forget(&self) {
-        for own in [&self.by_object, &self.by_kind, &self.active, &self.version, &self.keep] {
+        for own in [&self.schema, &self.by_object, &self.by_kind, &self.active, &self.version, &self.keep] {
             own.replace(None);
         }
     }

@@ -37,6 +37,11 @@ const VERSION: &CStr = c"SELECT source, deterministic, limits, grants, columns F
 const KEEP: &CStr = c"INSERT INTO main.wasgo_object_state (object, entries) VALUES (?1, ?2)
     ON CONFLICT (object) DO UPDATE SET entries = excluded.entries";
 
+const SCHEMA: &CStr = c"SELECT version FROM main.wasgo_schema WHERE name = 'scripts'";
+
+/// The version of the tables that is known here: that of `Wasgo.Script.Registry.Schema`. Those of another are not run, and not written to.
+const KNOWN_SCHEMA: i64 = 2;
+
 /// An object, as it is stored.
 struct Object {
     id: String,
@@ -88,7 +93,8 @@ impl Functions {
     /// Notifies one object.
     ///
     /// # Errors
-    /// That there is no such object, or no such table; what the script failed with is in the outcome.
+    /// That there is no such object, or no such table, or that the tables are of another schema; what the script failed with is in the
+    /// outcome.
     pub(super) fn notify_object(&self, id: &str, what: i32, row: &[u8]) -> Result<Outcome, StoreError> {
         let Some(object) = self.find(&self.scripts.by_object, BY_OBJECT, id)?.pop() else {
             let message = format!("there is no object {id:?}, or its script is none");
@@ -236,6 +242,7 @@ impl Functions {
     fn find(&self, place: &RefCell<Option<Own>>, sql: &CStr, key: &str) -> Result<Vec<Object>, StoreError> {
         self.need_thread()?;
         self.hooks().own(|| {
+            self.know_schema()?;
             let mut place = place.borrow_mut();
             let own = ensure(&mut place, self.db(), sql)?;
             let mut run = own.run(&[ValueRef::Text(key)])?;
@@ -248,6 +255,23 @@ impl Functions {
                 objects.push(Object { id: run.text(0).to_owned(), version, entries: run.content(2).to_vec() });
             }
             Ok(objects)
+        })
+    }
+
+    /// Asked each time: another process may have changed the tables.
+    fn know_schema(&self) -> Result<(), StoreError> {
+        let mut place = self.scripts.schema.borrow_mut();
+        let own = ensure(&mut place, self.db(), SCHEMA)?;
+        let mut run = own.run(&[])?;
+        let version = if run.step()? { run.integer(0) } else { 0 };
+        if version == KNOWN_SCHEMA {
+            return Ok(());
+        }
+        Err(StoreError::Script {
+            object: String::new(),
+            script: String::new(),
+            reason: "schema_version",
+            message: format!("the scripts are of schema {version}, and this Wasgo knows {KNOWN_SCHEMA}"),
         })
     }
 
