@@ -3,6 +3,7 @@ defmodule Wasgo.Killed do
   # The parent's side of test/wasgo/store/kill_test.exs: starts a VM, kills it, and compares what it had promised with what is in the file.
 
   import ExUnit.Assertions
+  import Wasgo.TestGuests, only: [eventually: 1]
 
   alias Wasgo.{KillChild, OldRegistry, Script, Store}
   alias Wasgo.Script.Registry
@@ -157,7 +158,7 @@ defmodule Wasgo.Killed do
       acts = acts!(store, known)
       wholes!(store)
       rows = counted(store)
-      :ok = Store.close(store)
+      close(store)
       {%{known | last: last, acts: acts, intent: nil}, rows}
     else
       # All of the tables, or none.
@@ -169,7 +170,7 @@ defmodule Wasgo.Killed do
 
       assert present == [] or Enum.sort(present) == Enum.sort(tables)
       registry!(store)
-      :ok = Store.close(store)
+      close(store)
       {known, length(present)}
     end
   end
@@ -179,6 +180,12 @@ defmodule Wasgo.Killed do
     assert rows(store, "PRAGMA integrity_check") == [["ok"]]
     assert rows(store, "PRAGMA foreign_key_check") == []
     store
+  end
+
+  # Closing goes on when the call has returned, and nobody may copy the file meanwhile.
+  defp close(store) do
+    :ok = Store.close(store)
+    assert eventually(fn -> not File.exists?(store.location <> "-wal") end)
   end
 
   defp rows(store, sql, parameters \\ []),
@@ -302,7 +309,7 @@ defmodule Wasgo.Killed do
     for version <- 1..@old_versions,
         do: OldRegistry.put_1!(store, "old", version, KillChild.answering(version))
 
-    :ok = Store.close(store)
+    close(store)
   end
 
   @doc "Looks at a file that was being brought up to date: it is as it was, or as it should be. The answer is which."
@@ -327,7 +334,7 @@ defmodule Wasgo.Killed do
       assert Map.values(answer) == [@old_versions]
     end
 
-    :ok = Store.close(store)
+    close(store)
     {version, length(versions) + length(names)}
   end
 end
