@@ -28,7 +28,7 @@ defmodule Wasgo.MixProject do
     [extra_applications: [:logger, :crypto, {:telemetry, :optional}]]
   end
 
-  defp elixirc_paths(:test), do: ["lib", "test/support", "examples/world"]
+  defp elixirc_paths(:test), do: ["lib", "test/support", "examples/world", "examples/pet"]
   defp elixirc_paths(_), do: ["lib"]
 
   # What comes from Hex. A listed Hex package stops every mix command on a machine that has no Hex, or

@@ -68,9 +68,12 @@ struct Ends {
     threads: Option<Threads>,
 }
 
+/// Stack for SQLite, which takes half a KiB or so for each query in another, and for each view of a view.
+const SQLITE_STACK: usize = 16 << 20;
+
 /// A thread that statements run on: with room for SQLite, and for the functions that they call.
 pub(crate) fn thread_for_statements(name: &str) -> std::thread::Builder {
-    std::thread::Builder::new().name(name.into()).stack_size((2 << 20) + wasgo_wasm::LOCAL_STACK)
+    std::thread::Builder::new().name(name.into()).stack_size(SQLITE_STACK + wasgo_wasm::LOCAL_STACK)
 }
 
 impl Store {

@@ -1,7 +1,7 @@
 //! Objects that are notified: their scripts run on the database's thread, and what they answer comes as maps.
 
 use rustler::{Encoder, Env, Term};
-use wasgo_store::{Columns, Params, Row, RowSink, Run, StoreError, Value, ValueRef};
+use wasgo_store::{Columns, MAX_NOTIFIED, Params, Row, RowSink, Run, StoreError, Value, ValueRef};
 use wasgo_wasm::row::{self, MAX_BYTES};
 
 use super::{params::params, store_fault};
@@ -10,6 +10,9 @@ use crate::{atoms, bytes, fault, values};
 /// A statement and its parameters: of an object, or of all objects of a kind.
 pub fn statement(kind: bool, of: &str, what: i32, row: Term<'_>) -> Result<(String, Params), String> {
     let Params::Positional(row) = params(row)? else { return Err("a row is a list of values, without names".into()) };
+    if row.len() > MAX_NOTIFIED {
+        return Err(format!("a row of {} values; at most {MAX_NOTIFIED} are allowed here", row.len()));
+    }
     let table = if kind { "notify_kind" } else { "notify_object" };
     let more = ", ?".repeat(row.len());
     let sql = format!("SELECT object, script, names, bytes, error, cause FROM {table}(?, ?{more})");
@@ -28,7 +31,8 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn map(&mut self, bytes: &[u8]) -> Result<Term<'a>, StoreError> {
+    /// None where two columns have one name, of which a map has room for one.
+    fn map(&mut self, bytes: &[u8]) -> Result<Option<Term<'a>>, StoreError> {
         let values = row::decode(bytes).map_err(|error| StoreError::Internal(error.to_string()))?;
         self.values.clear();
         self.values.extend(values.into_iter().map(|value| values::encode(self.env, value)));
@@ -37,8 +41,14 @@ impl<'a> Sink<'a> {
             self.keys.clear();
             self.keys.extend((0..self.values.len()).map(|number| number.encode(self.env)));
         }
-        Term::map_from_term_arrays(self.env, &self.keys, &self.values)
-            .map_err(|_| StoreError::Internal("a script whose columns have one name twice".into()))
+        let map = Term::map_from_term_arrays(self.env, &self.keys, &self.values);
+        Ok(map.ok())
+    }
+
+    fn failed(&self, cause: &str, message: &str) -> Term<'a> {
+        let more = [(atoms::cause(), fault::atom(self.env, cause))];
+        let fault = fault::fault(self.env, atoms::store(), atoms::script().to_term(self.env), message, &more);
+        fault::err(self.env, fault)
     }
 }
 
@@ -62,12 +72,15 @@ impl RowSink for Sink<'_> {
             self.keys = names.split('\u{1f}').map(|name| bytes::copy(env, name.as_bytes())).collect();
         }
         let answer = match (row.get(4)?, row.get(3)?) {
-            (ValueRef::Text(message), _) => {
-                let cause = fault::atom(env, text(row, 5)?);
-                let more = [(atoms::cause(), cause)];
-                fault::err(env, fault::fault(env, atoms::store(), atoms::script().to_term(env), message, &more))
-            }
-            (_, ValueRef::Blob(bytes)) if bytes.len() <= MAX_BYTES => fault::ok(env, self.map(bytes)?),
+            (ValueRef::Text(message), _) => self.failed(text(row, 5)?, message),
+            (_, ValueRef::Blob(bytes)) if bytes.len() <= MAX_BYTES => match self.map(bytes)? {
+                Some(map) => fault::ok(env, map),
+                None => {
+                    let (object, script) = (text(row, 0)?, text(row, 1)?);
+                    let message = format!("object {object}, script {script}: it names a column twice");
+                    self.failed("contract", &message)
+                }
+            },
             _ => fault::ok(env, atoms::nil()),
         };
         self.answers.push((bytes::copy(env, text(row, 0)?.as_bytes()), answer).encode(env));

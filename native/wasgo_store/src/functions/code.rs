@@ -13,6 +13,9 @@ use super::{Fault, FunctionHost};
 /// Parameters of a function: SQLite's own limit.
 const MAX_PARAMETERS: usize = 127;
 
+/// Arguments of a table-valued function that SQLite leaves to it.
+pub(crate) const MAX_TABLE_ARGUMENTS: usize = 32;
+
 /// What kind of function it is, and the exports that it consists of.
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -115,11 +118,10 @@ impl Code {
     fn check(&self) -> Result<(), Fault> {
         let (entry, before) = self.entry();
         let parameters = &entry.parameters()[before..];
-        if parameters.len() > MAX_PARAMETERS {
-            return Err(Fault::contract(format!(
-                "it has {} parameters; at most {MAX_PARAMETERS} are allowed",
-                parameters.len()
-            )));
+        let most = if matches!(self.kind, Kind::Table(_)) { MAX_TABLE_ARGUMENTS } else { MAX_PARAMETERS };
+        if parameters.len() > most {
+            let message = format!("it has {} parameters; at most {most} are allowed", parameters.len());
+            return Err(Fault::contract(message));
         }
         let mut pointers = false;
         for (at, ty) in parameters.iter().enumerate() {

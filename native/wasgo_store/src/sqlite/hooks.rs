@@ -203,11 +203,16 @@ impl Hooks {
 
     /// Ends what has a budget, because it needs what the thread does not have that lends itself for so long; whether it has one.
     pub(super) fn give_up_budget(&self) -> bool {
-        let has = self.watch.try_borrow().is_ok_and(|watch| watch.as_ref().is_some_and(|watch| watch.budget.is_some()));
+        let has = self.has_budget();
         if has {
             self.over_budget.set(true);
         }
         has
+    }
+
+    /// Whether what runs is on a thread that lends itself for a moment.
+    pub(super) fn has_budget(&self) -> bool {
+        self.watch.try_borrow().is_ok_and(|watch| watch.as_ref().is_some_and(|watch| watch.budget.is_some()))
     }
 
     /// Prepares and runs statements of a script in the midst of others: they read what `access` lets them, and nothing else.

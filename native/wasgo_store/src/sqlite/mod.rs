@@ -14,6 +14,7 @@ mod backup;
 mod bind;
 mod cache;
 mod connection;
+mod depth;
 mod functions;
 mod hooks;
 mod reader;

@@ -10,6 +10,7 @@ use libsql::ffi;
 
 use super::bind::Lifetime;
 use super::connection::Handle;
+use super::depth;
 use super::functions::Functions;
 use super::hooks::Seen;
 use super::row::{Columns, Meter, Row};
@@ -86,20 +87,34 @@ impl Statement {
         let flags = ffi::SQLITE_PREPARE_PERSISTENT as c_uint;
         let names_queries = handle.hooks.access().is_some() && may_name_queries(rest);
         handle.hooks.trusts_names.set(!names_queries);
+        depth::check(rest)?;
+        // A thread that is lent for a moment has a small stack.
+        let lent = handle.hooks.has_budget();
+        // SAFETY: the connection is open, and this is its thread.
+        if lent && !handle.hooks.own(|| unsafe { depth::is_shallow(handle.raw(), rest) })? {
+            handle.hooks.give_up_budget();
+            return Err(StoreError::Interrupted);
+        }
         let mut raw = std::ptr::null_mut();
         let mut tail = std::ptr::null();
         let seen = loop {
             handle.hooks.begin_prepare(control == Control::Refused);
             // SAFETY: the connection is open; rest is `length` bytes of which the last is NUL; the others are places for
             // results.
-            let code = unsafe {
+            let mut prepare = || unsafe {
                 ffi::sqlite3_prepare_v3(handle.raw(), rest.as_ptr().cast(), length, flags, &mut raw, &mut tail)
             };
+            // SAFETY: as above.
+            let code = if lent { unsafe { depth::shallow(handle.raw(), prepare) } } else { prepare() };
             let seen = handle.hooks.end_prepare();
             if code == ffi::SQLITE_OK {
                 break seen;
             }
             let error = handle.error(code, at);
+            if lent && depth::is_too_deep(&error) {
+                handle.hooks.give_up_budget();
+                return Err(StoreError::Interrupted);
+            }
             // It may name a function that the connection has not met yet.
             if !handle.learn(&error)? {
                 return Err(error);

@@ -166,7 +166,7 @@ fn literal(name: &str) -> Result<String, StoreError> {
         let name = name.chars().take(32).collect();
         return Err(StoreError::Function { name, reason: "name_too_long", message });
     }
-    Ok(format!("'{}'", name.to_lowercase().replace('\'', "''")))
+    Ok(format!("'{}'", name.to_ascii_lowercase().replace('\'', "''")))
 }
 
 fn sqlite_error(code: i32, message: String, offset: Option<usize>) -> StoreError {

@@ -152,7 +152,8 @@ impl Functions {
     /// Registers the function that SQLite says is missing; whether there is one to try again with.
     pub(super) fn learn(&self, message: &str) -> Result<bool, StoreError> {
         let Some(name) = missing_name(message) else { return Ok(false) };
-        let name = name.to_lowercase();
+        // As SQLite has it: letters beyond ASCII are what they are.
+        let name = name.to_ascii_lowercase();
         let Some(stored) = self.look_up(&name)? else { return Ok(false) };
         let known = self.entries.borrow().get(&name).is_some_and(|entry| entry.has(&stored));
         if known {

@@ -28,8 +28,8 @@ use crate::{ParamsRef, StoreError};
 /// Versions of scripts that a connection keeps ready.
 const MAX_READY: usize = 256;
 
-/// Values of the row that a script is given: more than Godot gives a signal.
-const MAX_VALUES: usize = 32;
+/// Tables with the columns of certain scripts that a connection keeps.
+const MAX_TABLES: usize = 256;
 
 /// A version of a script. Its number may be used again when the script was deleted; then it was created at another time, or is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! Finding objects and their scripts, and running these.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ const CHUNK: usize = 4_096;
 
 /// Bytes that the answers of all objects of a kind may have together.
 const MAX_ANSWERS: usize = 64 << 20;
+
+/// Bytes that objects that are notified together may keep together, and take to name: they are in memory then.
+const MAX_KEPT: usize = 256 << 20;
 
 const BY_OBJECT: &CStr = c"SELECT o.id, o.script, s.entries FROM main.wasgo_objects AS o
     LEFT JOIN main.wasgo_object_state AS s ON s.object = o.id WHERE o.id = ?1";
@@ -217,12 +220,17 @@ impl Functions {
 
     /// Runs a script on this thread; what it asks the database is asked here.
     fn run(&self, ready: &Ready, what: i32, rows: Rows) -> Result<Answers, Fault> {
+        struct Done<'a>(&'a Cell<bool>);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
         if self.scripts.running.replace(true) {
             return Err(Fault::contract("a script's statement may not notify"));
         }
-        let answers = sql::serving(self, || ready.script.notify_here(what, rows, ready.call_options(), &self.stop()));
-        self.scripts.running.set(false);
-        Ok(answers?)
+        let _done = Done(&self.scripts.running);
+        Ok(sql::serving(self, || ready.script.notify_here(what, rows, ready.call_options(), &self.stop()))?)
     }
 
     /// Why the statement was stopped; SQLite is told by the hooks.
@@ -247,11 +255,16 @@ impl Functions {
             let own = ensure(&mut place, self.db(), sql)?;
             let mut run = own.run(&[ValueRef::Text(key)])?;
             let mut objects: Vec<Object> = Vec::new();
+            let mut bytes = 0;
             while run.step()? {
                 let version = match objects.last() {
                     Some(last) if last.version.name == run.text(1) => Rc::clone(&last.version),
                     _ => Rc::new(self.active(run.text(1))?),
                 };
+                bytes += size_of::<Object>() + run.text(0).len() + run.content(2).len();
+                if bytes > MAX_KEPT {
+                    return Err(StoreError::ByteLimit { max: MAX_KEPT });
+                }
                 objects.push(Object { id: run.text(0).to_owned(), version, entries: run.content(2).to_vec() });
             }
             Ok(objects)

@@ -5,10 +5,9 @@ use std::ffi::c_int;
 use libsql::ffi;
 use wasgo_wasm::row;
 
-use super::MAX_VALUES;
 use crate::StoreError;
 use crate::functions::guest::{Argument, Output};
-use crate::scripts::{json, notification};
+use crate::scripts::{MAX_NOTIFIED, json, notification};
 use crate::sqlite::functions::{Functions, guarded, values};
 
 /// What is asked: of whom, what, and the row beside it.
@@ -33,8 +32,8 @@ pub(super) fn read(function: &str, arguments: &[Argument<'_>]) -> Result<Asked, 
             .ok_or_else(|| refuse(format!("{:?} is no notification's name", text(name))))?,
         _ => return Err(refuse("argument 2 must be a notification's number or name".into())),
     };
-    if values.len() > MAX_VALUES {
-        return Err(refuse(format!("a row of {} values; at most {MAX_VALUES} are allowed here", values.len())));
+    if values.len() > MAX_NOTIFIED {
+        return Err(refuse(format!("a row of {} values; at most {MAX_NOTIFIED} are allowed here", values.len())));
     }
     let utf8 = |at: usize, bytes| {
         std::str::from_utf8(bytes).map_err(|_| refuse(format!("argument {} is a TEXT that is not UTF-8", at + 3)))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasgo_wasm::{Sql, SqlAnswer, Statement, row};
 
+use crate::sqlite::depth;
 use crate::sqlite::functions::Functions;
 use crate::sqlite::functions::own::Own;
 use crate::{Access, StoreError, ValueRef};
@@ -58,7 +59,15 @@ fn answer(functions: &Functions, statement: &Statement) -> Result<Vec<u8>, Store
         |message: String| StoreError::Sqlite { code: libsql::ffi::SQLITE_AUTH, name: "auth", message, offset: None };
     let text =
         CString::new(statement.text.as_str()).map_err(|error| StoreError::NulInSql { offset: error.nul_position() })?;
-    let own = Own::prepare(functions.db(), &text)?;
+    // A script runs on a fiber, whose stack it may have used half of.
+    let too_deep = || refused("the script's statement, or the views of the database, nest too deep".into());
+    // SAFETY: the connection is open, and this is its thread.
+    if !functions.hooks().own(|| unsafe { depth::is_shallow(functions.db(), text.as_bytes()) })? {
+        return Err(too_deep());
+    }
+    // SAFETY: as above.
+    let own = unsafe { depth::shallow(functions.db(), || Own::prepare(functions.db(), &text)) }
+        .map_err(|error| if depth::is_too_deep(&error) { too_deep() } else { error })?;
     if !own.is_read_only() {
         return Err(refused("the script may read, and this statement writes".into()));
     }

@@ -9,12 +9,12 @@ use wasgo_wasm::row;
 
 use super::notify::Outcome;
 use super::scalar::{Asked, read};
-use super::{MAX_VALUES, Version};
+use super::{MAX_TABLES, Version};
 use crate::StoreError;
 use crate::functions::Fault;
 use crate::functions::guest::{Argument, Output};
 use crate::scripts::grammar::NOTIFY;
-use crate::scripts::json;
+use crate::scripts::{MAX_NOTIFIED, json};
 use crate::sqlite::functions::{Functions, guarded, values};
 
 /// Who is notified.
@@ -90,7 +90,7 @@ impl Registered {
             None => GENERAL.iter().map(|name| quoted(name)).collect(),
         };
         // SQLite gives the arguments to the hidden columns in their order.
-        columns.extend((1..=2 + MAX_VALUES).map(|number| format!("\"argument {number}\" HIDDEN")));
+        columns.extend((1..=2 + MAX_NOTIFIED).map(|number| format!("\"argument {number}\" HIDDEN")));
         if self.script.is_none() {
             columns.extend(FOR_HOSTS.iter().map(|name| format!("{name} HIDDEN")));
         }
@@ -138,14 +138,31 @@ impl Functions {
         }
     }
 
+    /// Every version that is ever active makes a table. Statements that are prepared hold theirs.
+    fn make_room(&self) -> Result<(), StoreError> {
+        if self.tables.borrow().len() < MAX_TABLES {
+            return Ok(());
+        }
+        for name in self.tables.take() {
+            let name = CString::new(name).map_err(|error| StoreError::NulInSql { offset: error.nul_position() })?;
+            // SAFETY: the connection is open. SQLite calls `release` when the last statement with the table is gone.
+            unsafe {
+                ffi::sqlite3_create_module_v2(self.db(), name.as_ptr(), std::ptr::null(), std::ptr::null_mut(), None)
+            };
+        }
+        Ok(())
+    }
+
     /// The name, in quotes, of a table with the columns of an object's script; none where they are not known.
     pub(super) fn specialised(&self, object: &str) -> Result<Option<String>, StoreError> {
         let Some((version, ready)) = self.columns_of(object)? else { return Ok(None) };
         let name = format!("{NOTIFY} {} {} {}", version.name, version.number, version.created);
-        if self.tables.borrow_mut().insert(name.clone()) {
+        if !self.tables.borrow().contains(&name) {
+            self.make_room()?;
             let script = Some((version, ready.columns.clone()));
             let registered = Registered { functions: self, name: NOTIFY, of: Of::Object, fails: true, script };
             self.register_table(&name, registered)?;
+            self.tables.borrow_mut().insert(name.clone());
         }
         Ok(Some(format!("\"{}\"", name.replace('"', "\"\""))))
     }
@@ -242,7 +259,12 @@ unsafe extern "C" fn best_index(table: *mut ffi::sqlite3_vtab, info: *mut ffi::s
         let mut may_come = false;
         for (constraint, usage) in constraints.iter().zip(usages) {
             let argument = usize::try_from(constraint.iColumn).ok().and_then(|at| at.checked_sub(columns));
-            let Some(argument) = argument.filter(|at| *at < 2 + MAX_VALUES) else { continue };
+            let Some(argument) = argument else { continue };
+            if argument >= 2 + MAX_NOTIFIED {
+                let message = format!("a row of more than {MAX_NOTIFIED} values");
+                registered.functions().fail_by(registered.name, &Fault::contract(message));
+                return ffi::SQLITE_ERROR;
+            }
             let bit = 1 << argument;
             if c_int::from(constraint.op) != ffi::SQLITE_INDEX_CONSTRAINT_EQ || given & bit != 0 {
                 continue;
@@ -333,7 +355,7 @@ impl Cursor {
             give(values.get(column).map_or(Output::Null, output_of));
             return Ok(());
         }
-        const AFTER: usize = GENERAL.len() + 2 + MAX_VALUES;
+        const AFTER: usize = GENERAL.len() + 2 + MAX_NOTIFIED;
         let error = || outcome.result.as_ref().err();
         let words;
         give(match column {
