@@ -89,7 +89,6 @@ pub use request::{
     Behavior, Callback, Command, DEFAULT_MAX_BYTES, DEFAULT_MAX_ROWS, Executed, Limits, Reply, Request, Rows,
 };
 pub use rows::{RowSink, RowsCallback, Run};
-pub use scripts::MAX_NOTIFIED;
 pub use session::MAX_TRANSACTION_DEPTH;
 pub use sqlite::{Columns, MAX_SQL_BYTES, Row, STEPS_BETWEEN_CHECKS};
 pub use store::{MAX_CLOSE_WAITERS, QUEUE_CAPACITY, Store, TRANSACTION_CAPACITY};

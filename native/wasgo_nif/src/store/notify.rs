@@ -1,7 +1,7 @@
 //! Objects that are notified: their scripts run on the database's thread, and what they answer comes as maps.
 
 use rustler::{Encoder, Env, Term};
-use wasgo_store::{Columns, MAX_NOTIFIED, Params, Row, RowSink, Run, StoreError, Value, ValueRef};
+use wasgo_store::{Columns, Params, Row, RowSink, Run, StoreError, Value, ValueRef};
 use wasgo_wasm::row::{self, MAX_BYTES};
 
 use super::{params::params, store_fault};
@@ -10,14 +10,22 @@ use crate::{atoms, bytes, fault, values};
 /// A statement and its parameters: of an object, or of all objects of a kind.
 pub fn statement(kind: bool, of: &str, what: i32, row: Term<'_>) -> Result<(String, Params), String> {
     let Params::Positional(row) = params(row)? else { return Err("a row is a list of values, without names".into()) };
-    if row.len() > MAX_NOTIFIED {
-        return Err(format!("a row of {} values; at most {MAX_NOTIFIED} are allowed here", row.len()));
-    }
+    let values: Vec<_> = row.iter().map(|value| of_row(value.as_ref())).collect();
+    let mut bytes = what.to_le_bytes().to_vec();
+    row::encode(&values, &mut bytes).map_err(|error| error.to_string())?;
     let table = if kind { "notify_kind" } else { "notify_object" };
-    let more = ", ?".repeat(row.len());
-    let sql = format!("SELECT object, script, names, bytes, error, cause FROM {table}(?, ?{more})");
-    let first = [Value::Text(of.to_owned()), Value::Integer(what.into())];
-    Ok((sql, Params::Positional(first.into_iter().chain(row).collect())))
+    let sql = format!("SELECT object, script, names, bytes, error, cause FROM {table}(?, ?)");
+    Ok((sql, Params::Positional(vec![Value::Text(of.to_owned()), Value::Blob(bytes)])))
+}
+
+fn of_row(value: ValueRef<'_>) -> row::Value<'_> {
+    match value {
+        ValueRef::Null => row::Value::Null,
+        ValueRef::Integer(integer) => row::Value::Integer(integer),
+        ValueRef::Real(real) => row::Value::Real(real),
+        ValueRef::Text(text) => row::Value::Text(text),
+        ValueRef::Blob(bytes) => row::Value::Blob(bytes),
+    }
 }
 
 /// Makes `{object, {:ok, map | nil} | {:error, fault}}` of each row.

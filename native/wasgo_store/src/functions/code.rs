@@ -13,8 +13,8 @@ use super::{Fault, FunctionHost};
 /// Parameters of a function: SQLite's own limit.
 const MAX_PARAMETERS: usize = 127;
 
-/// Arguments of a table-valued function that SQLite leaves to it.
-pub(crate) const MAX_TABLE_ARGUMENTS: usize = 32;
+/// Arguments of a table-valued function that SQLite leaves to it. Those behind them it compares once more itself, by which a NULL loses all rows.
+pub(crate) const MAX_TABLE_ARGUMENTS: usize = 16;
 
 /// What kind of function it is, and the exports that it consists of.
 #[derive(Debug)]

@@ -16,12 +16,10 @@ use wasgo_wasm::{
 };
 
 use crate::Access;
-use crate::functions::code::MAX_TABLE_ARGUMENTS;
 use crate::functions::{Fault, FunctionHost};
 
-/// Values of the row that an object's script is given. SQLite leaves the first 32 arguments of a table-valued function to it, and compares
-/// those behind them once more itself, by which it finds no row.
-pub const MAX_NOTIFIED: usize = MAX_TABLE_ARGUMENTS - 2;
+/// Values of the row that an object's script is given from SQL.
+pub(crate) const MAX_NOTIFIED: usize = 32;
 
 /// A script's version, as it is stored.
 pub(crate) struct Stored<'a> {

@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) row: Vec<u8>,
 }
 
-/// Reads the arguments of a notification.
+/// Reads the arguments of a notification. Hosts have `what`, in four bytes, and the row behind it in one blob.
 pub(super) fn read(function: &str, arguments: &[Argument<'_>]) -> Result<Asked, StoreError> {
     let refuse = |message: String| StoreError::Function { name: function.to_owned(), reason: "contract", message };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -25,6 +25,11 @@ pub(super) fn read(function: &str, arguments: &[Argument<'_>]) -> Result<Asked, 
         return Err(refuse(format!("it takes two arguments at least, and was given {}", arguments.len())));
     };
     let Argument::Text(of) = of else { return Err(refuse("argument 1 must be a TEXT".into())) };
+    if let (Argument::Blob(packed), []) = (what, values) {
+        let (what, row) = packed.split_first_chunk::<4>().ok_or_else(|| refuse("argument 2 is too short".into()))?;
+        row::decode(row).map_err(|error| refuse(error.to_string()))?;
+        return Ok(Asked { of: text(of), what: i32::from_le_bytes(*what), row: row.to_vec() });
+    }
     let what = match what {
         Argument::Integer(number) => i32::try_from(*number)
             .map_err(|_| refuse(format!("{number} is no notification: it has more than 32 bits")))?,

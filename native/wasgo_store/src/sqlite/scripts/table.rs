@@ -10,12 +10,13 @@ use wasgo_wasm::row;
 use super::notify::Outcome;
 use super::scalar::{Asked, read};
 use super::{MAX_TABLES, Version};
-use crate::StoreError;
 use crate::functions::Fault;
+use crate::functions::code::MAX_TABLE_ARGUMENTS;
 use crate::functions::guest::{Argument, Output};
 use crate::scripts::grammar::NOTIFY;
 use crate::scripts::{MAX_NOTIFIED, json};
 use crate::sqlite::functions::{Functions, guarded, values};
+use crate::{StoreError, Value};
 
 /// Who is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +191,8 @@ struct Cursor {
     base: ffi::sqlite3_vtab_cursor,
     registered: *const Registered,
     outcomes: VecDeque<Outcome>,
+    /// Arguments that SQLite compares with what it asks for: those behind the ones that it leaves to the table.
+    compared: Vec<Value>,
     number: i64,
 }
 
@@ -302,7 +305,7 @@ unsafe extern "C" fn open(table: *mut ffi::sqlite3_vtab, cursor: *mut *mut ffi::
     // SAFETY: by the caller's promise.
     let registered = unsafe { &*table.cast::<Connected>() }.registered;
     let base = ffi::sqlite3_vtab_cursor { pVtab: std::ptr::null_mut() };
-    let made = Cursor { base, registered, outcomes: VecDeque::new(), number: 0 };
+    let made = Cursor { base, registered, outcomes: VecDeque::new(), compared: Vec::new(), number: 0 };
     // SAFETY: a place for the cursor, which begins with SQLite's part and is freed in `close`.
     unsafe { *cursor = Box::into_raw(Box::new(made)).cast() };
     ffi::SQLITE_OK
@@ -330,6 +333,12 @@ impl Cursor {
         let registered = self.registered();
         let functions = registered.functions();
         let Asked { of, what, row } = read(registered.name, arguments)?;
+        let compared = arguments.get(MAX_TABLE_ARGUMENTS..).unwrap_or_default();
+        if let Some(at) = compared.iter().position(|argument| matches!(argument, Argument::Null)) {
+            let at = at + MAX_TABLE_ARGUMENTS + 1;
+            let message = format!("argument {at} is NULL, which SQL can give in the first {MAX_TABLE_ARGUMENTS} only");
+            return Err(StoreError::Function { name: registered.name.to_owned(), reason: "contract", message });
+        }
         let outcomes = match registered.of {
             Of::Kind => functions.notify_kind(&of, what, &row)?.into(),
             Of::Object => {
@@ -344,12 +353,24 @@ impl Cursor {
             }
         };
         self.outcomes = outcomes;
+        self.compared = compared.iter().map(owned).collect();
         Ok(())
     }
 
     fn output(&self, column: usize, give: impl FnOnce(Output<'_>)) -> Result<(), StoreError> {
         let Some(outcome) = self.outcomes.front() else { return Ok(()) };
         let bytes = outcome.result.as_ref().ok().and_then(Option::as_deref);
+        let argument = column.checked_sub(self.registered().columns() + MAX_TABLE_ARGUMENTS);
+        if let Some(value) = argument.and_then(|at| self.compared.get(at)) {
+            give(match value {
+                Value::Null => Output::Null,
+                Value::Integer(integer) => Output::Integer(*integer),
+                Value::Real(real) => Output::Real(*real),
+                Value::Text(text) => Output::Text(text),
+                Value::Blob(bytes) => Output::Blob(bytes),
+            });
+            return Ok(());
+        }
         if self.registered().script.is_some() {
             let values = outcome.row()?.unwrap_or_default();
             give(values.get(column).map_or(Output::Null, output_of));
@@ -400,6 +421,17 @@ impl Registered {
             }),
             None => Ok(()),
         }
+    }
+}
+
+fn owned(argument: &Argument<'_>) -> Value {
+    match *argument {
+        Argument::Null => Value::Null,
+        Argument::Integer(integer) => Value::Integer(integer),
+        Argument::Real(real) => Value::Real(real),
+        // Texts that are not UTF-8 were refused.
+        Argument::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+        Argument::Blob(bytes) => Value::Blob(bytes.to_vec()),
     }
 }
 
