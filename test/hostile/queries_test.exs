@@ -412,8 +412,11 @@ defmodule Wasgo.HostileQueriesTest do
     endless = "SELECT count(*) FROM food AS a, food AS b, food AS c, food AS d, food AS e"
     put!(store, "endless", asking(endless), "pet", ["rex"], grants: [sql: ["food"]])
 
-    assert {:error, %StoreError{reason: :timeout}} =
-             Script.notify(store, "rex", :process, [], timeout: 100)
+    # Its statement is interrupted; it may have come to an end by the time that it is looked for.
+    case Script.notify(store, "rex", :process, [], timeout: 100) do
+      {:error, %StoreError{reason: :timeout}} -> :ok
+      {:ok, %{0 => answer}} -> assert answer =~ "interrupted"
+    end
 
     healthy!(store)
   end
