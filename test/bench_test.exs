@@ -15,6 +15,12 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) >= 10
   end
 
+  test "bench/query.exs" do
+    output = run("query.exs")
+    assert rows(output, 5) >= 3
+    assert rows(output, 4) >= 10
+  end
+
   test "bench/wasm.exs" do
     output = run("wasm.exs")
     assert rows(output, 6) > 10

@@ -515,4 +515,11 @@ defmodule Wasgo.StoreTest do
     assert inspect(store) == "#Wasgo.Store<memory>"
     assert {:ok, "#Wasgo.Store<memory, in a transaction>"} = Store.transaction(store, &inspect/1)
   end
+
+  test "rows of many columns are maps too" do
+    store = Store.open!(:memory)
+    columns = Enum.map_join(1..1_500, ", ", &"#{&1} AS c#{&1}")
+    assert [row] = Store.query!(store, "SELECT #{columns}", [], maps: true).rows
+    assert row == Map.new(1..1_500, &{"c#{&1}", &1})
+  end
 end

@@ -72,6 +72,18 @@ defmodule Wasgo.Store.Request do
     end
   end
 
+  # What is larger than a small map comes as pairs.
+  defp answer({object, {:ok, pairs}}) when is_list(pairs) do
+    map = Map.new(pairs)
+
+    if map_size(map) == length(pairs) do
+      {object, {:ok, map}}
+    else
+      message = "object #{object}: its script names a column twice"
+      {object, {:error, %Wasgo.StoreError{reason: :script, cause: :contract, message: message}}}
+    end
+  end
+
   defp answer({_object, {:ok, _map}} = answer), do: answer
   defp answer({object, {:error, fault}}), do: {object, {:error, Result.exception(fault)}}
 

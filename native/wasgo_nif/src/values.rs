@@ -1,6 +1,6 @@
 //! Values of rows, as scripts and databases have them: 64-bit integers, floats, UTF-8 text, `{:blob, binary}`, nil.
 
-use rustler::{Atom, Binary, Encoder, Env, Term, TermType};
+use rustler::{Atom, Binary, Encoder, Env, NifResult, Term, TermType};
 use wasgo_wasm::row::Value;
 
 use crate::{atoms, bytes, float};
@@ -44,4 +44,19 @@ pub fn encode<'a>(env: Env<'a>, value: Value<'_>) -> Term<'a> {
         Value::Blob(blob) => (atoms::blob(), bytes::copy(env, blob)).encode(env),
         Value::Null => atoms::nil().to_term(env),
     }
+}
+
+/// Keys of a map that the VM makes of arrays: of a few hundred, in an environment of no process, it has been seen to die.
+const SMALL_MAP: usize = 32;
+
+/// A map of so many keys and values; an error where a key is there twice.
+pub fn map<'a>(env: Env<'a>, keys: &[Term<'a>], values: &[Term<'a>]) -> NifResult<Term<'a>> {
+    if keys.len() <= SMALL_MAP || keys.len() != values.len() {
+        return Term::map_from_term_arrays(env, keys, values);
+    }
+    let mut map = Term::map_new(env);
+    for (key, value) in keys.iter().zip(values) {
+        map = map.map_put(*key, *value)?;
+    }
+    if map.map_size()? == keys.len() { Ok(map) } else { Err(rustler::Error::BadArg) }
 }

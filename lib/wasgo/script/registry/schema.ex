@@ -102,10 +102,14 @@ defmodule Wasgo.Script.Registry.Schema do
 
     case Store.query(store, exists) do
       {:ok, %{rows: [[0]]}} -> {:ok, nil}
-      {:ok, _exists} -> {:error, error}
+      {:ok, _exists} -> made_meanwhile(store, error)
       {:error, _error} = error -> error
     end
   end
+
+  # Somebody made the table between the two queries.
+  defp made_meanwhile(store, %{message: "no such table: wasgo_schema" <> _}), do: current(store)
+  defp made_meanwhile(_store, error), do: {:error, error}
 
   defp unknown(store, version) do
     error(

@@ -28,6 +28,9 @@ fn of_row(value: ValueRef<'_>) -> row::Value<'_> {
     }
 }
 
+/// Keys of a map that the VM makes of arrays: of a few hundred it has been seen to die.
+const SMALL_MAP: usize = 32;
+
 /// Makes `{object, {:ok, map | nil} | {:error, fault}}` of each row.
 struct Sink<'a> {
     env: Env<'a>,
@@ -48,6 +51,11 @@ impl<'a> Sink<'a> {
         if self.names.is_empty() {
             self.keys.clear();
             self.keys.extend((0..self.values.len()).map(|number| number.encode(self.env)));
+        }
+        if self.keys.len() == self.values.len() && self.keys.len() > SMALL_MAP {
+            // Elixir makes a map of it.
+            let pairs: Vec<_> = self.keys.iter().copied().zip(self.values.iter().copied()).collect();
+            return Ok(Some(pairs.encode(self.env)));
         }
         let map = Term::map_from_term_arrays(self.env, &self.keys, &self.values);
         Ok(map.ok())

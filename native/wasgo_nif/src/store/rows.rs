@@ -59,7 +59,7 @@ impl RowSink for Sink<'_> {
                 self.values.push(term(self.env, row.get(column)?));
             }
             // The names are all different, and as many as the values.
-            Term::map_from_term_arrays(self.env, &self.columns, &self.values)
+            crate::values::map(self.env, &self.columns, &self.values)
                 .map_err(|_| StoreError::Internal("a row that no map can be made of".into()))?
         } else {
             let mut list = Term::list_new_empty(self.env);

@@ -113,7 +113,7 @@ impl<'a> Values<'a, '_> {
     fn map(&self, pairs: impl Iterator<Item = (Term<'a>, Term<'a>)>) -> Term<'a> {
         let (keys, values): (Vec<_>, Vec<_>) = pairs.unzip();
         // Two equal keys can't be made into a map at once: of these the last counts.
-        Term::map_from_term_arrays(self.env, &keys, &values).unwrap_or_else(|_| {
+        crate::values::map(self.env, &keys, &values).unwrap_or_else(|_| {
             keys.into_iter()
                 .zip(values)
                 .fold(Term::map_new(self.env), |map, (key, value)| map.map_put(key, value).unwrap_or(map))
