@@ -17,9 +17,12 @@ defmodule Wasgo.HostileSpinningTest do
   # What they spin for. A scheduler held by one of them would be held for this long.
   @spin_ms 400
 
-  # A process that holds a scheduler longer is reported. Much less than they spin for, and much more than the slices that a system
-  # gives to each of more threads than it has cores.
-  @held_ms 50
+  # A process that holds a scheduler longer is reported.
+  @held_ms 2
+
+  # No guest was let run for so long, whatever else the machine does: its threads are given slices of some milliseconds where there are
+  # more of them than cores.
+  @held_by_others_ms 50
 
   setup do
     LongSchedules.watch(@held_ms)
@@ -58,11 +61,19 @@ defmodule Wasgo.HostileSpinningTest do
     end
 
     # What holds a scheduler does so every time; what a busy machine does comes and goes.
-    assert Enum.any?(1..10, fn _ ->
-             {results, held} = run(works, meanwhile)
-             for result <- results, do: assert({:error, %LimitError{reason: :time}} = result)
-             held == []
-           end)
+    rounds =
+      Enum.reduce_while(1..10, [], fn _, rounds ->
+        {results, held} = run(works, meanwhile)
+        for result <- results, do: assert({:error, %LimitError{reason: :time}} = result)
+        if held == [], do: {:halt, []}, else: {:cont, [held | rounds]}
+      end)
+
+    if rounds != [] do
+      # Ten times in a row: the machine is too busy for the finer measure, and the coarse one has to do.
+      longest = for held <- rounds, {_pid, info} <- held, do: Keyword.fetch!(info, :timeout)
+      IO.puts(:stderr, "schedulers were held for up to #{Enum.max(longest)} ms")
+      assert Enum.max(longest) < @held_by_others_ms
+    end
 
     assert Traces.quiet?()
   end

@@ -102,7 +102,7 @@ fn healthy() {
         let source =
             br#"(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
         let module = Module::compile(engine(), source, CompileOptions::default()).unwrap();
-        wait(|later| Instance::start(&module, Imports::default(), Limits::default(), 0, patient(), later)).unwrap()
+        wait(|later| Instance::start(&module, Imports::default(), Limits::default(), 16, patient(), later)).unwrap()
     });
     let sum =
         wait(|later| instance.call("add", |_| Ok([Val::I32(40), Val::I32(2)].into_iter().collect()), patient(), later))
