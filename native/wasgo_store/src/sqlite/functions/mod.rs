@@ -30,8 +30,9 @@ use crate::functions::{Fault, FunctionHost};
 use entry::Entry;
 use lookup::{Lookup, Stored};
 
-/// Functions that one connection keeps; more are an error. Each may have an instance.
-const MAX_FUNCTIONS: usize = 1_024;
+/// Functions that one connection keeps; more are an error. Each has code, and may have an instance: mappings of memory, of which a process
+/// has only so many.
+const MAX_FUNCTIONS: usize = 256;
 
 /// The table, as libSQL makes it.
 const TABLE: &str = "libsql_wasm_func_table";
