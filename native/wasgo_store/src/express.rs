@@ -18,6 +18,9 @@ pub const EXPRESS_BUDGET: Duration = Duration::from_millis(2);
 /// The fewest queries that may run on their callers' threads at a time.
 const MIN_EXPRESS: usize = 4;
 
+/// How long a query waits for a place, on its caller's thread.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// How long a query is remembered for having been too much, or none for readers.
 const REMEMBERED_SECONDS: u64 = 5;
 
@@ -124,6 +127,24 @@ impl Express {
     }
 }
 
+impl Express {
+    /// As [`Self::place`], and where all are taken waits a little for one: they are given back soon, whereas the queue may be that of queries
+    /// which take for ever.
+    fn wait_for_place(&self, known: bool, deadline: Option<Instant>) -> Option<Running<'_>> {
+        let until = Instant::now() + PATIENCE;
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        loop {
+            if let Some(running) = self.place(known) {
+                return Some(running);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            std::thread::sleep(EXPRESS_BUDGET / 8);
+        }
+    }
+}
+
 struct Running<'e>(&'e Express);
 
 impl Drop for Running<'_> {
@@ -149,7 +170,7 @@ impl Store {
         if matches!(verdict, Verdict::Heavy | Verdict::OnWriter) {
             return None;
         }
-        let _running = express.place(verdict == Verdict::Light)?;
+        let _running = express.wait_for_place(verdict == Verdict::Light, now.deadline)?;
         let mut lent = pool.lend().ok()?;
         let terms = Terms { deadline: now.deadline, confined: false, access: now.access.clone() };
         let watch = Watch { budget: Instant::now().checked_add(EXPRESS_BUDGET), ..terms.watch() };
