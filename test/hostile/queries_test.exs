@@ -21,6 +21,9 @@ defmodule Wasgo.HostileQueriesTest do
   setup do
     store = file_store!(readers: 2)
     :ok = Store.create_function(store, "healthy", @healthy)
+
+    # Its functions' instances go with it, at once.
+    on_exit(fn -> Store.close(store) end)
     {:ok, store: store}
   end
 
