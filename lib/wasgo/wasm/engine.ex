@@ -9,8 +9,8 @@ defmodule Wasgo.Wasm.Engine do
     * `:workers` - threads that run what does not end in its first slice on a scheduler. As many as the machine has cores unless given.
       They yield to schedulers
     * `:instances` - instances that there may be at once, 20,000 unless given. The engine takes fewer where the system gives a process
-      fewer mappings of memory than so many need: on Linux as it comes, the 10,000 of the pool and some hundred others, or about 5,700
-      others without those. `sysctl vm.max_map_count=262144` makes room for all
+      fewer mappings of memory than so many need: on Linux as it comes, the 10,000 of the pool and some 2,800 others.
+      `sysctl vm.max_map_count=262144` makes room for all
 
   ## When all cores compute
 

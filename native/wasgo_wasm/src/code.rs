@@ -2,23 +2,23 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{Chunk, Parser, Payload};
 
 use crate::bulk::Bulk;
 use crate::cache::Compiled;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::executor::Callback;
-use crate::flavour::{Flavour, POOL_MEMORY};
+use crate::flavour::{Flavour, POOL_DATA, POOL_MEMORY};
 use crate::wasi::WASI_MODULE;
 
 /// Machine code, shared by all who compile the same bytes. It is compiled once; what is compiled for the pool can be taken to the engine
-/// without one.
+/// of those that have no place in it.
 pub(crate) struct Code {
     flavour: Flavour,
     // As long as this lives, the cache hands it out.
     compiled: Arc<Compiled<wasmtime::Module>>,
-    roomy: OnceLock<wasmtime::Module>,
+    unpooled: OnceLock<wasmtime::Module>,
     pub(crate) bulk: Bulk,
 }
 
@@ -65,20 +65,20 @@ impl Code {
         &self.compiled.artefact
     }
 
-    /// The module for `flavour`, which is the one that it was compiled for or [`Flavour::Roomy`]. The first time for the latter takes
-    /// as long as copying the code.
+    /// The module for `flavour`, which is the one that it was compiled for or its [`Flavour::Unpooled`]. The first time for the
+    /// latter takes as long as copying the code.
     ///
     /// # Errors
     /// [`Error::Engine`] when there is no memory for it.
     pub(crate) fn module(&self, engine: &Engine, flavour: Flavour) -> Result<&wasmtime::Module, Error> {
-        if flavour == self.flavour || self.flavour == Flavour::Deterministic {
+        if flavour == self.flavour || self.flavour != Flavour::Pooled {
             return Ok(self.own());
         }
-        match self.roomy.get() {
+        match self.unpooled.get() {
             Some(module) => Ok(module),
             None => {
-                let taken = take_to(engine.wasmtime(Flavour::Roomy)?, self.own())?;
-                Ok(self.roomy.get_or_init(|| taken))
+                let taken = take_to(engine.wasmtime(Flavour::Unpooled)?, self.own())?;
+                Ok(self.unpooled.get_or_init(|| taken))
             }
         }
     }
@@ -98,7 +98,7 @@ fn obtain_for(engine: &Engine, flavour: Flavour, wasm: &[u8], done: Callback<Res
     let answer = move |compiled: Result<Arc<Compiled<wasmtime::Module>>, Error>| {
         done(compiled.map(|compiled| {
             let bulk = Bulk::from_bytes(&compiled.notes);
-            Code { flavour, compiled, roomy: OnceLock::new(), bulk }
+            Code { flavour, compiled, unpooled: OnceLock::new(), bulk }
         }));
     };
     // What one engine takes, another with lower limits does not, and then must not find it either.
@@ -106,24 +106,33 @@ fn obtain_for(engine: &Engine, flavour: Flavour, wasm: &[u8], done: Callback<Res
     engine.cache().module(wasmtime, &name, wasm, make, Box::new(answer));
 }
 
-/// Whether a place of the pool may hold a module's instances, as far as its head tells. Programs that want WASI get no place: they are
+/// Whether a place of the pool may hold a module's instances, as far as its sections tell. Programs that want WASI get no place: they are
 /// few, live long and are large.
-fn fits_pool(wasm: &[u8]) -> bool {
-    for payload in Parser::new(0).parse_all(wasm) {
+fn fits_pool(mut wasm: &[u8]) -> bool {
+    let mut parser = Parser::new(0);
+    // Whatever is wrong with it, the compiler says.
+    while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(wasm, true) {
+        wasm = &wasm[consumed..];
         match payload {
-            Ok(Payload::ImportSection(imports)) => {
+            Payload::ImportSection(imports) => {
                 if imports.into_imports().flatten().any(|import| import.module == WASI_MODULE) {
                     return false;
                 }
             }
-            Ok(Payload::MemorySection(memories)) => {
+            Payload::MemorySection(memories) => {
                 if memories.into_iter().flatten().any(|memory| memory.initial.saturating_mul(1 << 16) > POOL_MEMORY) {
                     return false;
                 }
             }
-            // All that tells is before the code.
-            Ok(Payload::CodeSectionStart { .. }) | Err(_) => break,
-            Ok(_) => {}
+            // Data behind the code are all that is left to tell.
+            Payload::CodeSectionStart { size, .. } => {
+                let Some(rest) = wasm.get(size as usize..) else { break };
+                parser.skip_section();
+                wasm = rest;
+            }
+            Payload::DataSection(data) => return data.range().len() as u64 <= POOL_DATA,
+            Payload::End(_) => break,
+            _ => {}
         }
     }
     true

@@ -110,12 +110,15 @@ impl Place {
     /// For an instance that may have a place in the pool.
     pub(crate) fn take(engine: &Engine, flavour: Flavour) -> Result<Self, Error> {
         let pooled = flavour == Flavour::Pooled && engine.pool_size() > 0;
-        Self::with(engine, |mappings| if pooled { mappings.take_pooled() } else { mappings.take_own(1) })
+        Self::with(
+            engine,
+            |mappings| if pooled { mappings.take_pooled() } else { mappings.take_own(1, !flavour.copies_data()) },
+        )
     }
 
-    /// For an instance with so many memories of its own.
+    /// For an instance with so many memories of its own, their data mapped.
     pub(crate) fn take_own(engine: &Engine, memories: u64) -> Result<Self, Error> {
-        Self::with(engine, |mappings| mappings.take_own(memories))
+        Self::with(engine, |mappings| mappings.take_own(memories, true))
     }
 
     fn with(engine: &Engine, take: impl FnOnce(&Mappings) -> Option<Taken>) -> Result<Self, Error> {
@@ -352,7 +355,7 @@ pub(crate) async fn instantiate(
     let flavour = module.flavour(&limits);
     let made = instantiate_as(flavour, &module, &imports, limits, options, inline).await;
     match made {
-        Err(Unmade::PoolIsFull) => instantiate_as(Flavour::Roomy, &module, &imports, limits, options, false).await,
+        Err(Unmade::PoolIsFull) => instantiate_as(Flavour::Unpooled, &module, &imports, limits, options, false).await,
         made => made,
     }
     .map_err(|error| match error {
@@ -442,7 +445,7 @@ pub(crate) fn instantiate_local(
     module.engine().help_reaper();
     // They are few, one for each connection and function, and live long: the pool's places are for others.
     let flavour = match module.flavour(&limits) {
-        Flavour::Pooled => Flavour::Roomy,
+        Flavour::Pooled => Flavour::Unpooled,
         other => other,
     };
     let (place, pre, mut store) = prepare(flavour, module, imports, limits, options)?;

@@ -24,8 +24,7 @@ pub struct EngineOptions {
     /// Largest module in bytes that is compiled. Default 256 MiB: the largest pre-initialised container images have 105 MB.
     pub module_size: u64,
     /// Instances at once, those included that still wait to be freed. Default 20,000. Where the system gives a process fewer mappings of
-    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, the 10,000 of the pool and a few others, or about
-    /// 5,700 others without those.
+    /// memory than so many need, the engine takes fewer: on Linux, with its 65,530, the 10,000 of the pool and some 2,800 others.
     pub instances: u64,
     /// What a module may consist of.
     pub module_limits: ModuleLimits,
@@ -55,6 +54,7 @@ struct Parts {
     pooled: Option<wasmtime::Engine>,
     /// Instances that the pool holds.
     pool: u32,
+    unpooled: wasmtime::Engine,
     roomy: wasmtime::Engine,
     components: wasmtime::Engine,
     deterministic: OnceLock<wasmtime::Engine>,
@@ -82,6 +82,8 @@ impl Engine {
     /// [`Error::Engine`] when the machine has no more threads or memory, or wasmtime does not know it.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let ticker = Arc::new(Ticker::start().map_err(Error::engine)?);
+        let unpooled = flavour::on_demand(Flavour::Unpooled)?;
+        ticker.add(unpooled.clone());
         let roomy = flavour::on_demand(Flavour::Roomy)?;
         ticker.add(roomy.clone());
         let components = flavour::on_demand(Flavour::Component)?;
@@ -115,6 +117,7 @@ impl Engine {
         Ok(Self(Arc::new(Parts {
             pooled,
             pool,
+            unpooled,
             roomy,
             components,
             deterministic,
@@ -140,13 +143,14 @@ impl Engine {
         }
     }
 
-    /// The wasmtime engine of a flavour; without a pool, what was meant for it has the room of [`Flavour::Roomy`].
+    /// The wasmtime engine of a flavour; without a pool, what was meant for it is [`Flavour::Unpooled`].
     ///
     /// # Errors
     /// [`Error::Engine`] when one that was not used before can't be made.
     pub(crate) fn wasmtime(&self, flavour: Flavour) -> Result<&wasmtime::Engine, Error> {
         match flavour {
-            Flavour::Pooled => Ok(self.0.pooled.as_ref().unwrap_or(&self.0.roomy)),
+            Flavour::Pooled => Ok(self.0.pooled.as_ref().unwrap_or(&self.0.unpooled)),
+            Flavour::Unpooled => Ok(&self.0.unpooled),
             Flavour::Roomy => Ok(&self.0.roomy),
             Flavour::Component => Ok(&self.0.components),
             Flavour::Deterministic => match self.0.deterministic.get() {
@@ -166,7 +170,7 @@ impl Engine {
     /// The wasmtime engine of most instances, for benchmarks that compare with wasmtime alone.
     #[doc(hidden)]
     pub fn alone(&self) -> &wasmtime::Engine {
-        self.0.pooled.as_ref().unwrap_or(&self.0.roomy)
+        self.0.pooled.as_ref().unwrap_or(&self.0.unpooled)
     }
 
     /// The wasmtime engine of components.
@@ -179,6 +183,8 @@ impl Engine {
         let is = |other: Option<&wasmtime::Engine>| other.is_some_and(|other| wasmtime::Engine::same(engine, other));
         if is(self.0.pooled.as_ref()) {
             Flavour::Pooled
+        } else if is(Some(&self.0.unpooled)) {
+            Flavour::Unpooled
         } else if is(self.0.deterministic.get()) {
             Flavour::Deterministic
         } else {

@@ -14,6 +14,10 @@ pub(crate) const WASM_STACK: usize = 512 << 10;
 /// reserved for it, no memory.
 pub(crate) const POOL_MEMORY: u64 = 64 << 20;
 
+/// Bytes of data that a module of the pool may have: each of its instances gets a copy of them. More are mapped, which elsewhere costs less
+/// than to copy them.
+pub(crate) const POOL_DATA: u64 = 256 << 10;
+
 /// Elements that the table of an instance of the pool can have at most.
 pub(crate) const POOL_TABLE: u64 = 20_000;
 
@@ -30,7 +34,10 @@ const KEEP_RESIDENT: usize = 64 << 10;
 pub(crate) enum Flavour {
     /// Instances come from a pool of places made beforehand: instantiating costs a microsecond or two.
     Pooled,
-    /// Instances get what they need when they need it: for those that no place of the pool holds, and when it is full.
+    /// The same code, whose instances get what they need when they need it: for when the pool is full, and for those that are not to have
+    /// its places.
+    Unpooled,
+    /// As [`Self::Unpooled`], for modules that no place of the pool holds.
     Roomy,
     /// As [`Self::Roomy`], and code counts fuel and canonicalises NaNs, so that a run is the same everywhere.
     Deterministic,
@@ -43,10 +50,17 @@ impl Flavour {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pooled => "pooled",
+            Self::Unpooled => "unpooled",
             Self::Roomy => "roomy",
             Self::Deterministic => "deterministic",
             Self::Component => "component",
         }
+    }
+
+    /// Whether a memory's data are copied into it, not mapped: a mapped image splits a place of the pool into two mappings more, which it
+    /// keeps, and 10,000 places would take nearly all that Linux gives a process.
+    pub(crate) fn copies_data(self) -> bool {
+        matches!(self, Self::Pooled | Self::Unpooled)
     }
 
     pub(crate) fn is_deterministic(self) -> bool {
@@ -94,6 +108,7 @@ fn config(flavour: Flavour) -> Result<Config, Error> {
         .max_wasm_stack(WASM_STACK)
         .wasm_component_model(true)
         .wasm_memory64(false)
+        .memory_init_cow(!flavour.copies_data())
         .wasm_multi_memory(flavour == Flavour::Component)
         .module_version(ModuleVersionStrategy::WasmtimeVersion)
         .map_err(Error::engine)?;

@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// A stack, and what guards it.
 const STACK: u64 = 2;
 
-/// The memory of an instance of the pool: its data, what comes before and behind that, and the room to grow.
-const POOLED_MEMORY: u64 = 4;
+/// The memory of an instance of the pool: what it has, and the room to grow.
+const POOLED_MEMORY: u64 = 2;
 
 /// Any other memory: the same, and what guards it in front.
-const MEMORY: u64 = 5;
+const MEMORY: u64 = 3;
+
+/// Its data, where they are mapped: they split it in three.
+const IMAGE: u64 = 2;
 
 /// Places that the pool's allocator takes beside those in use, so that the next instance of a module finds its own.
 const WARM: u64 = 100;
@@ -72,9 +75,9 @@ impl Mappings {
         Some(Taken::Pooled)
     }
 
-    /// For any other instance, with so many memories; none if there are too few left.
-    pub(crate) fn take_own(&self, memories: u64) -> Option<Taken> {
-        let mappings = STACK + MEMORY * memories;
+    /// For any other instance, with so many memories whose data are mapped or not; none if there are too few left.
+    pub(crate) fn take_own(&self, memories: u64, mapped: bool) -> Option<Taken> {
+        let mappings = STACK + (MEMORY + if mapped { IMAGE } else { 0 }) * memories;
         self.take(mappings).then_some(Taken::Own(mappings))
     }
 
@@ -125,19 +128,30 @@ mod tests {
     #[test]
     fn what_others_take_they_give_back() {
         let mappings = Mappings::new(USUAL, 0);
-        let own = count(|| mappings.take_own(1));
-        assert_eq!(own.len() as u64, (USUAL - OTHERS) / (STACK + MEMORY));
-        own.iter().for_each(|taken| mappings.give_back(taken));
-        assert_eq!(count(|| mappings.take_own(1)).len(), own.len());
+        for (mapped, each) in [(false, STACK + MEMORY), (true, STACK + MEMORY + IMAGE)] {
+            let own = count(|| mappings.take_own(1, mapped));
+            assert_eq!(own.len() as u64, (USUAL - OTHERS) / each);
+            own.iter().for_each(|taken| mappings.give_back(taken));
+            assert_eq!(count(|| mappings.take_own(1, mapped)).len(), own.len());
+        }
+    }
+
+    #[test]
+    fn a_pool_that_was_full_once_leaves_room_for_thousands_of_others() {
+        let mappings = Mappings::new(USUAL, 10_000);
+        let pooled: Vec<_> = (0..10_000).map(|_| mappings.take_pooled().unwrap()).collect();
+        assert!(count(|| mappings.take_own(1, true)).len() > 2_500);
+        pooled.iter().for_each(|taken| mappings.give_back(taken));
     }
 
     #[test]
     fn who_was_refused_has_taken_nothing() {
+        // Room for three beside those that the allocator keeps.
         let mappings = Mappings::new(OTHERS + STACK * 10 + POOLED_MEMORY * 13, 10);
         let pooled = count(|| mappings.take_pooled());
         assert_eq!(pooled.len(), 3);
         assert_eq!(mappings.pooled.load(Ordering::Relaxed), 3);
-        assert!(mappings.take_own(1).is_none());
+        assert!(mappings.take_own(1, false).is_none());
         pooled.iter().for_each(|taken| mappings.give_back(taken));
         assert_eq!(count(|| mappings.take_pooled()).len(), 3);
     }

@@ -166,12 +166,12 @@ impl Module {
     /// Where instances with these limits live.
     pub(crate) fn flavour(&self, limits: &Limits) -> Flavour {
         match self.0.code.flavour() {
-            Flavour::Pooled if limits.memory > POOL_MEMORY || limits.table > POOL_TABLE => Flavour::Roomy,
+            Flavour::Pooled if limits.memory > POOL_MEMORY || limits.table > POOL_TABLE => Flavour::Unpooled,
             other => other,
         }
     }
 
-    /// Whether an instance may be begun on its caller's thread. A module's initial memory is mostly mapped, not copied;
+    /// Whether an instance may be begun on its caller's thread. Its data are few enough to be copied there;
     /// what its start function does with it counts as in a call.
     pub(crate) fn may_start_inline(&self, limits: &Limits) -> bool {
         self.0.code.bulk.starts_inline(limits)
