@@ -97,10 +97,10 @@ defmodule Wasgo.Notified do
     for <<byte <- bytes>>, into: "", do: "\\" <> Base.encode16(<<byte>>, case: :lower)
   end
 
-  @doc "A store in a new file, which goes with the test."
+  @doc "A store in a new file, which goes with the test. It waits for no disk: that is not what its tests are about."
   def file_store!(options \\ []) do
     path = path!()
-    Store.open!(path, options)
+    Store.open!(path, Keyword.put_new(options, :synchronous, :off))
   end
 
   @doc "Where a file for a database may be; it goes with the test."

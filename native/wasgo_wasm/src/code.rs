@@ -145,3 +145,36 @@ fn take_to(engine: &wasmtime::Engine, module: &wasmtime::Module) -> Result<wasmt
     // SAFETY: the bytes are what wasmtime serialised in the line above, and nobody else has seen them.
     unsafe { wasmtime::Module::deserialize(engine, code) }.map_err(Error::engine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(text: &str) -> bool {
+        fits_pool(&wat::parse_str(text).unwrap())
+    }
+
+    #[test]
+    fn a_module_with_more_data_than_are_copied_quickly_gets_no_place_of_the_pool() {
+        let with_data = |bytes: u64| {
+            let data = "x".repeat(bytes as usize);
+            fits(&format!(r#"(module (memory 10) (func (export "f")) (data (i32.const 0) "{data}"))"#))
+        };
+        assert!(with_data(10));
+        assert!(with_data(POOL_DATA - 100));
+        assert!(!with_data(POOL_DATA + 100));
+    }
+
+    #[test]
+    fn a_program_or_one_with_a_larger_memory_gets_none_either() {
+        assert!(fits("(module (memory 1024))"));
+        assert!(!fits("(module (memory 1025))"));
+        assert!(!fits(r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#));
+    }
+
+    #[test]
+    fn what_is_cut_short_is_left_to_the_compiler() {
+        let wasm = wat::parse_str(r#"(module (memory 1) (func (export "f")) (data (i32.const 0) "data"))"#).unwrap();
+        assert!((0..wasm.len()).all(|length| fits_pool(&wasm[..length])));
+    }
+}

@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn what_others_take_they_give_back() {
-        let mappings = Mappings::new(USUAL, 0);
         for (mapped, each) in [(false, STACK + MEMORY), (true, STACK + MEMORY + IMAGE)] {
+            let mappings = Mappings::new(USUAL, 0);
             let own = count(|| mappings.take_own(1, mapped));
             assert_eq!(own.len() as u64, (USUAL - OTHERS) / each);
             own.iter().for_each(|taken| mappings.give_back(taken));
