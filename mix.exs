@@ -25,7 +25,14 @@ defmodule Wasgo.MixProject do
   end
 
   def application do
-    [extra_applications: [:logger, :crypto, {:telemetry, :optional}]]
+    [
+      extra_applications: [
+        :logger,
+        :crypto,
+        {:telemetry, :optional},
+        {:membrane_core, :optional}
+      ]
+    ]
   end
 
   defp elixirc_paths(:test), do: ["lib", "test/support", "examples/world", "examples/pet"]
@@ -37,6 +44,7 @@ defmodule Wasgo.MixProject do
     if list_optional_deps?() do
       [
         {:telemetry, "~> 1.0", optional: true},
+        {:membrane_core, "~> 1.2", optional: true},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]
     else
@@ -59,7 +67,10 @@ defmodule Wasgo.MixProject do
   # `mix deps.get` has succeeded here.
   defp fetched? do
     File.regular?(Path.join(__DIR__, "mix.lock")) and
-      Enum.all?(["telemetry", "ex_doc"], &File.dir?(Path.join([__DIR__, "deps", &1])))
+      Enum.all?(
+        ["telemetry", "membrane_core", "ex_doc"],
+        &File.dir?(Path.join([__DIR__, "deps", &1]))
+      )
   end
 
   defp description do

@@ -26,8 +26,19 @@ proper = fn ->
   end
 end
 
+# Optional libraries, as dependencies of Hex's or through ERL_LIBS.
+library = fn module, name ->
+  unless Code.ensure_loaded?(module), do: "#{name} is missing (a dependency, or in ERL_LIBS)"
+end
+
+neighbours = [
+  membrane: library.(Membrane.Testing.Pipeline, "Membrane"),
+  membrane_file: library.(Membrane.File.Source, "Membrane's file plugin")
+]
+
 excluded =
-  for {tag, reason} <- [godot: engine.(), proper: proper.()] ++ Wasgo.GuestToolchain.missing(),
+  for {tag, reason} <-
+        [godot: engine.(), proper: proper.()] ++ neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"
     IO.puts("Excluding #{line}")

@@ -30,6 +30,17 @@ defmodule Wasgo.Stage do
   What goes wrong with one buffer is `{:error, exception, state}`: the buffer is dropped, the error takes its place in the stream,
   and the stage goes on. What ends the stage is `{:stop, exception, state}`.
 
+  ## Formats
+
+  Where a stream says what it carries, as Membrane's do, `c:handle_format/2` is told before the first buffer and at each change, and says what
+  the stage's own buffers will be: one of the structs of `Wasgo.Format`, or any other. Plain Elixir streams have no formats: a stage looks at its
+  payloads all the same.
+
+  ## Several at once
+
+  A stage that says by `c:stateless?/1` that no buffer changes what it does with another may be run in several processes at once, each with a
+  state of its own from `c:init/1`. What comes of the buffers keeps their order.
+
   ## Options
 
   `c:options/0` is a schema; options are checked against it when the pipeline is built, not at the first buffer, and a wrong one
@@ -55,6 +66,12 @@ defmodule Wasgo.Stage do
   @doc "The schema of the stage's options."
   @callback options() :: keyword()
 
+  @doc """
+  Checks what the schema can't say of the options, all of which it has checked: `{:error, message}` becomes an `ArgumentError` when the
+  pipeline is built.
+  """
+  @callback check(options :: map()) :: :ok | {:error, String.t()}
+
   @doc "Makes the state from the checked options, as a map. Opens what the stage needs."
   @callback init(options :: map()) :: {:ok, state()} | {:error, Exception.t()}
 
@@ -68,10 +85,23 @@ defmodule Wasgo.Stage do
   @doc "No more buffers come; what was kept back goes out now."
   @callback handle_end_of_stream(state()) :: result()
 
+  @doc """
+  The stream carries `format` from here on: the format of what the stage makes of it. A source is asked with `nil`.
+  """
+  @callback handle_format(format :: struct() | nil, state()) ::
+              {:ok, struct() | nil, state()} | {:error, Exception.t(), state()}
+
+  @doc "Whether what the stage does with a buffer is independent of all other buffers."
+  @callback stateless?(options :: map()) :: boolean()
+
   @doc "Gives back what `c:init/1` opened."
   @callback terminate(state()) :: term()
 
-  @optional_callbacks handle_demand: 2, handle_buffer: 2
+  @optional_callbacks check: 1,
+                      handle_demand: 2,
+                      handle_buffer: 2,
+                      handle_format: 2,
+                      stateless?: 1
 
   defmacro __using__(_options) do
     quote do
@@ -87,9 +117,20 @@ defmodule Wasgo.Stage do
       def handle_end_of_stream(state), do: {:ok, [], state}
 
       @impl true
+      def handle_format(format, state), do: {:ok, format, state}
+
+      @impl true
+      def stateless?(_options), do: false
+
+      @impl true
       def terminate(_state), do: :ok
 
-      defoverridable options: 0, init: 1, handle_end_of_stream: 1, terminate: 1
+      defoverridable options: 0,
+                     init: 1,
+                     handle_end_of_stream: 1,
+                     handle_format: 2,
+                     stateless?: 1,
+                     terminate: 1
     end
   end
 
@@ -106,13 +147,27 @@ defmodule Wasgo.Stage do
       raise ArgumentError, "#{inspect(module)} is no Wasgo.Stage"
     end
 
-    {module, Wasgo.Options.validate!(options, module.options(), inspect(module))}
+    options = Wasgo.Options.validate!(options, module.options(), inspect(module))
+
+    with true <- function_exported?(module, :check, 1),
+         {:error, message} <- module.check(options) do
+      raise ArgumentError, "#{inspect(module)}: #{message}"
+    end
+
+    {module, options}
   end
 
   def check!(module) when is_atom(module), do: check!({module, []})
 
   def check!(other) do
     raise ArgumentError, "a stage is a module or {module, options}, not #{inspect(other)}"
+  end
+
+  @doc "Whether a stage with these checked options may be run in several processes at once."
+  @spec stateless?(module(), map()) :: boolean()
+  def stateless?(module, options) do
+    Code.ensure_loaded?(module) and function_exported?(module, :stateless?, 1) and
+      module.stateless?(options)
   end
 
   @doc "Whether a stage makes buffers by itself."

@@ -206,6 +206,12 @@ defmodule Wasgo.Script.Registry do
   @spec get!(Store.t(), String.t(), pos_integer() | :active) :: entry()
   def get!(store, name, version \\ :active), do: Result.bang!(get(store, name, version))
 
+  @doc "The number of a script's active version; the version itself is not read, which makes this quick enough to ask often."
+  @spec active_version(Store.t(), String.t()) :: {:ok, pos_integer()} | {:error, StoreError.t()}
+  def active_version(%Store{} = store, name) do
+    with :ok <- Schema.migrate(store), do: Entries.active_version(store, name)
+  end
+
   @doc "The active version of every script that has one, by name."
   @spec list(Store.t()) :: {:ok, [entry()]} | {:error, StoreError.t()}
   def list(%Store{} = store), do: with(:ok <- Schema.migrate(store), do: Entries.list(store))

@@ -24,11 +24,18 @@ defmodule Wasgo.Stages.Generate do
   @impl true
   def options do
     [
-      plan: [type: {:struct, Plan}, required: true],
-      chunks: [type: :enumerable, required: true],
-      max_in_flight: [type: {:range, 1..256}, default: 4]
+      plan: [type: {:struct, Plan}, required: true, doc: "a `Wasgo.Gen.Plan`"],
+      chunks: [type: :enumerable, required: true, doc: "an enumerable of coordinates `{x, z}`"],
+      max_in_flight: [
+        type: {:range, 1..256},
+        default: 4,
+        doc: "chunks that are generated at once"
+      ]
     ]
   end
+
+  @impl true
+  def handle_format(nil, state), do: {:ok, %Wasgo.Format.Chunks{plan: state.plan}, state}
 
   @impl true
   def init(options) do

@@ -16,10 +16,28 @@ defmodule Wasgo.Stages.Godot do
   alias Wasgo.Rows
 
   @impl true
-  def options, do: [connection: [type: {:struct, Godot.Connection}, required: true]]
+  def options do
+    [
+      connection: [
+        type: {:struct, Godot.Connection},
+        required: true,
+        doc: "a `Wasgo.Godot.Connection`"
+      ]
+    ]
+  end
 
   @impl true
   def init(%{connection: connection}), do: {:ok, %{connection: connection, known: MapSet.new()}}
+
+  @impl true
+  def handle_format(format, state) do
+    if Wasgo.Format.payload(format) in [:chunk, :rows, :unknown] do
+      {:ok, format, state}
+    else
+      wanted = "a Wasgo.Gen.Chunk or a Wasgo.Rows"
+      {:error, Wasgo.StageError.format(__MODULE__, format, wanted), state}
+    end
+  end
 
   @impl true
   def handle_buffer(%{payload: %Chunk{} = chunk} = buffer, state) do

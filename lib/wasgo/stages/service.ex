@@ -15,12 +15,24 @@ defmodule Wasgo.Stages.Service do
   @impl true
   def options do
     [
-      service: [type: :server, required: true],
-      ask: [type: {:function, 1}, required: true],
-      answer: [type: {:function, 2}, required: true],
-      timeout: [type: :timeout, default: 5_000]
+      service: [type: :server, required: true, doc: "a `Wasgo.Service`"],
+      ask: [
+        type: {:function, 1},
+        required: true,
+        doc: "a function of the buffer that returns the line to send"
+      ],
+      answer: [
+        type: {:function, 2},
+        required: true,
+        doc: "a function of the buffer and the answer that returns the buffer to pass on"
+      ],
+      timeout: [type: :timeout, default: 5_000, doc: "milliseconds for an answer"]
     ]
   end
+
+  # Requests wait in the service's own line.
+  @impl true
+  def stateless?(_options), do: true
 
   @impl true
   def handle_buffer(buffer, state) do

@@ -20,11 +20,18 @@ defmodule Wasgo.Stages.Ticks do
   @impl true
   def options do
     [
-      rate: [type: {:range, 1..1000}, required: true],
-      count: [type: :non_neg_integer, required: true],
-      payload: [type: {:function, 2}, required: true]
+      rate: [type: {:range, 1..1000}, required: true, doc: "ticks a second"],
+      count: [type: :non_neg_integer, required: true, doc: "how many"],
+      payload: [
+        type: {:function, 2},
+        required: true,
+        doc: "a function of the tick's number and its time in seconds that returns the payload"
+      ]
     ]
   end
+
+  @impl true
+  def handle_format(nil, state), do: {:ok, %Wasgo.Format.Terms{}, state}
 
   @impl true
   def init(options), do: {:ok, Map.merge(options, %{number: 0, began: nil})}

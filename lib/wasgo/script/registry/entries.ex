@@ -37,6 +37,18 @@ defmodule Wasgo.Script.Registry.Entries do
     end
   end
 
+  def active_version(store, name) do
+    sql = "SELECT active FROM wasgo_scripts WHERE name = ?"
+
+    with {:ok, %{rows: rows}} <- Store.query(store, sql, [name]) do
+      case rows do
+        [[0]] -> no_active(store, name)
+        [[version]] -> {:ok, version}
+        [] -> unknown_script(store, name)
+      end
+    end
+  end
+
   defp no_active(store, name) do
     error(
       :unknown_version,

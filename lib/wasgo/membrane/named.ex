@@ -1,0 +1,21 @@
+if Code.ensure_loaded?(Membrane.Element) do
+  defmodule Wasgo.Membrane.Generator do
+    @moduledoc "A Membrane source of generated chunks: `Wasgo.Stages.Generate`. The stream's format is `Wasgo.Format.Chunks`."
+    use Wasgo.Membrane.Element, kind: :source, stage: Wasgo.Stages.Generate
+  end
+
+  defmodule Wasgo.Membrane.ScriptFilter do
+    @moduledoc "A Membrane filter that runs a user script over its buffers: `Wasgo.Stages.Script`, as `Wasgo.Membrane.Filter` runs it."
+    use Wasgo.Membrane.Element, kind: :filter, stage: Wasgo.Stages.Script
+  end
+
+  defmodule Wasgo.Membrane.ServiceFilter do
+    @moduledoc "A Membrane filter that asks a service for each buffer: `Wasgo.Stages.Service`, as `Wasgo.Membrane.Filter` runs it."
+    use Wasgo.Membrane.Element, kind: :filter, stage: Wasgo.Stages.Service
+  end
+
+  defmodule Wasgo.Membrane.GodotSink do
+    @moduledoc "A Membrane sink that sends chunks and rows to a Godot server: `Wasgo.Stages.Godot`, as `Wasgo.Membrane.Sink` runs it."
+    use Wasgo.Membrane.Element, kind: :sink, stage: Wasgo.Stages.Godot
+  end
+end
