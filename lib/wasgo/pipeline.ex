@@ -11,9 +11,34 @@ defmodule Wasgo.Pipeline do
   Elements are `{:ok, buffer}`, and `{:error, exception}` where a buffer failed; an error passes through the stages behind it
   unchanged. Nothing runs before the stream is consumed, and nothing runs ahead of the consumer but what a source says of itself:
   a slow consumer slows the source. However the stream ends, every stage that began is terminated.
+
+  ## Four shapes
+
+  A stream is for a process that has nothing else to do. The same stages can be
+
+    * a **stream**: this module
+    * a **reader**, which any process reads from when it likes: `Wasgo.Pipeline.Reader`
+    * a **writer**, which any process writes to: `Wasgo.Pipeline.Writer`
+    * **messages** to a process, as many as it asks for: `Wasgo.Pipeline.Messages`
+
+  and elements of a Membrane pipeline: `Wasgo.Membrane.Filter` and its like.
+
+  ## Several buffers at once
+
+  `through/3` runs a stage that has no state of its own in several processes, and keeps the order of what comes of the buffers:
+
+      iex> slow = fn buffer ->
+      ...>   Process.sleep(1)
+      ...>   {:ok, %{buffer | payload: -buffer.payload}}
+      ...> end
+      iex> (for number <- 1..6//1, do: Wasgo.Buffer.new(number))
+      ...> |> Wasgo.Pipeline.through({Wasgo.Stages.Transform, with: slow}, max_concurrency: 3)
+      ...> |> Enum.map(fn {:ok, buffer} -> buffer.payload end)
+      [-1, -2, -3, -4, -5, -6]
   """
 
   alias Wasgo.{Buffer, Stage}
+  alias Wasgo.Pipeline.Concurrent
 
   @ending {__MODULE__, :ending}
 
@@ -38,15 +63,40 @@ defmodule Wasgo.Pipeline do
 
   @doc """
   The stream `enumerable` through one more stage. Its elements are buffers, or what `stream/1` gives.
+
+  With any of these options the stage runs in processes of its own, up to `:max_in_flight` buffers ahead of the consumer:
+
+    * `:max_concurrency` - buffers that are handled at once, 1 unless given; more only for a stage without state (`c:Wasgo.Stage.stateless?/1`)
+    * `:max_in_flight` - twice that unless given
+    * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next
   """
-  @spec through(Enumerable.t(), Stage.spec()) :: Enumerable.t()
-  def through(enumerable, stage) do
+  @spec through(Enumerable.t(), Stage.spec(), keyword()) :: Enumerable.t()
+  def through(enumerable, stage, settings \\ []) do
     {module, options} = Stage.check!(stage)
 
     if Stage.source?(module) do
       raise ArgumentError, "#{inspect(module)} is a source: it can only be the first stage"
     end
 
+    case Concurrent.settings!(module, options, settings) do
+      nil -> here(enumerable, module, options)
+      settings -> elsewhere(enumerable, module, options, settings)
+    end
+  end
+
+  defp elsewhere(enumerable, module, options, settings) do
+    Stream.transform(
+      Stream.concat(enumerable, [@ending]),
+      fn -> Concurrent.start(module, options, settings) end,
+      fn
+        @ending, state -> Concurrent.finish(state)
+        element, state -> Concurrent.element(element(element), state)
+      end,
+      &Concurrent.stop/1
+    )
+  end
+
+  defp here(enumerable, module, options) do
     # The end comes as an element too: a raise in a last function of `Stream.transform/5` would end the streams before it a
     # second time.
     Stream.transform(

@@ -25,7 +25,7 @@ if Code.ensure_loaded?(Membrane.Element) do
         ],
         max_in_flight: [
           type: {:range, 1..1024},
-          default: 16,
+          default: 32,
           doc: "buffers that the element holds at once"
         ],
         max_concurrency: [

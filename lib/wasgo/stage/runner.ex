@@ -104,6 +104,13 @@ defmodule Wasgo.Stage.Runner do
     dispatch(%{runner | next_in: runner.next_in + 1, waiting: waiting})
   end
 
+  # An error of before, which keeps its place.
+  @spec pass(t(), {:error, Exception.t(), nil}) :: {[event()], t()}
+  def pass(runner, {:error, _exception, nil} = outcome) do
+    number = runner.next_in
+    tell(put_done(%{runner | next_in: number + 1}, number, outcome), [])
+  end
+
   # Has a source make `size` more buffers.
   @spec demand(t(), pos_integer()) :: t()
   def demand(runner, size) do
@@ -123,10 +130,6 @@ defmodule Wasgo.Stage.Runner do
     %{runner | workers: %{}, phase: :ended, waiting: :queue.new(), done: %{}}
   end
 
-  # Processes that the stage lives in.
-  @spec workers(t()) :: [pid()]
-  def workers(runner), do: Map.keys(runner.workers)
-
   # Whether a message is for `handle/2`.
   @spec message?(t(), term()) :: boolean()
   def message?(runner, {Worker, pid, _event}), do: is_map_key(runner.workers, pid)
@@ -135,6 +138,23 @@ defmodule Wasgo.Stage.Runner do
     do: match?(%{^pid => %{ref: ^ref}}, runner.workers)
 
   def message?(_runner, _message), do: false
+
+  # Waits for one of the messages, and handles it; `:none` if none comes in time.
+  @spec receive_event(t(), timeout()) ::
+          {[event() | :ready | {:failed, Exception.t()}], t()} | :none
+  def receive_event(runner, timeout) do
+    receive do
+      {Worker, pid, _event} = message when is_map_key(runner.workers, pid) ->
+        handle(runner, message)
+
+      {:DOWN, ref, :process, pid, _reason} = message
+      when is_map_key(runner.workers, pid) and
+             :erlang.map_get(:ref, :erlang.map_get(pid, runner.workers)) == ref ->
+        handle(runner, message)
+    after
+      timeout -> :none
+    end
+  end
 
   @spec handle(t(), term()) :: {[event() | :ready | {:failed, Exception.t()}], t()}
   def handle(runner, {Worker, pid, event}), do: handle_more(told(runner, pid, event), [])

@@ -12,9 +12,7 @@ defmodule Wasgo.Stage.Worker do
   # Nothing is said of an item that the worker died over: owners monitor it. It ends with its owner, however that ends.
 
   alias Wasgo.{Buffer, Stage, StageError}
-
-  # How long a stage may take to end when it is asked to, in milliseconds, before it is killed.
-  @grace_ms 1_000
+  alias Wasgo.Stage.Guard
 
   @typedoc "What a worker does: a buffer, a change of the stream's format, or the stream's end."
   @type item :: {:buffer, Buffer.t()} | {:format, term()} | :end_of_stream
@@ -65,15 +63,14 @@ defmodule Wasgo.Stage.Worker do
   @spec stop(pid()) :: :ok
   def stop(worker) do
     send(worker, {__MODULE__, :stop})
-    spawn(fn -> kill_after_grace(worker, Process.monitor(worker)) end)
+    Guard.end_soon(worker)
     :ok
   end
 
   @doc false
   def init({module, options, owner, format}) do
     Process.flag(:trap_exit, true)
-    worker = self()
-    spawn(fn -> watch(owner, worker) end)
+    Guard.watch(owner, self())
     owner_ref = Process.monitor(owner)
 
     case begin(module, options, format) do
@@ -83,25 +80,6 @@ defmodule Wasgo.Stage.Worker do
 
       {:error, exception} ->
         tell(owner, {:failed, exception})
-    end
-  end
-
-  # The worker itself sees its owner's end only between two items.
-  defp watch(owner, worker) do
-    worker_ref = Process.monitor(worker)
-    owner_ref = Process.monitor(owner)
-
-    receive do
-      {:DOWN, ^worker_ref, _, _, _} -> :ok
-      {:DOWN, ^owner_ref, _, _, _} -> kill_after_grace(worker, worker_ref)
-    end
-  end
-
-  defp kill_after_grace(worker, ref) do
-    receive do
-      {:DOWN, ^ref, _, _, _} -> :ok
-    after
-      @grace_ms -> Process.exit(worker, :kill)
     end
   end
 
