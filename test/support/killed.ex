@@ -53,7 +53,7 @@ defmodule Wasgo.Killed do
     command = ~s(#{limits}; exec "$0" "$@")
     args = ["-c", command, elixir, "-pa", ebin, "-e", "Wasgo.KillChild.#{call}"]
     # Its user's compiled modules are not these tests'.
-    options = [args: args, env: [{'WASGO_CACHE_DIR', ''}]]
+    options = [args: args, env: [{~c"WASGO_CACHE_DIR", ~c""}]]
     options = [:binary, :exit_status, :stderr_to_stdout] ++ options
     port = Port.open({:spawn_executable, System.find_executable("sh")}, options)
     {:os_pid, pid} = Port.info(port, :os_pid)

@@ -11,6 +11,9 @@ defmodule Wasgo.StageRuntimes do
   @doc "Names of the runtimes that there are."
   def names, do: [:stream, :own_process, :reader, :writer, :messages] ++ membrane()
 
+  @doc "Whether a runtime is Membrane's."
+  def membrane?(runtime), do: String.starts_with?(Atom.to_string(runtime), "membrane")
+
   if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
     defp membrane, do: [:membrane, :membrane_one_in_flight]
   else
