@@ -30,7 +30,8 @@ defmodule Wasgo.MixProject do
         :logger,
         :crypto,
         {:telemetry, :optional},
-        {:membrane_core, :optional}
+        {:membrane_core, :optional},
+        {:nx, :optional}
       ]
     ]
   end
@@ -45,6 +46,7 @@ defmodule Wasgo.MixProject do
       [
         {:telemetry, "~> 1.0", optional: true},
         {:membrane_core, "~> 1.2", optional: true},
+        {:nx, "~> 0.7", optional: true},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]
     else
@@ -68,7 +70,7 @@ defmodule Wasgo.MixProject do
   defp fetched? do
     File.regular?(Path.join(__DIR__, "mix.lock")) and
       Enum.all?(
-        ["telemetry", "membrane_core", "ex_doc"],
+        ["telemetry", "membrane_core", "nx", "ex_doc"],
         &File.dir?(Path.join([__DIR__, "deps", &1]))
       )
   end
@@ -108,6 +110,7 @@ defmodule Wasgo.MixProject do
       "CONTRIBUTING.md",
       "guest/README.md",
       "guides/sql-functions.md",
+      "guides/membrane.md",
       "godot/PROTOCOL.md"
     ]
 
