@@ -124,8 +124,8 @@ impl<'de, F: Heads> Binary<'de, F> {
             } else {
                 visitor.visit_map(&mut elements)?
             };
-            // A type of Rust may have wanted fewer.
-            if !elements.ended {
+            // A type of Rust that wants so many has not asked whether there are more.
+            if elements.more()? {
                 return Err(DecodeReason::Syntax("the end of a list or map").at(self.at));
             }
             value
@@ -231,7 +231,6 @@ impl<'de, F: Heads> Elements<'_, 'de, F> {
         match &mut self.missing {
             Some(missing) => {
                 *missing -= 1;
-                // The one that comes now is the last.
                 Ok(true)
             }
             None => {

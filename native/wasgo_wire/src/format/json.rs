@@ -21,6 +21,9 @@ pub(super) struct Json<'de> {
     plain: String,
 }
 
+/// What has to be where a type of Rust wants no more.
+const CLOSED: &str = "the end of a list or map";
+
 type Result<T> = std::result::Result<T, DecodeError>;
 
 impl<'de> Json<'de> {
@@ -75,8 +78,8 @@ impl<'de> Json<'de> {
         match next {
             Some(b'"') => self.string(visitor),
             Some(b'-' | b'0'..=b'9') => self.number(visitor),
-            Some(b'[') => self.container(|elements| visitor.visit_seq(elements)),
-            Some(b'{') => self.container(|elements| visitor.visit_map(elements)),
+            Some(b'[') => self.container(b']', |elements| visitor.visit_seq(elements)),
+            Some(b'{') => self.container(b'}', |elements| visitor.visit_map(elements)),
             Some(b't') => self.literal("true").and_then(|()| visitor.visit_bool(true)),
             Some(b'f') => self.literal("false").and_then(|()| visitor.visit_bool(false)),
             Some(b'n') => self.literal("null").and_then(|()| visitor.visit_unit()),
@@ -97,7 +100,7 @@ impl<'de> Json<'de> {
     }
 
     #[inline]
-    fn container<T>(&mut self, read: impl FnOnce(&mut Elements<'_, 'de>) -> Result<T>) -> Result<T> {
+    fn container<T>(&mut self, close: u8, read: impl FnOnce(&mut Elements<'_, 'de>) -> Result<T>) -> Result<T> {
         if self.depth >= self.limits.max_depth {
             return Err(DecodeReason::TooDeep { limit: self.limits.max_depth }.at(self.at));
         }
@@ -105,9 +108,9 @@ impl<'de> Json<'de> {
         self.depth += 1;
         let mut elements = Elements { json: self, first: true, closed: false };
         let value = read(&mut elements)?;
-        // A type of Rust may have wanted fewer.
-        if !elements.closed {
-            return Err(self.wrong("the end of a list or map"));
+        // A type of Rust that wants so many has not asked whether there are more.
+        if !elements.closed && elements.more(close, CLOSED)? {
+            return Err(self.wrong(CLOSED));
         }
         self.depth -= 1;
         Ok(value)
