@@ -78,10 +78,11 @@ defmodule Wasgo.Wire do
 
   ## How fast, and where
 
-  What is small is done at once on the calling scheduler; what is not, on a dirty one. Input of up to 8 KiB is decoded at once: the
-  costliest there is (lists of nothing but empty maps) takes some 0.4 ms for that where it was measured, and any term that was met
-  in practice a tenth of it, against some 5 us for the way to a dirty scheduler and back. Terms to encode are counted on the way, and given up after
-  a quarter of a millisecond. `bench/README.md` has the figures.
+  What is small is done at once on the calling scheduler; what is not, on a dirty one. Input of up to 4 KiB is decoded at once. How
+  long that takes is bounded by its size: where it was measured, the costliest input there is (a list of nothing but empty maps, of
+  one byte each) took 68 ns a byte, so 0.3 ms, and messages as they are met 10 to 15. The way to a dirty scheduler and back costs some
+  5 us, a tenth of what the 4 KiB do. Terms to encode are counted on the way, and given up after a quarter of a millisecond. External terms
+  are made and read by the VM, which yields, and only checked here. `bench/README.md` has the figures.
   """
 
   alias Wasgo.{Buffer, DecodeError, EncodeError, Native}
@@ -89,8 +90,8 @@ defmodule Wasgo.Wire do
 
   @formats [:json, :msgpack, :cbor, :godot_variant, :postcard, :etf]
 
-  # The costliest input of this size is decoded in less than half a millisecond; see the module's documentation.
-  @slice_bytes 8_192
+  # The costliest input of this size is decoded in 0.3 ms; see the module's documentation.
+  @slice_bytes 4_096
 
   @typedoc "A format's name."
   @type format :: :json | :msgpack | :cbor | :godot_variant | :postcard | :etf

@@ -207,8 +207,8 @@ fn state<'a>(env: Env<'a>, scanner: &Scanner) -> NifResult<Term<'a>> {
     Ok(bytes::copy(env, &scanner.save().ok_or(rustler::Error::BadArg)?))
 }
 
-/// Bytes in one percent of a time slice, which is 10 microseconds: terms in their smallest form take some 30 ns a byte.
-const BYTES_PER_PERCENT: usize = 300;
+/// Bytes in one percent of a time slice, which is 10 microseconds: messages take some 15 ns a byte, the costliest input four times that.
+const BYTES_PER_PERCENT: usize = 500;
 
 /// Tells the scheduler how much of the caller's time slice so many bytes take.
 fn tell(env: Env<'_>, bytes: usize) {

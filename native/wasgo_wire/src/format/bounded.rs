@@ -25,6 +25,7 @@ impl Bounded {
         self.bytes
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.limit - self.bytes.len() {
             self.over = true;
@@ -61,7 +62,12 @@ impl Flavor for &mut Bounded {
 
     #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
+        if self.bytes.len() >= self.limit {
+            self.over = true;
+            return Err(postcard::Error::SerializeBufferFull);
+        }
+        self.bytes.push(byte);
+        Ok(())
     }
 
     fn finalize(self) -> postcard::Result<()> {

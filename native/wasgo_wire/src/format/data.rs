@@ -41,6 +41,7 @@ pub struct Pairs<'v>(slice::Iter<'v, (Data, Data)>);
 impl<'v> Iterator for Pairs<'v> {
     type Item = (&'v Data, &'v Data);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|(key, value)| (key, value))
     }
@@ -50,6 +51,7 @@ impl<'v> Source<'v> for &'v Data {
     type Items = slice::Iter<'v, Data>;
     type Pairs = Pairs<'v>;
 
+    #[inline]
     fn view(self) -> Result<View<'v, Self>, EncodeReason<Self>> {
         Ok(match self {
             Data::Nil => View::Nil,

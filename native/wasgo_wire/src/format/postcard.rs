@@ -35,34 +35,47 @@ impl Heads for Postcard {
                 None => Ok(None),
             },
             4 => Ok(array(bytes, 1).map(|float| Head { size: 9, kind: Kind::Float(f64::from_le_bytes(float)) })),
-            3 => varint::<128>(bytes, |value| {
-                let value = (value >> 1) as i128 ^ -((value & 1) as i128);
-                // Either way of writing a small integer is read as the same one.
-                i64::try_from(value).map_or(Kind::Wide(value), Kind::Int)
-            }),
-            2 => varint::<64>(bytes, |value| Kind::Int((value as u64 >> 1) as i64 ^ -((value & 1) as i64))),
-            5 => varint::<64>(bytes, |len| Kind::Text(len as u64)),
-            6 => varint::<64>(bytes, |len| Kind::Bytes(len as u64)),
-            7 => varint::<64>(bytes, |len| Kind::List(len as u64)),
-            8 => varint::<64>(bytes, |len| Kind::Map(len as u64)),
+            2 => varint(bytes, |value| Kind::Int((value >> 1) as i64 ^ -((value & 1) as i64))),
+            3 => wide(bytes),
+            5 => varint(bytes, Kind::Text),
+            6 => varint(bytes, Kind::Bytes),
+            7 => varint(bytes, Kind::List),
+            8 => varint(bytes, Kind::Map),
             _ => Err(DecodeReason::UnknownType(u32::from(tag))),
         }
     }
 }
 
-/// An integer after the tag: seven bits a byte, the lowest first, and the highest bit of each says whether more follow.
-fn varint<const BITS: u32>(bytes: &[u8], kind: impl Fn(u128) -> Kind) -> Result<Option<Head>, DecodeReason> {
-    let mut value = 0_u128;
+/// An integer of 64 bits after the tag: seven bits a byte, the lowest first, and the highest bit of each says whether more follow.
+#[inline]
+fn varint(bytes: &[u8], kind: impl Fn(u64) -> Kind) -> Result<Option<Head>, DecodeReason> {
+    let mut value = 0;
     for (place, byte) in bytes[1..].iter().enumerate() {
-        let shift = 7 * place as u32;
-        let digit = u128::from(byte & 0x7f);
-        // The last byte may hold fewer than seven bits.
-        if shift >= BITS || (BITS - shift < 7 && digit >> (BITS - shift) != 0) {
-            return Err(DecodeReason::IntegerRange { bits: BITS });
+        // The tenth byte holds the last bit.
+        if place > 9 || (place == 9 && *byte > 1) {
+            return Err(DecodeReason::IntegerRange { bits: 64 });
         }
-        value |= digit << shift;
+        value |= u64::from(byte & 0x7f) << (7 * place);
         if byte & 0x80 == 0 {
             return head::of(2 + place, kind(value));
+        }
+    }
+    Ok(None)
+}
+
+/// Likewise, of 128 bits, the lowest of which is the sign.
+fn wide(bytes: &[u8]) -> Result<Option<Head>, DecodeReason> {
+    let mut value = 0_u128;
+    for (place, byte) in bytes[1..].iter().enumerate() {
+        // The nineteenth byte holds the last two bits.
+        if place > 18 || (place == 18 && *byte > 3) {
+            return Err(DecodeReason::IntegerRange { bits: 128 });
+        }
+        value |= u128::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            let value = (value >> 1) as i128 ^ -((value & 1) as i128);
+            // A small integer may be written so too.
+            return head::of(2 + place, i64::try_from(value).map_or(Kind::Wide(value), Kind::Int));
         }
     }
     Ok(None)

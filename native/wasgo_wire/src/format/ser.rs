@@ -136,18 +136,14 @@ struct Node<'w, S> {
 }
 
 impl<'v, S: Source<'v>> Serialize for Node<'_, S> {
+    #[inline]
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
         let writing = self.writing;
         let view = self.source.view().map_err(|reason| writing.fault(reason))?;
         if !writing.rules.tagged {
             return self.write(view, serializer);
         }
-        let (index, name) = variant(&view);
-        if matches!(view, View::Nil) {
-            return serializer.serialize_unit_variant("Value", index, name);
-        }
-        let content = Content { node: self, view: Cell::new(Some(view)) };
-        serializer.serialize_newtype_variant("Value", index, name, &content)
+        self.variant(view, serializer)
     }
 }
 
@@ -166,23 +162,33 @@ impl<'v, S: Source<'v>> Serialize for Content<'_, '_, 'v, S> {
     }
 }
 
-/// The number and the name of a value's variant in postcard; [`super::postcard`] reads them.
-fn variant<'v, S: Source<'v>>(view: &View<'v, S>) -> (u32, &'static str) {
-    match view {
-        View::Nil => (0, "Nil"),
-        View::Bool(_) => (1, "Bool"),
-        View::Int(_) => (2, "Int"),
-        View::Wide(_) => (3, "Wide"),
-        View::Float(_) => (4, "Float"),
-        View::Text(_) | View::Name(_) => (5, "Text"),
-        View::List(..) => (7, "List"),
-        View::Map(..) => (8, "Map"),
-        // The last two are refused before they are written.
-        View::Bytes(_) | View::Extension(..) | View::Tag(..) => (6, "Bytes"),
-    }
-}
-
 impl<'v, S: Source<'v>> Node<'_, S> {
+    /// Writes a value as its variant in postcard; [`super::postcard`] reads them by their numbers.
+    #[inline]
+    fn variant<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
+        const NAME: &str = "Value";
+        match view {
+            View::Nil => serializer.serialize_unit_variant(NAME, 0, "Nil"),
+            View::Bool(value) => serializer.serialize_newtype_variant(NAME, 1, "Bool", &value),
+            View::Int(value) => serializer.serialize_newtype_variant(NAME, 2, "Int", &value),
+            View::Wide(value) => serializer.serialize_newtype_variant(NAME, 3, "Wide", &value),
+            View::Float(value) => serializer.serialize_newtype_variant(NAME, 4, "Float", &value),
+            View::Text(text) => serializer.serialize_newtype_variant(NAME, 5, "Text", text),
+            View::Name(name) => serializer.serialize_newtype_variant(NAME, 5, "Text", &*name),
+            View::Bytes(bytes) => serializer.serialize_newtype_variant(NAME, 6, "Bytes", &Raw(bytes)),
+            View::List(..) => {
+                let content = Content { node: self, view: Cell::new(Some(view)) };
+                serializer.serialize_newtype_variant(NAME, 7, "List", &content)
+            }
+            View::Map(..) => {
+                let content = Content { node: self, view: Cell::new(Some(view)) };
+                serializer.serialize_newtype_variant(NAME, 8, "Map", &content)
+            }
+            View::Extension(..) => Err(self.lacks(Lacking::Extension)),
+            View::Tag(..) => Err(self.lacks(Lacking::Tag)),
+        }
+    }
+
     #[inline]
     fn write<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
         match view {
@@ -236,6 +242,7 @@ impl<'v, S: Source<'v>> Node<'_, S> {
         }
     }
 
+    #[inline]
     fn float<W: Serializer>(&self, value: f64, serializer: W) -> Result<W::Ok, W::Error> {
         match self.writing.rules.not_finite {
             _ if value.is_finite() => serializer.serialize_f64(value),
@@ -307,6 +314,7 @@ struct Key<'k, 'w, S> {
 }
 
 impl<'v, S: Source<'v>> Serialize for Key<'_, '_, S> {
+    #[inline]
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
         let rules = &self.node.writing.rules;
         let view = self.node.source.view().map_err(|reason| self.node.writing.fault(reason))?;
