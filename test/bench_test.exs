@@ -27,6 +27,12 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) > 30
   end
 
+  test "bench/wire.exs" do
+    output = run("wire.exs")
+    assert rows(output, 5) >= 35
+    assert rows(output, 4) >= 8
+  end
+
   defp run(program) do
     path = Path.expand("../bench/#{program}", __DIR__)
     ebin = Path.dirname(:code.which(Wasgo))

@@ -39,7 +39,8 @@ neighbours = [
 
 excluded =
   for {tag, reason} <-
-        [godot: engine.(), proper: proper.()] ++ neighbours ++ Wasgo.GuestToolchain.missing(),
+        [godot: engine.(), proper: proper.(), python: Wasgo.PythonPeer.missing()] ++
+          neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"
     IO.puts("Excluding #{line}")

@@ -94,6 +94,24 @@ defmodule Wasgo.Native do
   def store_subscribe(_store, _reference, _tables, _access), do: nif()
   def store_unsubscribe(_store), do: nif()
 
+  def wire_encode(_term, _format, _options, _bounds), do: nif()
+  def wire_encode_dirty(_term, _format, _options, _bounds), do: nif()
+  def wire_decode(_binary, _format, _bounds, _last_key, _existing_atoms), do: nif()
+  def wire_decode_dirty(_binary, _format, _bounds, _last_key, _existing_atoms), do: nif()
+  def wire_variant_encode(_term, _max_depth, _max_bytes), do: nif()
+  def wire_variant_encode_dirty(_term, _max_depth, _max_bytes), do: nif()
+
+  def wire_variant_decode(_binary, _max_depth, _max_bytes, _max_values, _last_key), do: nif()
+
+  def wire_variant_decode_dirty(_binary, _max_depth, _max_bytes, _max_values, _last_key),
+    do: nif()
+
+  def wire_check_etf(_binary, _bounds), do: nif()
+  def wire_check_etf_dirty(_binary, _bounds), do: nif()
+  def wire_scan_new(_framing, _bounds), do: nif()
+  def wire_scan(_state, _piece), do: nif()
+  def wire_scan_dirty(_state, _piece), do: nif()
+
   def variant_encode(_term, _max_depth, _max_bytes), do: nif()
   def variant_encode_dirty(_term, _max_depth, _max_bytes), do: nif()
   def variant_decode(_binary, _max_depth, _max_bytes, _keep_order), do: nif()

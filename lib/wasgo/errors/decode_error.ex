@@ -15,10 +15,19 @@ defmodule Wasgo.DecodeError do
     * `{:too_deep, limit}` - nested deeper than `:max_depth`
     * `{:too_large, bytes, limit}` - input larger than `:max_bytes`
     * `{:trailing, bytes}` - that many bytes follow the value
+    * `{:too_many, limit}` - more values than `:max_values`
+    * `{:syntax, expected}` - that had to be here, in words
+    * `{:integer_range, bits}` - an integer of more than that many bits
+    * `:float_range` - a number that is larger than any float
+    * `{:duplicate_key, key}` - a map with that key twice
+    * `{:refused, what}` - a term that is never taken from outside, in words: a function, a struct ...
+    * `{:envelope, words}` - a value that stands for no buffer
+    * `{:unfinished, bytes}` - the input ended within a value, of which that many bytes had come
     * `{:contract, words}` - what a script returned is not what its contract asks for
 
   `offset` is where in the input, in bytes, and `reading` what was read there: `:input` (all of it), `:header` (the
-  type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`. Both may be `nil`.
+  type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`, or `{:format, format}` (one of
+  `Wasgo.Wire.formats/0`). Both may be `nil`.
   """
 
   defexception [:reason, :offset, :reading]
@@ -35,9 +44,18 @@ defmodule Wasgo.DecodeError do
           | {:too_deep, limit :: non_neg_integer()}
           | {:too_large, bytes :: non_neg_integer(), limit :: non_neg_integer()}
           | {:trailing, bytes :: pos_integer()}
+          | {:too_many, limit :: pos_integer()}
+          | {:syntax, expected :: String.t()}
+          | {:integer_range, bits :: pos_integer()}
+          | :float_range
+          | {:duplicate_key, key :: term()}
+          | {:refused, what :: String.t()}
+          | {:envelope, words :: String.t()}
+          | {:unfinished, bytes :: pos_integer()}
           | {:contract, words :: String.t()}
 
-  @type reading :: :input | :header | {:value | :count | :element_type, type :: atom()}
+  @type reading ::
+          :input | :header | {:value | :count | :element_type | :format, type :: atom()}
 
   @type t :: %__MODULE__{
           reason: reason(),
@@ -67,6 +85,7 @@ defmodule Wasgo.DecodeError do
   defp what({:value, type}), do: "the value of #{name(type)}"
   defp what({:count, type}), do: "the count of #{name(type)}"
   defp what({:element_type, type}), do: "the element type of #{name(type)}"
+  defp what({:format, format}), do: name(format)
   defp what(other), do: inspect(other)
 
   defp words({:truncated, needed, left}), do: "#{needed} bytes are needed, #{left} are left"
@@ -92,6 +111,22 @@ defmodule Wasgo.DecodeError do
   end
 
   defp words({:trailing, bytes}), do: "#{bytes} more bytes follow the value"
+  defp words({:too_many, limit}), do: "it has more values than max_values, #{limit}"
+  defp words({:syntax, expected}), do: "#{expected} is expected"
+  defp words({:integer_range, bits}), do: "the integer does not fit #{bits} bits"
+  defp words(:float_range), do: "the number is larger than any float"
+
+  defp words({:duplicate_key, key}) do
+    "the key #{inspect(key, limit: 16, printable_limit: 128)} comes twice"
+  end
+
+  defp words({:refused, what}), do: "#{what} is never taken"
+  defp words({:envelope, words}), do: words
+
+  defp words({:unfinished, bytes}) do
+    "the value is not complete: #{bytes} bytes of it have come"
+  end
+
   defp words({:contract, words}), do: words
   defp words(other), do: inspect(other)
 

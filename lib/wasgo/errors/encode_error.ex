@@ -6,6 +6,10 @@ defmodule Wasgo.EncodeError do
 
     * `{:unsupported, term}` - no type of the format stands for this term
     * `{:not_utf8, binary}` - strings are UTF-8; raw bytes have a type of their own (`{:packed_byte, binary}`)
+    * `{:not_text, binary}` - a binary on the wire that is not UTF-8; raw bytes are `{:blob, binary}` there
+    * `{:not_in_format, format, what, term}` - the format has none of these: `:bytes`, `:not_finite` (floats), `:key` (that is no
+      text), `:ext`, `:tag`
+    * `{:duplicate_key, key}` - a key that is the same as another one of its map when it is written
     * `{:integer_range, integer, bits}` - an integer of more than that many bits
     * `{:float_range, float, type}` - a component too large for the 32 bits it gets
     * `{:field, module, field, value}` - a struct's field that does not hold what it has to
@@ -25,6 +29,9 @@ defmodule Wasgo.EncodeError do
   @type reason ::
           {:unsupported, term()}
           | {:not_utf8, binary()}
+          | {:not_text, binary()}
+          | {:not_in_format, format :: atom(), :bytes | :not_finite | :key | :ext | :tag, term()}
+          | {:duplicate_key, key :: term()}
           | {:integer_range, integer(), bits :: pos_integer()}
           | {:float_range, float(), type :: atom()}
           | {:field, module(), field :: atom(), value :: term()}
@@ -54,6 +61,15 @@ defmodule Wasgo.EncodeError do
     "#{show(binary)} is not UTF-8, so it is no string; for raw bytes give {:packed_byte, binary}"
   end
 
+  defp words({:not_text, binary}) do
+    "#{show(binary)} is not UTF-8, so it is no text; for raw bytes give {:blob, binary}"
+  end
+
+  defp words({:not_in_format, format, what, term}) do
+    "#{format} has #{lacking(what)}, so not #{show(term)}"
+  end
+
+  defp words({:duplicate_key, key}), do: "the key #{show(key)} is there twice when it is written"
   defp words({:integer_range, integer, bits}), do: "#{show(integer)} does not fit #{bits} bits"
 
   defp words({:float_range, float, type}) do
@@ -79,6 +95,13 @@ defmodule Wasgo.EncodeError do
   defp words({:too_large, limit}), do: "larger than max_bytes, #{limit}"
   defp words(:internal), do: "a fault in the encoder"
   defp words(other), do: show(other)
+
+  defp lacking(:bytes), do: "no raw bytes"
+  defp lacking(:not_finite), do: "no NaN and no infinities"
+  defp lacking(:key), do: "texts as keys only"
+  defp lacking(:ext), do: "no extensions"
+  defp lacking(:tag), do: "no tags"
+  defp lacking(other), do: "no #{other}"
 
   # What is at fault may be large.
   defp show(term), do: inspect(term, limit: 16, printable_limit: 128)

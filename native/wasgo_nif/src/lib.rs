@@ -7,6 +7,7 @@
 #![allow(missing_docs)]
 
 mod atoms;
+mod budget;
 mod bytes;
 mod fault;
 mod float;
@@ -19,5 +20,6 @@ mod store;
 mod values;
 mod variant;
 mod wasm;
+mod wire;
 
 rustler::init!("Elixir.Wasgo.Native");

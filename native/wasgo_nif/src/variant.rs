@@ -5,7 +5,6 @@
 //! their `_dirty` twins. Nothing here recurses into data: depth costs heap, not the scheduler's small stack.
 
 mod atoms;
-mod budget;
 mod decode;
 mod encode;
 mod errors;
@@ -14,15 +13,18 @@ mod shapes;
 use rustler::{Binary, Encoder, Env, Term};
 use wasgo_wire::variant::Limits;
 
-use budget::Budget;
+pub(crate) use encode::{atom_text, length};
 
+use decode::{Plain, Terms};
+
+use crate::budget::Budget;
 use crate::bytes;
 
 /// `{:ok, binary}`, `{:error, {reason, path}}` or `:over_budget`.
 #[rustler::nif]
 fn variant_encode<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
     let mut budget = Budget::of_a_slice();
-    let result = encode(env, term, Limits::new(max_depth, max_bytes), &mut budget);
+    let result = encode(env, term, Limits::new(max_depth, max_bytes), false, &mut budget);
     budget.tell(env);
     result
 }
@@ -30,7 +32,7 @@ fn variant_encode<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: u
 /// The same without a budget: never `:over_budget`.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn variant_encode_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
-    encode(env, term, Limits::new(max_depth, max_bytes), &mut Budget::unlimited())
+    encode(env, term, Limits::new(max_depth, max_bytes), false, &mut Budget::unlimited())
 }
 
 /// `{:ok, term, bytes_used}`, `{:error, {reason, offset, reading}}` or `:over_budget`.
@@ -39,7 +41,8 @@ fn variant_encode_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_by
 #[rustler::nif]
 fn variant_decode<'a>(env: Env<'a>, input: Binary<'a>, max_depth: u32, max_bytes: usize, keep_order: bool) -> Term<'a> {
     let mut budget = Budget::of_a_slice();
-    let result = decode(env, input, Limits::new(max_depth, max_bytes), keep_order, &mut budget);
+    let mut terms = Terms::new(env, input, keep_order, &mut budget);
+    let result = decode(env, input, Limits::new(max_depth, max_bytes), &mut terms);
     budget.tell(env);
     result
 }
@@ -53,19 +56,69 @@ fn variant_decode_dirty<'a>(
     max_bytes: usize,
     keep_order: bool,
 ) -> Term<'a> {
-    decode(env, input, Limits::new(max_depth, max_bytes), keep_order, &mut Budget::unlimited())
+    let mut budget = Budget::unlimited();
+    let mut terms = Terms::new(env, input, keep_order, &mut budget);
+    decode(env, input, Limits::new(max_depth, max_bytes), &mut terms)
 }
 
-fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
-    match encode::encode(term, limits, budget) {
+/// As `variant_encode`, with `{:blob, binary}` for packed bytes, as all of the wire's formats have it.
+#[rustler::nif]
+fn wire_variant_encode<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
+    let mut budget = Budget::of_a_slice();
+    let result = encode(env, term, Limits::new(max_depth, max_bytes), true, &mut budget);
+    budget.tell(env);
+    result
+}
+
+/// The same without a budget: never `:over_budget`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wire_variant_encode_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
+    encode(env, term, Limits::new(max_depth, max_bytes), true, &mut Budget::unlimited())
+}
+
+/// As `variant_decode`, with blobs, and bounds on values and keys as all of the wire's formats have them.
+#[rustler::nif]
+fn wire_variant_decode<'a>(
+    env: Env<'a>,
+    input: Binary<'a>,
+    max_depth: u32,
+    max_bytes: usize,
+    max_values: u64,
+    last_key: bool,
+) -> Term<'a> {
+    let mut budget = Budget::of_a_slice();
+    let plain = Plain { values: max_values, max_values, last_key };
+    let mut terms = Terms::plain(env, input, plain, &mut budget);
+    let result = decode(env, input, Limits::new(max_depth, max_bytes), &mut terms);
+    budget.tell(env);
+    result
+}
+
+/// The same without a budget: never `:over_budget`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wire_variant_decode_dirty<'a>(
+    env: Env<'a>,
+    input: Binary<'a>,
+    max_depth: u32,
+    max_bytes: usize,
+    max_values: u64,
+    last_key: bool,
+) -> Term<'a> {
+    let plain = Plain { values: max_values, max_values, last_key };
+    let mut budget = Budget::unlimited();
+    let mut terms = Terms::plain(env, input, plain, &mut budget);
+    decode(env, input, Limits::new(max_depth, max_bytes), &mut terms)
+}
+
+fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, blobs: bool, budget: &mut Budget) -> Term<'a> {
+    match encode::encode(term, limits, blobs, budget) {
         Ok(encoded) => (atoms::ok(), bytes::binary(env, encoded)).encode(env),
         Err(failed) => failed.to_term(env),
     }
 }
 
-fn decode<'a>(env: Env<'a>, input: Binary<'a>, limits: Limits, keep_order: bool, budget: &mut Budget) -> Term<'a> {
-    let mut terms = decode::Terms::new(env, input, keep_order, budget);
-    match wasgo_wire::variant::decode(input.as_slice(), &limits, &mut terms) {
+fn decode<'a>(env: Env<'a>, input: Binary<'a>, limits: Limits, terms: &mut Terms<'a, '_>) -> Term<'a> {
+    match wasgo_wire::variant::decode(input.as_slice(), &limits, terms) {
         Ok((term, used)) => (atoms::ok(), term, used).encode(env),
         Err(stop) => stop.to_term(env),
     }

@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use wasgo_wire::format::{self, DataBuilder, Format, check_etf};
 use wasgo_wire::variant::{Limits, Type, decode_value};
 
 struct Counting;
@@ -69,13 +70,100 @@ fn memory_stays_in_proportion_to_the_input() {
     }
     let mut decoded = 0;
     for input in inputs {
-        let before = NOW.load(Relaxed);
-        PEAK.store(before, Relaxed);
-        let result = decode_value(&input, &Limits::new(1024, SIZE));
-        let taken = PEAK.load(Relaxed) - before;
+        let mut result = None;
+        let taken = peak(|| result = Some(decode_value(&input, &Limits::new(1024, SIZE))));
         let bound = FACTOR * input.len() + (64 << 10);
         assert!(taken <= bound, "{taken} bytes for {:?}...", &input[..12]);
-        decoded += usize::from(result.is_ok());
+        decoded += usize::from(matches!(result, Some(Ok(_))));
     }
     assert!(decoded > 20, "{decoded} inputs were values");
+    formats();
+}
+
+/// The most that a byte of input may cost in the tree of the serde formats: a value of one byte takes 32 in it, and as many in the stack
+/// that values wait in, which doubles as it grows.
+const FORMAT_FACTOR: usize = 32 + 2 * 32 + 32;
+
+fn formats() {
+    let mut inputs: Vec<(Format, Vec<u8>)> = Vec::new();
+    // Claims of what is not there, alone, and at every level.
+    let claims: [(Format, &[&[u8]]); 3] = [
+        (
+            Format::MessagePack,
+            &[
+                &[0xdd, 0xff, 0xff, 0xff, 0xff],
+                &[0xdf, 0xff, 0xff, 0xff, 0xff],
+                &[0xdb, 0xff, 0xff, 0xff, 0xff],
+                &[0xc6, 0xff, 0xff, 0xff, 0xff],
+                &[0xdd, 0, 1, 0xff, 0],
+                &[0xdf, 0, 0, 0xff, 0],
+                &[0xdc, 0xff, 0xff],
+                &[0x91],
+                &[0x90],
+            ],
+        ),
+        (
+            Format::Cbor,
+            &[
+                &[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                &[0xbb, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                &[0x7a, 0xff, 0xff, 0xff, 0xff],
+                &[0x9a, 0, 1, 0xff, 0],
+                &[0xc2, 0x5a, 0, 1, 0xff, 0],
+                &[0x7f, 0x60],
+                &[0x5f, 0x41, 0],
+                &[0x9f],
+                &[0x80],
+            ],
+        ),
+        (
+            Format::Postcard,
+            &[
+                &[7, 0xff, 0xff, 0xff, 0xff, 0x0f],
+                &[8, 0xff, 0xff, 3],
+                &[5, 0xff, 0xff, 0xff, 0xff, 0x0f],
+                &[6, 0xff, 0xff, 7],
+                &[7, 0],
+            ],
+        ),
+    ];
+    for (format, claims) in claims {
+        for claim in claims {
+            inputs.push((format, claim.iter().copied().cycle().take(SIZE).collect()));
+            inputs.push((format, [claim, &[0; SIZE - 16][..]].concat()));
+        }
+    }
+    for text in ["[", "[[],", "[0,", "{\"\":", "\"\\u0000", "\"", "[\"\",", "9", "[{},"] {
+        inputs.push((Format::Json, text.bytes().cycle().take(SIZE).collect()));
+        inputs.push((Format::Json, format!("[{}0]", "[],".repeat(SIZE / 4)).into_bytes()));
+        inputs.push((Format::Json, format!("[{}0]", "0,".repeat(SIZE / 2 - 2)).into_bytes()));
+    }
+    let limits = format::Limits { max_bytes: SIZE, ..format::Limits::default() };
+    for (format, input) in inputs {
+        let taken = peak(|| drop(format::decode(&input, format, &limits, &mut DataBuilder)));
+        let bound = FORMAT_FACTOR * input.len() + (64 << 10);
+        assert!(taken <= bound, "{taken} bytes for {format:?} {:?}...", &input[..12]);
+    }
+    // A check makes nothing, whatever is declared; what is compressed takes what it holds.
+    for tag in 0..=255_u8 {
+        let mut input = vec![131, tag, 0xff, 0xff, 0xff, 0xff];
+        input.resize(SIZE, tag);
+        let taken = peak(|| drop(check_etf(&input, &limits)));
+        assert!(taken <= (64 << 10), "{taken} bytes for tag {tag}");
+    }
+    let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&[106; 100 * SIZE], 6);
+    for size in [0, 1, SIZE - 1, SIZE, 100 * SIZE] {
+        let input = [&[131, 80], &(size as u32).to_be_bytes()[..], &bomb].concat();
+        let taken = peak(|| drop(check_etf(&input, &limits)));
+        assert!(taken <= 3 * SIZE + (64 << 10), "{taken} bytes for {size}");
+    }
+}
+
+/// The most memory that is taken at a time.
+fn peak(work: impl FnOnce()) -> usize {
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    work();
+    PEAK.load(Relaxed) - before
 }

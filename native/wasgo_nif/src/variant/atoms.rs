@@ -8,6 +8,7 @@ rustler::atoms! {
     error,
     over_budget,
     struct_key = "__struct__",
+    blob,
 
     // Floats that the BEAM has not.
     nan,
@@ -47,6 +48,7 @@ rustler::atoms! {
 
     // Reasons and what was being read.
     count,
+    duplicate_key,
     element_type,
     field,
     float_range,
@@ -62,6 +64,7 @@ rustler::atoms! {
     packed_size,
     too_deep,
     too_large,
+    too_many,
     truncated,
     unknown_type,
     unsupported,

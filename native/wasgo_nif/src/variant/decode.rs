@@ -4,9 +4,9 @@ use rustler::{Atom, Binary, Encoder, Env, Term};
 use wasgo_wire::variant::{Builder, ElementType, NodePath, PackedBytes, Type};
 
 use super::atoms;
-use super::budget::Budget;
 use super::errors::Stop;
 use super::shapes::{STRUCT_UNITS, Shape, float_term, make_struct};
+use crate::budget::Budget;
 use crate::bytes::copy;
 
 /// Packed data up to this size in bytes is copied: it is then as small on the heap as a reference would be, and does not
@@ -18,23 +18,49 @@ pub(super) struct Terms<'a, 'b> {
     env: Env<'a>,
     input: Binary<'a>,
     keep_order: bool,
+    plain: Option<Plain>,
     budget: &'b mut Budget,
 }
 
-type Made<'a> = Result<Term<'a>, Stop>;
+/// What is different where Variants are one of the wire's formats: packed bytes are blobs, as in all of them.
+pub(super) struct Plain {
+    /// Values that may still be made.
+    pub(super) values: u64,
+    /// Their number at first.
+    pub(super) max_values: u64,
+    /// Whether the later value stands where a key comes twice; it is an error otherwise.
+    pub(super) last_key: bool,
+}
+
+type Made<'a> = Result<Term<'a>, Stop<'a>>;
 
 impl<'a, 'b> Terms<'a, 'b> {
     /// `input` is what is decoded: large packed arrays become parts of it.
     pub(super) fn new(env: Env<'a>, input: Binary<'a>, keep_order: bool, budget: &'b mut Budget) -> Self {
-        Self { env, input, keep_order, budget }
+        Self { env, input, keep_order, plain: None, budget }
+    }
+
+    /// Likewise, for the wire.
+    pub(super) fn plain(env: Env<'a>, input: Binary<'a>, plain: Plain, budget: &'b mut Budget) -> Self {
+        Self { env, input, keep_order: false, plain: Some(plain), budget }
+    }
+
+    /// Counts a value.
+    fn count(&mut self) -> Result<(), Stop<'a>> {
+        if let Some(plain) = &mut self.plain {
+            plain.values = plain.values.checked_sub(1).ok_or(Stop::TooMany { limit: plain.max_values })?;
+        }
+        Ok(())
     }
 
     fn term(&mut self, value: impl Encoder) -> Made<'a> {
+        self.count()?;
         self.budget.spend(1)?;
         Ok(value.encode(self.env))
     }
 
     fn text(&mut self, text: &str) -> Made<'a> {
+        self.count()?;
         self.budget.spend_bytes(text.len())?;
         Ok(copy(self.env, text.as_bytes()))
     }
@@ -42,6 +68,7 @@ impl<'a, 'b> Terms<'a, 'b> {
     /// A struct of up to four members.
     fn record<const N: usize>(&mut self, module: Atom, members: [(Atom, Term<'a>); N]) -> Made<'a> {
         const { assert!(N <= 4) };
+        self.count()?;
         self.budget.spend(STRUCT_UNITS + N)?;
         let module = module.to_term(self.env);
         let (mut keys, mut values) = ([module; 5], [module; 5]);
@@ -70,7 +97,7 @@ impl<'a, 'b> Terms<'a, 'b> {
 
 impl<'a> Builder for Terms<'a, '_> {
     type Value = Term<'a>;
-    type Error = Stop;
+    type Error = Stop<'a>;
 
     fn nil(&mut self) -> Made<'a> {
         self.term(atoms::nil())
@@ -85,6 +112,7 @@ impl<'a> Builder for Terms<'a, '_> {
     }
 
     fn float(&mut self, value: f64) -> Made<'a> {
+        self.count()?;
         self.budget.spend(1)?;
         Ok(float_term(self.env, value))
     }
@@ -100,6 +128,7 @@ impl<'a> Builder for Terms<'a, '_> {
 
     fn floats(&mut self, ty: Type, components: &[f64]) -> Made<'a> {
         let Some(shape) = Shape::of_type(ty) else { return self.nil() };
+        self.count()?;
         self.budget.spend(shape.units())?;
         Ok(shape.make(self.env, components))
     }
@@ -153,6 +182,7 @@ impl<'a> Builder for Terms<'a, '_> {
         value: ElementType<'_>,
         pairs: Vec<(Term<'a>, Term<'a>)>,
     ) -> Made<'a> {
+        self.count()?;
         self.budget.spend(STRUCT_UNITS + pairs.len())?;
         let typed = key != ElementType::Untyped || value != ElementType::Untyped;
         if typed || self.keep_order {
@@ -170,6 +200,9 @@ impl<'a> Builder for Terms<'a, '_> {
         self.budget.spend(pairs.len())?;
         let mut map = Term::map_new(self.env);
         for (key, value) in pairs {
+            if matches!(self.plain, Some(Plain { last_key: false, .. })) && map.map_get(key).is_ok() {
+                return Err(Stop::DuplicateKey(key));
+            }
             map = map.map_put(key, value).unwrap_or(map);
         }
         Ok(map)
@@ -186,7 +219,8 @@ impl<'a> Builder for Terms<'a, '_> {
             _ => None,
         };
         let data = part.map_or_else(|| copy(self.env, data.as_ref()), |part| part.to_term(self.env));
-        self.term((atoms::of_type(ty), data))
+        let blob = self.plain.is_some() && ty == Type::PackedByteArray;
+        self.term((if blob { atoms::blob() } else { atoms::of_type(ty) }, data))
     }
 
     fn packed_strings(&mut self, strings: Vec<&str>) -> Made<'a> {

@@ -7,13 +7,20 @@ use rustler::{Atom, Binary, Encoder as _, Env, Term, TermType};
 use wasgo_wire::variant::{ElementType, Encoder, Limits, NodePath, Type};
 
 use super::atoms;
-use super::budget::Budget;
 use super::errors::Reason;
 use super::shapes::{Components, STRUCT_UNITS, Shape, float_atom};
+use crate::budget::{Budget, OverBudget};
 
 /// Writes a term.
-pub(super) fn encode<'a>(term: Term<'a>, limits: Limits, budget: &mut Budget) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), budget };
+///
+/// `blobs` are packed bytes too then: raw bytes as all of the wire's formats have them.
+pub(super) fn encode<'a>(
+    term: Term<'a>,
+    limits: Limits,
+    blobs: bool,
+    budget: &mut Budget,
+) -> Result<Vec<u8>, Failed<'a>> {
+    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
@@ -22,6 +29,7 @@ pub(super) fn encode<'a>(term: Term<'a>, limits: Limits, budget: &mut Budget) ->
 struct Walk<'a, 'b> {
     encoder: Encoder,
     open: Vec<Open<'a>>,
+    blobs: bool,
     budget: &'b mut Budget,
 }
 
@@ -138,7 +146,8 @@ impl<'a> Walk<'a, '_> {
     fn tuple(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
         let unsupported = || Reason::Unsupported(term);
         let (tag, content): (Atom, Term<'a>) = term.decode().map_err(|_| unsupported())?;
-        match atoms::to_type(tag) {
+        let ty = if self.blobs && tag == atoms::blob() { Some(Type::PackedByteArray) } else { atoms::to_type(tag) };
+        match ty {
             Some(Type::StringName) => Ok(self.encoder.string_name(text(content, self.budget)?)?),
             Some(Type::PackedStringArray) => {
                 let strings = texts(content, self.budget)?.ok_or_else(unsupported)?;
@@ -309,13 +318,13 @@ fn texts<'a>(list: Term<'a>, budget: &mut Budget) -> Result<Option<Vec<&'a str>>
 }
 
 /// The length of a proper list; `None` if it is none. Counts no further than there is budget for the elements.
-fn length<'a>(list: Term<'a>, budget: &Budget) -> Result<Option<usize>, Reason<'a>> {
+pub(crate) fn length(list: Term<'_>, budget: &Budget) -> Result<Option<usize>, OverBudget> {
     let mut len = 0;
     let mut rest = list;
     while let Ok((_, tail)) = rest.list_get_cell() {
         len += 1;
         if !budget.has(len) {
-            return Err(Reason::OverBudget);
+            return Err(OverBudget);
         }
         rest = tail;
     }
@@ -332,7 +341,7 @@ const ATOM_UTF8_EXT: u8 = 118;
 const SMALL_ATOM_UTF8_EXT: u8 = 119;
 
 /// An atom's name. The NIF interface of OTP 25 gives only names in Latin-1, the external term format gives all.
-fn atom_text<'a>(term: Term<'a>, budget: &mut Budget) -> Result<Option<String>, Reason<'a>> {
+pub(crate) fn atom_text(term: Term<'_>, budget: &mut Budget) -> Result<Option<String>, OverBudget> {
     if let Ok(text) = term.atom_to_string() {
         return Ok(Some(text));
     }

@@ -4,36 +4,48 @@ use rustler::{Atom, Encoder, Env, Term};
 use wasgo_wire::variant::{DecodeError, DecodeReason, EncodeError, Reading, Type};
 
 use super::atoms;
-use super::budget::OverBudget;
+use crate::budget::OverBudget;
 
 /// Why decoding stopped.
-pub(super) enum Stop {
+pub(super) enum Stop<'a> {
     /// The bytes are wrong.
     Wrong(DecodeError),
     /// It takes too long.
     OverBudget,
+    /// More values than allowed.
+    TooMany { limit: u64 },
+    /// A key that its map has already.
+    DuplicateKey(Term<'a>),
 }
 
-impl From<DecodeError> for Stop {
+impl From<DecodeError> for Stop<'_> {
     fn from(error: DecodeError) -> Self {
         Stop::Wrong(error)
     }
 }
 
-impl From<OverBudget> for Stop {
+impl From<OverBudget> for Stop<'_> {
     fn from(_: OverBudget) -> Self {
         Stop::OverBudget
     }
 }
 
-impl Stop {
+impl<'a> Stop<'a> {
     /// `{:error, {reason, offset, reading}}` or `:over_budget`.
-    pub(super) fn to_term<'a>(&self, env: Env<'a>) -> Term<'a> {
+    pub(super) fn to_term(&self, env: Env<'a>) -> Term<'a> {
         match self {
             Stop::Wrong(error) => (atoms::error(), decode_error(env, error)).encode(env),
             Stop::OverBudget => atoms::over_budget().encode(env),
+            Stop::TooMany { limit } => placeless(env, (atoms::too_many(), limit)),
+            Stop::DuplicateKey(key) => placeless(env, (atoms::duplicate_key(), key)),
         }
     }
+}
+
+/// An error of the whole input.
+fn placeless<'a>(env: Env<'a>, reason: impl Encoder) -> Term<'a> {
+    let nil = atoms::nil();
+    (atoms::error(), (reason, nil, nil)).encode(env)
 }
 
 /// Why a term cannot be a Variant, or is not written.

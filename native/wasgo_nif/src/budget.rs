@@ -13,41 +13,41 @@ const UNITS_PER_PERCENT: usize = 128;
 const BYTES_PER_UNIT: usize = 64;
 
 /// Work that may still be done.
-pub(super) struct Budget {
+pub struct Budget {
     at_first: usize,
     left: usize,
 }
 
 /// There is no more of it.
-pub(super) struct OverBudget;
+pub struct OverBudget;
 
 impl Budget {
-    pub(super) fn of_a_slice() -> Self {
+    pub fn of_a_slice() -> Self {
         Self { at_first: SLICE, left: SLICE }
     }
 
-    pub(super) fn unlimited() -> Self {
+    pub fn unlimited() -> Self {
         Self { at_first: usize::MAX, left: usize::MAX }
     }
 
     /// Asks for so many units, before the work.
-    pub(super) fn spend(&mut self, units: usize) -> Result<(), OverBudget> {
+    pub fn spend(&mut self, units: usize) -> Result<(), OverBudget> {
         self.left = self.left.checked_sub(units).ok_or(OverBudget)?;
         Ok(())
     }
 
     /// Asks for a unit and what so many bytes take.
-    pub(super) fn spend_bytes(&mut self, bytes: usize) -> Result<(), OverBudget> {
+    pub fn spend_bytes(&mut self, bytes: usize) -> Result<(), OverBudget> {
         self.spend(1 + bytes / BYTES_PER_UNIT)
     }
 
     /// Whether so many units are left.
-    pub(super) fn has(&self, units: usize) -> bool {
+    pub fn has(&self, units: usize) -> bool {
         units <= self.left
     }
 
     /// Tells the scheduler how much of the caller's time slice was used.
-    pub(super) fn tell(&self, env: Env<'_>) {
+    pub fn tell(&self, env: Env<'_>) {
         let percent = ((self.at_first - self.left) / UNITS_PER_PERCENT).clamp(1, 100);
         rustler::schedule::consume_timeslice(env, percent as i32);
     }

@@ -1,0 +1,30 @@
+//! Base64 (RFC 4648, section 4, with padding), for raw bytes in a format that has texts only.
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The bytes as text.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place)) as usize & 63;
+            text.push(if place > chunk.len() { '=' } else { char::from(ALPHABET[digit]) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn the_examples_of_the_standard() {
+        let examples = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        for (len, text) in examples.into_iter().enumerate() {
+            assert_eq!(encode(&b"foobar"[..len]), text);
+        }
+        assert_eq!(encode(&[0xfb, 0xff]), "+/8=");
+    }
+}

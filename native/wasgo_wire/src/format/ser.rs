@@ -1,0 +1,342 @@
+//! Terms as serde has them, by the rules of each format.
+
+use std::cell::{Cell, RefCell};
+
+use serde::ser::{Error as _, SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+use super::bounded::Bounded;
+use super::error::{EncodeError, EncodeReason, Lacking, Step};
+use super::limits::Limits;
+use super::source::{Source, View};
+use super::{EncodeOptions, Format};
+
+/// Writes a term.
+///
+/// # Errors
+/// If the format cannot hold it, or it is over a limit.
+pub fn encode<'v, S: Source<'v>>(
+    source: S,
+    format: Format,
+    options: EncodeOptions,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError<S>> {
+    let writing = Writing {
+        rules: Rules::of(format, options),
+        limits: *limits,
+        depth: Cell::new(0),
+        fault: RefCell::new(None),
+        path: RefCell::new(Vec::new()),
+    };
+    let mut out = Bounded::new(limits.max_bytes);
+    let node = Node { source, writing: &writing };
+    let written = match format {
+        Format::Json => node.serialize(&mut serde_json::Serializer::new(&mut out)).is_ok(),
+        Format::MessagePack => node.serialize(&mut rmp_serde::Serializer::new(&mut out)).is_ok(),
+        Format::Cbor => ciborium::into_writer(&node, &mut out).is_ok(),
+        Format::Postcard => postcard::serialize_with_flavor(&node, &mut out).is_ok(),
+    };
+    if written {
+        return Ok(out.into_bytes());
+    }
+    let reason = match writing.fault.into_inner() {
+        Some(reason) => reason,
+        None if out.over() => EncodeReason::TooLarge { limit: limits.max_bytes },
+        None => EncodeReason::Internal,
+    };
+    let mut path = writing.path.into_inner();
+    path.reverse();
+    Err(EncodeError { reason, path })
+}
+
+/// What a format can say, and how.
+struct Rules {
+    /// Whether raw bytes are written, and as what.
+    bytes: Bytes,
+    /// What floats that are not finite are written as.
+    not_finite: NotFinite,
+    /// Whether keys are texts only.
+    text_keys: bool,
+    /// The range of integers.
+    bits: u32,
+    extensions: bool,
+    tags: bool,
+    /// Whether each value says its own type, by being a variant of an enumeration.
+    tagged: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bytes {
+    Refused,
+    Base64,
+    Native,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum NotFinite {
+    Refused,
+    Null,
+    Native,
+}
+
+impl Rules {
+    fn of(format: Format, options: EncodeOptions) -> Self {
+        let rules = Rules {
+            bytes: Bytes::Native,
+            not_finite: NotFinite::Native,
+            text_keys: false,
+            bits: 128,
+            extensions: false,
+            tags: false,
+            tagged: false,
+        };
+        match format {
+            Format::Json => Rules {
+                bytes: if options.base64 { Bytes::Base64 } else { Bytes::Refused },
+                not_finite: if options.nan_as_null { NotFinite::Null } else { NotFinite::Refused },
+                text_keys: true,
+                ..rules
+            },
+            // Its unsigned integers have 64 bits too.
+            Format::MessagePack => Rules { extensions: true, bits: 64, ..rules },
+            Format::Cbor => Rules { tags: true, ..rules },
+            Format::Postcard => Rules { tagged: true, ..rules },
+        }
+    }
+}
+
+struct Writing<S> {
+    rules: Rules,
+    limits: Limits,
+    depth: Cell<u32>,
+    /// The errors of serde hold texts only: what is at fault is kept here.
+    fault: RefCell<Option<EncodeReason<S>>>,
+    /// From the inside out: each container adds its own step on the way back.
+    path: RefCell<Vec<Step<S>>>,
+}
+
+impl<S> Writing<S> {
+    #[cold]
+    fn fault<E: serde::ser::Error>(&self, reason: EncodeReason<S>) -> E {
+        *self.fault.borrow_mut() = Some(reason);
+        E::custom("")
+    }
+
+    #[cold]
+    fn step<E>(&self, step: Step<S>, error: E) -> E {
+        self.path.borrow_mut().push(step);
+        error
+    }
+}
+
+/// A term that is being written.
+struct Node<'w, S> {
+    source: S,
+    writing: &'w Writing<S>,
+}
+
+impl<'v, S: Source<'v>> Serialize for Node<'_, S> {
+    #[inline]
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
+        let writing = self.writing;
+        let view = self.source.view().map_err(|reason| writing.fault(reason))?;
+        if !writing.rules.tagged {
+            return self.write(view, serializer);
+        }
+        self.variant(view, serializer)
+    }
+}
+
+/// A term without the variant that it is in.
+struct Content<'n, 'w, 'v, S: Source<'v>> {
+    node: &'n Node<'w, S>,
+    view: Cell<Option<View<'v, S>>>,
+}
+
+impl<'v, S: Source<'v>> Serialize for Content<'_, '_, 'v, S> {
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
+        match self.view.take() {
+            Some(view) => self.node.write(view, serializer),
+            None => Err(W::Error::custom("")),
+        }
+    }
+}
+
+impl<'v, S: Source<'v>> Node<'_, S> {
+    /// Writes a value as its variant in postcard; [`super::postcard`] reads them by their numbers.
+    #[inline]
+    fn variant<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
+        const NAME: &str = "Value";
+        match view {
+            View::Nil => serializer.serialize_unit_variant(NAME, 0, "Nil"),
+            View::Bool(value) => serializer.serialize_newtype_variant(NAME, 1, "Bool", &value),
+            View::Int(value) => serializer.serialize_newtype_variant(NAME, 2, "Int", &value),
+            View::Wide(value) => serializer.serialize_newtype_variant(NAME, 3, "Wide", &value),
+            View::Float(value) => serializer.serialize_newtype_variant(NAME, 4, "Float", &value),
+            View::Text(text) => serializer.serialize_newtype_variant(NAME, 5, "Text", text),
+            View::Name(name) => serializer.serialize_newtype_variant(NAME, 5, "Text", &*name),
+            View::Bytes(bytes) => serializer.serialize_newtype_variant(NAME, 6, "Bytes", &Raw(bytes)),
+            View::List(..) => {
+                let content = Content { node: self, view: Cell::new(Some(view)) };
+                serializer.serialize_newtype_variant(NAME, 7, "List", &content)
+            }
+            View::Map(..) => {
+                let content = Content { node: self, view: Cell::new(Some(view)) };
+                serializer.serialize_newtype_variant(NAME, 8, "Map", &content)
+            }
+            View::Extension(..) => Err(self.lacks(Lacking::Extension)),
+            View::Tag(..) => Err(self.lacks(Lacking::Tag)),
+        }
+    }
+
+    #[inline]
+    fn write<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
+        match view {
+            View::Nil => serializer.serialize_unit(),
+            View::Bool(value) => serializer.serialize_bool(value),
+            View::Int(value) => serializer.serialize_i64(value),
+            View::Wide(value) => self.wide(value, serializer),
+            View::Float(value) => self.float(value, serializer),
+            View::Text(text) => serializer.serialize_str(text),
+            View::Name(name) => serializer.serialize_str(&name),
+            View::Bytes(bytes) => self.bytes(bytes, serializer),
+            View::List(len, items) => self.list(len, items, serializer),
+            View::Map(len, pairs) => self.map(len, pairs, serializer),
+            View::Extension(ty, bytes) if self.writing.rules.extensions => {
+                serializer.serialize_newtype_struct("_ExtStruct", &(ty, Raw(bytes)))
+            }
+            View::Extension(..) => Err(self.lacks(Lacking::Extension)),
+            View::Tag(number, source) if self.writing.rules.tags => self.tag(number, source, serializer),
+            View::Tag(..) => Err(self.lacks(Lacking::Tag)),
+        }
+    }
+
+    #[inline(never)]
+    fn bytes<W: Serializer>(&self, bytes: &[u8], serializer: W) -> Result<W::Ok, W::Error> {
+        match self.writing.rules.bytes {
+            Bytes::Native => serializer.serialize_bytes(bytes),
+            Bytes::Base64 => serializer.serialize_str(&super::base64::encode(bytes)),
+            Bytes::Refused => Err(self.lacks(Lacking::Bytes)),
+        }
+    }
+
+    #[inline(never)]
+    fn tag<W: Serializer>(&self, number: u64, source: S, serializer: W) -> Result<W::Ok, W::Error> {
+        self.nested(|| {
+            let content = Node { source, writing: self.writing };
+            ciborium::tag::Captured(Some(number), content).serialize(serializer)
+        })
+    }
+
+    fn lacks<E: serde::ser::Error>(&self, what: Lacking) -> E {
+        self.writing.fault(EncodeReason::Lacks(what, self.source))
+    }
+
+    #[inline(never)]
+    fn wide<W: Serializer>(&self, value: i128, serializer: W) -> Result<W::Ok, W::Error> {
+        let bits = self.writing.rules.bits;
+        match u64::try_from(value) {
+            Ok(value) if bits == 64 => serializer.serialize_u64(value),
+            _ if bits == 128 => serializer.serialize_i128(value),
+            _ => Err(self.writing.fault(EncodeReason::IntegerRange { value: self.source, bits })),
+        }
+    }
+
+    #[inline]
+    fn float<W: Serializer>(&self, value: f64, serializer: W) -> Result<W::Ok, W::Error> {
+        match self.writing.rules.not_finite {
+            _ if value.is_finite() => serializer.serialize_f64(value),
+            NotFinite::Native => serializer.serialize_f64(value),
+            NotFinite::Null => serializer.serialize_unit(),
+            NotFinite::Refused => Err(self.lacks(Lacking::NotFinite)),
+        }
+    }
+
+    /// One container deeper.
+    fn nested<T, E: serde::ser::Error>(&self, write: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let Writing { depth, limits, .. } = self.writing;
+        if depth.get() >= limits.max_depth {
+            return Err(self.writing.fault(EncodeReason::TooDeep { limit: limits.max_depth }));
+        }
+        depth.set(depth.get() + 1);
+        let result = write();
+        depth.set(depth.get() - 1);
+        result
+    }
+
+    // What recurses is kept apart from what does not, since depth costs its part of the stack.
+    #[inline(never)]
+    fn list<W: Serializer>(&self, len: usize, items: S::Items, serializer: W) -> Result<W::Ok, W::Error> {
+        let writing = self.writing;
+        self.nested(|| {
+            let mut list = serializer.serialize_seq(Some(len))?;
+            for (index, source) in items.enumerate() {
+                list.serialize_element(&Node { source, writing })
+                    .map_err(|error| writing.step(Step::Index(index), error))?;
+            }
+            list.end()
+        })
+    }
+
+    #[inline(never)]
+    fn map<W: Serializer>(&self, len: usize, pairs: S::Pairs, serializer: W) -> Result<W::Ok, W::Error> {
+        let writing = self.writing;
+        self.nested(|| {
+            let mut map = serializer.serialize_map(Some(len))?;
+            let kinds = Kinds::default();
+            for (key, value) in pairs {
+                map.serialize_key(&Key { node: Node { source: key, writing }, kinds: &kinds })
+                    .and_then(|()| map.serialize_value(&Node { source: value, writing }))
+                    .map_err(|error| writing.step(Step::Key(key), error))?;
+            }
+            if kinds.names.get()
+                && kinds.texts.get()
+                && let Some(key) = self.source.clash()
+            {
+                return Err(writing.fault(EncodeReason::DuplicateKey(key)));
+            }
+            map.end()
+        })
+    }
+}
+
+/// What keys a map has: only names beside texts can be the same when they are written.
+#[derive(Default)]
+struct Kinds {
+    names: Cell<bool>,
+    texts: Cell<bool>,
+}
+
+/// A key of a map.
+struct Key<'k, 'w, S> {
+    node: Node<'w, S>,
+    kinds: &'k Kinds,
+}
+
+impl<'v, S: Source<'v>> Serialize for Key<'_, '_, S> {
+    #[inline]
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
+        let rules = &self.node.writing.rules;
+        let view = self.node.source.view().map_err(|reason| self.node.writing.fault(reason))?;
+        match view {
+            View::Text(_) => self.kinds.texts.set(true),
+            View::Name(_) => self.kinds.names.set(true),
+            _ if rules.text_keys => return Err(self.node.lacks(Lacking::Key)),
+            _ => {}
+        }
+        if rules.tagged {
+            // It is looked at again, which only names cost something.
+            return self.node.serialize(serializer);
+        }
+        self.node.write(view, serializer)
+    }
+}
+
+/// Bytes, which serde has no type of its own for.
+struct Raw<'a>(&'a [u8]);
+
+impl Serialize for Raw<'_> {
+    fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
