@@ -100,7 +100,8 @@ Bench.table(["", "format", "bytes", "encode, p50", "decode, p50"], rows)
 
 cuts =
   for size <- [64, 256, 1024, 2048, 4096, 8192, 16_384, 65_536] do
-    columns = Bench.step("#{size} bytes", fn -> B.cut(size, 4_000) end)
+    rounds = max(div(2_000_000, size), 100)
+    columns = Bench.step("#{size} bytes", fn -> B.cut(size, rounds) end)
     [Bench.digits(size) | for({here, dirty} <- columns, do: "#{time.(here)} / #{time.(dirty)}")]
   end
 

@@ -80,7 +80,7 @@ defmodule Wasgo.Wire do
 
   What is small is done at once on the calling scheduler; what is not, on a dirty one. Input of up to 4 KiB is decoded at once. How
   long that takes is bounded by its size: where it was measured, the costliest input there is (a list of nothing but empty maps, of
-  one byte each) took 68 ns a byte, so 0.3 ms, and messages as they are met 10 to 15. The way to a dirty scheduler and back costs some
+  one byte each) took 70 to 80 ns a byte, so 0.3 ms, and messages as they are met 13. The way to a dirty scheduler and back costs some
   5 us, a tenth of what the 4 KiB do. Terms to encode are counted on the way, and given up after a quarter of a millisecond. External terms
   are made and read by the VM, which yields, and only checked here. `bench/README.md` has the figures.
   """

@@ -219,8 +219,17 @@ defmodule Wasgo.WireTest do
     for format <- @serde do
       assert Wire.decode!(Wire.encode!(%{a: :b, ä: :日本}, format), format) ==
                %{"a" => "b", "ä" => "日本"}
+    end
 
+    for format <- [:godot_variant | @serde] do
       assert error([%{:a => 1, "a" => 2}], format) == {{:duplicate_key, :a}, [0]}
+      large = Map.new(1..5_000, &{"#{&1}", nil}) |> Map.merge(%{:ä => 1, "ä" => 2})
+      assert error(large, format) == {{:duplicate_key, :ä}, []}
+
+      assert Wire.decode!(Wire.encode!(%{"nil" => 1, b: 2}, format), format) == %{
+               "nil" => 1,
+               "b" => 2
+             }
     end
 
     assert Wire.decode!(Wire.encode!(%{a: {:b, :c}}, :etf), :etf) == %{a: {:b, :c}}

@@ -13,7 +13,7 @@ mod shapes;
 use rustler::{Binary, Encoder, Env, Term};
 use wasgo_wire::variant::Limits;
 
-pub(crate) use encode::{atom_text, length};
+pub(crate) use encode::{atom_text, clash, length};
 
 use decode::{Plain, Terms};
 

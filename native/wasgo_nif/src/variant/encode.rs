@@ -10,6 +10,7 @@ use super::atoms;
 use super::errors::Reason;
 use super::shapes::{Components, STRUCT_UNITS, Shape, float_atom};
 use crate::budget::{Budget, OverBudget};
+use crate::bytes;
 
 /// Writes a term.
 ///
@@ -138,6 +139,11 @@ impl<'a> Walk<'a, '_> {
             return Err(Reason::Unsupported(term));
         };
         self.budget.spend(1)?;
+        if self.blobs
+            && let Some(key) = clash(term, self.budget)?
+        {
+            return Err(Reason::DuplicateKey(key));
+        }
         self.encoder.begin_dictionary(&ElementType::Untyped, &ElementType::Untyped, len)?;
         self.open.push(Open::Map { pairs: Box::new(pairs), key: None, value: None });
         Ok(())
@@ -329,6 +335,30 @@ pub(crate) fn length(list: Term<'_>, budget: &Budget) -> Result<Option<usize>, O
         rest = tail;
     }
     Ok(rest.is_empty_list().then_some(len))
+}
+
+/// Units of work to look whether a key is there.
+const LOOK_UNITS: usize = 3;
+
+/// A key of a map, an atom that is written as its name, whose text is a key too.
+pub(crate) fn clash<'a>(map: Term<'a>, budget: &mut Budget) -> Result<Option<Term<'a>>, OverBudget> {
+    let Some(pairs) = MapIterator::new(map) else { return Ok(None) };
+    for (key, _) in pairs {
+        if key.get_type() != TermType::Atom {
+            continue;
+        }
+        let is_value = atoms::nil() == key || key.decode::<bool>().is_ok() || float_atom(key).is_some();
+        if is_value {
+            continue;
+        }
+        budget.spend(LOOK_UNITS)?;
+        if let Some(name) = atom_text(key, budget)?
+            && map.map_get(bytes::copy(map.get_env(), name.as_bytes())).is_ok()
+        {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }
 
 /// Units of work for a name that is read by way of the external term format.

@@ -58,6 +58,8 @@ pub(super) enum Reason<'a> {
     Unsupported(Term<'a>),
     /// A binary that is no String.
     NotUtf8(Term<'a>),
+    /// A key that another one is the same as, written.
+    DuplicateKey(Term<'a>),
     /// An integer of more than so many bits.
     IntegerRange { value: Term<'a>, bits: u32 },
     /// A struct's member that is not what it has to be.
@@ -82,6 +84,7 @@ impl<'a> Reason<'a> {
             Reason::OverBudget => atoms::over_budget().encode(env),
             Reason::Codec(error) => encode_error(env, error),
             Reason::Unsupported(term) => (atoms::unsupported(), term).encode(env),
+            Reason::DuplicateKey(term) => (atoms::duplicate_key(), term).encode(env),
             Reason::NotUtf8(term) => (atoms::not_utf8(), term).encode(env),
             Reason::IntegerRange { value, bits } => (atoms::integer_range(), value, bits).encode(env),
             Reason::Field { module, name, value } => (atoms::field(), module, name, value).encode(env),

@@ -10,8 +10,8 @@ use wasgo_wire::format::{EncodeReason, Source, View};
 
 use super::atoms;
 use crate::budget::{Budget, OverBudget};
-use crate::variant::{atom_text, length};
-use crate::{bytes, float};
+use crate::float;
+use crate::variant::{atom_text, clash, length};
 
 /// A term. All work is asked of the budget before it is done.
 #[derive(Clone, Copy)]
@@ -126,16 +126,9 @@ impl<'a, 'b> Source<'a> for Item<'a, 'b> {
         }
     }
 
-    fn clash(self) -> Option<Self> {
-        let env = self.term.get_env();
-        let mut pairs = MapIterator::new(self.term)?;
-        pairs.find_map(|(key, _)| {
-            let item = Self { term: key, ..self };
-            match item.atom() {
-                Ok(View::Name(name)) if self.term.map_get(bytes::copy(env, name.as_bytes())).is_ok() => Some(item),
-                _ => None,
-            }
-        })
+    fn clash(self) -> Result<Option<Self>, Reason<'a, 'b>> {
+        let key = clash(self.term, &mut self.budget.borrow_mut())?;
+        Ok(key.map(|term| Self { term, ..self }))
     }
 }
 

@@ -71,7 +71,7 @@ impl Scanner {
         Self {
             framing,
             // The decoder is the one to judge; it counts a little differently.
-            max_depth: limits.max_depth + 1,
+            max_depth: limits.max_depth.saturating_add(1),
             max_bytes: limits.max_bytes as u64,
             seen: 0,
             json: JsonScan::default(),

@@ -289,11 +289,12 @@ impl<'v, S: Source<'v>> Node<'_, S> {
                     .and_then(|()| map.serialize_value(&Node { source: value, writing }))
                     .map_err(|error| writing.step(Step::Key(key), error))?;
             }
-            if kinds.names.get()
-                && kinds.texts.get()
-                && let Some(key) = self.source.clash()
-            {
-                return Err(writing.fault(EncodeReason::DuplicateKey(key)));
+            if kinds.names.get() && kinds.texts.get() {
+                match self.source.clash() {
+                    Ok(None) => {}
+                    Ok(Some(key)) => return Err(writing.fault(EncodeReason::DuplicateKey(key))),
+                    Err(reason) => return Err(writing.fault(reason)),
+                }
             }
             map.end()
         })

@@ -47,7 +47,10 @@ pub trait Source<'v>: Copy {
     fn view(self) -> Result<View<'v, Self>, EncodeReason<Self>>;
 
     /// A key of this map, which has names and texts as keys, whose text is that of another key.
-    fn clash(self) -> Option<Self> {
-        None
+    ///
+    /// # Errors
+    /// If to look for it takes too long.
+    fn clash(self) -> Result<Option<Self>, EncodeReason<Self>> {
+        Ok(None)
     }
 }
