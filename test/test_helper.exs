@@ -27,7 +27,9 @@ proper = fn ->
 end
 
 excluded =
-  for {tag, reason} <- [godot: engine.(), proper: proper.()] ++ Wasgo.GuestToolchain.missing(),
+  for {tag, reason} <-
+        [godot: engine.(), proper: proper.(), libsql_server: Wasgo.LibsqlServer.missing()] ++
+          Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"
     IO.puts("Excluding #{line}")

@@ -88,17 +88,18 @@ defmodule Wasgo.Store do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Store.{Access, Cursor, Functions, Request, Transaction}
+  alias Wasgo.Store.{Access, Cursor, Functions, Opening, Request, Transaction}
 
   @enforce_keys [:resource, :ref, :location]
-  defstruct [:resource, :ref, :location, :token, :access, readers: false]
+  defstruct [:resource, :ref, :location, :token, :access, :server, readers: false]
 
   @opaque resource :: reference()
 
   @type t :: %__MODULE__{
           resource: resource(),
           ref: reference(),
-          location: Path.t() | :memory,
+          location: Path.t() | String.t() | :memory,
+          server: String.t() | nil,
           token: reference() | nil,
           access: reference() | nil,
           readers: boolean()
@@ -132,17 +133,6 @@ defmodule Wasgo.Store do
           count: non_neg_integer() | nil
         }
 
-  @open_options [
-    read_only: [type: :boolean, default: false],
-    create: [type: :boolean, default: true],
-    wal: [type: :boolean, default: true],
-    synchronous: [type: {:in, [:off, :normal, :full]}, default: :full],
-    busy_timeout: [type: :non_neg_integer, default: 5_000],
-    foreign_keys: [type: :boolean, default: true],
-    max_bytes: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil],
-    readers: [type: {:or, [{:range, 0..64}, {:in, [nil]}]}, default: nil]
-  ]
-
   @doc """
   Opens the database at a path, or a new one in memory with `:memory`.
 
@@ -159,21 +149,7 @@ defmodule Wasgo.Store do
   Errors: `Wasgo.StoreError` with the path in its message.
   """
   @spec open(Path.t() | :memory, keyword()) :: {:ok, t()} | {:error, Wasgo.StoreError.t()}
-  def open(location, options \\ []) do
-    options = Wasgo.Options.validate!(options, @open_options, "Wasgo.Store.open/2")
-    path = if location == :memory, do: nil, else: Path.expand(location)
-    synchronous = Enum.find_index([:off, :normal, :full], &(&1 == options.synchronous))
-
-    native =
-      {path, options.read_only, options.create, synchronous, options.busy_timeout,
-       options.foreign_keys, options.max_bytes}
-
-    with {:ok, {resource, readers}} <-
-           Result.await(Native.store_open(native, options.wal, options.readers)) do
-      store = %__MODULE__{resource: resource, ref: make_ref(), location: path || :memory}
-      {:ok, %{store | readers: readers}}
-    end
-  end
+  def open(location, options \\ []), do: Opening.open(location, options)
 
   @doc "As `open/2`, but raises."
   @spec open!(Path.t() | :memory, keyword()) :: t()
@@ -356,6 +332,29 @@ defmodule Wasgo.Store do
   def unsubscribe(%__MODULE__{resource: resource}), do: Native.store_unsubscribe(resource)
 
   @doc """
+  Fetches what is new on the server into a copy of its database (`replica_of:` of `open/2`).
+
+  `frames` are the changed pages that came, `frame_no` is the number of the last that the copy has, `nil` of an empty database. Options:
+  `:timeout`, 60 seconds unless given; what came by then is kept.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:error, error} = Wasgo.Store.sync(store)
+      iex> error.reason
+      :no_replica
+  """
+  @spec sync(t(), keyword()) ::
+          {:ok, %{frames: non_neg_integer(), frame_no: non_neg_integer() | nil}}
+          | {:error, Wasgo.StoreError.t()}
+  def sync(%__MODULE__{resource: resource}, options \\ []) do
+    schema = [timeout: [type: :timeout, default: 60_000]]
+    %{timeout: timeout} = Wasgo.Options.validate!(options, schema, "Wasgo.Store.sync/2")
+
+    with {:ok, {frames, frame_no}} <- Result.await(Native.store_sync(resource, timeout)) do
+      {:ok, %{frames: frames, frame_no: frame_no}}
+    end
+  end
+
+  @doc """
   Copies the database into a new file, which must not be there yet (`:exists`). Options: `:timeout`, 5 minutes unless given.
 
   The copy is of the moment when it begins. A file is copied on a thread for that while everything else goes on; a database with one
@@ -402,20 +401,37 @@ defmodule Wasgo.Store do
   """
   @spec create_function(t(), String.t(), binary(), keyword()) ::
           :ok | {:error, Wasgo.StoreError.t()}
-  def create_function(%__MODULE__{} = store, name, source, options \\ [])
+  def create_function(store, name, source, options \\ [])
+
+  def create_function(%__MODULE__{server: nil} = store, name, source, options)
       when is_binary(name) and is_binary(source),
       do: Functions.create(store, name, source, options)
 
+  def create_function(%__MODULE__{}, name, source, _options)
+      when is_binary(name) and is_binary(source),
+      do: not_remote("a function in WebAssembly")
+
   @doc "Drops a function. Options: `:if_exists`, `:timeout`."
   @spec drop_function(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
-  def drop_function(%__MODULE__{} = store, name, options \\ []) when is_binary(name),
+  def drop_function(store, name, options \\ [])
+
+  def drop_function(%__MODULE__{server: nil} = store, name, options) when is_binary(name),
     do: Functions.drop(store, name, options)
+
+  def drop_function(%__MODULE__{}, name, _options) when is_binary(name),
+    do: not_remote("a function in WebAssembly")
+
+  defp not_remote(what) do
+    message = "#{what} is not to be had of a database on a server"
+    {:error, %Wasgo.StoreError{reason: :not_remote, message: message}}
+  end
 
   defimpl Inspect do
     def inspect(store, _opts) do
       transaction = if store.token, do: ", in a transaction", else: ""
       restricted = if store.access, do: ", restricted", else: ""
-      "#Wasgo.Store<#{store.location}#{restricted}#{transaction}>"
+      copy = if store.server not in [nil, store.location], do: ", a copy of #{store.server}"
+      "#Wasgo.Store<#{store.location}#{copy}#{restricted}#{transaction}>"
     end
   end
 end
