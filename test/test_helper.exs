@@ -26,6 +26,20 @@ proper = fn ->
   end
 end
 
+# Parts of the native half that it may have been built without.
+built = fn location, options, what ->
+  case Wasgo.Store.open(location, options) do
+    {:error, %{reason: :not_built}} -> "the native half was built without #{what}"
+    _ -> nil
+  end
+end
+
+nowhere = "http://127.0.0.1:1"
+copy = Path.join(System.tmp_dir!(), "wasgo-no-copy-#{System.pid()}.db")
+remote = built.(nowhere, [connect_timeout: 1], "the feature remote")
+replication = built.(copy, [replica_of: nowhere, connect_timeout: 1], "the feature replication")
+server = remote || Wasgo.LibsqlServer.missing()
+
 excluded =
   for {tag, reason} <-
         [godot: engine.(), proper: proper.(), libsql_server: Wasgo.LibsqlServer.missing()] ++

@@ -81,9 +81,41 @@ defmodule Wasgo.Store do
   connection of this and of other processes has it, also after a restart. The guide `guides/sql-functions.md` says how one is written,
   aggregates and table-valued functions among them.
 
-  ## Not here
+  ## On a server
 
-  Databases on a server, and copies that follow one, which libSQL also knows: this is a database of one machine.
+      {:ok, store} = Wasgo.Store.open("libsql://pets.example.org", auth_token: token)
+
+  The same calls, on a database of a libSQL server (`sqld` and others that speak Hrana 3 over HTTP). Rows are taken as they come, and held to
+  `:max_rows` and `:max_bytes`; no call waits longer than its `:timeout`, whatever the server does. Up to 8 queries are asked at a time,
+  beside what writes and what is in a transaction, which goes in order; each of 32 streams has a connection of its own.
+
+  What is different:
+
+    * A statement that was stopped (`:timeout`, `:interrupted`), or whose answer was lost (`:disconnected`), may have been done: nobody here
+      knows. In a transaction, the transaction is lost with it, and the server undoes it.
+    * A server ends a transaction that is left alone for some seconds (`:stream_expired`, `:transaction_timeout`).
+    * Reasons are the server's: where it does not tell SQLite's extended code, `:constraint` may stand for `:constraint_unique`. Parameters
+      that don't fit are `:args_invalid`. Infinite floats can't be sent.
+    * What a pragma sets and temporary tables belong to a connection of the server, which is not always the same.
+    * A stream within a transaction is read at once, and held to `query/4`'s limits.
+    * What a query with `RETURNING` wrote stays written if its rows are more than the limits.
+    * Not to be had (`:not_remote`): functions in WebAssembly and notifications of scripts, subscriptions, backups, restricted handles.
+
+  Certificates are checked against Mozilla's list of authorities. The token is in no message and no inspection.
+
+  ## A copy that follows a server
+
+      {:ok, store} = Wasgo.Store.open("pets.db", replica_of: "libsql://pets.example.org", auth_token: token, sync_every: 1_000)
+      {:ok, %{frames: _pages}} = Wasgo.Store.sync(store)
+
+  Queries outside transactions read the file, as fast as any file. Writes and transactions go to the server; with `read_your_writes:` (`true`
+  unless given) a write's answer waits until the file has it, and if that takes too long the queries go to the server until it has. What
+  others write comes with `sync/2`, every `sync_every:` milliseconds, and with each own write. A copy that was complete once can be opened and read
+  while its server is away. The file is this store's: nothing else may write to it.
+
+  Both need features of the native half, which it has unless it was built without them (`WASGO_NATIVE_FEATURES`); the reason is `:not_built`
+  then. A copy trusts its server with memory and disk: what the server sends in answer to `sync/2` is the `libsql` crate's to read, and not
+  held to a limit.
   """
 
   alias Wasgo.Native
@@ -134,7 +166,7 @@ defmodule Wasgo.Store do
         }
 
   @doc """
-  Opens the database at a path, or a new one in memory with `:memory`.
+  Opens the database at a path, a new one in memory with `:memory`, or one on a server at `"http://..."`, `"https://..."` or `"libsql://..."`.
 
     * `:read_only` - `false` unless given
     * `:create` - make the file if it is not there; `true` unless given
@@ -146,7 +178,15 @@ defmodule Wasgo.Store do
     * `:readers` - how many threads run long queries of a file; as many as there are processors, and at least 2, unless given. Small
       queries and streams have connections of their own. 0: everything is done in order by one connection
 
-  Errors: `Wasgo.StoreError` with the path in its message.
+  Of a server, and of a file that is a copy of a server's database; the options above but `:readers` have no meaning for these, and are refused:
+
+    * `:auth_token` - what the server lets one in for
+    * `:connect_timeout` - milliseconds for a connection to be made, and for the server's first answer; 5000
+    * `:replica_of` - the address of the server that the file is a copy of, and follows
+    * `:sync_every` - milliseconds between two looks at what is new there; never by itself unless given
+    * `:read_your_writes` - whether a write's answer waits until queries see it; `true` unless given
+
+  Errors: `Wasgo.StoreError` with the path or address in its message; `:unreachable`, `:unauthorized`, `:bad_answer` of a server.
   """
   @spec open(Path.t() | :memory, keyword()) :: {:ok, t()} | {:error, Wasgo.StoreError.t()}
   def open(location, options \\ []), do: Opening.open(location, options)

@@ -220,7 +220,7 @@ pub enum StoreError {
     #[error("{0}")]
     NotAllowed(String),
     /// The library was built without what this needs.
-    #[error("{what} needs the native half of Wasgo built with the feature {feature:?}")]
+    #[error("{what} needs the native half of Wasgo built with the feature {feature} (WASGO_NATIVE_FEATURES)")]
     NotBuilt {
         /// What was asked for.
         what: &'static str,

@@ -3,6 +3,7 @@ defmodule Wasgo.Store.RemoteTest do
   use ExUnit.Case, async: true
 
   @moduletag :tmp_dir
+  @moduletag :remote
 
   use Wasgo.ServerCases
 

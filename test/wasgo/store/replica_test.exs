@@ -5,6 +5,7 @@ defmodule Wasgo.Store.ReplicaTest do
   alias Wasgo.{LibsqlServer, Store, StoreError}
 
   @moduletag :tmp_dir
+  @moduletag :replication
 
   test "a server that is not there is no server to begin a copy of", %{tmp_dir: dir} do
     {:ok, socket} = :gen_tcp.listen(0, ip: {127, 0, 0, 1})

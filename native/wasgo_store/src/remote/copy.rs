@@ -15,11 +15,11 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Begins to follow; a new copy is complete when this returns.
-    pub(super) fn begin(path: &Path, replica: &Replica, shared: &Shared, is_new: bool) -> Result<Self, StoreError> {
+    /// Begins to follow; unless it `is_alone`, without its server, the copy is up to date when this returns.
+    pub(super) fn begin(path: &Path, replica: &Replica, shared: &Shared, is_alone: bool) -> Result<Self, StoreError> {
         // While it is behind, queries go where those of a store go whose writer alone knows the answer: to the server.
         let follower = Follower::begin(path, replica, Arc::clone(&shared.private))?;
-        if is_new && let Err(error) = follower.sync(None, || shared.is_closing().then_some(StoreError::Closed)) {
+        if !is_alone && let Err(error) = follower.sync(None, || shared.is_closing().then_some(StoreError::Closed)) {
             follower.stop();
             return Err(error);
         }

@@ -95,13 +95,12 @@ impl Session {
         shared: &crate::shared::Shared,
     ) -> Result<Self, StoreError> {
         let mut session = Self::new(&replica.of, Arc::clone(&shared.interrupt))?;
-        let is_new = !path.exists();
-        match session.greet(&replica.of) {
+        let is_alone = match session.greet(&replica.of) {
             // There is something to read, and may be a server later.
-            Err(StoreError::Unreachable { .. } | StoreError::Disconnected { .. }) if !is_new => {}
-            other => other?,
-        }
-        session.copy = Some(super::copy::Copy::begin(path, replica, shared, is_new)?);
+            Err(StoreError::Unreachable { .. } | StoreError::Disconnected { .. }) if path.exists() => true,
+            other => other.map(|()| false)?,
+        };
+        session.copy = Some(super::copy::Copy::begin(path, replica, shared, is_alone)?);
         Ok(session)
     }
 

@@ -50,11 +50,13 @@ impl Target {
         if host.is_empty() {
             return Err("the address names no host".to_owned());
         }
-        if plain && authority.port().is_none() {
+        if plain && authority.port_u16().is_none() {
             return Err("libsql:// with tls=0 needs a port".to_owned());
         }
-        let port = match authority.port() {
-            Some(_) => authority.port_u16().ok_or("the port is no number up to 65535")?,
+        let names_port = authority.as_str().len() > authority.host().len();
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if names_port => return Err("the port is no number up to 65535".to_owned()),
             None if tls => 443,
             None => 80,
         };
