@@ -99,7 +99,8 @@ defmodule Wasgo.Store do
     * What a pragma sets and temporary tables belong to a connection of the server, which is not always the same.
     * A stream within a transaction is read at once, and held to `query/4`'s limits.
     * What a query with `RETURNING` wrote stays written if its rows are more than the limits.
-    * Not to be had (`:not_remote`): functions in WebAssembly and notifications of scripts, subscriptions, backups, restricted handles.
+    * Not to be had (`:not_remote`): functions in WebAssembly and notifications of scripts, subscriptions, backups, restricted
+      handles and the SQL of guests.
 
   Certificates are checked against Mozilla's list of authorities. The token is in no message and no inspection.
 

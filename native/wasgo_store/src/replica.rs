@@ -42,8 +42,9 @@ pub(crate) use following::Follower;
 #[cfg(feature = "replication")]
 mod following {
     use std::path::Path;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex, PoisonError};
+    use std::thread::JoinHandle;
     use std::time::{Duration, Instant};
 
     use crossbeam_channel::{Receiver, Sender, TrySendError, after, bounded, never, select};
@@ -76,6 +77,7 @@ mod following {
         orders: Sender<Order>,
         stop: Arc<AtomicBool>,
         lack: Arc<Lack>,
+        thread: Arc<Mutex<Option<JoinHandle<()>>>>,
     }
 
     /// Whether the copy may lack something that was written.
@@ -122,10 +124,10 @@ mod following {
                 crate::store::mark_as_own_thread();
                 copy.follow(&queue);
             };
-            crate::store::thread_for_statements("wasgo-store-sync")
+            let thread = crate::store::thread_for_statements("wasgo-store-sync")
                 .spawn(body)
                 .map_err(|error| StoreError::Internal(format!("no thread for a replica: {error}")))?;
-            Ok(Self { orders, stop, lack })
+            Ok(Self { orders, stop, lack, thread: Arc::new(Mutex::new(Some(thread))) })
         }
 
         /// Something was written on the server, and the copy may lack it.
@@ -161,9 +163,14 @@ mod following {
             }
         }
 
-        /// Ends what is under way; nothing more is fetched.
+        /// Ends what is under way; the file is closed when this returns, and nothing more is fetched.
         pub(crate) fn stop(&self) {
             self.stop.store(true, Ordering::Release);
+            // It may be waiting for an order; where there is no room for another it is not.
+            let _ = self.order(None, Box::new(drop));
+            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // A panic there has been told of when it came.
+            thread.into_iter().for_each(|thread| drop(thread.join()));
         }
     }
 

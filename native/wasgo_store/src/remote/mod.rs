@@ -39,3 +39,19 @@ fn admit(watch: &crate::sqlite::Watch) -> Result<(), crate::StoreError> {
         false => Ok(()),
     }
 }
+
+/// Whether an error is one of the SQL, or of what was asked for: the stream that it was asked on goes on as before.
+fn is_of_the_request(error: &crate::StoreError) -> bool {
+    use crate::StoreError as E;
+    matches!(
+        error,
+        E::Sqlite { .. }
+            | E::Server { .. }
+            | E::EmptySql
+            | E::NulInSql { .. }
+            | E::SqlTooLong { .. }
+            | E::DuplicateParam { .. }
+            | E::NotRemote { .. }
+            | E::TransactionControl
+    )
+}

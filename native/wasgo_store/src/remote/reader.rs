@@ -79,8 +79,11 @@ impl Reader {
         super::admit(&watch)?;
         self.interrupt.begin();
         let result = work(&mut self.stream, &Patience { watch: &watch, interrupt: &self.interrupt });
-        if result.is_err() {
-            self.stream.end(&self.interrupt);
+        match &result {
+            Ok(_) => {}
+            // Nothing but the rest of its answer is in the way.
+            Err(error) if super::is_of_the_request(error) => self.stream.link.drop_connection(),
+            Err(_) => self.stream.end(&self.interrupt),
         }
         self.interrupt.end();
         result
