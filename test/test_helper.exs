@@ -42,7 +42,8 @@ server = remote || Wasgo.LibsqlServer.missing()
 
 excluded =
   for {tag, reason} <-
-        [godot: engine.(), proper: proper.(), libsql_server: Wasgo.LibsqlServer.missing()] ++
+        [godot: engine.(), proper: proper.()] ++
+          [remote: remote, replication: replication, libsql_server: server] ++
           Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"
