@@ -28,6 +28,8 @@ defmodule Mix.Tasks.Compile.WasgoNative do
       Cargo understands them
     * `CARGO` - the cargo to run, instead of the one on the `PATH`
     * `CC` - the C compiler, instead of `cc`
+    * `WASGO_NATIVE_FEATURES` - the features of the crate to build, separated by commas, instead of its
+      default ones: `remote` (databases on a server), `replication` (copies of them); empty for none
     * `WASGO_PREBUILT` - path of a library that was built elsewhere, from the same sources: it is
       installed, and nothing is built. For machines without Rust. The BEAM runs what is in it: take it
       from where you would take the sources
@@ -40,7 +42,7 @@ defmodule Mix.Tasks.Compile.WasgoNative do
   @build_args ~w(build --release --locked -p wasgo_nif)
   # Variables that change what Cargo builds, or where: a new value is a reason to ask Cargo again.
   @build_env ~w(CARGO CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR CC CFLAGS RUSTFLAGS
-                RUSTUP_TOOLCHAIN)
+                RUSTUP_TOOLCHAIN WASGO_NATIVE_FEATURES)
 
   # Cargo runs in a process group of its own, so it would build on when the VM is stopped. The port's
   # channel (descriptor 3) closes with the VM: then Cargo is told to end.
@@ -206,7 +208,7 @@ defmodule Mix.Tasks.Compile.WasgoNative do
         :exit_status,
         :hide,
         cd: root,
-        args: ["-c", @guardian, "sh", cargo | @build_args]
+        args: ["-c", @guardian, "sh", cargo | build_args()]
       ])
 
     receive do
@@ -214,8 +216,15 @@ defmodule Mix.Tasks.Compile.WasgoNative do
         :ok
 
       {^port, {:exit_status, status}} ->
-        command = Enum.join(["cargo" | @build_args], " ")
+        command = Enum.join(["cargo" | build_args()], " ")
         {:error, "`#{command}` failed with status #{status}; what it wrote above says why."}
+    end
+  end
+
+  defp build_args do
+    case System.get_env("WASGO_NATIVE_FEATURES") do
+      nil -> @build_args
+      features -> @build_args ++ ["--no-default-features", "--features", features]
     end
   end
 

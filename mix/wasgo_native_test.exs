@@ -12,7 +12,8 @@ defmodule Wasgo.NativeCompilerTest do
 
   alias Mix.Tasks.Compile.WasgoNative
 
-  @variables ~w(CARGO CARGO_BUILD_TARGET CARGO_TARGET_DIR CC PATH RUSTFLAGS WASGO_PREBUILT)
+  @variables ~w(CARGO CARGO_BUILD_TARGET CARGO_TARGET_DIR CC PATH RUSTFLAGS
+                WASGO_NATIVE_FEATURES WASGO_PREBUILT)
 
   # Writes down how it was called, then "builds" the library: the source, as it is.
   @cargo """
@@ -105,6 +106,17 @@ defmodule Wasgo.NativeCompilerTest do
     assert {:ok, []} = compile(context)
     assert installed(context) == {:ok, "two"}
     assert File.read!(Path.join(context.dir, "target/release/libwasgo_nif.so")) == "one"
+  end
+
+  test "builds with the features that are named, and again when others are", context do
+    System.put_env("WASGO_NATIVE_FEATURES", "remote")
+    assert {:ok, []} = compile(context)
+    assert {:noop, []} = compile(context)
+    System.put_env("WASGO_NATIVE_FEATURES", "")
+    {_, []} = compile(context)
+    assert [one, none] = calls(context)
+    assert String.ends_with?(one, "-p wasgo_nif --no-default-features --features remote")
+    assert String.ends_with?(none, "--no-default-features --features ")
   end
 
   test "a damaged manifest, a lost library and a strange library each lead to a build", context do

@@ -37,9 +37,24 @@ neighbours = [
   membrane_file: library.(Membrane.File.Source, "Membrane's file plugin")
 ]
 
+# Parts of the native half that it may have been built without.
+built = fn location, options, what ->
+  case Wasgo.Store.open(location, options) do
+    {:error, %{reason: :not_built}} -> "the native half was built without #{what}"
+    _ -> nil
+  end
+end
+
+nowhere = "http://127.0.0.1:1"
+copy = Path.join(System.tmp_dir!(), "wasgo-no-copy-#{System.pid()}.db")
+remote = built.(nowhere, [connect_timeout: 1], "the feature remote")
+replication = built.(copy, [replica_of: nowhere, connect_timeout: 1], "the feature replication")
+server = remote || Wasgo.LibsqlServer.missing()
+
 excluded =
   for {tag, reason} <-
         [godot: engine.(), proper: proper.(), python: Wasgo.PythonPeer.missing()] ++
+          [remote: remote, replication: replication, libsql_server: server] ++
           neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"

@@ -79,7 +79,9 @@ defmodule Wasgo.Native do
   def service_give_credit(_service, _stdout, _stderr), do: nif()
   def service_stop(_service), do: nif()
 
-  def store_open(_options, _wal, _readers), do: nif()
+  def store_open(_options, _wal, _readers, _replica), do: nif()
+  def store_open_server(_server), do: nif()
+  def store_sync(_store, _timeout_ms), do: nif()
   def store_close(_store), do: nif()
   def store_interrupt(_store), do: nif()
   def store_token(_store), do: nif()

@@ -81,24 +81,58 @@ defmodule Wasgo.Store do
   connection of this and of other processes has it, also after a restart. The guide `guides/sql-functions.md` says how one is written,
   aggregates and table-valued functions among them.
 
-  ## Not here
+  ## On a server
 
-  Databases on a server, and copies that follow one, which libSQL also knows: this is a database of one machine.
+      {:ok, store} = Wasgo.Store.open("libsql://pets.example.org", auth_token: token)
+
+  The same calls, on a database of a libSQL server (`sqld` and others that speak Hrana 3 over HTTP). Rows are taken as they come, and held to
+  `:max_rows` and `:max_bytes`; no call waits longer than its `:timeout`, whatever the server does. Up to 8 queries are asked at a time,
+  beside what writes and what is in a transaction, which goes in order; each of 32 streams has a connection of its own.
+
+  What is different:
+
+    * A statement that was stopped (`:timeout`, `:interrupted`), or whose answer was lost (`:disconnected`), may have been done: nobody here
+      knows. In a transaction, the transaction is lost with it, and the server undoes it.
+    * A server ends a transaction that is left alone for some seconds (`:stream_expired`, `:transaction_timeout`).
+    * Reasons are the server's: where it does not tell SQLite's extended code, `:constraint` may stand for `:constraint_unique`. Parameters
+      that don't fit are `:args_invalid`. Infinite floats can't be sent.
+    * What a pragma sets and temporary tables belong to a connection of the server, which is not always the same.
+    * A stream within a transaction is read at once, and held to `query/4`'s limits.
+    * What a query with `RETURNING` wrote stays written if its rows are more than the limits.
+    * Not to be had (`:not_remote`): functions in WebAssembly and notifications of scripts, subscriptions, backups, restricted
+      handles and the SQL of guests.
+
+  Certificates are checked against Mozilla's list of authorities. The token is in no message and no inspection.
+
+  ## A copy that follows a server
+
+      {:ok, store} = Wasgo.Store.open("pets.db", replica_of: "libsql://pets.example.org", auth_token: token, sync_every: 1_000)
+      {:ok, %{frames: _pages}} = Wasgo.Store.sync(store)
+
+  Queries outside transactions read the file, as fast as any file. Writes and transactions go to the server; with `read_your_writes:` (`true`
+  unless given) a write's answer waits until the file has it, and if that takes too long the queries go to the server until it has. What
+  others write comes with `sync/2`, every `sync_every:` milliseconds, and with each own write. A copy that was complete once can be opened and read
+  while its server is away. The file is this store's: nothing else may write to it.
+
+  Both need features of the native half, which it has unless it was built without them (`WASGO_NATIVE_FEATURES`); the reason is `:not_built`
+  then. A copy trusts its server with memory and disk: what the server sends in answer to `sync/2` is the `libsql` crate's to read, and not
+  held to a limit.
   """
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Store.{Access, Cursor, Functions, Request, Transaction}
+  alias Wasgo.Store.{Access, Cursor, Functions, Opening, Request, Transaction}
 
   @enforce_keys [:resource, :ref, :location]
-  defstruct [:resource, :ref, :location, :token, :access, readers: false]
+  defstruct [:resource, :ref, :location, :token, :access, :server, readers: false]
 
   @opaque resource :: reference()
 
   @type t :: %__MODULE__{
           resource: resource(),
           ref: reference(),
-          location: Path.t() | :memory,
+          location: Path.t() | String.t() | :memory,
+          server: String.t() | nil,
           token: reference() | nil,
           access: reference() | nil,
           readers: boolean()
@@ -132,19 +166,8 @@ defmodule Wasgo.Store do
           count: non_neg_integer() | nil
         }
 
-  @open_options [
-    read_only: [type: :boolean, default: false],
-    create: [type: :boolean, default: true],
-    wal: [type: :boolean, default: true],
-    synchronous: [type: {:in, [:off, :normal, :full]}, default: :full],
-    busy_timeout: [type: :non_neg_integer, default: 5_000],
-    foreign_keys: [type: :boolean, default: true],
-    max_bytes: [type: {:or, [:pos_integer, {:in, [nil]}]}, default: nil],
-    readers: [type: {:or, [{:range, 0..64}, {:in, [nil]}]}, default: nil]
-  ]
-
   @doc """
-  Opens the database at a path, or a new one in memory with `:memory`.
+  Opens the database at a path, a new one in memory with `:memory`, or one on a server at `"http://..."`, `"https://..."` or `"libsql://..."`.
 
     * `:read_only` - `false` unless given
     * `:create` - make the file if it is not there; `true` unless given
@@ -156,24 +179,18 @@ defmodule Wasgo.Store do
     * `:readers` - how many threads run long queries of a file; as many as there are processors, and at least 2, unless given. Small
       queries and streams have connections of their own. 0: everything is done in order by one connection
 
-  Errors: `Wasgo.StoreError` with the path in its message.
+  Of a server, and of a file that is a copy of a server's database; the options above but `:readers` have no meaning for these, and are refused:
+
+    * `:auth_token` - what the server lets one in for
+    * `:connect_timeout` - milliseconds for a connection to be made, and for the server's first answer; 5000
+    * `:replica_of` - the address of the server that the file is a copy of, and follows
+    * `:sync_every` - milliseconds between two looks at what is new there; never by itself unless given
+    * `:read_your_writes` - whether a write's answer waits until queries see it; `true` unless given
+
+  Errors: `Wasgo.StoreError` with the path or address in its message; `:unreachable`, `:unauthorized`, `:bad_answer` of a server.
   """
   @spec open(Path.t() | :memory, keyword()) :: {:ok, t()} | {:error, Wasgo.StoreError.t()}
-  def open(location, options \\ []) do
-    options = Wasgo.Options.validate!(options, @open_options, "Wasgo.Store.open/2")
-    path = if location == :memory, do: nil, else: Path.expand(location)
-    synchronous = Enum.find_index([:off, :normal, :full], &(&1 == options.synchronous))
-
-    native =
-      {path, options.read_only, options.create, synchronous, options.busy_timeout,
-       options.foreign_keys, options.max_bytes}
-
-    with {:ok, {resource, readers}} <-
-           Result.await(Native.store_open(native, options.wal, options.readers)) do
-      store = %__MODULE__{resource: resource, ref: make_ref(), location: path || :memory}
-      {:ok, %{store | readers: readers}}
-    end
-  end
+  def open(location, options \\ []), do: Opening.open(location, options)
 
   @doc "As `open/2`, but raises."
   @spec open!(Path.t() | :memory, keyword()) :: t()
@@ -356,6 +373,29 @@ defmodule Wasgo.Store do
   def unsubscribe(%__MODULE__{resource: resource}), do: Native.store_unsubscribe(resource)
 
   @doc """
+  Fetches what is new on the server into a copy of its database (`replica_of:` of `open/2`).
+
+  `frames` are the changed pages that came, `frame_no` is the number of the last that the copy has, `nil` of an empty database. Options:
+  `:timeout`, 60 seconds unless given; what came by then is kept.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:error, error} = Wasgo.Store.sync(store)
+      iex> error.reason
+      :no_replica
+  """
+  @spec sync(t(), keyword()) ::
+          {:ok, %{frames: non_neg_integer(), frame_no: non_neg_integer() | nil}}
+          | {:error, Wasgo.StoreError.t()}
+  def sync(%__MODULE__{resource: resource}, options \\ []) do
+    schema = [timeout: [type: :timeout, default: 60_000]]
+    %{timeout: timeout} = Wasgo.Options.validate!(options, schema, "Wasgo.Store.sync/2")
+
+    with {:ok, {frames, frame_no}} <- Result.await(Native.store_sync(resource, timeout)) do
+      {:ok, %{frames: frames, frame_no: frame_no}}
+    end
+  end
+
+  @doc """
   Copies the database into a new file, which must not be there yet (`:exists`). Options: `:timeout`, 5 minutes unless given.
 
   The copy is of the moment when it begins. A file is copied on a thread for that while everything else goes on; a database with one
@@ -402,20 +442,37 @@ defmodule Wasgo.Store do
   """
   @spec create_function(t(), String.t(), binary(), keyword()) ::
           :ok | {:error, Wasgo.StoreError.t()}
-  def create_function(%__MODULE__{} = store, name, source, options \\ [])
+  def create_function(store, name, source, options \\ [])
+
+  def create_function(%__MODULE__{server: nil} = store, name, source, options)
       when is_binary(name) and is_binary(source),
       do: Functions.create(store, name, source, options)
 
+  def create_function(%__MODULE__{}, name, source, _options)
+      when is_binary(name) and is_binary(source),
+      do: not_remote("a function in WebAssembly")
+
   @doc "Drops a function. Options: `:if_exists`, `:timeout`."
   @spec drop_function(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
-  def drop_function(%__MODULE__{} = store, name, options \\ []) when is_binary(name),
+  def drop_function(store, name, options \\ [])
+
+  def drop_function(%__MODULE__{server: nil} = store, name, options) when is_binary(name),
     do: Functions.drop(store, name, options)
+
+  def drop_function(%__MODULE__{}, name, _options) when is_binary(name),
+    do: not_remote("a function in WebAssembly")
+
+  defp not_remote(what) do
+    message = "#{what} is not to be had of a database on a server"
+    {:error, %Wasgo.StoreError{reason: :not_remote, message: message}}
+  end
 
   defimpl Inspect do
     def inspect(store, _opts) do
       transaction = if store.token, do: ", in a transaction", else: ""
       restricted = if store.access, do: ", restricted", else: ""
-      "#Wasgo.Store<#{store.location}#{restricted}#{transaction}>"
+      copy = if store.server not in [nil, store.location], do: ", a copy of #{store.server}"
+      "#Wasgo.Store<#{store.location}#{copy}#{restricted}#{transaction}>"
     end
   end
 end

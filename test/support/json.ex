@@ -1,6 +1,6 @@
 defmodule Wasgo.TestJSON do
   @moduledoc false
-  # Reads JSON (RFC 8259) for fixtures, since OTP 25 does not. Objects are maps with binary keys, null is nil; of a key that
+  # Reads and writes JSON (RFC 8259) for fixtures and test servers, since OTP 25 does not. Objects are maps with binary keys, null is nil; of a key that
   # comes twice the later value stands. Raises ArgumentError on what is not JSON.
 
   @spec decode!(binary()) :: term()
@@ -137,4 +137,38 @@ defmodule Wasgo.TestJSON do
   defp space(text), do: text
 
   defp wrong(text), do: raise(ArgumentError, "not JSON: #{inspect(String.slice(text, 0, 32))}")
+
+  # Maps with atoms or binaries for keys; nil is null.
+  @spec encode(term()) :: iodata()
+  def encode(nil), do: "null"
+  def encode(value) when is_boolean(value), do: to_string(value)
+  def encode(value) when is_integer(value), do: Integer.to_string(value)
+  def encode(value) when is_float(value), do: Float.to_string(value)
+  def encode(value) when is_list(value), do: [?[, separated(Enum.map(value, &encode/1)), ?]]
+
+  def encode(value) when is_map(value) do
+    members = for {key, value} <- value, do: [encode(to_string(key)), ?:, encode(value)]
+    [?{, separated(members), ?}]
+  end
+
+  def encode(text) when is_binary(text), do: [?", escape(text, 0, text, []), ?"]
+
+  defp separated(parts), do: Enum.intersperse(parts, ?,)
+
+  # Pieces without anything to escape stay parts of the text.
+  defp escape(rest, from, text, done) do
+    case rest do
+      <<char, rest::binary>> when char < 0x20 or char in [?", ?\\] ->
+        at = byte_size(text) - byte_size(rest) - 1
+        plain = binary_part(text, from, at - from)
+        code = char |> Integer.to_string(16) |> String.pad_leading(4, "0")
+        escape(rest, at + 1, text, [done, plain, "\\u", code])
+
+      <<_char, rest::binary>> ->
+        escape(rest, from, text, done)
+
+      "" ->
+        [done, binary_part(text, from, byte_size(text) - from)]
+    end
+  end
 end

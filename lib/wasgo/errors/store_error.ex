@@ -14,6 +14,11 @@ defmodule Wasgo.StoreError do
     * `:exists`, `:backup_running` (`Wasgo.Store.backup/3`)
     * `:no_transaction`, `:foreign_token`, `:nested_too_deep`, `:transaction_control`, `:transaction_left_open`
     * `:invalid_option`
+    * of a database on a server: `:unreachable` (it was asked for nothing), `:disconnected` (what was asked for may have been done),
+      `:unauthorized`, `:bad_answer`, `:not_remote` (it can't do that), `:args_invalid`, `:stream_expired`, `:transaction_timeout`,
+      `:response_too_large`, `:blocked`, `:proxy`, and `:server` for all else that it says
+    * of a copy of one: `:sync` (it could not be brought up to date), `:no_replica` (it is none)
+    * `:not_built`: the native half was built without the feature for that
     * `:function` (one written in WebAssembly), `:script` (`Wasgo.Script.notify/5`); `cause` says what went wrong there, such as
       `:unreachable`, `:time`, `:fuel`, `:contract`, `:compile`
     * `:unknown_script`, `:unknown_version`, `:unknown_object`, `:no_earlier_version`, `:in_use`, `:invalid_name`, `:malformed`,

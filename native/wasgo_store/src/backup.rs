@@ -22,13 +22,16 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Exists`] and [`StoreError::CannotWrite`] with the path; [`StoreError::BackupRunning`]; those of
-    /// [`Store::submit`]. `done` is not called then.
+    /// [`Store::submit`]; [`StoreError::NotRemote`]. `done` is not called then.
     pub fn back_up(
         &self,
         path: impl Into<PathBuf>,
         deadline: Option<Instant>,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
+        if !self.has_readers() {
+            self.refuse_if_remote("a backup")?;
+        }
         let path = path.into();
         let _submitting = self.begin_submission()?;
         let runs = self.begin_backup()?;

@@ -8,6 +8,13 @@ pub(crate) fn name(code: i32) -> &'static str {
     exact(code).or_else(|| exact(code & 0xff)).unwrap_or("unknown")
 }
 
+/// The code that a server calls by SQLite's name for it, such as `SQLITE_CONSTRAINT_UNIQUE`; none for another name.
+#[cfg(feature = "remote")]
+pub(crate) fn of_name(name: &str) -> Option<i32> {
+    let bare = name.strip_prefix("SQLITE_")?;
+    NAMES.iter().find(|entry| entry.1.eq_ignore_ascii_case(bare)).map(|entry| entry.0)
+}
+
 fn exact(code: i32) -> Option<&'static str> {
     let found = NAMES.binary_search_by_key(&code, |entry| entry.0);
     found.ok().map(|at| NAMES[at].1)

@@ -219,6 +219,71 @@ pub enum StoreError {
     /// The caller is not allowed to.
     #[error("{0}")]
     NotAllowed(String),
+    /// The library was built without what this needs.
+    #[error("{what} needs the native half of Wasgo built with the feature {feature} (WASGO_NATIVE_FEATURES)")]
+    NotBuilt {
+        /// What was asked for.
+        what: &'static str,
+        /// The feature of the crate.
+        feature: &'static str,
+    },
+    /// A database on a server can't do this.
+    #[error("{what} is not to be had of a database on a server")]
+    NotRemote {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// No connection to the server could be made: it was asked for nothing.
+    #[error("cannot reach the server {server}: {problem}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// Why.
+        problem: String,
+    },
+    /// The connection ended before the answer did: what was asked for may have been done, or not. A transaction is lost.
+    #[error("the server {server} ended its answer early: {problem}")]
+    Disconnected {
+        /// Its address.
+        server: String,
+        /// How.
+        problem: String,
+    },
+    /// The server does not take the token, or wants one.
+    #[error("the server {server} refuses the token: {message}")]
+    Unauthorized {
+        /// Its address.
+        server: String,
+        /// What it says.
+        message: String,
+    },
+    /// What the server answers is not what its protocol has.
+    #[error("the server {server} gives an answer that is none: {problem}")]
+    BadAnswer {
+        /// Its address.
+        server: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The store is no copy of a server's database.
+    #[error("the store is no copy of a server's database (replica_of:)")]
+    NoReplica,
+    /// A copy could not be brought up to date.
+    #[error("cannot follow the server {server}: {problem}")]
+    Sync {
+        /// Its address.
+        server: String,
+        /// Why.
+        problem: String,
+    },
+    /// The server refused or failed, and not with an error of SQLite.
+    #[error("{message} ({name})")]
+    Server {
+        /// A stable lower-case name of what went wrong: the server's own code, where it is known here.
+        name: &'static str,
+        /// What it says.
+        message: String,
+    },
     /// [`Store::wait`](crate::Store::wait) was called on a store's own thread, where it would wait for ever.
     #[error("cannot wait for a store on a store's own thread")]
     WouldBlock,
@@ -281,6 +346,15 @@ impl StoreError {
             Self::BackupRunning => "backup_running",
             Self::CannotWrite { .. } => "cantopen",
             Self::NotAllowed(_) => "auth",
+            Self::NotBuilt { .. } => "not_built",
+            Self::NotRemote { .. } => "not_remote",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::BadAnswer { .. } => "bad_answer",
+            Self::NoReplica => "no_replica",
+            Self::Sync { .. } => "sync",
+            Self::Server { name, .. } => name,
             Self::WouldBlock => "would_block",
             Self::Internal(_) => "internal_error",
         }

@@ -62,6 +62,10 @@ mod options;
 mod owner;
 mod pool;
 mod readers;
+mod reading;
+#[cfg(feature = "remote")]
+mod remote;
+mod replica;
 mod request;
 mod rows;
 mod scripts;
@@ -81,16 +85,17 @@ pub use functions::FunctionHost;
 pub use journal::{Change, MAX_CHANGED_ROWS, Operation};
 pub use notify::{MAX_SUBSCRIBERS, OnChange, Subscription};
 pub use options::{
-    DEFAULT_BUSY_TIMEOUT, DEFAULT_MAX_VALUE_BYTES, Location, MAX_READERS, MAX_VALUE_BYTES, MIN_READERS,
-    MIN_VALUE_BYTES, Options, Synchronous,
+    DEFAULT_BUSY_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_MAX_VALUE_BYTES, Location, MAX_READERS, MAX_VALUE_BYTES,
+    MIN_READERS, MIN_VALUE_BYTES, Options, Replica, SERVER_READERS, Server, Synchronous,
 };
 pub use pool::MAX_CURSORS;
+pub use replica::Synced;
 pub use request::{
     Behavior, Callback, Command, DEFAULT_MAX_BYTES, DEFAULT_MAX_ROWS, Executed, Limits, Reply, Request, Rows,
 };
-pub use rows::{RowSink, RowsCallback, Run};
+pub use rows::{Columns, Row, RowSink, RowsCallback, Run};
 pub use session::MAX_TRANSACTION_DEPTH;
-pub use sqlite::{Columns, MAX_SQL_BYTES, Row, STEPS_BETWEEN_CHECKS};
+pub use sqlite::{MAX_SQL_BYTES, STEPS_BETWEEN_CHECKS};
 pub use store::{MAX_CLOSE_WAITERS, QUEUE_CAPACITY, Store, TRANSACTION_CAPACITY};
 pub use token::Token;
 pub use value::{Many, ParamRows, Params, ParamsRef, Value, ValueRef};

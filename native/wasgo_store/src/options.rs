@@ -24,6 +24,12 @@ pub const MIN_READERS: usize = 2;
 /// The most that [`Options::readers`] may ask for.
 pub const MAX_READERS: usize = 64;
 
+/// How long a connection to a server may take to be made, unless told otherwise.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Queries that a server is asked for at a time, by one store, beside what writes; each has a connection of its own, as have streams.
+pub const SERVER_READERS: usize = 8;
+
 /// Where a database lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -31,6 +37,34 @@ pub enum Location {
     File(PathBuf),
     /// Memory of this store alone; gone when it closes.
     Memory,
+    /// A libSQL server. Needs the crate's feature `remote`.
+    Server(Server),
+}
+
+/// A libSQL server, and what it is to be told.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its address: `http://`, `https://` or `libsql://`, which is `https://` by another name.
+    pub url: String,
+    /// The token that it lets one in for. Never part of a message.
+    pub auth_token: Option<String>,
+    /// How long a connection to it may take to be made (default [`DEFAULT_CONNECT_TIMEOUT`]); and at the opening of the store, its first
+    /// answer too.
+    pub connect_timeout: Duration,
+}
+
+impl Server {
+    /// A server that wants no token.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), auth_token: None, connect_timeout: DEFAULT_CONNECT_TIMEOUT }
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let token = self.auth_token.as_ref().map(|_| "...");
+        f.debug_struct("Server").field("url", &self.url).field("auth_token", &token).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Display for Location {
@@ -38,7 +72,26 @@ impl std::fmt::Display for Location {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Memory => f.write_str("memory"),
+            Self::Server(server) => f.write_str(&server.url),
         }
+    }
+}
+
+/// What a file is a copy of, and how it follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// The server that has the database; what is written goes there.
+    pub of: Server,
+    /// How often to fetch what is new, beside when it is asked for (default never).
+    pub sync_every: Option<Duration>,
+    /// Whether a write's answer waits until queries see it (default true).
+    pub read_your_writes: bool,
+}
+
+impl Replica {
+    /// A copy that is up to date after its own store's writes.
+    pub fn of(server: Server) -> Self {
+        Self { of: server, sync_every: None, read_your_writes: true }
     }
 }
 
@@ -85,6 +138,8 @@ pub struct Options {
     /// The most bytes of one value or row (default [`DEFAULT_MAX_VALUE_BYTES`]); beyond it statements fail with
     /// `toobig`.
     pub max_value_bytes: usize,
+    /// What the file is a copy of (default none: it is a database of its own). Needs the crate's feature `replication`.
+    pub replica: Option<Replica>,
     /// What functions written in WebAssembly run on (default none: there are no such functions).
     pub functions: Option<FunctionHost>,
 }
@@ -100,6 +155,11 @@ impl Options {
         Self::new(Location::Memory)
     }
 
+    /// The defaults for a database on a server. What is said of files has no meaning for it.
+    pub fn server(server: Server) -> Self {
+        Self { readers: SERVER_READERS, ..Self::new(Location::Server(server)) }
+    }
+
     fn new(location: Location) -> Self {
         Self {
             location,
@@ -112,6 +172,7 @@ impl Options {
             max_bytes: None,
             readers: std::thread::available_parallelism().map_or(0, usize::from).clamp(MIN_READERS, MAX_READERS),
             max_value_bytes: DEFAULT_MAX_VALUE_BYTES,
+            replica: None,
             functions: None,
         }
     }
@@ -120,6 +181,7 @@ impl Options {
     pub(crate) fn usable_readers(&self) -> usize {
         match self.location {
             Location::File(_) if self.wal || self.read_only => self.readers,
+            Location::Server(_) => self.readers.max(1),
             _ => 0,
         }
     }
@@ -135,6 +197,18 @@ impl Options {
                 return refuse("location", "the path holds a NUL character");
             }
         }
+        match (&self.location, &self.replica) {
+            (Location::Server(server), None) => check_server(server)?,
+            (Location::File(_), Some(replica)) => {
+                check_replication()?;
+                check_server(&replica.of)?;
+                if self.read_only {
+                    return refuse("read_only", "a replica is made by what its server sends");
+                }
+            }
+            (_, Some(_)) => return refuse("replica_of", "only a file can be a copy of a server's database"),
+            (_, None) => {}
+        }
         if self.readers > MAX_READERS {
             let problem = format!("{} is more than {MAX_READERS}", self.readers);
             return Err(StoreError::InvalidOption { option: "readers", problem });
@@ -147,4 +221,24 @@ impl Options {
         }
         Ok(())
     }
+}
+
+#[cfg(feature = "remote")]
+fn check_server(server: &Server) -> Result<(), StoreError> {
+    crate::remote::check(server)
+}
+
+#[cfg(not(feature = "remote"))]
+fn check_server(_: &Server) -> Result<(), StoreError> {
+    Err(StoreError::NotBuilt { what: "a database on a server", feature: "remote" })
+}
+
+#[cfg(feature = "replication")]
+fn check_replication() -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(not(feature = "replication"))]
+fn check_replication() -> Result<(), StoreError> {
+    Err(StoreError::NotBuilt { what: "a copy of a server's database", feature: "replication" })
 }

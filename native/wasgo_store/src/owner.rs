@@ -12,12 +12,12 @@ use crossbeam_channel::{Receiver, at, never, select};
 use crate::StoreError;
 use crate::readers::Threads;
 use crate::request::Command;
-use crate::session::Session;
+use crate::session::Backend;
 use crate::shared::{Job, Shared, Work};
 use crate::sqlite::Watch;
 
 pub(crate) struct Owner {
-    session: Session,
+    session: Box<dyn Backend>,
     jobs: Receiver<Job>,
     wake: Receiver<()>,
     shared: Arc<Shared>,
@@ -30,12 +30,12 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(session: Session, jobs: Receiver<Job>, wake: Receiver<()>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(session: Box<dyn Backend>, jobs: Receiver<Job>, wake: Receiver<()>, shared: Arc<Shared>) -> Self {
         Self { session, jobs, wake, shared, waiting: VecDeque::new(), holder_may_wait: false, orphaned: false }
     }
 
     /// Serves until the store is closed, or orphaned and done. What is left: the database, and requests not answered.
-    pub(crate) fn run(mut self, threads: Option<&Threads>) -> (Session, VecDeque<Job>) {
+    pub(crate) fn run(mut self, threads: Option<&Threads>) -> (Box<dyn Backend>, VecDeque<Job>) {
         while !self.shared.is_closing() {
             self.session.roll_back_if_abandoned();
             if !self.waiting.is_empty() {
@@ -160,8 +160,8 @@ impl Owner {
     }
 
     /// Runs something, and tells of what it committed before it is answered.
-    fn guarded<T>(&mut self, work: impl FnOnce(&mut Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let session = &mut self.session;
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut dyn Backend) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let session = &mut *self.session;
         let result = catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or_else(|_| {
             self.session.roll_back();
             Err(StoreError::Internal("panic while running a request".into()))

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cursor::CursorCell;
-use crate::sqlite::{Interrupt, Reader};
+use crate::reading::Reader;
+use crate::sqlite::Interrupt;
 use crate::{Location, Options, StoreError};
 
 /// Streams that may be open at a time. Each holds a connection, and a state of the file that the log cannot be emptied beyond.
@@ -13,7 +14,7 @@ pub const MAX_CURSORS: usize = 32;
 
 pub(crate) struct Pool {
     options: Options,
-    /// The file that the writer has open: another may have taken its place.
+    /// The file that the writer has open: another may have taken its place. None where it was not there yet.
     file: Option<FileId>,
     crew: Mutex<Crew>,
     changed: Condvar,
@@ -80,7 +81,7 @@ impl Pool {
             crew.interrupts.push(Arc::clone(&interrupt));
             interrupt
         };
-        let opened = match file_id(&self.options) == self.file {
+        let opened = match self.file.is_none() || file_id(&self.options) == self.file {
             true => Reader::open(&self.options, Arc::clone(&interrupt)),
             false => Err(StoreError::Internal("another file has taken the place of the database".into())),
         };

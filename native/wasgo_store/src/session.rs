@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+#[cfg(feature = "remote")]
+use crate::Location;
 use crate::cursor::{CursorId, MAX_TRANSACTION_CURSORS};
 use crate::journal::Change;
 use crate::request::{Behavior, Command, Executed, Limits, Reply};
@@ -18,7 +20,68 @@ use crate::{Many, Options, Params, ParamsRef, StoreError};
 /// How deep transactions may nest: a savepoint within a savepoint costs memory until the outermost ends.
 pub const MAX_TRANSACTION_DEPTH: usize = 64;
 
-pub(crate) struct Session {
+/// What the thread that owns a store has its requests done by.
+pub(crate) trait Backend {
+    /// Whether no transaction is open.
+    fn is_idle(&self) -> bool;
+
+    /// Whether this token's transaction is open.
+    fn is_held_by(&self, token: Option<&Arc<TokenState>>) -> bool;
+
+    fn roll_back_if_abandoned(&mut self);
+
+    /// Ends the open transaction, whoever holds it.
+    fn roll_back(&mut self);
+
+    fn run(&mut self, command: Command, watch: Watch) -> Result<Reply, StoreError>;
+
+    /// Runs a query into `sink`; there are no more rows then.
+    fn query(
+        &mut self,
+        sql: &str,
+        params: ParamsRef<'_>,
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError>;
+
+    /// Reads the next rows of a cursor in the open transaction, which begins with the first of them; true when there may be more.
+    fn fetch(
+        &mut self,
+        cursor: CursorId,
+        query: &(String, Params),
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError>;
+
+    fn close_cursor(&mut self, cursor: CursorId);
+
+    /// Copies the database.
+    fn back_up(&mut self, target: &Path, watch: Watch) -> Result<Reply, StoreError>;
+
+    /// Begins to keep the rows that are changed, or ceases to.
+    fn record(&self, on: bool);
+
+    /// What was committed since this was asked last.
+    fn take_committed(&self) -> Vec<Change>;
+}
+
+/// Opens the database where it lives.
+pub(crate) fn open(options: &Options, shared: &Shared) -> Result<Box<dyn Backend>, StoreError> {
+    match &options.location {
+        #[cfg(feature = "remote")]
+        Location::Server(server) => Ok(Box::new(crate::remote::Session::open(server, Arc::clone(&shared.interrupt))?)),
+        #[cfg(feature = "replication")]
+        Location::File(path) if options.replica.is_some() => {
+            let replica = options.replica.as_ref().ok_or(StoreError::NoReplica)?;
+            Ok(Box::new(crate::remote::Session::follow(path, replica, shared)?))
+        }
+        _ => Ok(Box::new(Session::open(options, shared)?)),
+    }
+}
+
+struct Session {
     connection: Connection,
     open: Option<Open>,
 }
@@ -47,42 +110,10 @@ impl Drop for Open {
 }
 
 impl Session {
-    pub(crate) fn open(options: &Options, shared: &Shared) -> Result<Self, StoreError> {
+    fn open(options: &Options, shared: &Shared) -> Result<Self, StoreError> {
         let (interrupt, private) = (Arc::clone(&shared.interrupt), Arc::clone(&shared.private));
         let connection = Connection::open(options, Role::Writer, interrupt, private)?;
         Ok(Self { connection, open: None })
-    }
-
-    pub(crate) fn is_idle(&self) -> bool {
-        self.open.is_none()
-    }
-
-    pub(crate) fn is_held_by(&self, token: Option<&Arc<TokenState>>) -> bool {
-        match (&self.open, token) {
-            (Some(open), Some(token)) => Arc::ptr_eq(&open.token, token),
-            _ => false,
-        }
-    }
-
-    pub(crate) fn roll_back_if_abandoned(&mut self) {
-        if self.open.as_ref().is_some_and(|open| open.token.is_abandoned()) {
-            self.roll_back();
-        }
-    }
-
-    /// Ends the open transaction, whoever holds it.
-    pub(crate) fn roll_back(&mut self) {
-        self.open = None;
-        if !self.connection.is_autocommit() {
-            // Out of memory or disk SQLite rolls back all the same, and says so; the next request would notice the
-            // rest.
-            drop(self.connection.control("ROLLBACK"));
-        }
-    }
-
-    pub(crate) fn run(&mut self, command: Command, watch: Watch) -> Result<Reply, StoreError> {
-        let begins = matches!(command, Command::Begin(_));
-        self.watched(watch, begins, |session, token| session.perform(command, token))
     }
 
     /// Does something for who may, in time.
@@ -125,21 +156,6 @@ impl Session {
         }
     }
 
-    /// Begins to keep the rows that are changed, or ceases to.
-    pub(crate) fn record(&self, on: bool) {
-        self.connection.record(on);
-    }
-
-    /// What was committed since this was asked last.
-    pub(crate) fn take_committed(&self) -> Vec<Change> {
-        self.connection.take_committed()
-    }
-
-    /// Copies the database.
-    pub(crate) fn back_up(&mut self, target: &Path, watch: Watch) -> Result<Reply, StoreError> {
-        self.watched(watch, false, |session, _| session.connection.back_up(target).map(|()| Reply::Done))
-    }
-
     /// Sees to it that the connection is in a transaction exactly when a token holds one.
     fn settle<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match (&self.open, self.connection.is_autocommit()) {
@@ -172,71 +188,6 @@ impl Session {
         Executed {
             changes: if wrote { self.connection.changes() } else { 0 },
             last_insert_rowid: self.connection.last_insert_rowid(),
-        }
-    }
-
-    /// Runs a query into `sink`; there are no more rows then.
-    pub(crate) fn query(
-        &mut self,
-        sql: &str,
-        params: ParamsRef<'_>,
-        limits: Limits,
-        watch: Watch,
-        sink: &mut dyn RowSink,
-    ) -> Result<bool, StoreError> {
-        self.watched(watch, false, |session, _| {
-            let Self { connection, .. } = session;
-            let sql = connection.specialise(sql, params)?;
-            connection.with_statement(&sql, |statement| {
-                let returning = statement.writes_and_returns() || statement.notifies();
-                let mut run = || statement.query(params, limits, sink);
-                if returning { guarded(connection, run) } else { run() }
-            })?;
-            Ok(false)
-        })
-    }
-
-    /// Reads the next rows of a cursor in the open transaction, which begins with the first of them; true when there may be more.
-    pub(crate) fn fetch(
-        &mut self,
-        cursor: CursorId,
-        query: &(String, Params),
-        limits: Limits,
-        watch: Watch,
-        sink: &mut dyn RowSink,
-    ) -> Result<bool, StoreError> {
-        self.watched(watch, false, |session, _| {
-            let Self { connection, open } = session;
-            let open = open.as_mut().ok_or(StoreError::NoTransaction)?;
-            let (depth, mut statement) = match open.cursors.iter().position(|(id, ..)| *id == cursor) {
-                Some(at) => {
-                    let (_, depth, statement) = open.cursors.swap_remove(at);
-                    (depth, statement)
-                }
-                None if open.cursors.len() >= MAX_TRANSACTION_CURSORS => {
-                    return Err(StoreError::TooManyCursors { max: MAX_TRANSACTION_CURSORS });
-                }
-                None => {
-                    let sql = connection.specialise(&query.0, (&query.1).into())?;
-                    let mut statement = connection.statement(&sql)?;
-                    if !statement.is_read_only() {
-                        return Err(StoreError::NoCursor);
-                    }
-                    statement.open((&query.1).into())?;
-                    (open.depth, statement)
-                }
-            };
-            let more = statement.fetch(limits, sink)?;
-            if more {
-                open.cursors.push((cursor, depth, statement));
-            }
-            Ok(more)
-        })
-    }
-
-    pub(crate) fn close_cursor(&mut self, cursor: CursorId) {
-        if let Some(open) = &mut self.open {
-            open.cursors.retain(|(id, ..)| *id != cursor);
         }
     }
 
@@ -324,6 +275,114 @@ impl Session {
             open.depth -= 1;
         }
         Ok(Reply::Done)
+    }
+}
+
+impl Backend for Session {
+    fn is_idle(&self) -> bool {
+        self.open.is_none()
+    }
+
+    fn is_held_by(&self, token: Option<&Arc<TokenState>>) -> bool {
+        match (&self.open, token) {
+            (Some(open), Some(token)) => Arc::ptr_eq(&open.token, token),
+            _ => false,
+        }
+    }
+
+    fn roll_back_if_abandoned(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.token.is_abandoned()) {
+            self.roll_back();
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.open = None;
+        if !self.connection.is_autocommit() {
+            // Out of memory or disk SQLite rolls back all the same, and says so; the next request would notice the
+            // rest.
+            drop(self.connection.control("ROLLBACK"));
+        }
+    }
+
+    fn run(&mut self, command: Command, watch: Watch) -> Result<Reply, StoreError> {
+        let begins = matches!(command, Command::Begin(_));
+        self.watched(watch, begins, |session, token| session.perform(command, token))
+    }
+
+    fn record(&self, on: bool) {
+        self.connection.record(on);
+    }
+
+    fn take_committed(&self) -> Vec<Change> {
+        self.connection.take_committed()
+    }
+
+    fn back_up(&mut self, target: &Path, watch: Watch) -> Result<Reply, StoreError> {
+        self.watched(watch, false, |session, _| session.connection.back_up(target).map(|()| Reply::Done))
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        params: ParamsRef<'_>,
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError> {
+        self.watched(watch, false, |session, _| {
+            let Self { connection, .. } = session;
+            let sql = connection.specialise(sql, params)?;
+            connection.with_statement(&sql, |statement| {
+                let returning = statement.writes_and_returns() || statement.notifies();
+                let mut run = || statement.query(params, limits, sink);
+                if returning { guarded(connection, run) } else { run() }
+            })?;
+            Ok(false)
+        })
+    }
+
+    fn fetch(
+        &mut self,
+        cursor: CursorId,
+        query: &(String, Params),
+        limits: Limits,
+        watch: Watch,
+        sink: &mut dyn RowSink,
+    ) -> Result<bool, StoreError> {
+        self.watched(watch, false, |session, _| {
+            let Self { connection, open } = session;
+            let open = open.as_mut().ok_or(StoreError::NoTransaction)?;
+            let (depth, mut statement) = match open.cursors.iter().position(|(id, ..)| *id == cursor) {
+                Some(at) => {
+                    let (_, depth, statement) = open.cursors.swap_remove(at);
+                    (depth, statement)
+                }
+                None if open.cursors.len() >= MAX_TRANSACTION_CURSORS => {
+                    return Err(StoreError::TooManyCursors { max: MAX_TRANSACTION_CURSORS });
+                }
+                None => {
+                    let sql = connection.specialise(&query.0, (&query.1).into())?;
+                    let mut statement = connection.statement(&sql)?;
+                    if !statement.is_read_only() {
+                        return Err(StoreError::NoCursor);
+                    }
+                    statement.open((&query.1).into())?;
+                    (open.depth, statement)
+                }
+            };
+            let more = statement.fetch(limits, sink)?;
+            if more {
+                open.cursors.push((cursor, depth, statement));
+            }
+            Ok(more)
+        })
+    }
+
+    fn close_cursor(&mut self, cursor: CursorId) {
+        if let Some(open) = &mut self.open {
+            open.cursors.retain(|(id, ..)| *id != cursor);
+        }
     }
 }
 

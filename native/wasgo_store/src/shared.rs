@@ -21,6 +21,9 @@ pub(crate) struct Shared {
     pub(crate) private: Arc<AtomicBool>,
     pub(crate) subscribers: Subscribers,
     pub(crate) ending: Mutex<Ending>,
+    /// What brings a copy up to date, for a store that is one.
+    #[cfg(feature = "replication")]
+    pub(crate) follower: std::sync::OnceLock<crate::replica::Follower>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,8 @@ impl Shared {
             private: Arc::default(),
             subscribers: Subscribers::default(),
             ending: Mutex::default(),
+            #[cfg(feature = "replication")]
+            follower: std::sync::OnceLock::new(),
         }
     }
 

@@ -14,10 +14,10 @@ use crate::pool::Pool;
 use crate::readers::{Read, Readers, Threads, WriterQueue, set_up};
 use crate::request::{Command, Done, TokenRef, call};
 use crate::rows::RowsCallback;
-use crate::session::Session;
+use crate::session::{self, Backend};
 use crate::shared::{Job, Lane, Place, Shared, Terms, Work};
 use crate::token::Token;
-use crate::{Options, Reply, Request, StoreError};
+use crate::{Location, Options, Reply, Request, StoreError};
 
 /// Requests that may wait for the writer, the one that runs not counted; and as many for the readers. Enough for a burst, few enough that
 /// the last of them is not stale.
@@ -59,6 +59,10 @@ struct Handle {
     readers: Option<Readers>,
     express: Option<Express>,
     backup_runs: AtomicBool,
+    /// Whether its database is a server's.
+    is_remote: bool,
+    /// Whether it is a copy of a server's.
+    is_replica: bool,
 }
 
 /// What a new store's own thread keeps.
@@ -92,7 +96,7 @@ impl Store {
         let body = move || {
             mark_as_own_thread();
             let shared = Arc::new(Shared::new());
-            let opening = || Session::open(&options, &shared);
+            let opening = || session::open(&options, &shared);
             let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(opening));
             let session = opened.unwrap_or_else(|_| Err(StoreError::Internal("panic while opening a database".into())));
             match session {
@@ -118,6 +122,7 @@ impl Store {
         let (wake, woken) = bounded(1);
         let writer = WriterQueue { jobs, lane: Lane::new(QUEUE_CAPACITY), shared: Arc::clone(shared) };
         let most = options.usable_readers();
+        let is_remote = matches!(options.location, Location::Server(_));
         let (readers, threads) = match most {
             0 => (None, None),
             _ => {
@@ -132,9 +137,11 @@ impl Store {
             wake,
             shared: Arc::clone(shared),
             transaction: Lane::new(TRANSACTION_CAPACITY),
-            express: readers.as_ref().map(|_| Express::new(most)),
+            express: readers.as_ref().filter(|_| !is_remote).map(|_| Express::new(most)),
             readers,
             backup_runs: AtomicBool::new(false),
+            is_remote,
+            is_replica: options.replica.is_some(),
         };
         (Store { handle: Arc::new(handle) }, Ends { jobs: job_queue, woken, threads })
     }
@@ -189,7 +196,10 @@ impl Store {
     }
 
     fn may_read_elsewhere(&self, sql: &str) -> bool {
-        self.express().is_some_and(|(express, _)| express.verdict(sql) != Verdict::OnWriter)
+        match self.express() {
+            Some((express, _)) => express.verdict(sql) != Verdict::OnWriter,
+            None => self.handle.is_remote,
+        }
     }
 
     /// Puts work into the writer's queue.
@@ -244,18 +254,37 @@ impl Store {
 
     /// The connections that read, where they may be used.
     pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
-        self.express().map(|(_, pool)| pool)
+        let Handle { readers: Some(readers), shared, .. } = &*self.handle else { return None };
+        (!shared.private.load(Ordering::Acquire)).then_some(&readers.pool)
     }
 
     /// What queries on a caller's own thread need, where they may be run.
     pub(crate) fn express(&self) -> Option<(&Express, &Arc<Pool>)> {
-        let Handle { readers: Some(readers), express: Some(express), shared, .. } = &*self.handle else { return None };
-        (!shared.private.load(Ordering::Acquire)).then_some((express, &readers.pool))
+        Some((self.handle.express.as_ref()?, self.pool()?))
     }
 
-    /// Whether queries outside transactions are done beside the writer.
+    /// Whether queries outside transactions are done beside the writer, and small ones at once.
     pub fn has_readers(&self) -> bool {
-        self.handle.readers.is_some()
+        self.handle.express.is_some()
+    }
+
+    /// Whether its database is a server's, or a copy of a server's.
+    pub fn is_remote(&self) -> bool {
+        self.handle.is_remote || self.handle.is_replica
+    }
+
+    /// Refuses what a database on a server, or a copy of one, can't do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotRemote`] with `what`.
+    pub fn refuse_if_remote(&self, what: &'static str) -> Result<(), StoreError> {
+        if self.is_remote() { Err(StoreError::NotRemote { what }) } else { Ok(()) }
+    }
+
+    #[cfg(feature = "replication")]
+    pub(crate) fn follower(&self) -> Option<&crate::replica::Follower> {
+        self.handle.shared.follower.get()
     }
 
     /// Lets one at a time make a copy of the store.
@@ -271,8 +300,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Busy`] when there are too many subscribers, [`StoreError::Closed`].
+    /// [`StoreError::Busy`] when there are too many subscribers, [`StoreError::Closed`]; [`StoreError::NotRemote`].
     pub fn subscribe(&self, tables: Option<Vec<String>>, on_change: OnChange) -> Result<Subscription, StoreError> {
+        self.refuse_if_remote("a subscription to changes")?;
         let _submitting = self.begin_submission()?;
         let id = self.handle.shared.subscribers.add(tables, on_change)?;
         Ok(Subscription { id, shared: Arc::clone(&self.handle.shared) })
@@ -369,7 +399,7 @@ impl std::fmt::Debug for Store {
 }
 
 /// Serves until the store is closed, or orphaned and done.
-fn serve(session: Session, ends: Ends, shared: &Arc<Shared>) {
+fn serve(session: Box<dyn Backend>, ends: Ends, shared: &Arc<Shared>) {
     let Ends { jobs, woken, threads } = ends;
     let owner = Owner::new(session, jobs.clone(), woken, Arc::clone(shared));
     let mut left = None;
@@ -377,6 +407,8 @@ fn serve(session: Session, ends: Ends, shared: &Arc<Shared>) {
     shared.stop_submissions();
     // The readers first, since the last connection to close has to be one that may empty the log; then the file, so
     // that who is told "closed" finds it closed; then every request left answers as it is dropped.
+    #[cfg(feature = "replication")]
+    shared.follower.get().into_iter().for_each(crate::replica::Follower::stop);
     let unread = threads.map(Threads::end);
     let (session, waiting) = left.unzip();
     drop(session);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{Chunk, Parser, Payload};
+use wasmparser::{Chunk, ImportSectionReader, MemorySectionReader, Parser, Payload};
 
 use crate::bulk::Bulk;
 use crate::cache::Compiled;
@@ -114,16 +114,8 @@ fn fits_pool(mut wasm: &[u8]) -> bool {
     while let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(wasm, true) {
         wasm = &wasm[consumed..];
         match payload {
-            Payload::ImportSection(imports) => {
-                if imports.into_imports().flatten().any(|import| import.module == WASI_MODULE) {
-                    return false;
-                }
-            }
-            Payload::MemorySection(memories) => {
-                if memories.into_iter().flatten().any(|memory| memory.initial.saturating_mul(1 << 16) > POOL_MEMORY) {
-                    return false;
-                }
-            }
+            Payload::ImportSection(imports) if wants_wasi(imports.clone()) => return false,
+            Payload::MemorySection(memories) if is_too_large(memories.clone()) => return false,
             // Data behind the code are all that is left to tell.
             Payload::CodeSectionStart { size, .. } => {
                 let Some(rest) = wasm.get(size as usize..) else { break };
@@ -136,6 +128,14 @@ fn fits_pool(mut wasm: &[u8]) -> bool {
         }
     }
     true
+}
+
+fn wants_wasi(imports: ImportSectionReader<'_>) -> bool {
+    imports.into_imports().flatten().any(|import| import.module == WASI_MODULE)
+}
+
+fn is_too_large(memories: MemorySectionReader<'_>) -> bool {
+    memories.into_iter().flatten().any(|memory| memory.initial.saturating_mul(1 << 16) > POOL_MEMORY)
 }
 
 /// The same code in another engine of the same compiler settings.

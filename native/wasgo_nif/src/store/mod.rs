@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, NifTaggedEnum, Resource, ResourceArc, Term};
 use wasgo_store::{
-    Behavior, FunctionHost, Limits, Location, Options, Reply, Request, Run, Store, StoreError, Synchronous, Token,
+    Behavior, FunctionHost, Limits, Options, Replica, Reply, Request, Run, Server, Store, StoreError, Synced,
+    Synchronous, Token,
 };
 
 pub use access::AccessResource;
@@ -48,16 +49,36 @@ impl Resource for TokenResource {
 /// limit in bytes.
 type OptionsTuple = (Option<String>, bool, bool, u8, u64, bool, Option<u64>);
 
+/// The address of a server, its token, and how long a connection to it may take in ms.
+type ServerTuple = (String, Option<String>, u64);
+
+/// The server that a file follows, how often in ms, and whether a write is seen by queries after it.
+type ReplicaTuple = (ServerTuple, Option<u64>, bool);
+
+fn server((url, auth_token, connect_ms): ServerTuple) -> Server {
+    Server { url, auth_token, connect_timeout: Duration::from_millis(connect_ms) }
+}
+
 /// Answers later by the store and whether it has readers. `readers`: nil for as many as is usual.
 #[rustler::nif]
-fn store_open<'a>(env: Env<'a>, options: OptionsTuple, wal: bool, readers: Option<usize>) -> Term<'a> {
+fn store_open<'a>(
+    env: Env<'a>,
+    options: OptionsTuple,
+    wal: bool,
+    readers: Option<usize>,
+    replica: Option<ReplicaTuple>,
+) -> Term<'a> {
     let (path, read_only, create, synchronous, busy_ms, foreign_keys, max_bytes) = options;
-    let base = match &path {
+    let base = match path {
         Some(path) => Options::file(PathBuf::from(path)),
         None => Options::memory(),
     };
+    let replica = replica.map(|(of, every_ms, read_your_writes)| Replica {
+        of: server(of),
+        sync_every: every_ms.map(Duration::from_millis),
+        read_your_writes,
+    });
     let options = Options {
-        location: path.map_or(Location::Memory, |path| Location::File(path.into())),
         read_only,
         create,
         wal,
@@ -72,8 +93,19 @@ fn store_open<'a>(env: Env<'a>, options: OptionsTuple, wal: bool, readers: Optio
         readers: readers.unwrap_or(base.readers),
         // Without an engine there are no functions, and all else works.
         functions: crate::wasm::engine().ok().cloned().map(FunctionHost::new),
+        replica,
         ..base
     };
+    open(env, options)
+}
+
+/// Answers later as `store_open` does, by a store whose database is a server's.
+#[rustler::nif]
+fn store_open_server<'a>(env: Env<'a>, of: ServerTuple) -> Term<'a> {
+    open(env, Options::server(server(of)))
+}
+
+fn open<'a>(env: Env<'a>, options: Options) -> Term<'a> {
     let (waiting, reference) = Waiting::new(env);
     let done = move |opened: Result<Store, StoreError>| {
         waiting.answer(move |env| match opened {
@@ -86,6 +118,19 @@ fn store_open<'a>(env: Env<'a>, options: OptionsTuple, wal: bool, readers: Optio
         });
     };
     pending(env, reference, Store::open_with(options, done))
+}
+
+/// Brings a replica up to date; answers later by how many frames came, and the number of the last.
+#[rustler::nif]
+fn store_sync<'a>(env: Env<'a>, store: ResourceArc<StoreResource>, timeout_ms: u64) -> Term<'a> {
+    let (waiting, reference) = Waiting::new(env);
+    let done = move |result: Result<Synced, StoreError>| {
+        waiting.answer(move |env| match result {
+            Ok(synced) => fault::ok(env, (synced.frames, synced.frame_no)),
+            Err(error) => fault::err(env, store_fault(env, &error)),
+        });
+    };
+    pending(env, reference, store.store.sync(rows::deadline(timeout_ms), done))
 }
 
 #[rustler::nif]
@@ -230,6 +275,9 @@ fn submit<'a>(env: Env<'a>, store: &StoreResource, asker: Asker, asked: Asked<'a
     };
     if let Some(access) = access {
         request = request.restricted(access.access());
+    }
+    if notifies && let Err(error) = store.store.refuse_if_remote("a notification of scripts") {
+        return fault::err(env, store_fault(env, &error));
     }
     let (waiting, reference) = Waiting::new(env);
     if is_query {

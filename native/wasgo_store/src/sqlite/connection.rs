@@ -159,6 +159,7 @@ impl Connection {
         let path = match &options.location {
             Location::File(path) => c_path(path)?,
             Location::Memory => c":memory:".to_owned(),
+            Location::Server(_) => return Err(StoreError::Internal("a server's database is no file".to_owned())),
         };
         let mut raw = std::ptr::null_mut();
         // SAFETY: path is NUL-terminated, raw a place for the connection.

@@ -42,13 +42,25 @@ impl Interrupt {
         self.0.store(FOR_GOOD, Ordering::Release);
     }
 
+    /// A request runs from here on.
+    #[cfg(feature = "remote")]
+    pub(crate) fn begin(&self) {
+        self.set(RUNNING);
+    }
+
+    /// None runs any more.
+    #[cfg(feature = "remote")]
+    pub(crate) fn end(&self) {
+        self.set(IDLE);
+    }
+
     /// Unless it was stopped for good.
     fn set(&self, state: u8) {
         let unless = |now| (now != FOR_GOOD).then_some(state);
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, unless);
     }
 
-    fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         matches!(self.0.load(Ordering::Acquire), REQUESTED | FOR_GOOD)
     }
 }

@@ -27,7 +27,7 @@ use std::ffi::{CStr, c_char};
 pub(crate) use connection::{Connection, Role};
 pub(crate) use hooks::{Interrupt, Watch};
 pub(crate) use reader::{Ran, Reader};
-pub use row::{Columns, Row};
+pub(crate) use row::StatementRow;
 pub(crate) use statement::{Control, Statement};
 
 /// The most bytes of SQL in one request. Room for a script of a dump or a function with its code in it.

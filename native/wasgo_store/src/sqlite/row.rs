@@ -51,32 +51,11 @@ impl Meter {
     }
 }
 
-/// The columns of a statement that runs.
-pub struct Columns<'s> {
-    pub(super) statement: &'s Statement,
-}
-
-impl Columns<'_> {
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.statement.column_count()
-    }
-
-    /// Whether there is none: a statement that is no query.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Their names, not necessarily different. What is not UTF-8 in a name is replaced.
-    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
+impl Statement {
+    /// The name of a column of a statement that runs.
+    pub(crate) fn column_name(&self, column: usize) -> Cow<'_, str> {
         // The names stay where they are until the next of them is asked for in another encoding, which nothing here does, or the
         // statement is prepared anew, which a run that began does not.
-        (0..self.len()).map(|column| self.statement.column_name(column))
-    }
-}
-
-impl Statement {
-    fn column_name(&self, column: usize) -> Cow<'_, str> {
         // SAFETY: raw is a prepared statement that runs while this is borrowed; the name lives until it is prepared
         // anew.
         unsafe {
@@ -90,7 +69,7 @@ impl Statement {
 }
 
 /// A row where SQLite has it. What is read of it is counted against the query's limit of bytes.
-pub struct Row<'s> {
+pub(crate) struct StatementRow<'s> {
     statement: &'s Statement,
     width: usize,
     /// Which one, from 0: for messages.
@@ -98,7 +77,7 @@ pub struct Row<'s> {
     meter: &'s Meter,
 }
 
-impl<'s> Row<'s> {
+impl<'s> StatementRow<'s> {
     pub(super) fn begin(statement: &'s Statement, number: usize, meter: &'s Meter) -> Result<Self, StoreError> {
         // SAFETY: the statement is at a row.
         let width = unsafe { ffi::sqlite3_data_count(statement.raw()) };
@@ -108,23 +87,13 @@ impl<'s> Row<'s> {
     }
 }
 
-impl Row<'_> {
-    /// How many values it has.
-    pub fn len(&self) -> usize {
+impl StatementRow<'_> {
+    pub(crate) fn len(&self) -> usize {
         self.width
     }
 
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.width == 0
-    }
-
-    /// A value, which stays where it is until the row is done with; NULL beyond the last.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::ByteLimit`], [`StoreError::NotUtf8`], and `nomem`.
-    pub fn get(&self, column: usize) -> Result<ValueRef<'_>, StoreError> {
+    #[inline]
+    pub(crate) fn get(&self, column: usize) -> Result<ValueRef<'_>, StoreError> {
         let raw = self.statement.raw();
         let at = index(column);
         // SAFETY: the statement is at a row; a column beyond its end reads as NULL. Texts and blobs are asked for as what they are

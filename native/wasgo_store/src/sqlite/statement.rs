@@ -13,10 +13,10 @@ use super::connection::Handle;
 use super::depth;
 use super::functions::Functions;
 use super::hooks::Seen;
-use super::row::{Columns, Meter, Row};
+use super::row::{Meter, StatementRow};
 use crate::access::Access;
 use crate::request::Limits;
-use crate::rows::RowSink;
+use crate::rows::{Columns, Row, RowSink};
 use crate::{ParamsRef, StoreError};
 
 /// Whether a statement may begin, end or nest a transaction.
@@ -182,10 +182,10 @@ impl Statement {
 
     /// The names of the columns. To be asked while it runs: a changed schema is noticed when a run begins.
     fn columns(&self) -> Columns<'_> {
-        Columns { statement: self }
+        Columns::of(self)
     }
 
-    pub(super) fn column_count(&self) -> usize {
+    pub(crate) fn column_count(&self) -> usize {
         // SAFETY: raw is a prepared statement.
         let count = unsafe { ffi::sqlite3_column_count(self.raw.as_ptr()) };
         usize::try_from(count).unwrap_or(0)
@@ -231,7 +231,7 @@ impl Statement {
                 if rows >= limits.max_rows {
                     return Err(StoreError::RowLimit { max: limits.max_rows });
                 }
-                sink.row(&Row::begin(statement, rows, &meter)?)?;
+                sink.row(&Row::from(StatementRow::begin(statement, rows, &meter)?))?;
                 rows += 1;
                 statement.look_at_the_clock(rows, &meter)?;
                 more = statement.step()?;
@@ -260,7 +260,7 @@ impl Statement {
             if !more {
                 return Ok(false);
             }
-            sink.row(&Row::begin(self, rows, &meter)?)?;
+            sink.row(&Row::from(StatementRow::begin(self, rows, &meter)?))?;
             rows += 1;
             // A row like this one would not fit any more.
             if meter.used() / rows > meter.left() {

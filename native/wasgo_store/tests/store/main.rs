@@ -12,6 +12,8 @@ mod notify;
 mod opening;
 mod queue;
 mod readers;
+#[cfg(feature = "remote")]
+mod remote;
 mod statements;
 mod support;
 mod transactions;

@@ -191,3 +191,22 @@ fn sql_cannot_break_the_file_or_load_code() {
     execute(&store, "SELECT load_extension('x')", []).unwrap_err();
     assert_eq!(one(&store, "SELECT count(*) FROM t"), Value::Integer(0));
 }
+
+#[cfg(not(feature = "remote"))]
+#[test]
+fn a_server_without_the_feature_for_it_is_an_error_that_names_the_feature() {
+    let options = Options::server(wasgo_store::Server::at("http://127.0.0.1:1"));
+    let error = Store::open(options).expect_err("not built");
+    assert_eq!(error.code_name(), "not_built");
+    assert!(error.to_string().contains("remote"), "{error}");
+}
+
+#[cfg(not(feature = "replication"))]
+#[test]
+fn a_copy_of_a_server_without_the_feature_for_it_is_an_error_that_names_the_feature() {
+    let replica = wasgo_store::Replica::of(wasgo_store::Server::at("http://127.0.0.1:1"));
+    let options = Options { replica: Some(replica), ..Options::file("/nowhere/copy.db") };
+    let error = Store::open(options).expect_err("not built");
+    assert_eq!(error.code_name(), "not_built");
+    assert!(error.to_string().contains("replication"), "{error}");
+}
