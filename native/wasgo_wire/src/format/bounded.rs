@@ -4,6 +4,9 @@ use std::io;
 
 use postcard::ser_flavors::Flavor;
 
+/// Room that is there at first, in bytes: most messages need not much more.
+const FIRST: usize = 128;
+
 /// Bytes written, at most so many.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
@@ -13,7 +16,7 @@ pub(super) struct Bounded {
 
 impl Bounded {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, over: false }
+        Self { bytes: Vec::with_capacity(limit.min(FIRST)), limit, over: false }
     }
 
     /// Whether something did not fit.
