@@ -13,6 +13,7 @@ if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
     import Membrane.Testing.Assertions
 
     alias Membrane.{RemoteStream, Testing}
+    alias Wasgo.Membrane.Convert
 
     defmodule Acts do
       @moduledoc false
@@ -68,6 +69,34 @@ if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
         {:buffer, buffer} -> {:buffer, buffer.payload}
         {:stream_format, :input, format} -> {:format, format}
       end)
+    end
+
+    # What comes of Wasgo's buffers in a filter, as `Wasgo.Pipeline` has it, the errors behind the buffers.
+    def run(buffers, stage, format, max_in_flight) do
+      filter = %Wasgo.Membrane.Filter{stage: stage, max_in_flight: max_in_flight}
+
+      pipeline =
+        buffers
+        |> Enum.map(&Convert.to_membrane/1)
+        |> from(Convert.format_to_membrane(format))
+        |> child(:element, filter)
+        |> to_sink()
+        |> pipeline()
+
+      buffers = pipeline |> all() |> Enum.map(&{:ok, Convert.to_wasgo(&1)})
+      elements = buffers ++ for(exception <- errors(pipeline), do: {:error, exception})
+      stop(pipeline)
+      elements
+    end
+
+    defp errors(pipeline) do
+      receive do
+        {Testing.Pipeline, ^pipeline,
+         {:handle_child_notification, {{:wasgo_error, exception, _about}, :element}}} ->
+          [exception | errors(pipeline)]
+      after
+        0 -> []
+      end
     end
 
     defp told(pipeline) do

@@ -331,7 +331,7 @@ defmodule Wasgo.ServerCases do
         for {what, words} <- [
               {Store.create_function(store, "f", wat), "function"},
               {Store.drop_function(store, "f"), "function"},
-              {Store.backup(store, "/tmp/none.db"), "backup"},
+              {Store.backup(store, Path.join(System.tmp_dir!(), "none.db")), "backup"},
               {Store.subscribe(store), "subscription"},
               {store |> Store.restrict(read: ["t"]) |> Store.query("SELECT 1"), "restricted"},
               {store |> Store.restrict(write: ["t"]) |> Store.execute("SELECT 1"), "restricted"},

@@ -48,38 +48,10 @@ defmodule Wasgo.StageRuntimes do
   end
 
   if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
-    import Membrane.ChildrenSpec
-    import Wasgo.MembranePipelines, except: [buffer: 1, buffer: 2]
-
-    alias Wasgo.Membrane.Convert
-
     def run(membrane, buffers, stage, format)
         when membrane in [:membrane, :membrane_one_in_flight] do
-      most = if membrane == :membrane, do: 16, else: 1
-      filter = %Wasgo.Membrane.Filter{stage: stage, max_in_flight: most}
-
-      pipeline =
-        buffers
-        |> Enum.map(&Convert.to_membrane/1)
-        |> from(Convert.format_to_membrane(format))
-        |> child(:element, filter)
-        |> to_sink()
-        |> pipeline()
-
-      buffers = pipeline |> all() |> Enum.map(&{:ok, Convert.to_wasgo(&1)})
-      elements = buffers ++ for(exception <- errors(pipeline), do: {:error, exception})
-      stop(pipeline)
-      elements
-    end
-
-    defp errors(pipeline) do
-      receive do
-        {Membrane.Testing.Pipeline, ^pipeline,
-         {:handle_child_notification, {{:wasgo_error, exception, _about}, :element}}} ->
-          [exception | errors(pipeline)]
-      after
-        0 -> []
-      end
+      most = if membrane == :membrane, do: 32, else: 1
+      Wasgo.MembranePipelines.run(buffers, stage, format, most)
     end
   end
 

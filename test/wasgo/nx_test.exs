@@ -1,4 +1,15 @@
 if Code.ensure_loaded?(Nx) do
+  defmodule Wasgo.NxTest.Smoothing do
+    @moduledoc false
+    import Nx.Defn
+
+    # Each sample the mean of the nine about it.
+    defn smooth(heights) do
+      Nx.window_sum(heights, {3, 3}, padding: :same) /
+        Nx.window_sum(Nx.broadcast(1.0, Nx.shape(heights)), {3, 3}, padding: :same)
+    end
+  end
+
   defmodule Wasgo.NxTest do
     use ExUnit.Case, async: true
 
@@ -129,6 +140,14 @@ if Code.ensure_loaded?(Nx) do
           assert StageRuntimes.run(unquote(runtime), buffers, stage, %Wasgo.Format.Chunks{}) ==
                    for(pts <- 1..3//1, do: {:ok, %Buffer{payload: raised, pts: pts}})
         end
+      end
+
+      test "runs a defn", %{chunk: chunk} do
+        stage = [with: &Wasgo.NxTest.Smoothing.smooth/1, over: :heights]
+        assert [{:ok, %{payload: smoothed}}] = run([Buffer.new(chunk)], stage)
+        assert smoothed.stats.max_height < chunk.stats.max_height
+        assert smoothed.stats.min_height > chunk.stats.min_height
+        assert smoothed.stats.mean_slope < chunk.stats.mean_slope
       end
 
       test "over payloads has their type and shape" do

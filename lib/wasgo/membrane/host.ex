@@ -61,6 +61,7 @@ if Code.ensure_loaded?(Membrane.Element) do
       :spec,
       :settings,
       runner: nil,
+      guard: nil,
       # What is to go out: buffers, formats, and the end.
       out: :queue.new(),
       # Buffers among them.
@@ -112,12 +113,14 @@ if Code.ensure_loaded?(Membrane.Element) do
           )
 
         # However the element ends, what the stage opened is given back.
-        Membrane.ResourceGuard.register(ctx.resource_guard, fn -> Stage.Worker.stop(pid) end)
+        cleanup = fn -> Stage.Worker.stop(pid) end
+        Membrane.ResourceGuard.register(ctx.resource_guard, cleanup, tag: pid)
         {:ok, pid}
       end
 
       settings = host.settings |> Map.take([:max_concurrency, :timeout]) |> Map.to_list()
-      %{host | runner: Runner.new(host.spec, [start: start] ++ settings), phase: :starting}
+      runner = Runner.new(host.spec, [start: start] ++ settings)
+      %{host | runner: runner, guard: ctx.resource_guard, phase: :starting}
     end
 
     @spec terminate(t()) :: t()
@@ -175,11 +178,20 @@ if Code.ensure_loaded?(Membrane.Element) do
     def message(host, message) do
       if Runner.message?(host.runner, message) do
         {events, runner} = Runner.handle(host.runner, message)
+        release(host, runner, message)
         {actions, host} = events(events, %{host | runner: runner}, [])
         if host.phase == :playing, do: flush(host, actions), else: {Enum.reverse(actions), host}
       else
         :unknown
       end
+    end
+
+    # A worker that another has taken the place of needs no cleaning up any more.
+    defp release(host, runner, message) do
+      pid = if elem(message, 0) == :DOWN, do: elem(message, 3), else: elem(message, 1)
+
+      if runner.phase != :ended and not is_map_key(runner.workers, pid),
+        do: Membrane.ResourceGuard.unregister(host.guard, pid)
     end
 
     defp events([], host, actions), do: {actions, host}

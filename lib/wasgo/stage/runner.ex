@@ -122,12 +122,27 @@ defmodule Wasgo.Stage.Runner do
   @spec stop(t()) :: t()
   def stop(runner) do
     for {pid, worker} <- runner.workers do
-      Process.demonitor(worker.ref, [:flush])
-      cancel(worker.timer)
+      forget(pid, worker)
       Worker.stop(pid)
     end
 
     %{runner | workers: %{}, phase: :ended, waiting: :queue.new(), done: %{}}
+  end
+
+  # Whatever a worker still says is not heard: the owner may have other uses for its messages than to wonder about these.
+  defp forget(pid, worker) do
+    :erlang.unalias(worker.alias)
+    Process.demonitor(worker.ref, [:flush])
+    cancel(worker.timer)
+    flush(pid)
+  end
+
+  defp flush(pid) do
+    receive do
+      {Worker, ^pid, _event} -> flush(pid)
+    after
+      0 -> :ok
+    end
   end
 
   # Whether a message is for `handle/2`.
@@ -225,8 +240,7 @@ defmodule Wasgo.Stage.Runner do
 
   defp told(runner, pid, {:late, token}) do
     case Map.fetch!(runner.workers, pid) do
-      %{token: ^token, items: [_ | _]} = worker ->
-        Process.demonitor(worker.ref, [:flush])
+      %{token: ^token, items: [_ | _]} ->
         Process.exit(pid, :kill)
         message = "#{inspect(runner.module)} did not finish a buffer in #{runner.timeout} ms"
         lost(runner, pid, %LimitError{reason: :time, message: message, value: runner.timeout})
@@ -247,7 +261,7 @@ defmodule Wasgo.Stage.Runner do
   # A worker is gone: what it was at is an error, what it was to do next another does.
   defp lost(runner, pid, exception) do
     {worker, workers} = Map.pop!(runner.workers, pid)
-    cancel(worker.timer)
+    forget(pid, worker)
     runner = start_worker(%{runner | workers: workers})
 
     case worker.items do
@@ -265,9 +279,11 @@ defmodule Wasgo.Stage.Runner do
   end
 
   defp start_worker(runner) do
-    {:ok, pid} = runner.start.({runner.module, runner.options, self(), runner.input_format})
+    ear = :erlang.alias()
+    argument = {runner.module, runner.options, self(), ear, runner.input_format}
+    {:ok, pid} = runner.start.(argument)
     ref = Process.monitor(pid)
-    worker = %{ref: ref, items: [], timer: nil, token: nil, idle?: false}
+    worker = %{alias: ear, ref: ref, items: [], timer: nil, token: nil, idle?: false}
 
     %{
       runner

@@ -1,7 +1,7 @@
 defmodule Wasgo.Stage.Worker do
   @moduledoc false
-  # A process that a stage lives in, for runtimes that must not wait for it themselves. It answers its owner with
-  # `{Wasgo.Stage.Worker, worker, event}`:
+  # A process that a stage lives in, for runtimes that must not wait for it themselves. It answers its owner, at an
+  # alias of that's, with `{Wasgo.Stage.Worker, worker, event}`:
   #
   #   * `{:ready, format}` - the stage began; what `handle_format(nil, state)` gave, for a source
   #   * `{:failed, exception}` - it did not
@@ -25,8 +25,8 @@ defmodule Wasgo.Stage.Worker do
           | {:stop, Exception.t()}
           | {:end_of_stream, [Buffer.t()]}
 
-  @typedoc "The stage, its checked options, the process that owns it, and the format that its input has already."
-  @type argument :: {module(), map(), pid(), term()}
+  @typedoc "The stage, its checked options, the process that owns it, where that hears, and the format that the input has already."
+  @type argument :: {module(), map(), pid(), reference(), term()}
 
   # For a supervisor: a stage that is being ended gets a moment to give back what it opened.
   @spec child_spec(argument()) :: Supervisor.child_spec()
@@ -68,18 +68,18 @@ defmodule Wasgo.Stage.Worker do
   end
 
   @doc false
-  def init({module, options, owner, format}) do
+  def init({module, options, owner, ear, format}) do
     Process.flag(:trap_exit, true)
     Guard.watch(owner, self())
     owner_ref = Process.monitor(owner)
 
     case begin(module, options, format) do
       {:ok, state, format} ->
-        tell(owner, {:ready, format})
-        loop(%{module: module, state: state, owner: owner, owner_ref: owner_ref, demand: 0})
+        tell(ear, {:ready, format})
+        loop(%{module: module, state: state, ear: ear, owner_ref: owner_ref, demand: 0})
 
       {:error, exception} ->
-        tell(owner, {:failed, exception})
+        tell(ear, {:failed, exception})
     end
   end
 
@@ -131,13 +131,13 @@ defmodule Wasgo.Stage.Worker do
   defp take(worker, {__MODULE__, :stop}), do: {:stop, worker}
 
   defp work_off(worker, []) do
-    tell(worker.owner, :idle)
+    tell(worker.ear, :idle)
     worker
   end
 
   defp work_off(worker, [{number, item} | rest]) do
     {outcome, state} = run(worker.module, item, worker.state)
-    tell(worker.owner, {:done, number, outcome})
+    tell(worker.ear, {:done, number, outcome})
     worker = %{worker | state: state}
 
     if match?({:stop, _exception}, outcome) or (rest != [] and not wanted?(worker)),
@@ -153,24 +153,24 @@ defmodule Wasgo.Stage.Worker do
 
     case result do
       {:ok, buffers, state} ->
-        unless buffers == [], do: tell(worker.owner, {:made, {:ok, buffers}})
+        unless buffers == [], do: tell(worker.ear, {:made, {:ok, buffers}})
         %{worker | state: state, demand: max(worker.demand - length(buffers), 0)}
 
       {:end_of_stream, buffers, state} ->
-        tell(worker.owner, {:made, {:end_of_stream, buffers}})
+        tell(worker.ear, {:made, {:end_of_stream, buffers}})
         {:stop, %{worker | state: state}}
 
       {:error, exception, state} ->
-        tell(worker.owner, {:made, {:error, exception}})
+        tell(worker.ear, {:made, {:error, exception}})
         %{worker | state: state}
 
       {:stop, exception, state} ->
-        tell(worker.owner, {:made, {:stop, exception}})
+        tell(worker.ear, {:made, {:stop, exception}})
         {:stop, %{worker | state: state}}
 
       # A source that raises has no state to go on with.
       {:error, exception} ->
-        tell(worker.owner, {:made, {:stop, exception}})
+        tell(worker.ear, {:made, {:stop, exception}})
         {:stop, worker}
     end
   end
@@ -240,5 +240,5 @@ defmodule Wasgo.Stage.Worker do
       Logger.error(Exception.format(kind, reason, __STACKTRACE__))
   end
 
-  defp tell(owner, event), do: send(owner, {__MODULE__, self(), event})
+  defp tell(ear, event), do: send(ear, {__MODULE__, self(), event})
 end

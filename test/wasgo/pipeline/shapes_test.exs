@@ -233,6 +233,27 @@ defmodule Wasgo.PipelineShapesTest do
       assert payloads(Enum.take(rest, 3)) == for(reference <- references, do: {:wait, reference})
     end
 
+    test "leaves no message behind, however the stream ends" do
+      for {payloads, options, taken} <- [
+            {Enum.to_list(1..50//1), [max_in_flight: 16], 3},
+            {[1, 2, 3], [max_in_flight: 4], 100},
+            {[1, {:wait, make_ref()}, 3], [timeout: 50], 100},
+            {[1, :kill, 3], [max_in_flight: 4], 100},
+            {[1, :stop, 3], [timeout: 60_000], 100}
+          ] do
+        test = spawn_link(fn -> Process.sleep(:infinity) end)
+        stage = {Scripted, to: test}
+
+        messages =
+          Task.async(fn ->
+            payloads |> buffers() |> Pipeline.through(stage, options) |> Enum.take(taken)
+            Process.info(self(), :messages)
+          end)
+
+        assert Task.await(messages, 20_000) == {:messages, []}
+      end
+    end
+
     test "is killed when its time for a buffer is over, and the next goes on" do
       stream = Pipeline.through(buffers([1, {:wait, make_ref()}, 3]), scripted(), timeout: 100)
 
