@@ -133,7 +133,9 @@ defmodule Wasgo.PipelineShapesTest do
 
       1..20//1
       |> Enum.map(fn number ->
-        Task.async(fn -> for _ <- 1..20//1, do: :ok = Writer.write(writer, Buffer.new(number)) end)
+        Task.async(fn ->
+          for _ <- 1..20//1, do: :ok = Writer.write(writer, Buffer.new(number))
+        end)
       end)
       |> Task.await_many(60_000)
 
