@@ -32,15 +32,21 @@ defmodule Wasgo.HranaServer do
   end
 
   defp accept(listener, fun) do
-    {:ok, socket} = :gen_tcp.accept(listener)
+    case :gen_tcp.accept(listener) do
+      {:ok, socket} -> serve(socket, listener, fun)
+      # The test is over.
+      {:error, :closed} -> :ok
+    end
+  end
 
+  defp serve(socket, listener, fun) do
     pid =
       spawn_link(fn ->
         receive do: (:yours -> fun.(socket))
       end)
 
-    :ok = :gen_tcp.controlling_process(socket, pid)
-    send(pid, :yours)
+    # The peer may have gone already.
+    with :ok <- :gen_tcp.controlling_process(socket, pid), do: send(pid, :yours)
     accept(listener, fun)
   end
 
