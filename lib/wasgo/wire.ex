@@ -6,8 +6,8 @@ defmodule Wasgo.Wire do
       iex> bytes = Wire.encode!(%{"kind" => "tree", "at" => [1.5, 0, -2]}, :cbor)
       iex> Wire.decode(bytes, :cbor)
       {:ok, %{"at" => [1.5, 0, -2], "kind" => "tree"}}
-      iex> Wire.encode!(%{name: "rex", legs: 4}, :json)
-      ~S({"legs":4,"name":"rex"})
+      iex> Wire.encode!([%{name: "rex"}, 4], :json)
+      ~S([{"name":"rex"},4])
 
   The format is an argument, the terms are the same in all of them, and what a format cannot say is an error that names the
   term and the way to it: nothing is lost silently.

@@ -448,8 +448,9 @@ defmodule Wasgo.Godot.ConnectionTest do
       {_server, port} = start(heartbeat_ms: 30)
       {socket, connection} = peer(port)
       TestPeer.put(socket, <<100::32, 27, 0, 0>>)
-      assert_receive {:wasgo_godot, {:disconnected, :silent}, ^connection}, 5_000
+      # What has not been read when it is disconnected may be lost.
       assert %{"t" => "ping"} = TestPeer.hear(socket)
+      assert_receive {:wasgo_godot, {:disconnected, :silent}, ^connection}, 5_000
     end
 
     test "who answers heartbeats lives on" do

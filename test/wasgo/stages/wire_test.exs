@@ -15,21 +15,15 @@ defmodule Wasgo.Stages.WireTest do
   for format <- Wire.formats() do
     test "#{format}: values go there and back, as packets and as a stream cut anywhere" do
       format = unquote(format)
-      # The engine's own framing of a stream of Variants has a size before each.
+
       buffers =
         for {value, pts} <- Enum.with_index(@values),
             do: Buffer.new(value, pts: pts, metadata: %{n: pts})
 
-      ending = if format == :json, do: "\n", else: ""
-      encoded = through(buffers, [{Encode, format: format, ending: ending}])
+      encoded = through(buffers, [{Encode, format: format, ending: ending(format)}])
       assert through(encoded, [{Decode, format: format}]) == Enum.map(buffers, &{:ok, &1})
 
-      bytes =
-        for {:ok, %{payload: payload}} <- encoded, into: "" do
-          if format == :godot_variant,
-            do: <<byte_size(payload)::32-little, payload::binary>>,
-            else: payload
-        end
+      bytes = for {:ok, %{payload: payload}} <- encoded, into: "", do: framed(format, payload)
 
       for size <- [1, 3, byte_size(bytes)] do
         pieces = for piece <- cut(bytes, size), do: Buffer.new(piece)
@@ -44,6 +38,13 @@ defmodule Wasgo.Stages.WireTest do
       assert through([buffer], [{Encode, options}, {Decode, options}]) == [ok: buffer]
     end
   end
+
+  defp ending(:json), do: "\n"
+  defp ending(_format), do: ""
+
+  # The engine's own framing of a stream of Variants has a size before each.
+  defp framed(:godot_variant, payload), do: <<byte_size(payload)::32-little, payload::binary>>
+  defp framed(_format, payload), do: payload
 
   defp cut("", _size), do: []
   defp cut(bytes, size) when byte_size(bytes) <= size, do: [bytes]

@@ -44,6 +44,9 @@ defmodule Wasgo.Wire.DecoderTest do
     end)
   end
 
+  defp space(:json), do: "   \n "
+  defp space(_format), do: ""
+
   for format <- Wire.formats() do
     test "values come out of #{format}, however their bytes are cut" do
       format = unquote(format)
@@ -97,9 +100,8 @@ defmodule Wasgo.Wire.DecoderTest do
       # One of exactly that size is taken.
       [value] = [List.duplicate("x", 20)]
       size = byte_size(Wire.encode!(value, format))
-      space = if format == :json, do: "   \n ", else: ""
       decoder = Decoder.new(format, max_bytes: size)
-      {values, decoder} = feed(decoder, [space <> joined([value], format)])
+      {values, decoder} = feed(decoder, [space(format) <> joined([value], format)])
       assert values ++ elem(Decoder.finish(decoder), 1) == [value]
     end
 
