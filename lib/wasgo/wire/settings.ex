@@ -77,7 +77,7 @@ defmodule Wasgo.Wire.Settings do
     }
   end
 
-  defp within(options, name, default, first..last) do
+  defp within(options, name, default, first..last//_) do
     value = Keyword.get(options, name, default)
 
     if value not in first..last do

@@ -44,8 +44,7 @@ defmodule Wasgo.Wire.DecoderTest do
     end)
   end
 
-  defp space(:json), do: "   \n "
-  defp space(_format), do: ""
+  @space %{json: "   \n "}
 
   for format <- Wire.formats() do
     test "values come out of #{format}, however their bytes are cut" do
@@ -101,7 +100,7 @@ defmodule Wasgo.Wire.DecoderTest do
       [value] = [List.duplicate("x", 20)]
       size = byte_size(Wire.encode!(value, format))
       decoder = Decoder.new(format, max_bytes: size)
-      {values, decoder} = feed(decoder, [space(format) <> joined([value], format)])
+      {values, decoder} = feed(decoder, [Map.get(@space, format, "") <> joined([value], format)])
       assert values ++ elem(Decoder.finish(decoder), 1) == [value]
     end
 
