@@ -4,6 +4,8 @@ defmodule Wasgo.TestGuests do
 
   alias Wasgo.Wasm.{Instance, Module}
 
+  @patience 120_000
+
   @doc "Makes a fresh instance of WAT."
   def instance!(wat, options \\ []), do: wat |> Module.compile!() |> Instance.new!(options)
 
@@ -17,18 +19,20 @@ defmodule Wasgo.TestGuests do
   end
 
   @doc """
-  Asks until `done?` is true. Between two times it waits for an answer of the engine's threads, so that others run; after very many
-  it gives up and says false.
+  Asks until `done?` is true. Between two times it waits for an answer of the engine's threads, so that others run; after a time
+  that no machine needs it gives up and says false.
   """
-  def eventually(done?, tries \\ 20_000)
-  def eventually(_done?, 0), do: false
+  def eventually(done?, until \\ System.monotonic_time(:millisecond) + @patience) do
+    cond do
+      done?.() ->
+        true
 
-  def eventually(done?, tries) do
-    if done?.() do
-      true
-    else
-      round_trip()
-      eventually(done?, tries - 1)
+      System.monotonic_time(:millisecond) > until ->
+        false
+
+      true ->
+        round_trip()
+        eventually(done?, until)
     end
   end
 

@@ -423,7 +423,7 @@ defmodule Wasgo.ServiceTest do
       monitor = Process.monitor(service)
       Process.exit(owner, :kill)
       assert_receive {:DOWN, ^monitor, :process, _, _}, 5_000
-      assert eventually(fn -> not reads?(resource, 50) end, 100)
+      assert eventually(fn -> not reads?(resource, 50) end)
     end
 
     test "or when the service's own process is killed" do
@@ -432,7 +432,7 @@ defmodule Wasgo.ServiceTest do
       monitor = Process.monitor(service)
       Process.exit(service, :kill)
       assert_receive {:DOWN, ^monitor, :process, _, :killed}, 5_000
-      assert eventually(fn -> not reads?(resource, 50) end, 100)
+      assert eventually(fn -> not reads?(resource, 50) end)
       assert {:error, %ServiceError{reason: :stopped}} = Service.request(service, "x")
     end
 
