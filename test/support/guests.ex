@@ -22,7 +22,9 @@ defmodule Wasgo.TestGuests do
   Asks until `done?` is true. Between two times it waits for an answer of the engine's threads, so that others run; after a time
   that no machine needs it gives up and says false.
   """
-  def eventually(done?, until \\ System.monotonic_time(:millisecond) + @patience) do
+  def eventually(done?), do: eventually(done?, System.monotonic_time(:millisecond) + @patience)
+
+  defp eventually(done?, until) do
     cond do
       done?.() ->
         true

@@ -399,7 +399,10 @@ defmodule Wasgo.ServiceTest do
 
     defp reads?(resource, tries) do
       fill(resource, 20) == :written or
-        eventually(fn -> Native.service_write(resource, "x") == :written end, tries)
+        Enum.any?(1..tries//1, fn _ ->
+          round_trip()
+          Native.service_write(resource, "x") == :written
+        end)
     end
 
     defp owned do
