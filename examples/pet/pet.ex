@@ -31,10 +31,13 @@ defmodule Wasgo.Example.Pet do
 
     for tick <- 1..ticks do
       # From another process: nobody waits for anybody.
-      if tick == second + 1, do: Task.await(Task.async(fn -> replace(store, source) end))
+      if tick == second + 1, do: Task.await(Task.async(fn -> replace(store, source) end), 60_000)
       if tick == last + 1, do: {:ok, _version} = Registry.rollback(store, "pet", author: "Ada")
       pace.(div((tick - 1) * 1_000, @hertz))
-      {:ok, %{"age" => age, "mood" => mood}} = Script.notify(store, "rex", :process, [1 / @hertz])
+
+      {:ok, %{"age" => age, "mood" => mood}} =
+        Script.notify(store, "rex", :process, [1 / @hertz], timeout: 60_000)
+
       {tick, age, mood}
     end
   end
