@@ -120,13 +120,15 @@ defmodule Wasgo.ServiceTest do
     """
 
     assert Service.request(start!(sizes), "?") == {:ok, "10"}
-    given = start!(sizes, arguments: ["-v", "x"], environment: [{"KEY", "value"}])
+    given = start!(sizes, command: ["-v", "x"], env: %{"KEY" => "value"})
     assert Service.request(given, "?") == {:ok, "31"}
   end
 
   describe "a program that does not start well" do
     test "is no WASI program, or no program at all" do
-      assert {:error, %CompileError{}} = Service.start_link(module: "rubbish")
+      assert {:error, %CompileError{}} = Service.start_link(module: "(rubbish)")
+      assert {:error, %CompileError{}} = Service.start_link(module: "\0asm rubbish")
+      assert {:error, %File.Error{path: "no/such.wasm"}} = Service.start_link(module: "no/such.wasm")
       assert {:error, %DecodeError{} = error} = Service.start_link(module: "(module)")
       assert Exception.message(error) =~ "it is no WASI program"
       refute_received {_ref, %CompileError{}}
@@ -298,7 +300,7 @@ defmodule Wasgo.ServiceTest do
       assert {:error, %ServiceError{reason: :timeout}} = Service.request(service, "h1", 20)
       assert {:error, %ServiceError{reason: :timeout}} = Service.request(service, "h2", 20)
       assert {:error, %ServiceError{reason: :busy} = error} = Service.request(service, "x")
-      assert Exception.message(error) == "2 requests wait for this service already"
+      assert Exception.message(error) == "2 requests wait for this service already, of 2 at most"
     end
 
     test "floods its output without a line break" do
@@ -373,7 +375,7 @@ defmodule Wasgo.ServiceTest do
     test "fails those that wait for an answer" do
       service = start!("(call $silent)")
       task = Task.async(fn -> Service.request(service, "x", 30_000) end)
-      assert eventually(fn -> :queue.len(:sys.get_state(service).waiting) == 1 end)
+      assert eventually(fn -> match?({:ok, %{pending: 1}}, Service.info(service)) end)
       assert Service.stop(service) == :ok
       assert {:error, %ServiceError{reason: :stopped}} = Task.await(task)
     end
@@ -442,7 +444,7 @@ defmodule Wasgo.ServiceTest do
     test "who waits for an answer when the process is killed gets an error" do
       service = start!("(call $silent)")
       task = Task.async(fn -> Service.request(service, "x", 30_000) end)
-      assert eventually(fn -> :queue.len(:sys.get_state(service).waiting) == 1 end)
+      assert eventually(fn -> match?({:ok, %{pending: 1}}, Service.info(service)) end)
       Process.exit(service, :kill)
       assert {:error, %ServiceError{reason: :stopped}} = Task.await(task)
     end
@@ -452,9 +454,17 @@ defmodule Wasgo.ServiceTest do
     for {options, words} <- [
           {[], ~r/Wasgo.Service.start_link\/1 needs the option :module/},
           {[module: 1], ~r/option :module/},
-          {[module: "", arguments: [1]], ~r/option :arguments .* a list, each of it a string/},
-          {[module: "", environment: [:home]], ~r/option :environment/},
-          {[module: "", environment: [{"HOME", 1}]], ~r/option :environment/},
+          {[module: "", command: [1]], ~r/option :command .* a list, each of it a string/},
+          {[module: "", env: [:home]], ~r/option :env/},
+          {[module: "", env: [{"HOME", 1}]], ~r/option :env/},
+          {[module: "", env: [{"A=B", "1"}]], ~r/a variable's name/},
+          {[module: "", framing: :telegraph], ~r/option :framing .*:telegraph/},
+          {[module: "", framing: {:marker, "a\nb"}], ~r/option :framing/},
+          {[module: "", console: :teletype], ~r/option :console/},
+          {[module: "", answers: {:by, "id"}], ~r/answers by a key are for the framing :json_lines/},
+          {[module: "", restart: [tries: 3]], ~r/:restart has no option :tries/},
+          {[module: "", quota: -1], ~r/option :quota/},
+          {[module: "", clock: {:offset, 1.5}], ~r/option :clock/},
           {[module: "", max_pending: 0], ~r/option :max_pending/},
           {[module: "", ready_timeout: 0], ~r/option :ready_timeout/},
           {[module: "", limits: [memory: -1]], ~r/option :memory of Wasgo.Wasm.Limits/}

@@ -12,6 +12,9 @@ defmodule Wasgo.ServiceError do
     * `:busy` - too many requests wait for it already
     * `:too_long` - a request or an answer is longer than a line may be
     * `:newline` - a request for a line service has a line break in it
+    * `:control_character` - a request has a character that a container's terminal would act upon
+    * `:empty_argument` - a container's command can't be passed an argument without characters
+    * `:restarting` - its program ended, and is being started anew
   """
 
   defexception [:reason, :message]
@@ -25,6 +28,9 @@ defmodule Wasgo.ServiceError do
           | :busy
           | :too_long
           | :newline
+          | :control_character
+          | :empty_argument
+          | :restarting
 
   @type t :: %__MODULE__{reason: reason(), message: String.t()}
 end

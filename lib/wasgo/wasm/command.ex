@@ -29,7 +29,10 @@ defmodule Wasgo.Wasm.Command do
     * `:args` - a list of strings; `:name`, the program's own name before them (`argv[0]`), is `"command"` unless given
     * `:env` - a map or list of pairs of strings
     * `:dirs` - directories of the host, as `{host_path, guest_path, access}` with the access `:ro` or `:rw`: see below
-    * `:clock` - `true` for the time of day; without it, it is always the beginning of 1970
+    * `:quota` - bytes that may be stored in the directories that it may write to, with what is there already; each file, directory and link counts
+      for 4,096 more. Without it there is no limit but the disk's
+    * `:clock` - `true` for the time of day; `{:frozen, time}` for one that stands still, at a `DateTime` or nanoseconds since 1970; `{:offset, ms}` for
+      the time of day so many milliseconds later, or earlier if negative; without it, it is always the beginning of 1970
     * `:random` - `true` for the host's randomness, `{:seed, number}` for bytes that are the same at each run, by ChaCha8 as a script's random numbers
       (`Wasgo.Wasm.Imports`); without it they are those of the seed 0
     * `:limits` - a `Wasgo.Wasm.Limits` or keyword list; memory is 256 MiB unless given
@@ -39,8 +42,8 @@ defmodule Wasgo.Wasm.Command do
 
   A program reaches what is beneath the directory and nothing else: `..`, absolute paths and symbolic links that lead out of it are refused, and what the
   program links is confined in the same way. In a directory that is `:ro` everything that would change something is refused. A refusal is an
-  error number (`EPERM`) for the program, which may go on. Two things no option limits: the disk space that a program fills where it may write, and
-  the memory for a directory's listing. A directory with devices or named pipes in it is not for programs that nobody trusts: to open a pipe waits
+  error number (`EPERM`, `EDQUOT` for what `:quota` refuses) for the program, which may go on. One thing no option limits: the memory for a
+  directory's listing. A directory with devices or named pipes in it is not for programs that nobody trusts: to open a pipe waits
   for its other end, and there are only eight threads for such waiting in all.
 
   ## Limits
@@ -239,7 +242,7 @@ defmodule Wasgo.Wasm.Command do
   defp open(module, options, owner) do
     program =
       options
-      |> Map.take([:dirs, :clock, :random, :timeout])
+      |> Map.take([:dirs, :quota, :clock, :random, :timeout])
       |> Map.put(:arguments, [options.name | options.args])
       |> Map.put(:environment, environment!(options.env, owner))
       |> Map.put(:limits, Program.limits(options.limits))

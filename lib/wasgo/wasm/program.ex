@@ -20,6 +20,9 @@ defmodule Wasgo.Wasm.Program do
 
   @largest 0xFFFF_FFFF_FFFF_FFFF
 
+  # Milliseconds that a clock may be off: 290 years, which is what 64 bits of nanoseconds can say.
+  @farthest 9_223_372_036_854
+
   @type dir :: {host :: String.t(), guest :: String.t(), :ro | :rw}
 
   @doc "The schema of the options that grant a program something, with the defaults of clock and randomness."
@@ -27,7 +30,18 @@ defmodule Wasgo.Wasm.Program do
   def grants(default) do
     [
       dirs: [type: :list, default: []],
-      clock: [type: :boolean, default: default],
+      quota: [type: {:or, [:non_neg_integer, {:in, [nil]}]}, default: nil],
+      clock: [
+        type: {
+          :or,
+          [
+            :boolean,
+            {:pair, {:in, [:frozen]}, {:or, [{:range, 0..@largest}, {:struct, DateTime}]}},
+            {:pair, {:in, [:offset]}, {:range, -@farthest..@farthest}}
+          ]
+        },
+        default: default
+      ],
       random: [
         type: {:or, [:boolean, {:pair, {:in, [:seed]}, {:range, 0..@largest}}]},
         default: default
@@ -78,8 +92,10 @@ defmodule Wasgo.Wasm.Program do
       arguments: program.arguments,
       environment: program.environment,
       directories: for({host, guest, access} <- program.dirs, do: {host, guest, access == :rw}),
-      clock: program.clock,
+      quota: program.quota,
+      clock: clock(program.clock),
       seed: seed(program.random),
+      terminal: Map.get(program, :terminal, false),
       limits: Limits.to_native(program.limits),
       credit: @credit,
       timeout: if(program.timeout != :infinity, do: program.timeout)
@@ -94,6 +110,13 @@ defmodule Wasgo.Wasm.Program do
       Result.await(Native.service_start(module.resource, options))
     end
   end
+
+  # In nanoseconds. Without a clock it is always the beginning of 1970.
+  defp clock(true), do: :real
+  defp clock(false), do: {:frozen, 0}
+  defp clock({:frozen, %DateTime{} = at}), do: {:frozen, max(DateTime.to_unix(at, :nanosecond), 0)}
+  defp clock({:frozen, nanoseconds}), do: {:frozen, nanoseconds}
+  defp clock({:offset, milliseconds}), do: {:offset, milliseconds * 1_000_000}
 
   # Without randomness there are still the bytes of a seed that is always the same.
   defp seed(true), do: nil

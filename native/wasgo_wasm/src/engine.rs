@@ -3,8 +3,11 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::thread;
+use std::time::Instant;
 
+use crate::alarm::{Alarm, Alarms};
 use crate::background::enter_background;
 use crate::batch::Kept as Drivers;
 use crate::cache::Cache;
@@ -59,6 +62,7 @@ struct Parts {
     components: wasmtime::Engine,
     deterministic: OnceLock<wasmtime::Engine>,
     ticker: Arc<Ticker>,
+    alarms: Alarms,
     instances: AtomicU64,
     mappings: Mappings,
     drivers: Drivers,
@@ -122,6 +126,7 @@ impl Engine {
             components,
             deterministic,
             ticker,
+            alarms: Alarms::start().map_err(Error::engine)?,
             instances: AtomicU64::new(0),
             mappings: Mappings::of_the_system(pool),
             drivers: Drivers::default(),
@@ -201,6 +206,11 @@ impl Engine {
     pub fn ticks(&self) -> u64 {
         self.0.ticker.note_activity();
         self.0.ticker.ticks()
+    }
+
+    /// Has `waker` woken at `at`, never before and hardly after, unless what is returned is dropped.
+    pub fn wake_at(&self, at: Instant, waker: Waker) -> Alarm {
+        self.0.alarms.wake_at(at, waker)
     }
 
     /// Code of the drivers that batches run by.

@@ -13,6 +13,7 @@
 
 mod abi;
 mod act;
+mod alarm;
 mod background;
 mod batch;
 mod bulk;
@@ -52,6 +53,7 @@ mod wasi;
 
 pub use abi::{Answers, Generation, Processed, RowAnswer, Rows, ScriptInfo};
 pub use act::{Act, Acted, Number};
+pub use alarm::Alarm;
 pub use background::enter_background;
 pub use batch::{ConvertMany, ManyResults, pack, packed_row_size, packed_size, unpack};
 pub use cache::{Artefact, Cache, CacheInfo, Compiled, DEFAULT_CACHE_BYTES};
@@ -71,5 +73,5 @@ pub use script::{Script, ScriptOptions};
 pub use service::{Event, Service, ServiceOptions, WriteOutcome};
 pub use shape::ModuleLimits;
 pub use validate::{ModuleInfo, ModuleKind};
-pub use wasi::Directory;
+pub use wasi::{Cable, Clock, Directory, listener};
 pub use wasmtime::{Val, ValType};

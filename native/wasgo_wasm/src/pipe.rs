@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
-use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::service::{Event, WriteOutcome};
+use crate::wasi::Part;
 
 /// Bytes that wait in a program's standard input before its host is told to wait.
 const INPUT_BUFFER: usize = 1 << 20;
@@ -16,7 +15,7 @@ const INPUT_BUFFER: usize = 1 << 20;
 /// Writes that wait in a program's standard input, likewise: each costs its host more than its bytes.
 const INPUT_CHUNKS: usize = 4_096;
 
-/// Bytes that one write to an output may have, and that an event of an output has at most.
+/// Bytes that an event of an output has at most.
 const WRITE_SIZE: usize = 64 << 10;
 
 /// Bytes that a program writes before others have their turn, even if its host reads as fast as it writes.
@@ -99,57 +98,61 @@ impl Input {
     }
 }
 
-#[wasmtime_wasi::async_trait]
-impl Pollable for Input {
-    async fn ready(&mut self) {
-        std::future::poll_fn(|context| {
-            let mut state = lock(&self.state);
-            if state.length > 0 || state.closed {
-                return Poll::Ready(());
-            }
-            state.waiting.add(context.waker());
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl InputStream for Input {
-    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+impl Input {
+    /// Ready when there is something to read, or nothing will be any more.
+    pub(crate) fn poll_ready(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);
-        let Some(front) = state.chunks.front_mut() else {
-            return if state.closed { Err(StreamError::Closed) } else { Ok(Bytes::new()) };
-        };
-        let bytes = front.split_to(size.min(front.len()));
-        if front.is_empty() {
-            state.chunks.pop_front();
+        if state.length > 0 || state.closed {
+            return Poll::Ready(());
         }
-        state.length -= bytes.len();
+        state.waiting.add(context.waker());
+        Poll::Pending
+    }
+
+    /// Bytes that can be read at once; none at the end.
+    pub(crate) fn available(&self) -> Option<usize> {
+        let state = lock(&self.state);
+        if state.length == 0 && state.closed { None } else { Some(state.length) }
+    }
+
+    /// Fills `parts` of `data` as far as there is something; nothing at the end.
+    pub(crate) fn read(&self, data: &mut [u8], parts: &[Part]) -> Read {
+        let mut state = lock(&self.state);
+        if state.length == 0 {
+            return if state.closed { Read::End } else { Read::Empty };
+        }
+        let mut read = 0;
+        for part in parts {
+            let mut at = part.start;
+            while at < part.end() {
+                let Some(front) = state.chunks.front_mut() else { break };
+                let bytes = front.split_to((part.end() - at).min(front.len()));
+                if front.is_empty() {
+                    state.chunks.pop_front();
+                }
+                data[at..at + bytes.len()].copy_from_slice(&bytes);
+                at += bytes.len();
+            }
+            read += at - part.start;
+        }
+        state.length -= read;
         let tell = !state.full() && std::mem::take(&mut state.host_waits);
         drop(state);
         if tell {
             (self.events)(Event::InputReady);
         }
-        Ok(bytes)
+        Read::Bytes(read)
     }
 }
 
-impl IsTerminal for Input {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdinStream for Input {
-    /// Only later previews of WASI read by this way, and services are of the first.
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncRead + Send + Sync> {
-        Box::new(tokio::io::empty())
-    }
-
-    fn p2_stream(&self) -> Box<dyn InputStream> {
-        Box::new(self.clone())
-    }
+/// What reading gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    Bytes(usize),
+    /// There is nothing yet.
+    Empty,
+    /// There will be nothing any more.
+    End,
 }
 
 /// What a program wrote in its current slice and its host was not told of yet: programs write little at a time, and an event costs
@@ -187,21 +190,21 @@ impl Gathered {
     }
 
     /// Events come in the order of writing, whichever output it was.
-    fn add(&self, stream: Stream, bytes: Bytes) {
+    fn add(&self, stream: Stream, mut bytes: &[u8]) {
         let mut state = lock(&self.state);
-        if state.stream != Some(stream) || state.bytes.len() + bytes.len() > WRITE_SIZE {
-            self.tell(&mut state);
-        }
-        state.stream = Some(stream);
         state.written += bytes.len();
-        if state.bytes.is_empty() {
-            state.bytes = bytes.into();
-        } else {
-            if state.bytes.capacity() < WRITE_SIZE && state.bytes.len() > WRITE_SIZE / 32 {
+        while !bytes.is_empty() {
+            if state.stream != Some(stream) || state.bytes.len() == WRITE_SIZE {
+                self.tell(&mut state);
+            }
+            state.stream = Some(stream);
+            let (now, later) = bytes.split_at(bytes.len().min(WRITE_SIZE - state.bytes.len()));
+            if state.bytes.capacity() < WRITE_SIZE && state.bytes.len() + now.len() > WRITE_SIZE / 32 {
                 let more = WRITE_SIZE - state.bytes.len();
                 state.bytes.reserve_exact(more);
             }
-            state.bytes.extend_from_slice(&bytes);
+            state.bytes.extend_from_slice(now);
+            bytes = later;
         }
     }
 
@@ -247,59 +250,42 @@ impl Output {
     }
 }
 
-#[wasmtime_wasi::async_trait]
-impl Pollable for Output {
-    async fn ready(&mut self) {
-        std::future::poll_fn(|context| {
-            if self.gathered.had_its_turn() {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let mut state = lock(&self.state);
-            if state.credit > 0 {
-                return Poll::Ready(());
-            }
-            state.waiting.add(context.waker());
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl OutputStream for Output {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+impl Output {
+    /// Ready when the program may write.
+    pub(crate) fn poll_ready(&self, context: &Context<'_>) -> Poll<()> {
+        if self.gathered.had_its_turn() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut state = lock(&self.state);
-        // What was checked is what is written, unless two handles on the same output were checked at once.
-        state.credit = state.credit.saturating_sub(bytes.len());
-        drop(state);
-        self.gathered.add(self.stream, bytes);
-        Ok(())
+        if state.credit > 0 {
+            return Poll::Ready(());
+        }
+        state.waiting.add(context.waker());
+        Poll::Pending
     }
 
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
+    /// Bytes that the program may write at once.
+    pub(crate) fn credit(&self) -> usize {
+        lock(&self.state).credit
     }
 
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(lock(&self.state).credit.min(WRITE_SIZE))
-    }
-}
-
-impl IsTerminal for Output {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Output {
-    /// Only later previews of WASI write by this way, and services are of the first.
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::sink())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
+    /// Writes the beginning of what `parts` of `data` hold, as far as there is credit and `most` bytes; how much that was.
+    pub(crate) fn write(&self, data: &[u8], parts: &[Part], most: usize) -> usize {
+        let asked = parts.iter().map(|part| part.length).sum::<usize>().min(most);
+        let taken = {
+            let mut state = lock(&self.state);
+            let taken = asked.min(state.credit);
+            state.credit -= taken;
+            taken
+        };
+        let mut left = taken;
+        for part in parts {
+            let now = part.length.min(left);
+            self.gathered.add(self.stream, &data[part.start..part.start + now]);
+            left -= now;
+        }
+        taken
     }
 }
 
@@ -308,23 +294,27 @@ mod tests {
     use super::*;
 
     /// Whether an output can be written to just now.
-    fn ready(output: &mut Output) -> bool {
-        let mut context = std::task::Context::from_waker(Waker::noop());
-        output.ready().as_mut().poll(&mut context).is_ready()
+    fn ready(output: &Output) -> bool {
+        output.poll_ready(&Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    fn whole(data: &[u8]) -> [Part; 1] {
+        [Part { start: 0, length: data.len() }]
     }
 
     #[test]
     fn whoever_writes_much_lets_others_have_their_turn() {
         let gathered = Arc::new(Gathered::new(Arc::new(|_| ())));
-        let mut output = Output::new(gathered.clone(), usize::MAX, Stream::Stdout);
-        let mut other = Output::new(gathered.clone(), usize::MAX, Stream::Stderr);
+        let output = Output::new(gathered.clone(), usize::MAX, Stream::Stdout);
+        let other = Output::new(gathered.clone(), usize::MAX, Stream::Stderr);
+        let block = [1; 4096];
         for _ in 0..SLICE_OUTPUT / 4096 {
-            assert!(ready(&mut output) && ready(&mut other));
-            output.write(Bytes::from(vec![1; 4096])).unwrap();
+            assert!(ready(&output) && ready(&other));
+            assert_eq!(output.write(&block, &whole(&block), usize::MAX), 4096);
         }
-        assert!(!ready(&mut output) && !ready(&mut other));
+        assert!(!ready(&output) && !ready(&other));
         gathered.end_slice();
-        assert!(ready(&mut output) && ready(&mut other));
+        assert!(ready(&output) && ready(&other));
     }
 
     #[test]
@@ -336,11 +326,47 @@ mod tests {
             other => panic!("{other:?}"),
         }));
         for _ in 0..20 {
-            gathered.add(Stream::Stdout, Bytes::from(vec![1; 10_000]));
+            gathered.add(Stream::Stdout, &[1; 10_000]);
         }
-        assert_eq!(*lock(&sizes), [60_000; 3]);
+        assert_eq!(*lock(&sizes), [WRITE_SIZE; 3]);
         gathered.end_slice();
         gathered.end_slice();
-        assert_eq!(*lock(&sizes), [60_000, 60_000, 60_000, 20_000]);
+        assert_eq!(*lock(&sizes), [WRITE_SIZE, WRITE_SIZE, WRITE_SIZE, 200_000 - 3 * WRITE_SIZE]);
+    }
+
+    #[test]
+    fn what_is_written_stops_in_the_middle_of_a_part_when_there_is_no_more_credit() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let gathered = Arc::new(Gathered::new(Arc::new({
+            let told = told.clone();
+            move |event| match event {
+                Event::Stdout(bytes) => lock(&told).extend_from_slice(&bytes),
+                other => panic!("{other:?}"),
+            }
+        })));
+        let output = Output::new(gathered.clone(), 5, Stream::Stdout);
+        let parts = [Part { start: 0, length: 3 }, Part { start: 6, length: 4 }];
+        assert_eq!(output.write(b"abc---defg", &parts, 100), 5);
+        assert_eq!(output.write(b"abc---defg", &parts, 100), 0);
+        assert!(!ready(&output));
+        gathered.end_slice();
+        assert_eq!(*lock(&told), b"abcde");
+    }
+
+    #[test]
+    fn what_is_read_goes_on_where_it_stopped() {
+        let input = Input::new(Arc::new(|_| ()));
+        let mut data = [0; 8];
+        assert_eq!(input.read(&mut data, &[Part { start: 0, length: 8 }]), Read::Empty);
+        input.write(Bytes::from_static(b"abc"));
+        input.write(Bytes::from_static(b"defg"));
+        assert_eq!(input.available(), Some(7));
+        let parts = [Part { start: 1, length: 2 }, Part { start: 5, length: 3 }];
+        assert_eq!(input.read(&mut data, &parts), Read::Bytes(5));
+        assert_eq!(&data, b"\0ab\0\0cde");
+        input.close();
+        assert_eq!(input.read(&mut data, &parts), Read::Bytes(2));
+        assert_eq!(input.read(&mut data, &parts), Read::End);
+        assert_eq!(input.available(), None);
     }
 }

@@ -16,11 +16,11 @@ use wasmtime_wasi::I32Exit;
 use crate::Seed;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Canceller, Started};
-use crate::limits::{Limiter, Limits};
+use crate::limits::Limits;
 use crate::module::Module;
 use crate::pipe::{Events, Gathered, Input, Output, Stream};
 use crate::trap::translate;
-use crate::wasi::{self, DESCRIPTORS, Directory, InRuntime};
+use crate::wasi::{Cable, Clock, Console, DESCRIPTORS, Directory, InRuntime};
 pub(crate) use crate::wasi::{ServiceHost, linker};
 
 /// The function that a WASI command begins with.
@@ -63,12 +63,16 @@ pub struct ServiceOptions {
     pub credit: usize,
     /// Directories of the host that it may use.
     pub directories: Vec<Directory>,
-    /// Whether it is told the time of day, which else is the beginning of 1970. The time since its start it can always measure.
-    pub clock: bool,
+    /// Bytes that may be stored in those that it may write to, with what is there already; none for as many as there is room for.
+    pub quota: Option<u64>,
+    /// Which time of day it is told.
+    pub clock: Clock,
     /// Where its random bytes come from.
     pub random: Seed,
     /// How long it may run, by the clock on the wall; none for as long as it wants.
     pub timeout: Option<Duration>,
+    /// Whether its standard streams are a terminal's: it is told so, and its input never waits, since such a program looks before it reads.
+    pub terminal: bool,
 }
 
 impl Default for ServiceOptions {
@@ -79,9 +83,11 @@ impl Default for ServiceOptions {
             limits: Limits { memory: 256 << 20, ..Limits::default() },
             credit: 1 << 20,
             directories: Vec::new(),
-            clock: true,
+            quota: None,
+            clock: Clock::Real,
             random: Seed::System,
             timeout: None,
+            terminal: false,
         }
     }
 }
@@ -92,6 +98,7 @@ pub struct Service {
     stdout: Output,
     stderr: Output,
     canceller: Canceller,
+    terminal: bool,
 }
 
 impl Service {
@@ -107,6 +114,20 @@ impl Service {
         options: ServiceOptions,
         events: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
+        Self::start_connected(module, options, None, events)
+    }
+
+    /// As [`Self::start`]; with a `cable` the program finds a listening socket ([`listener`](crate::listener) says at which descriptor), on
+    /// which it can accept one connection.
+    ///
+    /// # Errors
+    /// As of [`Self::start`].
+    pub fn start_connected(
+        module: &Module,
+        options: ServiceOptions,
+        cable: Option<Arc<dyn Cable>>,
+        events: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         match &module.0.wasi {
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(error.clone()),
@@ -120,10 +141,11 @@ impl Service {
         let input = Input::new(events.clone());
         let stdout = Output::new(gathered.clone(), options.credit, Stream::Stdout);
         let stderr = Output::new(gathered.clone(), options.credit, Stream::Stderr);
-        let wasi = wasi::context(&options, input.clone(), stdout.clone(), stderr.clone())?;
-        let host = ServiceHost { wasi, limiter: Limiter::new(options.limits, 0), random: options.random.into() };
+        let (timeout, terminal) = (options.timeout, options.terminal);
+        let console = Console::new(input.clone(), stdout.clone(), stderr.clone(), options.terminal);
+        let host = ServiceHost::new(module.engine(), options, console, cable)?;
         let running = Slices { gathered, program: InRuntime::new(run(module.clone(), host))? };
-        let started = module.engine().executor().start_task(running, options.timeout, false, || {
+        let started = module.engine().executor().start_task(running, timeout, false, || {
             let input = input.clone();
             Box::new(move |result| {
                 // Who still writes hears that nobody reads.
@@ -132,7 +154,7 @@ impl Service {
             })
         });
         match started {
-            Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller }),
+            Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller, terminal }),
             Started::Done(result) => Err(result.err().unwrap_or(Error::Closed)),
         }
     }
@@ -142,9 +164,11 @@ impl Service {
         self.input.write(bytes)
     }
 
-    /// Ends its standard input: a polite request to finish.
+    /// Ends its standard input: a polite request to finish. A terminal's input has no end.
     pub fn close_input(&self) {
-        self.input.close();
+        if !self.terminal {
+            self.input.close();
+        }
     }
 
     /// Lets it write `stdout` and `stderr` bytes more.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::module;
-use wasgo_wasm::{Directory, Error, Event, LimitKind, Seed, Service, ServiceOptions, WriteOutcome};
+use wasgo_wasm::{Clock, Directory, Error, Event, LimitKind, Seed, Service, ServiceOptions, WriteOutcome};
 
 const SUCCESS: i32 = 0;
 const NAME_TOO_LONG: i32 = 37;
@@ -88,7 +88,7 @@ fn run(source: &str, options: ServiceOptions) -> (Vec<u8>, Result<i32, Error>) {
 }
 
 fn plain() -> ServiceOptions {
-    ServiceOptions { clock: false, random: Seed::Fixed(0), ..ServiceOptions::default() }
+    ServiceOptions { clock: Clock::Frozen(0), random: Seed::Fixed(0), ..ServiceOptions::default() }
 }
 
 /// A directory with a file `secret` and in it the directory `given`, which a program gets.
@@ -439,8 +439,12 @@ fn the_time_of_day_is_told_only_if_granted() {
         let (written, _) = run(&source, ServiceOptions { clock, ..plain() });
         u64::from_le_bytes(written.try_into().unwrap())
     };
-    assert_eq!(nanoseconds(false), 0);
-    assert!(nanoseconds(true) > 1_700_000_000_000_000_000);
+    assert_eq!(nanoseconds(Clock::Frozen(0)), 0);
+    assert_eq!(nanoseconds(Clock::Frozen(12_345)), 12_345);
+    assert!(nanoseconds(Clock::Real) > 1_700_000_000_000_000_000);
+    let day = 86_400_000_000_000;
+    assert!(nanoseconds(Clock::Offset(-day)) < nanoseconds(Clock::Real));
+    assert!(nanoseconds(Clock::Offset(day)) > nanoseconds(Clock::Real));
 }
 
 /// Waits on a relative timer of the monotonic clock.

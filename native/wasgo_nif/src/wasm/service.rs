@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use rustler::{Binary, Encoder, Env, LocalPid, Monitor, NifMap, OwnedEnv, Resource, ResourceArc, Term};
-use wasgo_wasm::{Directory, Event, Seed, Service, ServiceOptions, WriteOutcome};
+use rustler::{Binary, Encoder, Env, LocalPid, Monitor, NifMap, NifTaggedEnum, OwnedEnv, Resource, ResourceArc, Term};
+use wasgo_wasm::{Clock, Directory, Event, Seed, Service, ServiceOptions, WriteOutcome};
 
 use super::module::ModuleResource;
 use super::{LimitsTuple, limits};
@@ -23,6 +23,24 @@ impl Resource for ServiceResource {
     }
 }
 
+/// Which time of day a program is told; times in nanoseconds.
+#[derive(NifTaggedEnum)]
+enum ClockTerm {
+    Real,
+    Frozen(u64),
+    Offset(i64),
+}
+
+impl From<ClockTerm> for Clock {
+    fn from(clock: ClockTerm) -> Self {
+        match clock {
+            ClockTerm::Real => Self::Real,
+            ClockTerm::Frozen(at) => Self::Frozen(at),
+            ClockTerm::Offset(by) => Self::Offset(by),
+        }
+    }
+}
+
 /// How a service is started, as Elixir has it.
 #[derive(NifMap)]
 struct Options {
@@ -30,9 +48,11 @@ struct Options {
     environment: Vec<(String, String)>,
     /// On the host, in the program, whether it may write.
     directories: Vec<(String, String, bool)>,
-    clock: bool,
+    quota: Option<u64>,
+    clock: ClockTerm,
     /// None for the host's randomness.
     seed: Option<u64>,
+    terminal: bool,
     limits: LimitsTuple,
     credit: usize,
     /// In milliseconds.
@@ -74,7 +94,9 @@ fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a
         limits: limits(options.limits),
         credit: options.credit,
         directories: options.directories.into_iter().map(directory).collect(),
-        clock: options.clock,
+        quota: options.quota,
+        clock: options.clock.into(),
+        terminal: options.terminal,
         random: options.seed.map_or(Seed::System, Seed::Fixed),
         timeout: options.timeout.map(Duration::from_millis),
     };

@@ -1,0 +1,276 @@
+defmodule Wasgo.Service.Console do
+  @moduledoc """
+  What lies between a service's standard streams and the bytes that its program means.
+
+  ## `:wasi`
+
+  A plain WASI program: bytes are what they are, the end of its input is the end of its input, and its exit status is its own.
+
+  ## `:container2wasm`
+
+  A container image that container2wasm turned into a module. In it a machine is emulated that runs Linux, and the streams are that machine's serial
+  terminal. The profile makes of it what a program's streams are:
+
+    * the terminal's echo is turned off, and for framings that are not text its line discipline too (`stty raw`), so that every byte goes through
+    * a line break that the terminal writes as `"\\r\\n"` is `"\\n"` again, for all byte values exactly
+    * the byte 0x01, the emulator's escape, is doubled
+    * lines that the terminal would cut (4,095 bytes) or act upon (control characters) are refused before they are sent
+    * the input never ends, since the machine would stop at once; `Wasgo.Service.stop/2` sends the terminal's end of file, 0x04, in text framings
+    * what the machine says before the command runs is not taken for its output: a marker tells where that begins
+    * the command's exit status, which the machine does not pass on, is printed after its end and read there
+    * random bytes of the host are mixed into the machine's when it starts: images that were started when they were made share their state
+
+  For that the command is run by the container's own `sh`, with `stty`: nearly all images have both. One without them runs with `shell: false`, as
+  `{:container2wasm, shell: false}`; then the command is run as it is, with the terminal's echo on and without its exit status.
+
+  All arguments, variables and names of directories are together at most 1,024 bytes: the machine has a block of that size for them. What is over
+  is refused before anything starts.
+
+  Source of all this: measured on images made by container2wasm 0.8 with TinyEMU (riscv64) and Bochs (x86_64).
+  """
+
+  alias Wasgo.{LimitError, ServiceError}
+  alias Wasgo.Service.Framing
+
+  @enforce_keys [:profile]
+  defstruct [:profile, :framing, :token, shell: true, state: :open, pending: "", before: 0]
+
+  @type profile :: :wasi | :container2wasm | {:container2wasm, shell: boolean()}
+
+  @type t :: %__MODULE__{
+          profile: :wasi | :container2wasm,
+          framing: Framing.t(),
+          token: String.t() | nil,
+          shell: boolean(),
+          state: :open | :before_marker | :after_status,
+          pending: binary(),
+          before: non_neg_integer()
+        }
+
+  # The terminal keeps so many bytes of a line, its line break included.
+  @longest_line 4_095
+
+  # The block of the machine for arguments, variables and directories.
+  @block 1_024
+
+  # What the machine may say before the marker comes: the kernel's messages at most.
+  @most_before_marker 1_048_576
+
+  @end_of_file <<4>>
+
+  @doc "Whether it is a profile."
+  @spec profile?(term()) :: boolean()
+  def profile?({:container2wasm, [shell: shell]}), do: is_boolean(shell)
+  def profile?(profile), do: profile in [:wasi, :container2wasm]
+
+  @doc "A console for one run of a command. Without a command it is the image's own that is run, which no shell of ours can be put around."
+  @spec new(profile(), Framing.t(), [String.t()]) :: t()
+  def new(:wasi, framing, _command) do
+    %__MODULE__{profile: :wasi, framing: framing, shell: false}
+  end
+
+  def new(profile, framing, command) when profile == {:container2wasm, [shell: false]} or command == [] do
+    %__MODULE__{profile: :container2wasm, framing: framing, shell: false}
+  end
+
+  def new(_container2wasm, framing, _command) do
+    token = 9 |> :crypto.strong_rand_bytes() |> Base.url_encode64()
+    %__MODULE__{profile: :container2wasm, framing: framing, token: token, state: :before_marker}
+  end
+
+  @doc """
+  The program's arguments, its own name first, for a command with `environment` and directories known to it by `dirs`, with a network or not.
+
+  Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument`.
+  """
+  @spec arguments(t(), [String.t()], [{String.t(), String.t()}], [String.t()], nil | pos_integer()) ::
+          {:ok, [String.t()]} | {:error, Exception.t()}
+  def arguments(%__MODULE__{profile: :wasi}, command, _environment, _dirs, _listener) do
+    {:ok, ["service" | command]}
+  end
+
+  def arguments(%__MODULE__{} = console, command, environment, dirs, listener) do
+    arguments = ["service" | network(listener)] ++ wrapped(console, command)
+
+    bytes =
+      (arguments ++ Enum.map(environment, fn {name, value} -> [name, ?=, value] end) ++ dirs)
+      |> Enum.map(&(IO.iodata_length(&1) + 1))
+      |> Enum.sum()
+
+    cond do
+      "" in command ->
+        message = "an empty argument can't be passed to a container's command"
+        {:error, %ServiceError{reason: :empty_argument, message: message}}
+
+      bytes > @block ->
+        message =
+          "arguments, environment and directories have #{bytes} bytes; a container is passed #{@block} at most" <>
+            ", of which the profile takes #{overhead(console, listener)}"
+
+        {:error, %LimitError{reason: :argument_bytes, value: @block, message: message}}
+
+      true ->
+        {:ok, arguments}
+    end
+  end
+
+  defp overhead(console, listener) do
+    (["service" | network(listener)] ++ wrapped(console, []))
+    |> Enum.map(&(byte_size(&1) + 1))
+    |> Enum.sum()
+  end
+
+  defp network(nil), do: []
+  # The emulator listens at this one by itself.
+  defp network(3), do: ["-net", "socket"]
+  defp network(listener), do: ["-net", "socket=listenfd=#{listener}"]
+
+  defp wrapped(%{shell: true} = console, command), do: ["sh", "-c", script(console), "sh" | command]
+  defp wrapped(%{shell: false}, command), do: command
+
+  # The status is told on a line of its own, whatever the command wrote last.
+  defp script(%{token: token} = console) do
+    modes = if Framing.text?(console.framing), do: "-echo", else: "raw -echo"
+    seed = 24 |> :crypto.strong_rand_bytes() |> Base.url_encode64()
+
+    ~s(stty #{modes};echo #{seed}>/dev/urandom;echo #{token};"$@";r=$?;echo;echo #{token}=$r)
+  end
+
+  @doc """
+  The bytes to send for a message's bytes.
+
+  Errors: `Wasgo.ServiceError` with `:too_long` or `:control_character`.
+  """
+  @spec encode(t(), iodata()) :: {:ok, iodata()} | {:error, ServiceError.t()}
+  def encode(%__MODULE__{profile: :wasi}, bytes), do: {:ok, bytes}
+
+  def encode(%__MODULE__{} = console, bytes) do
+    bytes = IO.iodata_to_binary(bytes)
+    escaped = :binary.replace(bytes, <<1>>, <<1, 1>>, [:global])
+    if Framing.text?(console.framing), do: check(bytes, escaped), else: {:ok, escaped}
+  end
+
+  defp check(bytes, escaped) do
+    cond do
+      bytes |> :binary.split("\n", [:global]) |> Enum.any?(&(byte_size(&1) >= @longest_line)) ->
+        message = "a line of #{byte_size(bytes)} bytes; the container's terminal cuts what is over #{@longest_line}"
+        {:error, %ServiceError{reason: :too_long, message: message}}
+
+      character = control_character(bytes) ->
+        message =
+          "a line with the control character #{inspect(character, base: :hex)}, which the container's terminal acts upon" <>
+            "; framings that are not text send it as it is"
+
+        {:error, %ServiceError{reason: :control_character, message: message}}
+
+      true ->
+        {:ok, escaped}
+    end
+  end
+
+  # Tabulators and line breaks are text.
+  defp control_character(<<byte, _rest::binary>>) when (byte < 32 and byte not in [9, 10]) or byte == 127, do: byte
+  defp control_character(<<_byte, rest::binary>>), do: control_character(rest)
+  defp control_character(<<>>), do: nil
+
+  @doc """
+  What the bytes that came mean: output of the command, and its exit status once that was told.
+
+  Errors: `Wasgo.ServiceError` with `:too_long` for a machine that talks on without ever coming to the command.
+  """
+  @spec decode(t(), binary()) ::
+          {:ok, binary(), integer() | nil, t()} | {:error, ServiceError.t()}
+  def decode(%__MODULE__{profile: :wasi} = console, bytes), do: {:ok, bytes, nil, console}
+
+  def decode(%__MODULE__{} = console, bytes) do
+    # A "\r" at the end may be one half of a line break.
+    {bytes, held} = hold(console.pending <> bytes)
+    text = :binary.replace(bytes, "\r\n", "\n", [:global])
+    scan(%{console | pending: held}, text)
+  end
+
+  @doc "What was held back at the end of the output."
+  @spec rest(t()) :: binary()
+  def rest(%__MODULE__{state: :open, pending: pending}), do: pending
+  def rest(%__MODULE__{}), do: ""
+
+  @doc "What asks the program politely to end: bytes to send, or the end of its input; nothing when there is no way."
+  @spec farewell(t()) :: {:send, binary()} | :close | :nothing
+  def farewell(%__MODULE__{profile: :wasi}), do: :close
+
+  def farewell(%__MODULE__{} = console) do
+    if Framing.text?(console.framing), do: {:send, @end_of_file}, else: :nothing
+  end
+
+  @doc "Whether the machine has come to the command."
+  @spec open?(t()) :: boolean()
+  def open?(%__MODULE__{state: state}), do: state != :before_marker
+
+  defp hold(bytes) do
+    size = byte_size(bytes) - 1
+
+    if size >= 0 and :binary.at(bytes, size) == ?\r do
+      {binary_part(bytes, 0, size), "\r"}
+    else
+      {bytes, ""}
+    end
+  end
+
+  defp scan(%{token: nil} = console, text), do: {:ok, text, nil, console}
+
+  defp scan(%{state: :before_marker, token: token} = console, text) do
+    case :binary.split(text, token <> "\n") do
+      [_before, output] ->
+        scan(%{console | state: :open}, output)
+
+      [text] ->
+        kept = min(byte_size(text), byte_size(token))
+        before = console.before + byte_size(text) - kept
+        pending = binary_part(text, byte_size(text), -kept) <> console.pending
+        before(%{console | before: before, pending: pending})
+    end
+  end
+
+  defp scan(%{state: :open, token: token} = console, text) do
+    mark = "\n" <> token <> "="
+
+    case :binary.split(text, mark) do
+      [output, status] ->
+        case Integer.parse(status) do
+          {status, "\n" <> _power_off} ->
+            {:ok, output, status, %{console | state: :after_status, pending: ""}}
+
+          _cut ->
+            {:ok, output, nil, %{console | pending: mark <> status <> console.pending}}
+        end
+
+      [output] ->
+        {output, held} = hold_mark(output, mark)
+        {:ok, output, nil, %{console | pending: held <> console.pending}}
+    end
+  end
+
+  defp scan(%{state: :after_status} = console, _text) do
+    {:ok, "", nil, %{console | pending: ""}}
+  end
+
+  defp before(%{before: bytes}) when bytes > @most_before_marker do
+    message = "the container wrote #{bytes} bytes and did not come to its command"
+    {:error, %ServiceError{reason: :too_long, message: message}}
+  end
+
+  defp before(console), do: {:ok, "", nil, console}
+
+  # The end of the output that may be the beginning of the mark.
+  defp hold_mark(output, mark) do
+    size = byte_size(output)
+
+    1..min(size, byte_size(mark) - 1)//1
+    |> Enum.reverse()
+    |> Enum.find(&(binary_part(output, size, -&1) == binary_part(mark, 0, &1)))
+    |> case do
+      nil -> {output, ""}
+      held -> {binary_part(output, 0, size - held), binary_part(output, size, -held)}
+    end
+  end
+end
