@@ -54,11 +54,12 @@ defmodule Wasgo.Service do
     * `:max_pending` - requests that may wait for their answers, 1,024 unless given
     * `:restart` - `false` unless given; `true`, or a keyword list of `:min_delay` (100 ms), `:max_delay` (30 s), `:max_restarts` in a row (`:infinity`)
     * `:network` - what it can reach and be reached at, see `Wasgo.Service.Network`; nothing unless given
+    * `:subscriber` - a process that hears from the beginning what nobody asked for, see `subscribe/2`
     * `:name` - as for `GenServer`
 
   ## Messages without requests
 
-  Programs that speak by themselves, or streams without messages (`framing: :raw`), are for `send/3` and `subscribe/3`: see there.
+  Programs that speak by themselves, or streams without messages (`framing: :raw`), are for `send/3` and `subscribe/2`: see there.
   """
 
   alias Wasgo.Service.{Options, Server}
@@ -85,7 +86,8 @@ defmodule Wasgo.Service do
   Errors: those of compiling and linking; `File.Error` for a module or directory that can't be opened; `Wasgo.LimitError`; `Wasgo.ServiceError` with `{:exited, status}`,
   `{:failed, exception}` or `:not_ready`.
   """
-  @spec start_link(keyword()) :: {:ok, pid()} | {:error, Exception.t() | {:already_started, pid()}}
+  @spec start_link(keyword()) ::
+          {:ok, pid()} | {:error, Exception.t() | {:already_started, pid()}}
   def start_link(options) do
     options = Options.validate!(options, "Wasgo.Service.start_link/1")
     reference = make_ref()
@@ -132,7 +134,8 @@ defmodule Wasgo.Service do
 
   Errors: `Wasgo.ServiceError`. After `timeout` milliseconds the answer, should it still come, is thrown away; other requests are not disturbed.
   """
-  @spec request(GenServer.server(), term(), pos_integer()) :: {:ok, term()} | {:error, Exception.t()}
+  @spec request(GenServer.server(), term(), pos_integer()) ::
+          {:ok, term()} | {:error, Exception.t()}
   def request(service, message, timeout \\ @default_timeout) when is_timeout(timeout) do
     call(service, {:request, [message], false, timeout})
   end
@@ -175,7 +178,7 @@ defmodule Wasgo.Service do
 
   @doc """
   Has the messages that nobody asked for sent to the calling process, as `{:wasgo_service, pid, message}`; of a service with `framing: :raw` that is all that the
-  program writes. When the program ends, `{:wasgo_service, pid, {:ended, exception}}` is the last.
+  program writes. When the program ends, all that it wrote comes, then `{:wasgo_service, pid, {:ended, exception}}`.
 
   `demand` is how many are wanted, or `:infinity`; more are asked for with `demand/2`. What is not wanted yet waits, and when 1 MiB waits the program
   has to. There is one subscriber; a later one takes the place of the former.
@@ -186,7 +189,8 @@ defmodule Wasgo.Service do
       end
       :ok = Wasgo.Service.demand(service, 1)
   """
-  @spec subscribe(GenServer.server(), pos_integer() | :infinity) :: :ok | {:error, ServiceError.t()}
+  @spec subscribe(GenServer.server(), pos_integer() | :infinity) ::
+          :ok | {:error, ServiceError.t()}
   def subscribe(service, demand \\ :infinity)
       when demand == :infinity or (is_integer(demand) and demand >= 0) do
     call(service, {:subscribe, self(), demand})

@@ -248,7 +248,7 @@ static int run(int count, char **arguments) {
     return 127;
 }
 
-/* What our own profile has the shell do: `stty MODES;...;echo TOKEN;"$@";...echo TOKEN=$r`. */
+/* What our own profile has the shell do: `stty MODES;...;echo TOKEN;"$@";printf ...TOKEN=%d... $?`. */
 static int shell(const char *script, int count, char **arguments) {
     char token[64] = "", text[128];
     raw = strncmp(script, "stty raw -echo;", 15) == 0;
@@ -265,7 +265,7 @@ static int shell(const char *script, int count, char **arguments) {
     say(token);
     say("\n");
     int status = run(count, arguments);
-    snprintf(text, sizeof text, "\n%s=%d\n", token, status);
+    snprintf(text, sizeof text, "\037%s=%d\n", token, status);
     say(text);
     return status;
 }

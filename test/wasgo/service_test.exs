@@ -128,7 +128,10 @@ defmodule Wasgo.ServiceTest do
     test "is no WASI program, or no program at all" do
       assert {:error, %CompileError{}} = Service.start_link(module: "(rubbish)")
       assert {:error, %CompileError{}} = Service.start_link(module: "\0asm rubbish")
-      assert {:error, %File.Error{path: "no/such.wasm"}} = Service.start_link(module: "no/such.wasm")
+
+      assert {:error, %File.Error{path: "no/such.wasm"}} =
+               Service.start_link(module: "no/such.wasm")
+
       assert {:error, %DecodeError{} = error} = Service.start_link(module: "(module)")
       assert Exception.message(error) =~ "it is no WASI program"
       refute_received {_ref, %CompileError{}}
@@ -461,7 +464,8 @@ defmodule Wasgo.ServiceTest do
           {[module: "", framing: :telegraph], ~r/option :framing .*:telegraph/},
           {[module: "", framing: {:marker, "a\nb"}], ~r/option :framing/},
           {[module: "", console: :teletype], ~r/option :console/},
-          {[module: "", answers: {:by, "id"}], ~r/answers by a key are for the framing :json_lines/},
+          {[module: "", answers: {:by, "id"}],
+           ~r/answers by a key are for the framing :json_lines/},
           {[module: "", restart: [tries: 3]], ~r/:restart has no option :tries/},
           {[module: "", quota: -1], ~r/option :quota/},
           {[module: "", clock: {:offset, 1.5}], ~r/option :clock/},

@@ -58,6 +58,8 @@ defmodule Wasgo.Service.Console do
 
   @end_of_file <<4>>
 
+  @unit_separator <<0x1F>>
+
   @doc "Whether it is a profile."
   @spec profile?(term()) :: boolean()
   def profile?({:container2wasm, [shell: shell]}), do: is_boolean(shell)
@@ -69,7 +71,8 @@ defmodule Wasgo.Service.Console do
     %__MODULE__{profile: :wasi, framing: framing, shell: false}
   end
 
-  def new(profile, framing, command) when profile == {:container2wasm, [shell: false]} or command == [] do
+  def new(profile, framing, command)
+      when profile == {:container2wasm, [shell: false]} or command == [] do
     %__MODULE__{profile: :container2wasm, framing: framing, shell: false}
   end
 
@@ -83,7 +86,13 @@ defmodule Wasgo.Service.Console do
 
   Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument`.
   """
-  @spec arguments(t(), [String.t()], [{String.t(), String.t()}], [String.t()], nil | pos_integer()) ::
+  @spec arguments(
+          t(),
+          [String.t()],
+          [{String.t(), String.t()}],
+          [String.t()],
+          nil | pos_integer()
+        ) ::
           {:ok, [String.t()]} | {:error, Exception.t()}
   def arguments(%__MODULE__{profile: :wasi}, command, _environment, _dirs, _listener) do
     {:ok, ["service" | command]}
@@ -125,15 +134,17 @@ defmodule Wasgo.Service.Console do
   defp network(3), do: ["-net", "socket"]
   defp network(listener), do: ["-net", "socket=listenfd=#{listener}"]
 
-  defp wrapped(%{shell: true} = console, command), do: ["sh", "-c", script(console), "sh" | command]
+  defp wrapped(%{shell: true} = console, command),
+    do: ["sh", "-c", script(console), "sh" | command]
+
   defp wrapped(%{shell: false}, command), do: command
 
-  # The status is told on a line of its own, whatever the command wrote last.
+  # The status is told after a character that programs hardly write, so that nothing else has to be held back until it is clear that it is no status.
   defp script(%{token: token} = console) do
     modes = if Framing.text?(console.framing), do: "-echo", else: "raw -echo"
     seed = 24 |> :crypto.strong_rand_bytes() |> Base.url_encode64()
 
-    ~s(stty #{modes};echo #{seed}>/dev/urandom;echo #{token};"$@";r=$?;echo;echo #{token}=$r)
+    ~s(stty #{modes};echo #{seed}>/dev/urandom;echo #{token};"$@";printf '\\037#{token}=%d\\n' $?)
   end
 
   @doc """
@@ -153,7 +164,9 @@ defmodule Wasgo.Service.Console do
   defp check(bytes, escaped) do
     cond do
       bytes |> :binary.split("\n", [:global]) |> Enum.any?(&(byte_size(&1) >= @longest_line)) ->
-        message = "a line of #{byte_size(bytes)} bytes; the container's terminal cuts what is over #{@longest_line}"
+        message =
+          "a line of #{byte_size(bytes)} bytes; the container's terminal cuts what is over #{@longest_line}"
+
         {:error, %ServiceError{reason: :too_long, message: message}}
 
       character = control_character(bytes) ->
@@ -169,7 +182,10 @@ defmodule Wasgo.Service.Console do
   end
 
   # Tabulators and line breaks are text.
-  defp control_character(<<byte, _rest::binary>>) when (byte < 32 and byte not in [9, 10]) or byte == 127, do: byte
+  defp control_character(<<byte, _rest::binary>>)
+       when (byte < 32 and byte not in [9, 10]) or byte == 127,
+       do: byte
+
   defp control_character(<<_byte, rest::binary>>), do: control_character(rest)
   defp control_character(<<>>), do: nil
 
@@ -188,6 +204,18 @@ defmodule Wasgo.Service.Console do
     text = :binary.replace(bytes, "\r\n", "\n", [:global])
     scan(%{console | pending: held}, text)
   end
+
+  @doc """
+  Whether the end of the output is held back, since what comes next may give it another meaning: of `"\\r"` whether it was one half of a line break.
+  In a stream without lines that matters only for a moment: then `flush/1`.
+  """
+  @spec holds?(t()) :: boolean()
+  def holds?(%__MODULE__{} = console),
+    do: rest(console) != "" and not Framing.text?(console.framing)
+
+  @doc "What was held back, as it is: nothing came after it."
+  @spec flush(t()) :: {binary(), t()}
+  def flush(%__MODULE__{} = console), do: {rest(console), %{console | pending: ""}}
 
   @doc "What was held back at the end of the output."
   @spec rest(t()) :: binary()
@@ -232,7 +260,7 @@ defmodule Wasgo.Service.Console do
   end
 
   defp scan(%{state: :open, token: token} = console, text) do
-    mark = "\n" <> token <> "="
+    mark = @unit_separator <> token <> "="
 
     case :binary.split(text, mark) do
       [output, status] ->

@@ -166,7 +166,8 @@ defmodule Wasgo.Service.Framing do
 
   defp bounded(lines, framing) do
     if framing.size > framing.max or Enum.any?(lines, &(byte_size(&1) > framing.max)) do
-      {:error, error(:too_long, "the service wrote over #{framing.max} bytes without a line break")}
+      {:error,
+       error(:too_long, "the service wrote over #{framing.max} bytes without a line break")}
     else
       {:ok, Enum.map(lines, &trim/1), framing}
     end
@@ -224,7 +225,8 @@ defmodule Wasgo.Service.Framing do
   end
 
   defp not_bytes!(term) do
-    raise ArgumentError, "a request of this framing is a binary, and this is given: #{inspect(term)}"
+    raise ArgumentError,
+          "a request of this framing is a binary, and this is given: #{inspect(term)}"
   end
 
   defp error(reason, message), do: %ServiceError{reason: reason, message: message}

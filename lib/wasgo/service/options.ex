@@ -26,12 +26,16 @@ defmodule Wasgo.Service.Options do
             console: [type: :any, default: :wasi],
             framing: [type: :any, default: :line],
             max_message: [type: {:range, 1..(64 * @mebibyte)}, default: 65_536],
-            answers: [type: {:or, [{:in, [:in_order]}, {:pair, {:in, [:by]}, :string}]}, default: :in_order],
+            answers: [
+              type: {:or, [{:in, [:in_order]}, {:pair, {:in, [:by]}, :string}]},
+              default: :in_order
+            ],
             ready: [type: {:or, [:string, {:struct, Regex}, {:in, [nil]}]}, default: nil],
             ready_timeout: [type: {:or, [:timeout, {:in, [nil]}]}, default: nil],
             max_pending: [type: :pos_integer, default: 1_024],
             restart: [type: {:or, [:boolean, :keyword]}, default: false],
             network: [type: {:or, [:keyword, {:in, [nil]}]}, default: nil],
+            subscriber: [type: {:or, [:pid, {:in, [nil]}]}, default: nil],
             name: [type: :any, default: nil]
           ] ++ Program.grants(true)
 
@@ -46,7 +50,8 @@ defmodule Wasgo.Service.Options do
     unless Console.profile?(options.console), do: wrong!(owner, :console, options.console)
 
     if options.answers != :in_order and options.framing != :json_lines do
-      raise ArgumentError, "#{owner}: answers by a key are for the framing :json_lines, and it is #{inspect(options.framing)}"
+      raise ArgumentError,
+            "#{owner}: answers by a key are for the framing :json_lines, and it is #{inspect(options.framing)}"
     end
 
     %{
@@ -61,7 +66,12 @@ defmodule Wasgo.Service.Options do
 
   defp env!(env, owner) do
     pairs = Enum.to_list(env)
-    Wasgo.Options.validate!([env: pairs], [env: [type: {:list_of, {:pair, :string, :string}}]], owner).env
+
+    Wasgo.Options.validate!(
+      [env: pairs],
+      [env: [type: {:list_of, {:pair, :string, :string}}]],
+      owner
+    ).env
   end
 
   defp limits(%{memory: nil} = options), do: Program.limits(options.limits)
@@ -72,13 +82,16 @@ defmodule Wasgo.Service.Options do
 
   defp restart(false, _owner), do: nil
   defp restart(true, owner), do: restart([], owner)
-  defp restart(options, owner), do: Wasgo.Options.validate!(options, @restart, owner <> ", :restart")
+
+  defp restart(options, owner),
+    do: Wasgo.Options.validate!(options, @restart, owner <> ", :restart")
 
   defp ready_timeout(:wasi), do: @default_timeout
   defp ready_timeout(_container2wasm), do: @boot_timeout
 
   defp wrong!(owner, name, value) do
-    raise ArgumentError, "option #{inspect(name)} of #{owner} is none that there is: #{inspect(value)}"
+    raise ArgumentError,
+          "option #{inspect(name)} of #{owner} is none that there is: #{inspect(value)}"
   end
 
   @doc "The module, compiled. A binary that is no module is the path of one."

@@ -27,6 +27,9 @@ defmodule Wasgo.Service.Server do
   # Bytes of a stream without messages among which its readiness is looked for.
   @longest_ready 65_536
 
+  # Milliseconds after which nothing more belongs to the last byte that came. A terminal writes a line break at once.
+  @flush_after 20
+
   defstruct [
     :options,
     :starter,
@@ -36,6 +39,7 @@ defmodule Wasgo.Service.Server do
     :console,
     :framing,
     :ready_timer,
+    :flush_timer,
     :started_at,
     :status,
     :network,
@@ -65,7 +69,8 @@ defmodule Wasgo.Service.Server do
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
-    {:ok, %__MODULE__{options: options, starter: starter}, {:continue, :start}}
+    state = %__MODULE__{options: options, starter: starter}
+    {:ok, subscribed(state, options.subscriber, :infinity), {:continue, :start}}
   end
 
   @impl true
@@ -163,8 +168,7 @@ defmodule Wasgo.Service.Server do
   end
 
   def handle_call({:subscribe, pid, demand}, _from, state) do
-    Process.monitor(pid)
-    {:reply, :ok, pass_on(%{state | subscriber: pid, demand: demand})}
+    {:reply, :ok, pass_on(subscribed(state, pid, demand))}
   end
 
   def handle_call({:demand, more}, _from, state) do
@@ -206,6 +210,13 @@ defmodule Wasgo.Service.Server do
     {:reply, info, state}
   end
 
+  defp subscribed(state, nil, _demand), do: state
+
+  defp subscribed(state, pid, demand) do
+    Process.monitor(pid)
+    %{state | subscriber: pid, demand: demand}
+  end
+
   defp farewell(state) do
     case Console.farewell(state.console) do
       {:send, bytes} ->
@@ -229,13 +240,18 @@ defmodule Wasgo.Service.Server do
   defp takes_requests(%{options: options} = state, number) do
     cond do
       options.framing == :raw ->
-        raise_in_caller("a service with the framing :raw has no answers: use Wasgo.Service.send/3")
+        raise_in_caller(
+          "a service with the framing :raw has no answers: use Wasgo.Service.send/3"
+        )
 
       Waiting.count(state.waiting) + number > options.max_pending ->
         waiting = Waiting.count(state.waiting)
 
         {:error,
-         error(:busy, "#{waiting} requests wait for this service already, of #{options.max_pending} at most")}
+         error(
+           :busy,
+           "#{waiting} requests wait for this service already, of #{options.max_pending} at most"
+         )}
 
       true ->
         runs(state)
@@ -270,7 +286,8 @@ defmodule Wasgo.Service.Server do
   end
 
   defp encode(state, message) do
-    with {:ok, bytes} <- Framing.encode(state.framing, message), do: Console.encode(state.console, bytes)
+    with {:ok, bytes} <- Framing.encode(state.framing, message),
+         do: Console.encode(state.console, bytes)
   end
 
   # Writing
@@ -329,10 +346,9 @@ defmodule Wasgo.Service.Server do
          was_open = Console.open?(state.console),
          state = %{state | console: console, status: status || state.status},
          state = if(was_open, do: state, else: opened(state)),
-         {:ok, messages, framing} <- Framing.decode(state.framing, output) do
-      state = %{state | framing: framing} |> arrived(messages) |> credit(size)
+         {:ok, state} <- read(state, output) do
       if status, do: Native.service_stop(state.resource)
-      {:noreply, state}
+      {:noreply, state |> credit(size) |> flush_later()}
     else
       {:error, exception} -> broken(state, exception)
     end
@@ -356,6 +372,15 @@ defmodule Wasgo.Service.Server do
   def handle_info({:wasgo_service, ref, {:network, event}}, %{ref: ref} = state) do
     Network.handle(event, state.options.network, state.resource)
     {:noreply, state}
+  end
+
+  def handle_info({:flush, ref}, %{ref: ref} = state) do
+    {output, console} = Console.flush(state.console)
+
+    case read(%{state | console: console, flush_timer: nil}, output) do
+      {:ok, state} -> {:noreply, state}
+      {:error, exception} -> broken(state, exception)
+    end
   end
 
   # Of a program that is no more.
@@ -428,6 +453,24 @@ defmodule Wasgo.Service.Server do
       else: state
   end
 
+  defp read(state, output) do
+    with {:ok, messages, framing} <- Framing.decode(state.framing, output) do
+      {:ok, arrived(%{state | framing: framing}, messages)}
+    end
+  end
+
+  # What the console holds back is passed on when nothing comes after it.
+  defp flush_later(state) do
+    if state.flush_timer, do: Process.cancel_timer(state.flush_timer)
+
+    timer =
+      if Console.holds?(state.console) do
+        Process.send_after(self(), {:flush, state.ref}, @flush_after)
+      end
+
+    %{state | flush_timer: timer}
+  end
+
   defp arrived(state, messages), do: Enum.reduce(messages, state, &arrived_one/2)
 
   # What it says before it is ready is no answer.
@@ -447,7 +490,8 @@ defmodule Wasgo.Service.Server do
 
   defp arrived_one(message, %{options: %{answers: {:by, field}}} = state) do
     with %{^field => key} <- message,
-         {answered, waiting, _owner} <- Waiting.answer(state.waiting, key, Map.delete(message, field)) do
+         {answered, waiting, _owner} <-
+           Waiting.answer(state.waiting, key, Map.delete(message, field)) do
       answered(state, answered, waiting)
     else
       _nobodys -> unasked(state, message)
@@ -474,8 +518,11 @@ defmodule Wasgo.Service.Server do
   # What comes after the text that is looked for, if it is there.
   defp split_at(%Regex{} = ready, text) do
     case Regex.run(ready, text, return: :index) do
-      [{start, length} | _groups] -> binary_part(text, start + length, byte_size(text) - start - length)
-      nil -> nil
+      [{start, length} | _groups] ->
+        binary_part(text, start + length, byte_size(text) - start - length)
+
+      nil ->
+        nil
     end
   end
 
@@ -491,7 +538,10 @@ defmodule Wasgo.Service.Server do
   # Messages that nobody asked for
 
   defp unasked(%{subscriber: nil} = state, message) do
-    Logger.debug("a service wrote what nobody asked for: #{inspect(message, printable_limit: 200)}")
+    Logger.debug(
+      "a service wrote what nobody asked for: #{inspect(message, printable_limit: 200)}"
+    )
+
     state
   end
 
@@ -519,14 +569,21 @@ defmodule Wasgo.Service.Server do
       {{:value, {message, size}}, unheard} ->
         send(state.subscriber, {:wasgo_service, self(), message})
         demand = if state.demand == :infinity, do: :infinity, else: state.demand - 1
-        pass_on(%{state | unheard: unheard, unheard_size: state.unheard_size - size, demand: demand})
+
+        pass_on(%{
+          state
+          | unheard: unheard,
+            unheard_size: state.unheard_size - size,
+            demand: demand
+        })
     end
   end
 
   # What was read may be written anew, unless too much of it waits for the subscriber.
   defp credit(state, size), do: pay(%{state | owed: state.owed + size})
 
-  defp pay(%{owed: owed} = state) when owed > 0 and state.unheard_size < @backlog and state.resource != nil do
+  defp pay(%{owed: owed} = state)
+       when owed > 0 and state.unheard_size < @backlog and state.resource != nil do
     Native.service_give_credit(state.resource, owed, 0)
     %{state | owed: 0}
   end
@@ -536,13 +593,11 @@ defmodule Wasgo.Service.Server do
   # The end of a program
 
   defp last_output(state) do
-    rest = Console.rest(state.console)
+    {output, console} = Console.flush(state.console)
 
-    with true <- rest != "",
-         {:ok, messages, framing} <- Framing.decode(state.framing, rest) do
-      arrived(%{state | framing: framing}, messages)
-    else
-      _nothing -> state
+    case read(%{state | console: console}, output) do
+      {:ok, state} -> state
+      {:error, _exception} -> state
     end
   end
 
@@ -594,7 +649,7 @@ defmodule Wasgo.Service.Server do
     {:stop, :normal, %{state | stopping: []}}
   end
 
-  defp fail_all(state, exception) do
+  defp fail_all(%{demand: demand} = state, exception) do
     for who <- Waiting.all(state.waiting), do: reply(who, {:error, exception})
 
     for {_bytes, who} <- :queue.to_list(state.unsent), who != nil do
@@ -603,7 +658,14 @@ defmodule Wasgo.Service.Server do
 
     if state.ready_timer, do: Process.cancel_timer(state.ready_timer)
     if state.subscriber, do: send(state.subscriber, {:wasgo_service, self(), {:ended, exception}})
-    %{state | waiting: Waiting.new(), unsent: :queue.new(), unheard: :queue.new(), unheard_size: 0}
+
+    %{
+      state
+      | waiting: Waiting.new(),
+        unsent: :queue.new(),
+        unheard: :queue.new(),
+        unheard_size: 0
+    }
   end
 
   defp exit_error(%{status: status}, _result) when status != nil, do: exited(status)

@@ -29,10 +29,20 @@ defmodule Wasgo.Service.Waiting do
   @doc "Someone waits for `number` answers, as one list if `many`; with `keyed` each has a key of `keys/2`."
   def add(%__MODULE__{} = waiting, owner, who, number, many, keyed) do
     entry = %{who: who, left: number, answers: [], many: many}
-    waiting = %{waiting | owners: Map.put(waiting.owners, owner, entry), count: waiting.count + number}
+
+    waiting = %{
+      waiting
+      | owners: Map.put(waiting.owners, owner, entry),
+        count: waiting.count + number
+    }
 
     if keyed do
-      places = waiting |> keys(number) |> Enum.with_index() |> Map.new(fn {key, at} -> {key, {owner, at}} end)
+      places =
+        waiting
+        |> keys(number)
+        |> Enum.with_index()
+        |> Map.new(fn {key, at} -> {key, {owner, at}} end)
+
       %{waiting | keyed: Map.merge(waiting.keyed, places), next: waiting.next + number}
     else
       %{waiting | order: :queue.in({owner, number}, waiting.order)}
@@ -66,7 +76,8 @@ defmodule Wasgo.Service.Waiting do
 
     case waiting.owners do
       %{^owner => %{left: 1} = entry} ->
-        {{entry.who, result(entry, [answer | entry.answers])}, %{waiting | owners: Map.delete(waiting.owners, owner)}, owner}
+        {{entry.who, result(entry, [answer | entry.answers])},
+         %{waiting | owners: Map.delete(waiting.owners, owner)}, owner}
 
       %{^owner => entry} ->
         entry = %{entry | left: entry.left - 1, answers: [answer | entry.answers]}

@@ -114,7 +114,10 @@ defmodule Wasgo.Wasm.Program do
   # In nanoseconds. Without a clock it is always the beginning of 1970.
   defp clock(true), do: :real
   defp clock(false), do: {:frozen, 0}
-  defp clock({:frozen, %DateTime{} = at}), do: {:frozen, max(DateTime.to_unix(at, :nanosecond), 0)}
+
+  defp clock({:frozen, %DateTime{} = at}),
+    do: {:frozen, max(DateTime.to_unix(at, :nanosecond), 0)}
+
   defp clock({:frozen, nanoseconds}), do: {:frozen, nanoseconds}
   defp clock({:offset, milliseconds}), do: {:offset, milliseconds * 1_000_000}
 

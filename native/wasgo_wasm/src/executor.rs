@@ -85,7 +85,7 @@ impl Executor {
             thread::Builder::new().name(format!("wasgo-worker-{number}")).spawn(move || {
                 enter_background();
                 for runnable in tasks {
-                    ticker.note_activity();
+                    let _slice = ticker.slice();
                     // A panic in a task must not take a worker away from the others.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runnable.run()));
                 }

@@ -1,10 +1,13 @@
 //! The clock of the engine: a thread that raises the epoch while guests run, and wakes tasks whose time is up.
 //!
 //! Guests look at the epoch, so this thread must be one that no guest can starve. It sleeps when nothing runs. Waking a
-//! sleeping thread costs a system call, so it keeps ticking for a while after the last guest before it sleeps again.
+//! sleeping thread costs a system call, so it keeps ticking for a while after the last guest that ran on a caller's thread before it sleeps again.
+//!
+//! Workers hold up nobody but other guests, and programs that wait most of their time give them very short slices, many times a second. For
+//! them alone it dozes: it looks up now and then whether one is at work just then, and only then ticks.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
@@ -13,8 +16,13 @@ use std::time::{Duration, Instant};
 /// Time between two ticks: the longest that a guest holds a caller's thread is about this.
 pub(crate) const TICK: Duration = Duration::from_micros(500);
 
-/// Ticks without any guest before the thread sleeps.
+/// Ticks without any guest before the thread dozes: after guests on callers' threads, and after others.
 const IDLE_TICKS: u32 = 400;
+const IDLE_WORKER_TICKS: u32 = 2;
+
+/// Time between two looks while it dozes, and how many without any guest there are before it sleeps.
+const DOZE: Duration = Duration::from_millis(5);
+const IDLE_DOZES: u32 = 200;
 
 /// Timers by when they are due; the number tells those of the same instant apart.
 type Timers = BTreeMap<(Instant, u64), Waker>;
@@ -37,8 +45,15 @@ impl Drop for Timer {
 struct Shared {
     /// Set when a guest starts or gets a slice, and taken back at each tick: the ticker sees by it that something runs.
     active: AtomicBool,
+    /// Workers in the middle of a slice.
+    running: AtomicUsize,
+    /// Set when a worker begins a slice, and taken back at each tick.
+    worked: AtomicBool,
     /// Counts ticks.
     ticks: AtomicU64,
+    /// It dozes or sleeps, and has to be woken for a guest on a caller's thread.
+    dozing: AtomicBool,
+    /// It sleeps, and has to be woken for any guest.
     asleep: AtomicBool,
     stop: AtomicBool,
     timers: Mutex<Timers>,
@@ -90,6 +105,18 @@ impl Ticker {
         self.wake();
     }
 
+    /// A worker is about to run a slice, until what is returned is dropped.
+    pub(crate) fn slice(&self) -> Slice<'_> {
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        if !self.shared.worked.load(Ordering::SeqCst) {
+            self.shared.worked.store(true, Ordering::SeqCst);
+        }
+        if self.shared.asleep.load(Ordering::SeqCst) && self.shared.asleep.swap(false, Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+        Slice(&self.shared)
+    }
+
     /// Wakes `waker` at `at` or a little later, unless the timer is dropped before.
     pub(crate) fn wake_at(&self, at: Instant, waker: Waker) -> Timer {
         let key = (at, self.shared.numbers.fetch_add(1, Ordering::Relaxed));
@@ -99,10 +126,19 @@ impl Ticker {
     }
 
     fn wake(&self) {
-        // One thread of many that see it asleep pays for the call.
-        if self.shared.asleep.load(Ordering::SeqCst) && self.shared.asleep.swap(false, Ordering::SeqCst) {
+        // One thread of many that see it doze pays for the call.
+        if self.shared.dozing.load(Ordering::SeqCst) && self.shared.dozing.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
+    }
+}
+
+/// A worker's slice.
+pub(crate) struct Slice<'a>(&'a Shared);
+
+impl Drop for Slice<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -114,27 +150,55 @@ impl Drop for Ticker {
 }
 
 fn run(shared: &Shared) {
+    // Ticks, or looks while it dozes, without any guest.
     let mut idle = 0;
+    let mut most_idle = IDLE_TICKS;
+    let mut dozes = false;
+    let mut next = None;
     while !shared.stop.load(Ordering::SeqCst) {
-        thread::sleep(TICK);
+        if dozes {
+            doze(shared, next, idle >= IDLE_DOZES);
+        } else {
+            thread::sleep(TICK);
+        }
         shared.ticks.fetch_add(1, Ordering::Relaxed);
         shared.engines().iter().for_each(wasmtime::Engine::increment_epoch);
-        let next = fire_timers(shared);
-        idle = if shared.active.swap(false, Ordering::SeqCst) { 0 } else { idle + 1 };
-        if idle < IDLE_TICKS {
-            continue;
-        }
-        // Say that we sleep, then look once more: whoever acts after this look sees us asleep and wakes us.
-        shared.asleep.store(true, Ordering::SeqCst);
-        if !shared.active.load(Ordering::SeqCst) && !shared.stop.load(Ordering::SeqCst) {
-            match next {
-                Some(at) => thread::park_timeout(at.saturating_duration_since(Instant::now())),
-                None => thread::park(),
+        next = fire_timers(shared);
+        let active = shared.active.swap(false, Ordering::SeqCst);
+        let worked = shared.worked.swap(false, Ordering::SeqCst);
+        let running = shared.running.load(Ordering::SeqCst) > 0;
+        if active {
+            (dozes, idle, most_idle) = (false, 0, IDLE_TICKS);
+        } else if running {
+            (dozes, idle) = (false, 0);
+        } else if dozes {
+            idle = if worked { 0 } else { idle.saturating_add(1) };
+        } else {
+            idle += 1;
+            if idle >= most_idle {
+                (dozes, idle, most_idle) = (true, 0, IDLE_WORKER_TICKS);
             }
         }
-        shared.asleep.store(false, Ordering::SeqCst);
-        idle = 0;
     }
+}
+
+/// Waits for the next look, or `asleep` until a guest begins or a timer is due.
+fn doze(shared: &Shared, next: Option<Instant>, asleep: bool) {
+    // Say that we sleep, then look once more: whoever acts after this look sees us asleep and wakes us.
+    shared.asleep.store(asleep, Ordering::SeqCst);
+    shared.dozing.store(true, Ordering::SeqCst);
+    let busy = shared.active.load(Ordering::SeqCst) || shared.stop.load(Ordering::SeqCst);
+    let begun = asleep && shared.running.load(Ordering::SeqCst) > 0;
+    if !busy && !begun {
+        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+        match (left, asleep) {
+            (Some(left), true) => thread::park_timeout(left),
+            (None, true) => thread::park(),
+            (left, false) => thread::park_timeout(left.map_or(DOZE, |left| left.min(DOZE))),
+        }
+    }
+    shared.dozing.store(false, Ordering::SeqCst);
+    shared.asleep.store(false, Ordering::SeqCst);
 }
 
 /// Wakes what is due; returns when the next timer is.

@@ -1,0 +1,109 @@
+defmodule Wasgo.Service.ConsoleTest do
+  use ExUnit.Case, async: true
+
+  alias Wasgo.{LimitError, Service, ServiceError}
+  alias Wasgo.Service.{Console, Framing}
+
+  defp console(framing \\ :line) do
+    Console.new(:container2wasm, Framing.new(framing), ["command"])
+  end
+
+  defp decode_all(console, pieces) do
+    Enum.reduce(pieces, {"", nil, console}, fn piece, {output, status, console} ->
+      {:ok, more, told, console} = Console.decode(console, piece)
+      {output <> more, told || status, console}
+    end)
+  end
+
+  test "line breaks, marker and status are found however the output is cut" do
+    %{token: token} = console = console()
+    meant = for byte <- 0..255, into: "", do: <<byte>>
+    meant = meant <> "\r\r\n\n\r"
+    sent = fn text -> String.replace(text, "\n", "\r\n") end
+
+    # Bytes that are no text are cut and replaced as bytes.
+    written =
+      sent.("machine: booting\n#{token}\n") <>
+        :binary.replace(meant, "\n", "\r\n", [:global]) <> sent.("\x1f#{token}=137\npower off\n")
+
+    for at <- 0..byte_size(written) do
+      pieces = [binary_part(written, 0, at), binary_part(written, at, byte_size(written) - at)]
+      assert {^meant, 137, _console} = decode_all(console, pieces)
+    end
+
+    assert {^meant, 137, _console} = decode_all(console, for(<<byte <- written>>, do: <<byte>>))
+  end
+
+  test "what only looks like the status is output" do
+    %{token: token} = console = console()
+    {"", nil, console} = decode_all(console, [token <> "\r\n"])
+    almost = "\x1f#{token}!\r\n\x1f#{String.slice(token, 0, 5)}"
+    assert {output, nil, console} = decode_all(console, for(<<byte <- almost>>, do: <<byte>>))
+    assert output <> Console.rest(console) == String.replace(almost, "\r\n", "\n")
+  end
+
+  test "a machine that talks on without coming to its command is given up" do
+    line = :binary.copy("kernel: hello\r\n", 1_000)
+
+    assert {:error, %ServiceError{reason: :too_long}} =
+             Enum.reduce_while(1..100, console(), fn _, console ->
+               case Console.decode(console, line) do
+                 {:ok, "", nil, console} ->
+                   assert byte_size(console.pending) < 100
+                   {:cont, console}
+
+                 error ->
+                   {:halt, error}
+               end
+             end)
+  end
+
+  test "what the terminal would cut or act upon is refused in text, and sent as it is otherwise" do
+    assert {:error, %ServiceError{reason: :too_long}} =
+             Console.encode(console(), :binary.copy("x", 4_095) <> "\n")
+
+    assert {:ok, _bytes} = Console.encode(console(), :binary.copy("x", 4_094) <> "\n")
+
+    for byte <- [0, 1, 3, 4, 8, 13, 21, 26, 27, 28, 127] do
+      assert {:error, %ServiceError{reason: :control_character} = error} =
+               Console.encode(console(), <<"a", byte, "b\n">>)
+
+      assert Exception.message(error) =~ "0x"
+    end
+
+    all = for byte <- 0..255, into: "", do: <<byte>>
+
+    assert {:ok, <<0, 1, 1, 2, 3, _rest::binary>>} =
+             Console.encode(console(:length_prefixed), all)
+  end
+
+  test "over 1,024 bytes of arguments are refused before anything starts" do
+    long = String.duplicate("x", 1_000)
+
+    for {options, bytes} <- [
+          {[command: ["cat", long]], 1_000},
+          {[command: ["cat"], env: %{"A" => long}], 1_000}
+        ] do
+      assert {:error, %LimitError{reason: :argument_bytes, value: 1_024} = error} =
+               Service.start_link([module: "(module)", console: :container2wasm] ++ options)
+
+      assert [_, given] = Regex.run(~r/have (\d+) bytes/, Exception.message(error))
+      assert String.to_integer(given) > bytes
+    end
+
+    assert {:error, %ServiceError{reason: :empty_argument}} =
+             Service.start_link(
+               module: "(module)",
+               console: :container2wasm,
+               command: ["cat", ""]
+             )
+  end
+
+  test "is given a new token and other random bytes at each start" do
+    {:ok, one} = Console.arguments(console(), ["cat"], [], [], nil)
+    {:ok, other} = Console.arguments(console(), ["cat"], [], [], nil)
+    assert ["service", "sh", "-c", script, "sh", "cat"] = one
+    assert one != other
+    assert script =~ "/dev/urandom"
+  end
+end
