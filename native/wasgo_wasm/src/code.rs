@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmparser::{Chunk, ImportSectionReader, MemorySectionReader, Parser, Payload};
+use wasmparser::{
+    Chunk, DataKind, DataSectionReader, ImportSectionReader, MemorySectionReader, Operator, Parser, Payload,
+};
 
 use crate::bulk::Bulk;
 use crate::cache::Compiled;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::executor::Callback;
-use crate::flavour::{Flavour, POOL_DATA, POOL_MEMORY};
+use crate::flavour::{Flavour, IMAGE_OVER_DATA, MAX_IMAGE, MIN_IMAGE, POOL_DATA, POOL_MEMORY};
 use crate::wasi::WASI_MODULE;
 
 /// Machine code, shared by all who compile the same bytes. It is compiled once; what is compiled for the pool can be taken to the engine
@@ -37,6 +39,7 @@ impl Code {
         let flavour = match deterministic {
             true => Flavour::Deterministic,
             false if fits_pool(&wasm) => Flavour::Pooled,
+            false if wants_image(&wasm) => Flavour::Image,
             false => Flavour::Roomy,
         };
         let theirs = engine.clone();
@@ -130,6 +133,33 @@ fn fits_pool(mut wasm: &[u8]) -> bool {
     true
 }
 
+/// Whether a module is a program with so much in its memory that its instances are to share it.
+fn wants_image(wasm: &[u8]) -> bool {
+    let mut program = false;
+    for payload in Parser::new(0).parse_all(wasm).map_while(Result::ok) {
+        match payload {
+            Payload::ImportSection(imports) => program |= wants_wasi(imports),
+            Payload::CodeSectionStart { .. } | Payload::CodeSectionEntry(_) if !program => return false,
+            Payload::DataSection(data) => return program && is_image(data),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn is_image(data: DataSectionReader<'_>) -> bool {
+    let (mut bytes, mut first, mut last) = (0_u64, u64::MAX, 0);
+    for segment in data.into_iter().flatten() {
+        let DataKind::Active { memory_index: 0, offset_expr } = segment.kind else { continue };
+        let mut offset = offset_expr.get_operators_reader();
+        let Ok(Operator::I32Const { value }) = offset.read() else { return false };
+        let (start, length) = (u64::from(value.cast_unsigned()), segment.data.len() as u64);
+        (bytes, first, last) = (bytes + length, first.min(start), last.max(start + length));
+    }
+    let span = last.saturating_sub(first);
+    bytes >= MIN_IMAGE && span <= MAX_IMAGE && span <= bytes.saturating_mul(IMAGE_OVER_DATA)
+}
+
 fn wants_wasi(imports: ImportSectionReader<'_>) -> bool {
     imports.into_imports().flatten().any(|import| import.module == WASI_MODULE)
 }
@@ -170,6 +200,22 @@ mod tests {
         assert!(fits("(module (memory 1024))"));
         assert!(!fits("(module (memory 1025))"));
         assert!(!fits(r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))))"#));
+    }
+
+    #[test]
+    fn a_program_with_much_in_its_memory_is_made_an_image_of_unless_that_would_be_mostly_zeros() {
+        let program = |import: &str, bytes: u64, at: u64| {
+            let data = "x".repeat(bytes as usize);
+            let text = format!(
+                r#"(module (import "{import}" "proc_exit" (func (param i32))) (memory 16384) (func (export "_start"))
+                   (data (i32.const 0) "{data}") (data (i32.const {at}) "last"))"#
+            );
+            wants_image(&wat::parse_str(text).unwrap())
+        };
+        assert!(program(WASI_MODULE, MIN_IMAGE, MIN_IMAGE * 4));
+        assert!(!program("other", MIN_IMAGE, MIN_IMAGE * 4));
+        assert!(!program(WASI_MODULE, MIN_IMAGE - 5, MIN_IMAGE));
+        assert!(!program(WASI_MODULE, MIN_IMAGE, MIN_IMAGE * IMAGE_OVER_DATA + 100));
     }
 
     #[test]

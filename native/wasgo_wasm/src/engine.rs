@@ -60,6 +60,7 @@ struct Parts {
     unpooled: wasmtime::Engine,
     roomy: wasmtime::Engine,
     components: wasmtime::Engine,
+    images: OnceLock<wasmtime::Engine>,
     deterministic: OnceLock<wasmtime::Engine>,
     ticker: Arc<Ticker>,
     alarms: Alarms,
@@ -124,6 +125,7 @@ impl Engine {
             unpooled,
             roomy,
             components,
+            images: OnceLock::new(),
             deterministic,
             ticker,
             alarms: Alarms::start().map_err(Error::engine)?,
@@ -158,17 +160,26 @@ impl Engine {
             Flavour::Unpooled => Ok(&self.0.unpooled),
             Flavour::Roomy => Ok(&self.0.roomy),
             Flavour::Component => Ok(&self.0.components),
-            Flavour::Deterministic => match self.0.deterministic.get() {
-                Some(engine) => Ok(engine),
-                None => {
-                    let made = flavour::on_demand(flavour)?;
-                    // Of two made at once one is kept, and only that one gets a clock.
-                    Ok(self.0.deterministic.get_or_init(|| {
-                        self.0.ticker.add(made.clone());
-                        made
-                    }))
-                }
-            },
+            Flavour::Image => self.when_used(&self.0.images, flavour),
+            Flavour::Deterministic => self.when_used(&self.0.deterministic, flavour),
+        }
+    }
+
+    fn when_used<'a>(
+        &self,
+        place: &'a OnceLock<wasmtime::Engine>,
+        flavour: Flavour,
+    ) -> Result<&'a wasmtime::Engine, Error> {
+        match place.get() {
+            Some(engine) => Ok(engine),
+            None => {
+                let made = flavour::on_demand(flavour)?;
+                // Of two made at once one is kept, and only that one gets a clock.
+                Ok(place.get_or_init(|| {
+                    self.0.ticker.add(made.clone());
+                    made
+                }))
+            }
         }
     }
 
@@ -190,6 +201,8 @@ impl Engine {
             Flavour::Pooled
         } else if is(Some(&self.0.unpooled)) {
             Flavour::Unpooled
+        } else if is(self.0.images.get()) {
+            Flavour::Image
         } else if is(self.0.deterministic.get()) {
             Flavour::Deterministic
         } else {

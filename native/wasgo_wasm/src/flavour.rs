@@ -18,6 +18,14 @@ pub(crate) const POOL_MEMORY: u64 = 64 << 20;
 /// than to copy them.
 pub(crate) const POOL_DATA: u64 = 256 << 10;
 
+/// Bytes of data with which a program's memory is made an image of; with fewer, copying them takes a few milliseconds at most.
+pub(crate) const MIN_IMAGE: u64 = 8 << 20;
+
+/// Bytes of the image of a program's memory at most, and how many times the bytes of its data it may have. The image is written to the cache with
+/// the zeros between the data, and nobody is to make a large file of a small module.
+pub(crate) const MAX_IMAGE: u64 = 512 << 20;
+pub(crate) const IMAGE_OVER_DATA: u64 = 8;
+
 /// Elements that the table of an instance of the pool can have at most.
 pub(crate) const POOL_TABLE: u64 = 20_000;
 
@@ -39,6 +47,9 @@ pub(crate) enum Flavour {
     Unpooled,
     /// As [`Self::Unpooled`], for modules that no place of the pool holds.
     Roomy,
+    /// As [`Self::Roomy`], for programs that begin with much in their memory: an image of it is made when they are compiled, and all their
+    /// instances share what they don't write to.
+    Image,
     /// As [`Self::Roomy`], and code counts fuel and canonicalises NaNs, so that a run is the same everywhere.
     Deterministic,
     /// As [`Self::Roomy`], for components: the code between their modules copies from one memory to another.
@@ -52,6 +63,7 @@ impl Flavour {
             Self::Pooled => "pooled",
             Self::Unpooled => "unpooled",
             Self::Roomy => "roomy",
+            Self::Image => "image",
             Self::Deterministic => "deterministic",
             Self::Component => "component",
         }
@@ -112,6 +124,9 @@ fn config(flavour: Flavour) -> Result<Config, Error> {
         .wasm_multi_memory(flavour == Flavour::Component)
         .module_version(ModuleVersionStrategy::WasmtimeVersion)
         .map_err(Error::engine)?;
+    if flavour == Flavour::Image {
+        config.memory_guaranteed_dense_image_size(MAX_IMAGE);
+    }
     if flavour.is_deterministic() {
         config.consume_fuel(true).cranelift_nan_canonicalization(true).relaxed_simd_deterministic(true);
     }
