@@ -54,7 +54,7 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The guest has its address.
+    /// The guest has its address, and uses it.
     Up {
         /// The address.
         address: Ipv4Addr,
@@ -109,7 +109,7 @@ pub enum CloseReason {
     IdleTimeout,
     /// The host closed it, and the guest did not do so in time.
     LingerTimeout,
-    /// The guest gave its address back.
+    /// The guest gave its address back, or another one has it now.
     AddressReleased,
     /// The guest's end of the cable is gone.
     Unplugged,

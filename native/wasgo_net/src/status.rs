@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// The guest's address, if it has one.
+    /// The guest's address, if it has one and uses it.
     pub address: Option<Ipv4Addr>,
-    /// The guest's MAC address, if it has an address.
+    /// The guest's MAC address, if it was given an address.
     pub mac: Option<[u8; 6]>,
     /// What the guest sent.
     pub received: Traffic,

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable,
-    Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, UdpPacket, UdpRepr,
+    Icmpv4Message, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr,
+    UdpPacket, UdpRepr,
 };
 
 use super::dhcp::{CLIENT_PORT, Change, SERVER_PORT};
@@ -98,10 +99,10 @@ impl Stack {
 
     fn ipv4(&mut self, bytes: &[u8], source: EthernetAddress) -> Taken {
         let packet = sound(Ipv4Packet::new_checked(bytes))?;
-        let ip = sound(Ipv4Repr::parse(&packet, &ChecksumCapabilities::default()))?;
         if packet.more_frags() || packet.frag_offset() != 0 {
             return Err(Dropped::Fragment);
         }
+        let ip = sound(Ipv4Repr::parse(&packet, &ChecksumCapabilities::default()))?;
         let content = packet.payload();
         if ip.next_header == IpProtocol::Udp {
             let datagram = sound(UdpPacket::new_checked(content))?;
@@ -113,6 +114,7 @@ impl Stack {
         if self.mac() != Some(source) || ip.src_addr != self.options.guest {
             return Err(Dropped::Foreign);
         }
+        self.reached();
         // Neither to all, nor to many, nor to itself by a detour.
         let broadcast = u32::from(self.options.guest) | !u32::from(self.options.mask());
         if !is_host(ip.dst_addr) || ip.dst_addr == self.options.guest || u32::from(ip.dst_addr) == broadcast {
@@ -138,7 +140,7 @@ impl Stack {
             self.out.datagram_to(reply.mac, from, to, &reply.message);
         }
         match outcome.change {
-            Some(Change::Leased(mac)) => self.up(mac),
+            Some(Change::Leased(mac)) => self.leased(mac),
             Some(Change::Released) => self.down(),
             None => {}
         }
@@ -253,6 +255,9 @@ impl Stack {
 
     fn icmp(&mut self, ip: &Ipv4Repr, content: &[u8]) -> Taken {
         let packet = sound(Icmpv4Packet::new_checked(content))?;
+        if packet.msg_type() == Icmpv4Message::DstUnreachable && packet.verify_checksum() {
+            return self.unreachable(packet.data());
+        }
         match sound(Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()))? {
             Icmpv4Repr::EchoRequest { ident, seq_no, data } if ip.dst_addr == self.options.gateway => {
                 self.out.icmp(ip.dst_addr, ip.src_addr, &Icmpv4Repr::EchoReply { ident, seq_no, data });
@@ -262,19 +267,24 @@ impl Stack {
                 self.out.unreachable(self.options.gateway, ip, content, Icmpv4DstUnreachable::HostProhibited);
                 Err(Dropped::Refused)
             }
-            Icmpv4Repr::DstUnreachable { header, data, .. } => self.unreachable(&header, data),
             _ => Err(Dropped::Ignored),
         }
     }
 
-    /// The guest says that nothing takes what was sent to it. Of TCP it says so by a reset.
-    fn unreachable(&mut self, header: &Ipv4Repr, data: &[u8]) -> Taken {
-        let Some((&[a, b, c, d], _)) = data.split_first_chunk::<4>() else { return Err(Dropped::Malformed) };
-        if header.next_header != IpProtocol::Udp || header.dst_addr != self.options.guest {
+    /// The guest says that nothing takes what was sent to it, and quotes the beginning of it. Of TCP it says so by a reset.
+    fn unreachable(&mut self, quoted: &[u8]) -> Taken {
+        let Some((header, _)) = quoted.split_first_chunk::<20>() else { return Err(Dropped::Malformed) };
+        let header = Ipv4Packet::new_unchecked(header.as_slice());
+        let Some(&[a, b, c, d]) =
+            quoted.get(usize::from(header.header_len())..).and_then(|content| content.first_chunk::<4>())
+        else {
+            return Err(Dropped::Malformed);
+        };
+        if header.next_header() != IpProtocol::Udp || header.dst_addr() != self.options.guest {
             return Err(Dropped::Ignored);
         }
         let (local_port, guest_port) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        let key = Key { protocol: Protocol::Udp, local: header.src_addr, local_port, guest_port };
+        let key = Key { protocol: Protocol::Udp, local: header.src_addr(), local_port, guest_port };
         let id = self.find(&key).ok_or(Dropped::Ignored)?;
         self.finish(id, CloseReason::Refused);
         Ok(())

@@ -146,6 +146,8 @@ struct Stack {
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     /// How many wait for the host to accept them.
     held: usize,
+    /// How often the guest was asked whether it uses its address.
+    probes: u32,
     status: Status,
     begun: Instant,
     now: Instant,
@@ -190,6 +192,7 @@ impl Stack {
             quiet: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             held: 0,
+            probes: 0,
             status: Status::default(),
             begun: now,
             now,

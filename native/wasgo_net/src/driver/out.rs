@@ -6,8 +6,9 @@ use bytes::Bytes;
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
-    EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol,
-    Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, UdpPacket, UdpRepr,
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable,
+    Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+    UdpPacket, UdpRepr,
 };
 
 use crate::cable::TO_GUEST;
@@ -93,6 +94,20 @@ impl Out {
             self.sent.bytes += frame as u64;
         }
         result
+    }
+
+    /// Asks who has an address.
+    pub(crate) fn ask_for(&mut self, own: Ipv4Addr, address: Ipv4Addr) {
+        let question = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr: self.gateway_mac,
+            source_protocol_addr: own,
+            target_hardware_addr: EthernetAddress([0; 6]),
+            target_protocol_addr: address,
+        };
+        self.frame(EthernetAddress::BROADCAST, EthernetProtocol::Arp, question.buffer_len(), |buffer| {
+            question.emit(&mut ArpPacket::new_unchecked(buffer));
+        });
     }
 
     /// Adds a packet from `from` to `to`, whose content has `length` bytes.

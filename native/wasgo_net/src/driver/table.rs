@@ -1,7 +1,7 @@
 //! The connections there are: how they begin, when they have their turns, and how they end.
 
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant as StackInstant;
@@ -18,6 +18,15 @@ const FIRST_PORT: u16 = 49_152;
 
 /// How often a random one is tried before the next free one is looked for.
 const RANDOM_PORTS: usize = 8;
+
+/// What stands among the deadlines for the next question to the guest. No connection has this id.
+const PROBE: ConnectionId = ConnectionId(0);
+
+/// How long the guest has for the first one; for each further one it has twice as long, some 10 s in all.
+const FIRST_PROBE: Duration = Duration::from_millis(5);
+
+/// How often it is asked. It is then taken to be there, though it does not answer.
+const PROBES: u32 = 11;
 
 pub(super) struct Connection {
     pub(super) kind: Kind,
@@ -56,22 +65,49 @@ impl Stack {
         self.status.mac.map(EthernetAddress)
     }
 
-    /// The guest has its address.
-    pub(super) fn up(&mut self, mac: EthernetAddress) {
+    /// The guest was given its address. It may take a while until it uses it: until then it is asked for its MAC address, which is
+    /// the one thing that every guest answers.
+    pub(super) fn leased(&mut self, mac: EthernetAddress) {
+        self.down();
         self.status.mac = Some(mac.0);
-        self.status.address = Some(self.options.guest);
         self.out.guest_mac = mac;
+        self.probes = 0;
+        self.probe();
+    }
+
+    fn probe(&mut self) {
+        if self.status.address.is_some() || self.status.mac.is_none() {
+            return;
+        }
+        if self.probes == PROBES {
+            return self.reached();
+        }
+        self.out.ask_for(self.options.gateway, self.options.guest);
+        let wait = FIRST_PROBE * 2_u32.pow(self.probes);
+        self.probes += 1;
+        self.deadlines.insert((self.now + wait, PROBE));
+    }
+
+    /// The guest uses its address.
+    pub(super) fn reached(&mut self) {
+        if self.status.address.is_some() {
+            return;
+        }
+        self.status.address = Some(self.options.guest);
+        self.deadlines.retain(|(_, id)| *id != PROBE);
         (self.tell)(Event::Up { address: self.options.guest });
         for id in std::mem::take(&mut self.waiting) {
             self.open(id);
         }
     }
 
-    /// It has none any longer.
+    /// Nobody has the address any longer, or somebody else.
     pub(super) fn down(&mut self) {
         (self.status.mac, self.status.address) = (None, None);
-        let ids: Vec<_> =
-            self.connections.iter().filter(|(_, connection)| connection.key.is_some()).map(|(id, _)| *id).collect();
+        self.deadlines.retain(|(_, id)| *id != PROBE);
+        let begun = self.connections.iter().filter(|(_, connection)| connection.key.is_some());
+        let mut ids: Vec<_> = begun.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
         for id in ids {
             self.finish(id, CloseReason::AddressReleased);
         }
@@ -284,6 +320,10 @@ impl Stack {
                 break;
             }
             self.deadlines.pop_first();
+            if id == PROBE {
+                self.probe();
+                continue;
+            }
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             connection.armed = None;
             match connection.due {
@@ -364,7 +404,7 @@ impl Stack {
 
     /// When a time of the stack is, rounded up: it is asked again no sooner.
     fn instant(&self, at: StackInstant) -> Instant {
-        self.begun + std::time::Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0) + 1)
+        self.begun + Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or(0) + 1)
     }
 }
 

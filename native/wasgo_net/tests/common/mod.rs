@@ -2,6 +2,8 @@
 //! happens, then goes to the next time that anybody waits for. No test waits for real time.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod packets;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -341,6 +343,22 @@ impl World {
             moved |= self.card.exchange();
         }
         moved
+    }
+
+    /// Sends frames as the guest, whose own stack stands still, and gives what was answered.
+    pub fn exchange(&mut self, frames: &[Vec<u8>]) -> Vec<packets::Seen> {
+        self.exchange_raw(frames).iter().map(|frame| packets::read(frame)).collect()
+    }
+
+    pub fn exchange_raw(&mut self, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.guest_runs = false;
+        self.settle();
+        self.card.received.clear();
+        for frame in frames {
+            self.card.send(frame);
+        }
+        self.settle();
+        self.card.received.drain(..).filter(|frame| !packets::asks(frame)).collect()
     }
 
     /// Goes to the next time that anybody waits for; whether there is one.
