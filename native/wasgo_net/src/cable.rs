@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes};
-
 use crate::shared::{Shared, lock};
 
 /// Bytes from the guest that wait for the driver; as many again are with the driver.
@@ -13,6 +11,9 @@ const FROM_GUEST: usize = 128 << 10;
 
 /// Bytes to the guest that wait for it to read them.
 pub(crate) const TO_GUEST: usize = 256 << 10;
+
+/// Batches of fewer bytes are put together, up to so many: each costs more than its bytes.
+const SMALL_BATCH: usize = 16 << 10;
 
 /// Who waits for the cable.
 #[derive(Default)]
@@ -33,7 +34,9 @@ impl Waiting {
 #[derive(Default)]
 pub(crate) struct Cable {
     from_guest: Vec<u8>,
-    to_guest: VecDeque<Bytes>,
+    to_guest: VecDeque<Vec<u8>>,
+    /// How much of the first batch was read.
+    start: usize,
     unread: usize,
     /// The guest's end is gone.
     unplugged: bool,
@@ -68,11 +71,17 @@ impl Shared {
         lock(&self.cable).unread
     }
 
-    /// Adds to what the guest can read.
-    pub(crate) fn give_to_guest(&self, bytes: Bytes) {
+    /// Adds to what the guest can read, and leaves `batch` empty.
+    pub(crate) fn give_to_guest(&self, batch: &mut Vec<u8>) {
         let mut cable = lock(&self.cable);
-        cable.unread += bytes.len();
-        cable.to_guest.push_back(bytes);
+        if cable.unplugged {
+            return batch.clear();
+        }
+        cable.unread += batch.len();
+        match cable.to_guest.back_mut() {
+            Some(last) if last.len() + batch.len() <= SMALL_BATCH => last.append(batch),
+            _ => cable.to_guest.push_back(std::mem::take(batch)),
+        }
         let woken = cable.readers.take();
         drop(cable);
         wake(woken);
@@ -120,7 +129,7 @@ fn unplug(shared: &Shared) {
     cable.unplugged = true;
     cable.from_guest = Vec::new();
     cable.to_guest = VecDeque::new();
-    cable.unread = 0;
+    (cable.start, cable.unread) = (0, 0);
     let mut woken = cable.readers.take();
     woken.append(&mut cable.writers.take());
     drop(cable);
@@ -150,23 +159,27 @@ impl Port {
 
     /// Reads what there is; how many bytes that is. 0 means that nothing is there.
     pub fn receive(&self, into: &mut [u8]) -> usize {
-        let mut cable = lock(&self.end.shared.cable);
+        let mut guard = lock(&self.end.shared.cable);
+        let cable = &mut *guard;
         let mut read = 0;
-        while read < into.len() {
-            let Some(first) = cable.to_guest.front_mut() else { break };
-            let length = first.len().min(into.len() - read);
-            first.copy_to_slice(&mut into[read..read + length]);
-            if first.is_empty() {
-                cable.to_guest.pop_front();
-            }
+        while let Some(first) = cable.to_guest.front() {
+            let rest = &first[cable.start..];
+            let length = rest.len().min(into.len() - read);
+            into[read..read + length].copy_from_slice(&rest[..length]);
             read += length;
+            cable.start += length;
+            if length < rest.len() || into.is_empty() {
+                break;
+            }
+            cable.to_guest.pop_front();
+            cable.start = 0;
         }
         cable.unread -= read;
         let tell = cable.wanted.is_some_and(|wanted| cable.unread <= wanted);
         if tell {
             cable.wanted = None;
         }
-        drop(cable);
+        drop(guard);
         if tell {
             self.end.shared.bell.ring();
         }

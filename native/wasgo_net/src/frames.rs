@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::driver::IDLE_BUFFER;
 use crate::event::BrokenReason;
 
 /// The longest frame that is processed: 1,500 bytes, an Ethernet header and a VLAN tag.
@@ -47,6 +48,13 @@ impl Frames {
             self.buffer.append(bytes);
         }
         self.start = 0;
+    }
+
+    /// Gives back the buffer, if there is nothing in it and it is large.
+    pub(crate) fn rest(&mut self) {
+        if self.start == self.buffer.len() && self.buffer.capacity() > IDLE_BUFFER {
+            (self.buffer, self.start) = (Vec::new(), 0);
+        }
     }
 
     pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {

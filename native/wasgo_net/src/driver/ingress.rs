@@ -154,31 +154,26 @@ impl Stack {
 
     fn tcp(&mut self, ip: &Ipv4Repr, content: &[u8], packet: &[u8]) -> Taken {
         let header = sound(TcpPacket::new_checked(content))?;
+        let checksums = ChecksumCapabilities::default();
+        let segment = sound(TcpRepr::parse(&header, &ip.src_addr.into(), &ip.dst_addr.into(), &checksums))?;
         let key = Key {
             protocol: Protocol::Tcp,
             local: ip.dst_addr,
-            local_port: header.dst_port(),
-            guest_port: header.src_port(),
+            local_port: segment.dst_port,
+            guest_port: segment.src_port,
         };
         if let Some(id) = self.find(&key) {
-            let Some(connection) = self.connections.get_mut(&id) else { return Err(Dropped::Refused) };
-            match &mut connection.kind {
-                Kind::Tcp(tcp) => {
+            match self.connections.get_mut(&id).map(|connection| &mut connection.kind) {
+                Some(Kind::Tcp(tcp)) => {
                     tcp.receive(packet, self.clock, &mut self.interface, &mut self.out);
                     self.make_ready(id);
-                    return Ok(());
                 }
-                Kind::Held(_) => {
-                    let segment = sound(self.segment(ip, &header))?;
-                    if segment.control == TcpControl::Rst {
-                        self.finish(id, CloseReason::Reset);
-                    }
-                    return Ok(());
-                }
-                _ => return Err(Dropped::Refused),
+                Some(Kind::Held(_)) if segment.control == TcpControl::Rst => self.finish(id, CloseReason::Reset),
+                // It says again what it said.
+                _ => {}
             }
+            return Ok(());
         }
-        let segment = sound(self.segment(ip, &header))?;
         match (segment.control, segment.ack_number) {
             (TcpControl::Rst, _) => Ok(()),
             (TcpControl::Syn, None) => {
@@ -193,10 +188,6 @@ impl Stack {
                 Err(Dropped::Refused)
             }
         }
-    }
-
-    fn segment<'a>(&self, ip: &Ipv4Repr, header: &TcpPacket<&'a [u8]>) -> Result<TcpRepr<'a>, smoltcp::wire::Error> {
-        TcpRepr::parse(header, &ip.src_addr.into(), &ip.dst_addr.into(), &ChecksumCapabilities::default())
     }
 
     /// Asks the host whether the guest may connect, if the rules allow it.

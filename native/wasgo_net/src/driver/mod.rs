@@ -41,6 +41,9 @@ const POLL_FRAMES_OUT: usize = 128;
 /// Connections whose orders one poll obeys, and those that have their turn.
 const POLL_CONNECTIONS: usize = 128;
 
+/// Bytes that the buffers of a driver that has nothing to do may keep.
+pub(crate) const IDLE_BUFFER: usize = 16 << 10;
+
 type Tell = Box<dyn Fn(Event) + Send + Sync>;
 
 /// Drives a network: a future that is ready when the network is over. It does a bounded amount of work each time it is polled, then
@@ -110,6 +113,7 @@ impl<T: Timers> Future for Driver<T> {
                 Poll::Pending
             }
             Turn::Idle => {
+                this.stack.rest();
                 this.set_alarm(context.waker());
                 Poll::Pending
             }
@@ -141,8 +145,10 @@ struct Stack {
     waiting: Vec<ConnectionId>,
     /// Those that wait for the guest to read, so that there is room.
     blocked: BTreeSet<ConnectionId>,
-    /// Those that wait for the guest to have read everything.
-    quiet: BTreeSet<ConnectionId>,
+    /// Those that wait for the guest to have read what it was given, up to that byte.
+    quiet: BTreeSet<(u64, ConnectionId)>,
+    /// How many bytes the guest was given.
+    given: u64,
     deadlines: BTreeSet<(Instant, ConnectionId)>,
     /// How many wait for the host to accept them.
     held: usize,
@@ -190,6 +196,7 @@ impl Stack {
             waiting: Vec::new(),
             blocked: BTreeSet::new(),
             quiet: BTreeSet::new(),
+            given: 0,
             deadlines: BTreeSet::new(),
             held: 0,
             probes: 0,
@@ -225,6 +232,14 @@ impl Stack {
             more = true;
         }
         if more { Turn::More } else { Turn::Idle }
+    }
+
+    /// Gives back what only a flood needs.
+    fn rest(&mut self) {
+        self.frames.rest();
+        if self.spare.capacity() > IDLE_BUFFER {
+            self.spare = Vec::new();
+        }
     }
 
     /// Whether there are more orders; none when the host is gone.
@@ -274,11 +289,13 @@ impl Stack {
 
     /// Gives those a turn who waited for the guest to read what it has read by now.
     fn unblock(&mut self, unread: usize) {
-        let mut woken = if self.out.has_room() { std::mem::take(&mut self.blocked) } else { BTreeSet::new() };
-        if unread == 0 {
-            woken.append(&mut self.quiet);
-        }
+        let woken = if self.out.has_room() { std::mem::take(&mut self.blocked) } else { BTreeSet::new() };
         woken.into_iter().for_each(|id| self.make_ready(id));
+        let read = self.given.saturating_sub(unread as u64);
+        while let Some((_, id)) = self.quiet.first().copied().filter(|(mark, _)| *mark <= read) {
+            self.quiet.pop_first();
+            self.make_ready(id);
+        }
     }
 
     /// Whether there are more turns to be had.
@@ -296,7 +313,9 @@ impl Stack {
 
     /// Gives the guest what there is for it, and publishes how the network is.
     fn flush(&mut self) {
-        if let Some(batch) = self.out.take() {
+        let batch = self.out.batch();
+        if !batch.is_empty() {
+            self.given += batch.len() as u64;
             self.shared.give_to_guest(batch);
         }
         self.status.sent = self.out.sent;
@@ -307,13 +326,9 @@ impl Stack {
 
     /// Has the driver woken when the guest read what somebody waits for; true if it did already.
     fn wait_for_guest(&self) -> bool {
-        let unread = if !self.blocked.is_empty() {
-            Some(TO_GUEST / 2)
-        } else if !self.quiet.is_empty() {
-            Some(0)
-        } else {
-            None
-        };
+        let room = (!self.blocked.is_empty()).then_some(TO_GUEST / 2);
+        let read = self.quiet.first().map(|(mark, _)| usize::try_from(self.given - mark).unwrap_or(usize::MAX));
+        let unread = room.into_iter().chain(read).max();
         self.shared.want_unread(unread)
     }
 

@@ -2,8 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use bytes::Bytes;
-use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, Icmpv4DstUnreachable,
@@ -55,9 +54,9 @@ impl Out {
         self.room = TO_GUEST.saturating_sub(unread);
     }
 
-    /// The batch, if there is anything in it.
-    pub(crate) fn take(&mut self) -> Option<Bytes> {
-        (!self.batch.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.batch)))
+    /// The batch, to be taken.
+    pub(crate) fn batch(&mut self) -> &mut Vec<u8> {
+        &mut self.batch
     }
 
     /// Whether any frame would fit.
@@ -75,9 +74,6 @@ impl Out {
     ) -> R {
         let start = self.batch.len();
         let frame = ETHERNET_HEADER + length;
-        if start == 0 {
-            self.batch.reserve((LENGTH + frame) * 4);
-        }
         self.batch.extend_from_slice(&(frame as u32).to_be_bytes());
         self.batch.resize(start + LENGTH + frame, 0);
         let mut ethernet = EthernetFrame::new_unchecked(&mut self.batch[start + LENGTH..]);
@@ -216,6 +212,8 @@ impl Device for Wire<'_> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = MTU;
+        // They were looked at before, when what is wrong can still be counted.
+        (capabilities.checksum.ipv4, capabilities.checksum.tcp) = (Checksum::Tx, Checksum::Tx);
         capabilities
     }
 }

@@ -286,7 +286,7 @@ impl Stack {
             self.deadlines.remove(&(at, id));
         }
         self.blocked.remove(&id);
-        self.quiet.remove(&id);
+        self.quiet.retain(|(_, other)| *other != id);
         if matches!(connection.kind, Kind::Waiting(_)) {
             self.waiting.retain(|other| *other != id);
         }
@@ -357,10 +357,10 @@ impl Stack {
                 tcp.abort(reason);
                 self.make_ready(id);
             }
-            // Nothing is lost on this cable: what the guest did not acknowledge, it did not read, as long as there is anything that it
-            // did not read. It is not sent again.
+            // Nothing is lost on this cable: as long as there is anything that the guest did not read, that may be what it did not
+            // acknowledge, and is not sent again.
             _ if unread > 0 => {
-                self.quiet.insert(id);
+                self.quiet.insert((self.given, id));
                 if let Some((at, _)) = tcp.deadline {
                     self.arm(id, at);
                 }

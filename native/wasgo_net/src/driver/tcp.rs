@@ -64,8 +64,8 @@ pub(crate) struct Tcp {
     end_told: bool,
     /// Nothing more will be written.
     shut_down: bool,
-    /// Nothing more is to be told.
-    closing: bool,
+    /// Nothing more is to be told, and by then it is to be over.
+    closing_until: Option<Instant>,
     /// The end was said to the stack.
     ended: bool,
     ended_by_us: Option<CloseReason>,
@@ -91,7 +91,7 @@ impl Tcp {
             guest_ended: false,
             end_told: false,
             shut_down: false,
-            closing: false,
+            closing_until: None,
             ended: false,
             ended_by_us: None,
         }
@@ -127,10 +127,11 @@ impl Tcp {
     }
 
     pub(crate) fn close(&mut self, deadline: Instant) {
-        if !self.closing {
-            (self.shut_down, self.closing) = (true, true);
-            let sooner = self.deadline.filter(|(own, _)| *own < deadline);
-            self.deadline = sooner.or(Some((deadline, CloseReason::LingerTimeout)));
+        if self.closing_until.is_none() {
+            (self.shut_down, self.closing_until) = (true, Some(deadline));
+            if self.connected {
+                self.deadline = Some((deadline, CloseReason::LingerTimeout));
+            }
         }
     }
 
@@ -157,15 +158,15 @@ impl Tcp {
             !matches!(self.socket().state(), State::Closed | State::Listen | State::SynSent | State::SynReceived);
         if !self.connected && there {
             self.connected = true;
-            if !self.closing {
-                self.deadline = None;
+            self.deadline = self.closing_until.map(|until| (until, CloseReason::LingerTimeout));
+            if self.closing_until.is_none() {
                 (work.tell)(Event::Connected(id));
             }
         }
     }
 
     fn tell_data(&mut self, id: ConnectionId, credit: &mut usize, work: &Work<'_>) {
-        let closing = self.closing;
+        let closing = self.closing_until.is_some();
         let socket = self.socket();
         while socket.can_recv() && (closing || *credit > 0) {
             let read = socket.recv(|bytes| {
@@ -229,15 +230,16 @@ impl Tcp {
         self.guest_ended |= matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
         if self.guest_ended && unread == 0 && !self.end_told {
             self.end_told = true;
-            if !self.closing {
+            if self.closing_until.is_none() {
                 (work.tell)(Event::PeerClosed(id));
             }
         }
         let done = self.guest_ended && self.ended;
         match (state, self.ended_by_us) {
-            // The reset that goes to the guest, or the last acknowledgement, is to be on its way.
-            (State::Closed | State::TimeWait, _) if blocked => None,
+            // If there was no room for the reset, the guest gets one when it next says something.
             (State::Closed | State::Listen, Some(reason)) => Some(reason),
+            // The last acknowledgement is to be on its way.
+            (State::TimeWait, None) if blocked => None,
             // Both sides are done. The guest may repeat its last word, and is then answered with a reset instead of by a connection that
             // is kept for it.
             (State::Closed | State::TimeWait, None) if done => self.end_told.then_some(CloseReason::Done),

@@ -122,7 +122,7 @@ pub struct Card {
 impl Card {
     fn lost(&mut self) -> bool {
         self.frames += 1;
-        self.lose_every.is_some_and(|every| self.frames % every == 0)
+        self.lose_every.is_some_and(|every| self.frames.is_multiple_of(every))
     }
 
     pub fn send(&mut self, frame: &[u8]) {
