@@ -331,3 +331,60 @@ fn a_cable_of_single_bytes_delivers_all_the_same() {
     world.lease();
     both_ways(&mut world, 100_000);
 }
+
+#[test]
+fn a_guest_that_does_not_read_is_not_sent_the_same_again() {
+    let mut world = World::up(Options::default());
+    let (id, socket) = world.connection(80);
+    world.card.deaf = true;
+    world.write(id, &[7; 200_000]);
+    world.settle();
+    let sent = world.network().status().sent.frames;
+    world.guest_runs = false;
+    world.pass_for(Duration::from_secs(3_600));
+    assert_eq!(world.network().status().sent.frames, sent);
+    (world.card.deaf, world.guest_runs) = (false, true);
+    assert_eq!(world.guest_reads(socket, 200_000), vec![7; 200_000]);
+    world.no_event();
+}
+
+#[test]
+fn a_host_ends_a_connection_to_a_guest_that_does_not_read() {
+    let mut world = World::up(Options::default());
+    let all: Vec<_> = (80..84).map(|port| world.connection(port)).collect();
+    world.card.deaf = true;
+    for (id, _) in &all {
+        while world.network().write(*id, Bytes::from(vec![7; 100_000])) == WriteOutcome::Written {
+            world.settle();
+        }
+    }
+    world.network().reset(all[0].0);
+    world.closed(all[0].0, CloseReason::Aborted);
+    world.network().close(all[1].0);
+    world.closed(all[1].0, CloseReason::LingerTimeout);
+    // The guest finds out when it reads.
+    world.card.deaf = false;
+    world.until(|world| (!world.tcp(all[0].1).is_open()).then_some(()));
+    world.until(|world| (!world.tcp(all[1].1).is_open()).then_some(()));
+}
+
+#[test]
+fn a_connection_that_is_closed_before_it_is_there_still_says_what_was_written() {
+    let mut world = World::up(Options::default());
+    let socket = world.listen(80);
+    let id = world.network().connect(80).unwrap();
+    world.write(id, b"said in passing");
+    world.network().close(id);
+    assert_eq!(world.guest_reads(socket, 15), b"said in passing");
+    world.tcp(socket).close();
+    world.closed(id, CloseReason::Done);
+    // One that waits for an address has nobody to say it to.
+    let world = &mut World::new(Options::default());
+    let (id, other) = (world.network().connect(80).unwrap(), world.network().connect(80).unwrap());
+    world.guest_runs = false;
+    world.settle();
+    world.network().close(id);
+    world.network().reset(other);
+    world.closed(id, CloseReason::Done);
+    world.closed(other, CloseReason::Aborted);
+}
