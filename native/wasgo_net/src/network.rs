@@ -65,6 +65,11 @@ impl Network {
         }
     }
 
+    /// The connection of a number, as [`ConnectionId::get`] gives it. One that never was or is over is none: what is asked of it is ignored.
+    pub fn connection(&self, number: u64) -> ConnectionId {
+        ConnectionId(number)
+    }
+
     /// Connects to a port of the guest by TCP, as soon as the guest has an address. [`Event::Connected`] or [`Event::Closed`] answers.
     /// Nothing is read before [credit](Network::give_credit) is given, which may be done at once, as may writing.
     pub fn connect(&self, guest_port: u16) -> Result<ConnectionId, Error> {

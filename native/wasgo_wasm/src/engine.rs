@@ -226,6 +226,17 @@ impl Engine {
         self.0.alarms.wake_at(at, waker)
     }
 
+    /// Runs `task` on the workers, in turn with guests: it should return from each poll within a fraction of a millisecond. Where as much as can be is
+    /// under way already it is dropped.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = async move {
+            task.await;
+            Ok(())
+        };
+        // What is dropped tells whoever waits for it by its end.
+        let _started = self.executor().start_task(task, None, false, || Box::new(drop));
+    }
+
     /// Code of the drivers that batches run by.
     pub(crate) fn drivers(&self) -> &Drivers {
         &self.0.drivers

@@ -7,6 +7,7 @@ pub mod host;
 pub mod imports;
 pub mod instance;
 pub mod module;
+pub mod network;
 pub mod script;
 pub mod service;
 mod settings;

@@ -4,17 +4,29 @@
 //! `{:stderr, binary}`, `:input_ready`, `{:exit, {:ok, status}}` or `{:exit, {:error, fault}}`. When it dies, the service is
 //! stopped.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustler::{Binary, Encoder, Env, LocalPid, Monitor, NifMap, NifTaggedEnum, OwnedEnv, Resource, ResourceArc, Term};
+use rustler::env::SavedTerm;
+use rustler::{
+    Binary, Encoder, Env, LocalPid, Monitor, NifMap, NifTaggedEnum, OwnedEnv, Reference, Resource, ResourceArc, Term,
+};
 use wasgo_wasm::{Clock, Directory, Event, Seed, Service, ServiceOptions, WriteOutcome};
 
 use super::module::ModuleResource;
+use super::network::{self, Lan, NetworkOptions, Notice};
 use super::{LimitsTuple, limits};
 use crate::{atoms, bytes, fault};
 
 /// A service's resource; dropping the last reference stops the service.
-pub struct ServiceResource(Service);
+pub struct ServiceResource(Service, Option<Lan>);
+
+impl ServiceResource {
+    /// The network that the service was given.
+    pub fn lan(&self) -> Option<&Lan> {
+        self.1.as_ref()
+    }
+}
 
 #[rustler::resource_impl]
 impl Resource for ServiceResource {
@@ -57,6 +69,7 @@ struct Options {
     credit: usize,
     /// In milliseconds.
     timeout: Option<u64>,
+    network: Option<NetworkOptions>,
 }
 
 /// For a program without directories and with little of arguments and environment; the caller picks the twin for others.
@@ -73,20 +86,8 @@ fn service_start_dirty<'a>(env: Env<'a>, module: ResourceArc<ModuleResource>, op
 fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a> {
     let pid = env.pid();
     let reference = env.make_ref();
-    // The reference's own environment lives as long as the events come; each message has one of its own.
-    let keeper = OwnedEnv::new();
-    let saved = keeper.save(reference);
-    let keeper = std::sync::Mutex::new((keeper, saved));
-    let events = move |event: Event| {
-        let mut message = OwnedEnv::new();
-        let reference = match keeper.lock() {
-            Ok(kept) => kept.0.run(|env| message.save(kept.1.load(env))),
-            Err(_) => return,
-        };
-        // It fails when the process is gone; its end stops the service.
-        let _ =
-            message.send_and_clear(&pid, |env| (atoms::wasgo_service(), reference.load(env), encode_event(env, event)));
-    };
+    let owner = Arc::new(Owner::new(pid, reference));
+    let network = options.network;
     let directory = |(host, guest, writable)| Directory { host, guest, writable };
     let options = ServiceOptions {
         arguments: options.arguments,
@@ -100,13 +101,50 @@ fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a
         random: options.seed.map_or(Seed::System, Seed::Fixed),
         timeout: options.timeout.map(Duration::from_millis),
     };
-    match Service::start(&module.0, options, events) {
+    let (lan, cable) = match network {
+        None => (None, None),
+        Some(options) => {
+            let theirs = Arc::clone(&owner);
+            let notice = move |notice: Notice| theirs.tell(|env| (atoms::network(), notice.encode(env)).encode(env));
+            match network::start(module.0.engine(), options, notice) {
+                Ok((lan, cable)) => (Some(lan), Some(cable)),
+                Err(error) => return fault::err(env, network::start_fault(env, &error)),
+            }
+        }
+    };
+    let events = move |event: Event| owner.tell(|env| encode_event(env, event));
+    match Service::start_connected(&module.0, options, cable, events) {
         Ok(service) => {
-            let service = ResourceArc::new(ServiceResource(service));
+            let service = ResourceArc::new(ServiceResource(service, lan));
             service.monitor(Some(env), &pid);
             fault::ok(env, (service, reference))
         }
         Err(error) => fault::err(env, fault::wasm(env, &error)),
+    }
+}
+
+/// The process that a service speaks with. The reference's own environment lives as long as the events come; each message has one of
+/// its own.
+struct Owner {
+    pid: LocalPid,
+    reference: Mutex<(OwnedEnv, SavedTerm)>,
+}
+
+impl Owner {
+    fn new(pid: LocalPid, reference: Reference<'_>) -> Self {
+        let keeper = OwnedEnv::new();
+        let saved = keeper.save(reference);
+        Self { pid, reference: Mutex::new((keeper, saved)) }
+    }
+
+    fn tell(&self, event: impl for<'b> FnOnce(Env<'b>) -> Term<'b>) {
+        let mut message = OwnedEnv::new();
+        let reference = match self.reference.lock() {
+            Ok(kept) => kept.0.run(|env| message.save(kept.1.load(env))),
+            Err(_) => return,
+        };
+        // It fails when the process is gone; its end stops the service.
+        let _ = message.send_and_clear(&self.pid, |env| (atoms::wasgo_service(), reference.load(env), event(env)));
     }
 }
 

@@ -64,7 +64,7 @@ struct Outcome {
 
 impl What {
     /// The event, if it has come; else whoever waits is told of it.
-    fn poll(&self, context: &Context<'_>) -> Poll<Outcome> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome> {
         let outcome = match self {
             Self::At(at) if Instant::now() >= *at => Outcome::default(),
             Self::At(_) => return Poll::Pending,

@@ -20,9 +20,9 @@ pub trait Cable: Send + Sync {
     /// Gives bytes to the program; how many. 0 when there are none.
     fn receive(&self, into: &mut [u8]) -> usize;
     /// Ready when [`Self::receive`] has something.
-    fn poll_readable(&self, context: &Context<'_>) -> Poll<()>;
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()>;
     /// Ready when [`Self::send`] takes something.
-    fn poll_writable(&self, context: &Context<'_>) -> Poll<()>;
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()>;
     /// The program closed its end, or is gone.
     fn close(&self);
 }

@@ -1,0 +1,433 @@
+defmodule Wasgo.Service.Connection do
+  @moduledoc """
+  A connection with a service over its network in memory, used as a socket of `:gen_tcp` is.
+
+      {:ok, connection} = Wasgo.Service.connect(service, 7)
+      :ok = Wasgo.Service.Connection.send(connection, "hello")
+      {:ok, "hello"} = Wasgo.Service.Connection.recv(connection, 5)
+      :ok = Wasgo.Service.Connection.close(connection)
+
+  It belongs to the process that connected, until `controlling_process/2`; with that one's end it is reset. It is *passive*: what came is fetched with `recv/3`, and
+  the guest may send no more than 256 KiB ahead. `setopts/2` makes it *active*: `active: true`, `:once` or a number of messages. Its owner then gets
+  `{:tcp, connection, data}`, at the end `{:tcp_closed, connection}`, after an error `{:tcp_error, connection, reason}` before that, and, when a number
+  of messages is used up, `{:tcp_passive, connection}`.
+
+  A connection for datagrams (`Wasgo.Service.connect(service, port, protocol: :udp)`) has the same calls: each `send/2` is one datagram, and so is what each `recv/3` returns.
+
+  Errors are `Wasgo.ServiceError`, with a reason that `:gen_tcp` has: `:closed`, `:timeout`, `:econnrefused`, `:econnreset`, `:econnaborted`, `:etimedout`, `:enetdown` (the guest has
+  no address), `:emfile` (too many connections), `:emsgsize`.
+  """
+
+  use GenServer
+
+  alias Wasgo.{Native, ServiceError}
+  alias Wasgo.Native.Result
+
+  @enforce_keys [:pid]
+  defstruct [:pid]
+
+  @type t :: %__MODULE__{pid: pid()}
+
+  # Bytes that the guest may send ahead.
+  @window 262_144
+
+  # Bytes handed over at once.
+  @write 65_536
+
+  # The longest that recv/3 gathers.
+  @longest 67_108_864
+
+  @doc false
+  @spec connect(reference(), :inet.port_number(), boolean(), timeout()) ::
+          {:ok, t()} | {:error, Exception.t()}
+  def connect(resource, port, udp, timeout) do
+    start({:connect, resource, port, udp}, timeout)
+  end
+
+  @doc false
+  @spec accept(reference(), non_neg_integer()) :: {:ok, t()} | {:error, Exception.t()}
+  def accept(resource, id), do: start({:accept, resource, id}, 20_000)
+
+  defp start(how, timeout) do
+    with {:ok, pid} <- GenServer.start(__MODULE__, {how, self()}) do
+      connection = %__MODULE__{pid: pid}
+
+      case call(connection, {:opened, timeout}) do
+        :ok -> {:ok, connection}
+        {:error, exception} -> {:error, exception}
+      end
+    end
+  end
+
+  @doc """
+  Sends bytes. Returns when they are on their way to the guest, so that who sends faster than the guest takes has to wait.
+  """
+  @spec send(t(), iodata()) :: :ok | {:error, ServiceError.t()}
+  def send(%__MODULE__{} = connection, data) do
+    call(connection, {:send, IO.iodata_to_binary(data)})
+  end
+
+  @doc """
+  Returns what came: `length` bytes, or with 0 as much as there is, at least one. Fewer than `length` are returned at the end only.
+  """
+  @spec recv(t(), non_neg_integer(), timeout()) :: {:ok, binary()} | {:error, ServiceError.t()}
+  def recv(%__MODULE__{} = connection, length \\ 0, timeout \\ :infinity)
+      when is_integer(length) and length in 0..@longest do
+    call(connection, {:recv, length, timeout})
+  end
+
+  @doc "Sends no more (`:write` or `:read_write`): the guest finds the end of its input. What it sends still comes, unless it is not wanted."
+  @spec shutdown(t(), :write | :read_write | :read) :: :ok | {:error, ServiceError.t()}
+  def shutdown(%__MODULE__{} = connection, how) when how in [:read, :write, :read_write] do
+    call(connection, {:shutdown, how})
+  end
+
+  @doc "Closes it. What was sent still arrives."
+  @spec close(t()) :: :ok
+  def close(%__MODULE__{} = connection) do
+    _closed_before = call(connection, :close)
+    :ok
+  end
+
+  @doc "Makes another process its owner. Only its owner can."
+  @spec controlling_process(t(), pid()) :: :ok | {:error, ServiceError.t()}
+  def controlling_process(%__MODULE__{} = connection, pid) when is_pid(pid) do
+    call(connection, {:controlling_process, pid})
+  end
+
+  @doc "Sets `active: true | false | :once | number`."
+  @spec setopts(t(), active: boolean() | :once | pos_integer()) :: :ok | {:error, ServiceError.t()}
+  def setopts(%__MODULE__{} = connection, active: active)
+      when active in [true, false, :once] or (is_integer(active) and active > 0) do
+    call(connection, {:active, active})
+  end
+
+  defp call(%{pid: pid}, request) do
+    GenServer.call(pid, request, :infinity)
+  catch
+    :exit, {reason, {GenServer, :call, _arguments}} when reason != :calling_self ->
+      {:error, error(:closed)}
+  end
+
+  @impl true
+  def init({how, owner}) do
+    opened =
+      case how do
+        {:connect, resource, port, udp} -> Native.service_connect(resource, port, udp)
+        {:accept, resource, id} -> Native.service_accept(resource, id)
+      end
+
+    state = %{
+      connection: %__MODULE__{pid: self()},
+      owner: owner,
+      monitor: Process.monitor(owner),
+      resource: nil,
+      id: nil,
+      datagrams: match?({:connect, _resource, _port, true}, how),
+      # nil while it is not there yet, then :open, then why it is over.
+      opened: nil,
+      closed: nil,
+      # What came and nobody took, the newest first.
+      buffer: :queue.new(),
+      size: 0,
+      at_end: false,
+      active: false,
+      waiting: nil,
+      # Who waits for it to be there, and what waits to be sent.
+      opener: nil,
+      unsent: :queue.new()
+    }
+
+    case Result.await(opened) do
+      {:ok, {resource, id}} ->
+        Native.connection_give_credit(resource, @window)
+        {:ok, %{state | resource: resource, id: id}}
+
+      {:error, exception} ->
+        {:ok, %{state | closed: exception, at_end: true}}
+    end
+  end
+
+  @impl true
+  def handle_call({:opened, _timeout}, _from, %{closed: %{} = exception} = state) do
+    {:stop, :normal, {:error, exception}, state}
+  end
+
+  def handle_call({:opened, _timeout}, _from, %{opened: :open} = state), do: {:reply, :ok, state}
+
+  def handle_call({:opened, timeout}, from, state) do
+    timer = timeout != :infinity && Process.send_after(self(), :not_opened, timeout)
+    {:noreply, %{state | opener: {from, timer}}}
+  end
+
+  def handle_call({:send, _data}, _from, %{closed: %{} = exception} = state) do
+    {:reply, {:error, exception}, state}
+  end
+
+  def handle_call({:send, data}, from, state) do
+    if :queue.is_empty(state.unsent) do
+      {:noreply, write(state, {data, from})}
+    else
+      {:noreply, %{state | unsent: :queue.in({data, from}, state.unsent)}}
+    end
+  end
+
+  def handle_call({:recv, _length, _timeout}, _from, %{waiting: waiting} = state) when waiting != nil do
+    {:reply, {:error, error(:ealready)}, state}
+  end
+
+  def handle_call({:recv, _length, _timeout}, _from, %{active: active} = state) when active != false do
+    {:reply, {:error, error(:einval)}, state}
+  end
+
+  def handle_call({:recv, length, timeout}, from, state) do
+    timer = timeout != :infinity && Process.send_after(self(), {:no_data, from}, timeout)
+    {:noreply, deliver(%{state | waiting: {from, length, timer}})}
+  end
+
+  def handle_call({:active, active}, _from, state) do
+    {:reply, :ok, deliver(%{state | active: active})}
+  end
+
+  def handle_call({:shutdown, how}, _from, state) do
+    if how != :read and state.closed == nil, do: Native.connection_shut_down(state.resource)
+    {:reply, :ok, state}
+  end
+
+  def handle_call({:controlling_process, pid}, {caller, _tag}, %{owner: caller} = state) do
+    Process.demonitor(state.monitor, [:flush])
+    {:reply, :ok, %{state | owner: pid, monitor: Process.monitor(pid)}}
+  end
+
+  def handle_call({:controlling_process, _pid}, _from, state) do
+    {:reply, {:error, error(:not_owner)}, state}
+  end
+
+  def handle_call(:close, _from, state) do
+    if state.closed == nil, do: Native.connection_close(state.resource)
+    reply_waiting(state, {:error, error(:closed)})
+
+    # What was written is still to arrive: the process goes when the guest has closed too.
+    if state.closed == nil do
+      {:reply, :ok, %{state | waiting: nil, active: false, owner: nil, at_end: true}}
+    else
+      {:stop, :normal, :ok, state}
+    end
+  end
+
+  @impl true
+  def handle_info({:wasgo_connection, id, event}, %{id: id} = state), do: event(event, state)
+
+  def handle_info(:not_opened, %{opener: {from, _timer}} = state) do
+    GenServer.reply(from, {:error, error(:timeout)})
+    {:stop, :normal, state}
+  end
+
+  def handle_info({:no_data, from}, %{waiting: {from, _length, _timer}} = state) do
+    GenServer.reply(from, {:error, error(:timeout)})
+    {:noreply, %{state | waiting: nil}}
+  end
+
+  # Its resource goes with this process, and so the connection is reset.
+  def handle_info({:DOWN, monitor, :process, _pid, _reason}, %{monitor: monitor, owner: owner} = state)
+      when owner != nil do
+    {:stop, :normal, state}
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  defp event(:connected, state) do
+    state = opened(%{state | opened: :open}, :ok)
+    {:noreply, state}
+  end
+
+  defp event({:data, _data}, %{owner: nil} = state), do: {:noreply, state}
+
+  defp event({:data, data}, state) do
+    state = %{state | buffer: :queue.in(data, state.buffer), size: state.size + byte_size(data)}
+    {:noreply, deliver(state)}
+  end
+
+  defp event(:peer_closed, state), do: {:noreply, deliver(%{state | at_end: true})}
+  defp event(:writable, state), do: {:noreply, write_unsent(state)}
+
+  defp event({:closed, reason}, state) do
+    exception = error(if(reason == :normal, do: :closed, else: reason))
+    state = opened(%{state | closed: exception, at_end: true}, {:error, exception})
+    for {_data, from} <- :queue.to_list(state.unsent), do: GenServer.reply(from, {:error, exception})
+    state = deliver(%{state | unsent: :queue.new()})
+    if state.owner == nil or state.opened == nil, do: {:stop, :normal, state}, else: {:noreply, state}
+  end
+
+  defp opened(%{opener: nil} = state, _answer), do: state
+
+  defp opened(%{opener: {from, timer}} = state, answer) do
+    if timer, do: Process.cancel_timer(timer)
+    GenServer.reply(from, answer)
+    %{state | opener: nil}
+  end
+
+  # Sending
+
+  defp write(%{datagrams: true} = state, {data, from}) do
+    write_piece(state, data, <<>>, from)
+  end
+
+  defp write(state, {<<now::binary-size(@write), rest::binary>>, from}) do
+    write_piece(state, now, rest, from)
+  end
+
+  defp write(state, {data, from}), do: write_piece(state, data, <<>>, from)
+
+  defp write_piece(state, now, rest, from) do
+    case Native.connection_write(state.resource, now) do
+      :written when rest == <<>> ->
+        GenServer.reply(from, :ok)
+        state
+
+      :written ->
+        write(state, {rest, from})
+
+      :full ->
+        %{state | unsent: :queue.in_r({now <> rest, from}, state.unsent)}
+
+      :closed ->
+        GenServer.reply(from, {:error, state.closed || error(:closed)})
+        state
+
+      :too_long ->
+        GenServer.reply(from, {:error, error(:emsgsize)})
+        state
+    end
+  end
+
+  defp write_unsent(state) do
+    case :queue.out(state.unsent) do
+      {:empty, _unsent} ->
+        state
+
+      {{:value, item}, unsent} ->
+        before = :queue.len(unsent)
+        state = write(%{state | unsent: unsent}, item)
+        if :queue.len(state.unsent) > before, do: state, else: write_unsent(state)
+    end
+  end
+
+  # Receiving
+
+  defp deliver(%{active: false, waiting: nil} = state), do: state
+  defp deliver(%{active: false} = state), do: answer(state)
+
+  defp deliver(%{size: 0, at_end: true} = state) do
+    if state.closed && state.closed.reason != :closed do
+      Kernel.send(state.owner, {:tcp_error, state.connection, state.closed.reason})
+    end
+
+    Kernel.send(state.owner, {:tcp_closed, state.connection})
+    %{state | active: false}
+  end
+
+  defp deliver(state) do
+    case take(state, 0) do
+      {nil, state} ->
+        state
+
+      {data, state} ->
+        Kernel.send(state.owner, {:tcp, state.connection, data})
+        deliver(%{state | active: after_one(state)})
+    end
+  end
+
+  defp after_one(%{active: :once}), do: false
+  defp after_one(%{active: true}), do: true
+
+  defp after_one(%{active: 1} = state) do
+    Kernel.send(state.owner, {:tcp_passive, state.connection})
+    false
+  end
+
+  defp after_one(%{active: number}), do: number - 1
+
+  defp answer(%{waiting: {_from, length, _timer}} = state) do
+    case take(state, length) do
+      {nil, %{at_end: true} = state} ->
+        reply_waiting(state, {:error, state.closed || error(:closed)})
+
+      {nil, state} ->
+        state
+
+      {data, state} ->
+        reply_waiting(state, {:ok, data})
+    end
+  end
+
+  defp reply_waiting(%{waiting: nil} = state, _answer), do: state
+
+  defp reply_waiting(%{waiting: {from, _length, timer}} = state, answer) do
+    if timer, do: Process.cancel_timer(timer)
+    GenServer.reply(from, answer)
+    %{state | waiting: nil}
+  end
+
+  # So many bytes, or all; a datagram is one whatever it has.
+  defp take(%{size: 0, datagrams: false} = state, _length), do: {nil, state}
+
+  defp take(%{datagrams: true} = state, _length) do
+    case :queue.out(state.buffer) do
+      {:empty, _buffer} -> {nil, state}
+      {{:value, data}, buffer} -> taken(%{state | buffer: buffer}, data)
+    end
+  end
+
+  defp take(%{size: size} = state, length) when length == 0 or (size < length and state.at_end) do
+    data = state.buffer |> :queue.to_list() |> IO.iodata_to_binary()
+    taken(%{state | buffer: :queue.new()}, data)
+  end
+
+  # The guest has to be let send as much as is waited for.
+  defp take(%{size: size} = state, length) when size < length do
+    if size >= div(@window, 2) and state.closed == nil and not Map.get(state, :wide, false) do
+      Native.connection_give_credit(state.resource, length)
+      {nil, Map.put(state, :wide, true)}
+    else
+      {nil, state}
+    end
+  end
+
+  defp take(state, length) do
+    all = state.buffer |> :queue.to_list() |> IO.iodata_to_binary()
+    <<data::binary-size(length), rest::binary>> = all
+    buffer = if rest == <<>>, do: :queue.new(), else: :queue.in(rest, :queue.new())
+    taken(%{state | buffer: buffer}, data)
+  end
+
+  defp taken(state, data) do
+    # What was let in ahead for a long message is not let in a second time.
+    if state.closed == nil and not Map.get(state, :wide, false) do
+      Native.connection_give_credit(state.resource, byte_size(data))
+    end
+
+    {data, state |> Map.put(:size, state.size - byte_size(data)) |> Map.delete(:wide)}
+  end
+
+  defp error(reason) do
+    %ServiceError{reason: reason, message: "the connection: #{message(reason)}"}
+  end
+
+  defp message(:closed), do: "it is closed"
+  defp message(:timeout), do: "nothing came in time"
+  defp message(:econnrefused), do: "the guest does not listen on that port"
+  defp message(:econnreset), do: "the guest reset it"
+  defp message(:econnaborted), do: "it was ended here"
+  defp message(:etimedout), do: "the guest did not answer in time"
+  defp message(:enetdown), do: "the guest has no address"
+  defp message(:emsgsize), do: "the datagram is too long"
+  defp message(:ealready), do: "another process waits for what comes"
+  defp message(:einval), do: "it is active: what comes is sent as messages"
+  defp message(:not_owner), do: "it belongs to another process"
+  defp message(reason), do: to_string(reason)
+
+  defimpl Inspect do
+    def inspect(connection, _opts), do: "#Wasgo.Service.Connection<#{inspect(connection.pid)}>"
+  end
+end
