@@ -41,6 +41,12 @@ impl Bounded {
         true
     }
 
+    /// The same as a call, where it would be too much to have everywhere.
+    #[inline(never)]
+    fn put_any(&mut self, bytes: &[u8]) -> bool {
+        self.put(bytes)
+    }
+
     /// Makes room for so many bytes more.
     #[cold]
     #[inline(never)]
@@ -100,12 +106,18 @@ impl io::Write for Bounded {
 impl Flavor for &mut Bounded {
     type Output = ();
 
-    #[inline]
+    // Most calls are for one byte, the number of a variant or a small length, or for the eight of a float.
+    #[inline(always)]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if self.put(bytes) { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
+        let put = match bytes {
+            [byte] => self.put(&[*byte]),
+            [a, b, c, d, e, f, g, h] => self.put(&[*a, *b, *c, *d, *e, *f, *g, *h]),
+            _ => self.put_any(bytes),
+        };
+        if put { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.try_extend(&[byte])
     }
