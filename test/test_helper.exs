@@ -34,7 +34,8 @@ end
 neighbours = [
   nx: library.(Nx, "Nx"),
   membrane: library.(Membrane.Testing.Pipeline, "Membrane"),
-  membrane_file: library.(Membrane.File.Source, "Membrane's file plugin")
+  membrane_file: library.(Membrane.File.Source, "Membrane's file plugin"),
+  membrane_udp: library.(Membrane.UDP.Source, "Membrane's UDP plugin")
 ]
 
 # Parts of the native half that it may have been built without.

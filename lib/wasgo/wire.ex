@@ -151,8 +151,10 @@ defmodule Wasgo.Wire do
   def encode(term, format, options \\ []) do
     settings = Settings.encode!(format, options)
 
-    case write(Envelope.wrap(term, format), format, settings) do
-      {:ok, binary} -> {:ok, binary}
+    with {:ok, term} <- Envelope.wrap(term, format, settings.bounds),
+         {:ok, binary} <- write(term, format, settings) do
+      {:ok, binary}
+    else
       {:error, {reason, path}} -> {:error, %EncodeError{reason: reason, path: path}}
     end
   end
@@ -225,7 +227,8 @@ defmodule Wasgo.Wire do
   end
 
   @doc """
-  The values in chunks of bytes, as they come: a lazy stream of `{:ok, value}`, which an `{:error, exception}` ends.
+  The values in chunks of bytes, as they come: a lazy stream of `{:ok, value}`, which an `{:error, exception}` ends. No chunk is taken
+  after the one that the error is in.
 
   Options are those of `Wasgo.Wire.Decoder.new/2`, which says how values follow each other.
 
@@ -241,20 +244,24 @@ defmodule Wasgo.Wire do
     Stream.transform(
       chunks,
       fn -> Decoder.new(format, options) end,
-      fn
-        _chunk, :ended -> {:halt, :ended}
-        chunk, decoder -> fed(Decoder.feed(decoder, chunk))
-      end,
-      fn
-        :ended -> {[], :ended}
-        decoder -> last(Decoder.finish(decoder))
-      end,
+      fn chunk, decoder -> fed(Decoder.feed(decoder, chunk)) end,
+      fn decoder -> last(Decoder.finish(decoder)) end,
       fn _decoder -> :ok end
     )
+    # A transform can't end with what it gives: `:ended` after an error is for this, which asks for no more then.
+    |> Stream.take_while(&(&1 != :ended))
   end
 
-  defp fed({:ok, values, decoder}), do: {Enum.map(values, &{:ok, &1}), decoder}
-  defp fed({:error, error}), do: {[{:error, error}], :ended}
+  defp fed({:ok, values, decoder}) do
+    values = Enum.map(values, &{:ok, &1})
+
+    case Decoder.failed(decoder) do
+      nil -> {values, decoder}
+      error -> {values ++ [{:error, error}, :ended], decoder}
+    end
+  end
+
+  defp fed({:error, error}), do: {[{:error, error}, :ended], :ended}
 
   defp last({:ok, values}), do: {Enum.map(values, &{:ok, &1}), :ended}
   defp last({:error, error}), do: {[{:error, error}], :ended}

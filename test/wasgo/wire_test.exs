@@ -514,6 +514,42 @@ defmodule Wasgo.WireTest do
              {{:unsupported, self()}, ["metadata", "a"]}
   end
 
+  test "a payload whose base64 is too large is refused before the text is made" do
+    buffer = Buffer.new(:binary.copy(<<7>>, 3_000))
+    size = byte_size(Wire.encode!(buffer, :json))
+    assert {{:too_large, _}, _} = error(buffer, :json, max_bytes: size - 1)
+    assert byte_size(Wire.encode!(buffer, :json, max_bytes: size)) == size
+
+    assert encoded_apart(buffer, 3_999) == {{{:too_large, 3_999}, ["payload"]}, false}
+    # The text alone fits, and the buffer does not.
+    assert encoded_apart(buffer, 4_000) == {{{:too_large, 4_000}, ["payload"]}, true}
+
+    assert error({:blob, buffer.payload}, :json, bytes: :base64, max_bytes: 3_999) ==
+             {{:too_large, 3_999}, []}
+  end
+
+  # The error, and whether a text was made for it: in a process that this one traces.
+  defp encoded_apart(buffer, max_bytes) do
+    task =
+      Task.async(fn ->
+        receive do: (:go -> error(buffer, :json, max_bytes: max_bytes))
+      end)
+
+    pid = task.pid
+    :erlang.trace_pattern({Base, :encode64, :_}, true, [:global])
+    :erlang.trace(pid, true, [:call])
+    send(pid, :go)
+    error = Task.await(task, :infinity)
+    told = :erlang.trace_delivered(pid)
+    assert_receive {:trace_delivered, ^pid, ^told}, 60_000
+
+    receive do
+      {:trace, ^pid, :call, {Base, :encode64, _}} -> {error, true}
+    after
+      0 -> {error, false}
+    end
+  end
+
   test "Godot's own types are the Variants' alone" do
     vector = Wasgo.Godot.Vector3.new(1, 2, 3)
     assert Wire.decode!(Wire.encode!([vector], :godot_variant), :godot_variant) == [vector]

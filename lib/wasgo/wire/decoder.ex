@@ -118,6 +118,11 @@ defmodule Wasgo.Wire.Decoder do
     {:error, error(decoder, {:unfinished, byte_size(decoder.buffer)}, began(decoder))}
   end
 
+  # The error that ended it, if one did: values that came before it may have been given first.
+  @doc false
+  @spec failed(t()) :: DecodeError.t() | nil
+  def failed(%__MODULE__{failed: error}), do: error
+
   defp scan(state, piece) when byte_size(piece) <= @slice_bytes,
     do: Native.wire_scan(state, piece)
 

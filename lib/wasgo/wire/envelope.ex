@@ -3,25 +3,38 @@ defmodule Wasgo.Wire.Envelope do
   # Buffers as maps, and back. Membrane need not be there: its struct is known by its name.
 
   alias Wasgo.Buffer
+  alias Wasgo.Wire.Settings
 
   @keys ["payload", "pts", "dts", "metadata"]
 
   # The map that stands for a buffer; any other term is itself.
-  @spec wrap(term(), Wasgo.Wire.format()) :: term()
+  @spec wrap(term(), Wasgo.Wire.format(), Settings.bounds()) ::
+          {:ok, term()} | {:error, {reason :: term(), path :: [term()]}}
   def wrap(
         %{__struct__: module, payload: payload, pts: pts, dts: dts, metadata: metadata},
-        format
+        format,
+        bounds
       )
       when module in [Buffer, Membrane.Buffer] do
-    %{"payload" => payload(payload, format), "pts" => pts, "dts" => dts, "metadata" => metadata}
+    with {:ok, payload} <- payload(payload, format, bounds) do
+      {:ok, %{"payload" => payload, "pts" => pts, "dts" => dts, "metadata" => metadata}}
+    end
   end
 
-  def wrap(term, _format), do: term
+  def wrap(term, _format, _bounds), do: {:ok, term}
 
-  defp payload(binary, :json) when is_binary(binary), do: Base.encode64(binary)
-  defp payload(binary, :etf) when is_binary(binary), do: binary
-  defp payload(binary, _format) when is_binary(binary), do: {:blob, binary}
-  defp payload(term, _format), do: term
+  # A text that can't be written is not made: base64 has four letters for each three bytes begun.
+  defp payload(binary, :json, {_depth, max_bytes, _values}) when is_binary(binary) do
+    if div(byte_size(binary) + 2, 3) * 4 > max_bytes do
+      {:error, {{:too_large, max_bytes}, ["payload"]}}
+    else
+      {:ok, Base.encode64(binary)}
+    end
+  end
+
+  defp payload(binary, :etf, _bounds) when is_binary(binary), do: {:ok, binary}
+  defp payload(binary, _format, _bounds) when is_binary(binary), do: {:ok, {:blob, binary}}
+  defp payload(term, _format, _bounds), do: {:ok, term}
 
   @spec unwrap(term(), Wasgo.Wire.format(), :buffer | :membrane_buffer) ::
           {:ok, struct()} | {:error, words :: String.t()}

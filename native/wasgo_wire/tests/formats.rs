@@ -377,6 +377,27 @@ fn size_is_bounded_to_the_byte() {
 }
 
 #[test]
+fn texts_and_bytes_of_every_size_are_written_whole_and_bounded_to_the_byte() {
+    let base64 = EncodeOptions { base64: true, ..EncodeOptions::default() };
+    for len in (0..70).chain([127, 128, 129, 255, 256, 257, 4_000]) {
+        let text: String = (0..len).map(|place| char::from(b'a' + (place % 26) as u8)).collect();
+        for data in [Data::List(vec![Data::Text(text.clone()), Data::Text(text.clone())]), Data::Bytes(text.into())] {
+            for format in FORMATS {
+                let bytes = encode(&data, format, base64, &Limits::default()).unwrap();
+                if format != Format::Json || matches!(data, Data::List(_)) {
+                    assert_eq!(read(&bytes, format).unwrap(), (data.clone(), bytes.len()), "{len} in {format:?}");
+                }
+                let limits = |max_bytes| Limits { max_bytes, ..Limits::default() };
+                assert_eq!(encode(&data, format, base64, &limits(bytes.len())).unwrap(), bytes);
+                let limit = bytes.len() - 1;
+                let error = encode(&data, format, base64, &limits(limit)).unwrap_err();
+                assert_eq!(error.reason, EncodeReason::TooLarge { limit });
+            }
+        }
+    }
+}
+
+#[test]
 fn types_of_rust_are_filled() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Creature {

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use wasgo_wire::format::{self, DataBuilder, Format, check_etf};
+use wasgo_wire::format::{self, Data, DataBuilder, EncodeOptions, EncodeReason, Format, check_etf};
 use wasgo_wire::variant::{Limits, Type, decode_value};
 
 struct Counting;
@@ -158,6 +158,13 @@ fn formats() {
         let taken = peak(|| drop(check_etf(&input, &limits)));
         assert!(taken <= 3 * SIZE + (64 << 10), "{taken} bytes for {size}");
     }
+    // Bytes whose text would be over the limit are not made into one.
+    let bytes = Data::Bytes(vec![0; SIZE]);
+    let options = EncodeOptions { base64: true, ..EncodeOptions::default() };
+    let mut result = None;
+    let taken = peak(|| result = Some(format::encode(&bytes, Format::Json, options, &limits)));
+    assert!(matches!(result, Some(Err(error)) if error.reason == EncodeReason::TooLarge { limit: SIZE }));
+    assert!(taken <= (4 << 10), "{taken} bytes for a text that was refused");
 }
 
 /// The most memory that is taken at a time.

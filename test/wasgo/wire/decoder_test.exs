@@ -219,4 +219,21 @@ defmodule Wasgo.Wire.DecoderTest do
     Wire.stream(Stream.map(["1"], &send(parent, &1)), :json)
     refute_received "1"
   end
+
+  test "a stream takes no chunk after the one that an error is in" do
+    for {chunks, values} <- [{["1 ", "]", "2", "3"], [1]}, {["1 ", "2 ]", "3", "4"], [1, 2]}] do
+      parent = self()
+      taken = Stream.each(chunks, &send(parent, {:taken, &1}))
+      stream = Wire.stream(taken, :json)
+      assert {read, [{:error, %DecodeError{}}]} = stream |> Enum.to_list() |> Enum.split(-1)
+      assert read == Enum.map(values, &{:ok, &1})
+      for chunk <- Enum.take(chunks, 2), do: assert_received({:taken, ^chunk})
+      refute_received {:taken, _}
+    end
+  end
+
+  test "an error ends a stream that would never end by itself" do
+    chunks = Stream.concat(["[1]", "]"], Stream.repeatedly(fn -> flunk("one more") end))
+    assert [{:ok, [1]}, {:error, _}] = chunks |> Wire.stream(:json) |> Enum.to_list()
+  end
 end

@@ -41,7 +41,7 @@ impl<'de, F: Heads> Binary<'de, F> {
         self.input.len() - self.at
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self) -> Result<Head> {
         match F::head(&self.input[self.at..]) {
             Ok(Some(head)) => Ok(head),
@@ -118,7 +118,7 @@ impl<'de, F: Heads> Binary<'de, F> {
         let value = if let Kind::Tag(number) = kind {
             visitor.visit_enum(Tagged { number, binary: self })?
         } else {
-            let mut elements = Elements { missing, ended: missing == Some(0), binary: self };
+            let mut elements = Elements { missing, ended: false, binary: self };
             let value = if matches!(kind, Kind::List(_) | Kind::OpenList) {
                 visitor.visit_seq(&mut elements)?
             } else {
@@ -217,6 +217,7 @@ impl<'de, F: Heads> Deserializer<'de> for &mut Binary<'de, F> {
 struct Elements<'e, 'de, F> {
     /// Elements or pairs to come, where that is declared.
     missing: Option<u64>,
+    /// Whether the break was there, where it is not.
     ended: bool,
     binary: &'e mut Binary<'de, F>,
 }
@@ -225,14 +226,13 @@ impl<'de, F: Heads> Elements<'_, 'de, F> {
     /// Whether there is another.
     #[inline]
     fn more(&mut self) -> Result<bool> {
-        if self.ended {
-            return Ok(false);
-        }
         match &mut self.missing {
+            Some(0) => Ok(false),
             Some(missing) => {
                 *missing -= 1;
                 Ok(true)
             }
+            None if self.ended => Ok(false),
             None => {
                 let Head { size, kind } = self.binary.peek()?;
                 if matches!(kind, Kind::Break) {
@@ -242,10 +242,6 @@ impl<'de, F: Heads> Elements<'_, 'de, F> {
                 Ok(!self.ended)
             }
         }
-    }
-
-    fn read(&mut self) {
-        self.ended |= self.missing == Some(0);
     }
 }
 
@@ -257,9 +253,7 @@ impl<'de, F: Heads> SeqAccess<'de> for &mut Elements<'_, 'de, F> {
         if !self.more()? {
             return Ok(None);
         }
-        let value = seed.deserialize(&mut *self.binary)?;
-        self.read();
-        Ok(Some(value))
+        seed.deserialize(&mut *self.binary).map(Some)
     }
 }
 
@@ -276,9 +270,7 @@ impl<'de, F: Heads> MapAccess<'de> for &mut Elements<'_, 'de, F> {
 
     #[inline]
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value> {
-        let value = seed.deserialize(&mut *self.binary)?;
-        self.read();
-        Ok(value)
+        seed.deserialize(&mut *self.binary)
     }
 }
 

@@ -44,6 +44,9 @@ pub trait Build<'de> {
     fn tag(&mut self, number: u64, value: Self::Value) -> Self::Value;
 }
 
+/// Values that there is room for at first: a message has not many more.
+const FIRST: usize = 32;
+
 /// A builder, and what it made that is in no container yet: one stack for all of them.
 pub(super) struct Building<'b, 'de, B: Build<'de>> {
     build: &'b mut B,
@@ -52,7 +55,7 @@ pub(super) struct Building<'b, 'de, B: Build<'de>> {
 
 impl<'b, 'de, B: Build<'de>> Building<'b, 'de, B> {
     pub(super) fn new(build: &'b mut B) -> Self {
-        Self { build, made: Vec::new() }
+        Self { build, made: Vec::with_capacity(FIRST) }
     }
 
     /// The one value made.

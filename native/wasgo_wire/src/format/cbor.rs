@@ -11,7 +11,7 @@ pub(super) const NEGATIVE_BIGNUM: u64 = 3;
 pub(super) enum Cbor {}
 
 impl Heads for Cbor {
-    #[inline]
+    #[inline(always)]
     fn head(bytes: &[u8]) -> Result<Option<Head>, DecodeReason> {
         let Some(first) = bytes.first().copied() else { return Ok(None) };
         let (major, more) = (first >> 5, first & 0x1f);

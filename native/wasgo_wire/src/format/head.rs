@@ -60,16 +60,19 @@ pub(super) trait Heads {
 }
 
 /// The head with nothing but a kind.
+#[inline]
 pub(super) fn of(size: usize, kind: Kind) -> Result<Option<Head>, DecodeReason> {
     Ok(Some(Head { size, kind }))
 }
 
 /// So many bytes from `at` on; none if there are fewer.
+#[inline]
 pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
 /// A big-endian integer of `N` bytes after the first one.
+#[inline]
 pub(super) fn unsigned<const N: usize>(bytes: &[u8]) -> Option<u64> {
     let number: [u8; N] = array(bytes, 1)?;
     let mut wide = [0; 8];
@@ -78,6 +81,7 @@ pub(super) fn unsigned<const N: usize>(bytes: &[u8]) -> Option<u64> {
 }
 
 /// An integer of 64 bits without sign.
+#[inline]
 pub(super) fn int(value: u64) -> Kind {
     i64::try_from(value).map_or(Kind::Wide(i128::from(value)), Kind::Int)
 }

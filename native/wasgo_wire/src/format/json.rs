@@ -40,6 +40,7 @@ impl<'de> Json<'de> {
         self.at
     }
 
+    #[inline]
     fn bytes(&self) -> &'de [u8] {
         self.text.as_bytes()
     }

@@ -35,6 +35,7 @@ mod json_text;
 mod limits;
 mod msgpack;
 mod postcard;
+mod rules;
 mod scan;
 mod scan_json;
 mod ser;

@@ -6,7 +6,7 @@ use super::head::{self, Head, Heads, Kind, array, unsigned};
 pub(super) enum MessagePack {}
 
 impl Heads for MessagePack {
-    #[inline]
+    #[inline(always)]
     fn head(bytes: &[u8]) -> Result<Option<Head>, DecodeReason> {
         let Some(first) = bytes.first().copied() else { return Ok(None) };
         let small = match first {

@@ -23,7 +23,7 @@ use super::head::{self, Head, Heads, Kind, array};
 pub(super) enum Postcard {}
 
 impl Heads for Postcard {
-    #[inline]
+    #[inline(always)]
     fn head(bytes: &[u8]) -> Result<Option<Head>, DecodeReason> {
         let Some(tag) = bytes.first().copied() else { return Ok(None) };
         match tag {

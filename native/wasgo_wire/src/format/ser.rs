@@ -1,13 +1,16 @@
 //! Terms as serde has them, by the rules of each format.
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use super::base64;
 use super::bounded::Bounded;
 use super::error::{EncodeError, EncodeReason, Lacking, Step};
 use super::limits::Limits;
+use super::rules::{self, Rules};
 use super::source::{Source, View};
 use super::{EncodeOptions, Format};
 
@@ -21,22 +24,29 @@ pub fn encode<'v, S: Source<'v>>(
     options: EncodeOptions,
     limits: &Limits,
 ) -> Result<Vec<u8>, EncodeError<S>> {
+    match format {
+        Format::Json => written::<S, rules::Json>(source, options, limits),
+        Format::MessagePack => written::<S, rules::MessagePack>(source, options, limits),
+        Format::Cbor => written::<S, rules::Cbor>(source, options, limits),
+        Format::Postcard => written::<S, rules::Postcard>(source, options, limits),
+    }
+}
+
+fn written<'v, S: Source<'v>, R: Rules>(
+    source: S,
+    options: EncodeOptions,
+    limits: &Limits,
+) -> Result<Vec<u8>, EncodeError<S>> {
     let writing = Writing {
-        rules: Rules::of(format, options),
+        options,
         limits: *limits,
         depth: Cell::new(0),
         fault: RefCell::new(None),
         path: RefCell::new(Vec::new()),
+        rules: PhantomData::<R>,
     };
     let mut out = Bounded::new(limits.max_bytes);
-    let node = Node { source, writing: &writing };
-    let written = match format {
-        Format::Json => node.serialize(&mut serde_json::Serializer::new(&mut out)).is_ok(),
-        Format::MessagePack => node.serialize(&mut rmp_serde::Serializer::new(&mut out)).is_ok(),
-        Format::Cbor => ciborium::into_writer(&node, &mut out).is_ok(),
-        Format::Postcard => postcard::serialize_with_flavor(&node, &mut out).is_ok(),
-    };
-    if written {
+    if R::write(&Node { source, writing: &writing }, &mut out) {
         return Ok(out.into_bytes());
     }
     let reason = match writing.fault.into_inner() {
@@ -49,73 +59,18 @@ pub fn encode<'v, S: Source<'v>>(
     Err(EncodeError { reason, path })
 }
 
-/// What a format can say, and how.
-struct Rules {
-    /// Whether raw bytes are written, and as what.
-    bytes: Bytes,
-    /// What floats that are not finite are written as.
-    not_finite: NotFinite,
-    /// Whether keys are texts only.
-    text_keys: bool,
-    /// The range of integers.
-    bits: u32,
-    extensions: bool,
-    tags: bool,
-    /// Whether each value says its own type, by being a variant of an enumeration.
-    tagged: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Bytes {
-    Refused,
-    Base64,
-    Native,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum NotFinite {
-    Refused,
-    Null,
-    Native,
-}
-
-impl Rules {
-    fn of(format: Format, options: EncodeOptions) -> Self {
-        let rules = Rules {
-            bytes: Bytes::Native,
-            not_finite: NotFinite::Native,
-            text_keys: false,
-            bits: 128,
-            extensions: false,
-            tags: false,
-            tagged: false,
-        };
-        match format {
-            Format::Json => Rules {
-                bytes: if options.base64 { Bytes::Base64 } else { Bytes::Refused },
-                not_finite: if options.nan_as_null { NotFinite::Null } else { NotFinite::Refused },
-                text_keys: true,
-                ..rules
-            },
-            // Its unsigned integers have 64 bits too.
-            Format::MessagePack => Rules { extensions: true, bits: 64, ..rules },
-            Format::Cbor => Rules { tags: true, ..rules },
-            Format::Postcard => Rules { tagged: true, ..rules },
-        }
-    }
-}
-
-struct Writing<S> {
-    rules: Rules,
+pub(super) struct Writing<S, R> {
+    options: EncodeOptions,
     limits: Limits,
     depth: Cell<u32>,
     /// The errors of serde hold texts only: what is at fault is kept here.
     fault: RefCell<Option<EncodeReason<S>>>,
     /// From the inside out: each container adds its own step on the way back.
     path: RefCell<Vec<Step<S>>>,
+    rules: PhantomData<R>,
 }
 
-impl<S> Writing<S> {
+impl<S, R> Writing<S, R> {
     #[cold]
     fn fault<E: serde::ser::Error>(&self, reason: EncodeReason<S>) -> E {
         *self.fault.borrow_mut() = Some(reason);
@@ -130,30 +85,28 @@ impl<S> Writing<S> {
 }
 
 /// A term that is being written.
-struct Node<'w, S> {
+pub(super) struct Node<'w, S, R> {
     source: S,
-    writing: &'w Writing<S>,
+    writing: &'w Writing<S, R>,
 }
 
-impl<'v, S: Source<'v>> Serialize for Node<'_, S> {
+impl<'v, S: Source<'v>, R: Rules> Serialize for Node<'_, S, R> {
     #[inline]
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
         let writing = self.writing;
         let view = self.source.view().map_err(|reason| writing.fault(reason))?;
-        if !writing.rules.tagged {
-            return self.write(view, serializer);
-        }
-        self.variant(view, serializer)
+        self.viewed(view, serializer)
     }
 }
 
 /// A term without the variant that it is in.
-struct Content<'n, 'w, 'v, S: Source<'v>> {
-    node: &'n Node<'w, S>,
+struct Content<'n, 'w, 'v, S: Source<'v>, R> {
+    node: &'n Node<'w, S, R>,
     view: Cell<Option<View<'v, S>>>,
 }
 
-impl<'v, S: Source<'v>> Serialize for Content<'_, '_, 'v, S> {
+impl<'v, S: Source<'v>, R: Rules> Serialize for Content<'_, '_, 'v, S, R> {
+    #[inline]
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
         match self.view.take() {
             Some(view) => self.node.write(view, serializer),
@@ -162,9 +115,16 @@ impl<'v, S: Source<'v>> Serialize for Content<'_, '_, 'v, S> {
     }
 }
 
-impl<'v, S: Source<'v>> Node<'_, S> {
+impl<'v, S: Source<'v>, R: Rules> Node<'_, S, R> {
+    // These three always become a part of the loop over a list or map: what a value is, and how that is written, is one choice then
+    // and not two, which takes a third less time.
+    #[inline(always)]
+    fn viewed<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
+        if R::TAGGED { self.variant(view, serializer) } else { self.write(view, serializer) }
+    }
+
     /// Writes a value as its variant in postcard; [`super::postcard`] reads them by their numbers.
-    #[inline]
+    #[inline(always)]
     fn variant<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
         const NAME: &str = "Value";
         match view {
@@ -189,12 +149,15 @@ impl<'v, S: Source<'v>> Node<'_, S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<W: Serializer>(&self, view: View<'v, S>, serializer: W) -> Result<W::Ok, W::Error> {
         match view {
             View::Nil => serializer.serialize_unit(),
             View::Bool(value) => serializer.serialize_bool(value),
-            View::Int(value) => serializer.serialize_i64(value),
+            View::Int(value) => match u64::try_from(value) {
+                Ok(value) => serializer.serialize_u64(value),
+                Err(_) => serializer.serialize_i64(value),
+            },
             View::Wide(value) => self.wide(value, serializer),
             View::Float(value) => self.float(value, serializer),
             View::Text(text) => serializer.serialize_str(text),
@@ -202,22 +165,29 @@ impl<'v, S: Source<'v>> Node<'_, S> {
             View::Bytes(bytes) => self.bytes(bytes, serializer),
             View::List(len, items) => self.list(len, items, serializer),
             View::Map(len, pairs) => self.map(len, pairs, serializer),
-            View::Extension(ty, bytes) if self.writing.rules.extensions => {
+            View::Extension(ty, bytes) if R::EXTENSIONS => {
                 serializer.serialize_newtype_struct("_ExtStruct", &(ty, Raw(bytes)))
             }
             View::Extension(..) => Err(self.lacks(Lacking::Extension)),
-            View::Tag(number, source) if self.writing.rules.tags => self.tag(number, source, serializer),
+            View::Tag(number, source) if R::TAGS => self.tag(number, source, serializer),
             View::Tag(..) => Err(self.lacks(Lacking::Tag)),
         }
     }
 
     #[inline(never)]
     fn bytes<W: Serializer>(&self, bytes: &[u8], serializer: W) -> Result<W::Ok, W::Error> {
-        match self.writing.rules.bytes {
-            Bytes::Native => serializer.serialize_bytes(bytes),
-            Bytes::Base64 => serializer.serialize_str(&super::base64::encode(bytes)),
-            Bytes::Refused => Err(self.lacks(Lacking::Bytes)),
+        if R::BYTES {
+            return serializer.serialize_bytes(bytes);
         }
+        let Writing { options, limits, .. } = self.writing;
+        if !options.base64 {
+            return Err(self.lacks(Lacking::Bytes));
+        }
+        // Before the text is made.
+        if base64::len(bytes) > limits.max_bytes {
+            return Err(self.writing.fault(EncodeReason::TooLarge { limit: limits.max_bytes }));
+        }
+        serializer.serialize_str(&base64::encode(bytes))
     }
 
     #[inline(never)]
@@ -234,7 +204,7 @@ impl<'v, S: Source<'v>> Node<'_, S> {
 
     #[inline(never)]
     fn wide<W: Serializer>(&self, value: i128, serializer: W) -> Result<W::Ok, W::Error> {
-        let bits = self.writing.rules.bits;
+        let bits = R::BITS;
         match u64::try_from(value) {
             Ok(value) if bits == 64 => serializer.serialize_u64(value),
             _ if bits == 128 => serializer.serialize_i128(value),
@@ -244,11 +214,12 @@ impl<'v, S: Source<'v>> Node<'_, S> {
 
     #[inline]
     fn float<W: Serializer>(&self, value: f64, serializer: W) -> Result<W::Ok, W::Error> {
-        match self.writing.rules.not_finite {
-            _ if value.is_finite() => serializer.serialize_f64(value),
-            NotFinite::Native => serializer.serialize_f64(value),
-            NotFinite::Null => serializer.serialize_unit(),
-            NotFinite::Refused => Err(self.lacks(Lacking::NotFinite)),
+        if R::NOT_FINITE || value.is_finite() {
+            serializer.serialize_f64(value)
+        } else if self.writing.options.nan_as_null {
+            serializer.serialize_unit()
+        } else {
+            Err(self.lacks(Lacking::NotFinite))
         }
     }
 
@@ -309,27 +280,22 @@ struct Kinds {
 }
 
 /// A key of a map.
-struct Key<'k, 'w, S> {
-    node: Node<'w, S>,
+struct Key<'k, 'w, S, R> {
+    node: Node<'w, S, R>,
     kinds: &'k Kinds,
 }
 
-impl<'v, S: Source<'v>> Serialize for Key<'_, '_, S> {
+impl<'v, S: Source<'v>, R: Rules> Serialize for Key<'_, '_, S, R> {
     #[inline]
     fn serialize<W: Serializer>(&self, serializer: W) -> Result<W::Ok, W::Error> {
-        let rules = &self.node.writing.rules;
         let view = self.node.source.view().map_err(|reason| self.node.writing.fault(reason))?;
         match view {
             View::Text(_) => self.kinds.texts.set(true),
             View::Name(_) => self.kinds.names.set(true),
-            _ if rules.text_keys => return Err(self.node.lacks(Lacking::Key)),
+            _ if R::TEXT_KEYS => return Err(self.node.lacks(Lacking::Key)),
             _ => {}
         }
-        if rules.tagged {
-            // It is looked at again, which only names cost something.
-            return self.node.serialize(serializer);
-        }
-        self.node.write(view, serializer)
+        self.node.viewed(view, serializer)
     }
 }
 
