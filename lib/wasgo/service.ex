@@ -62,7 +62,7 @@ defmodule Wasgo.Service do
   Programs that speak by themselves, or streams without messages (`framing: :raw`), are for `send/3` and `subscribe/2`: see there.
   """
 
-  alias Wasgo.Service.{Options, Server}
+  alias Wasgo.Service.{Connection, HTTP, Network, Options, Server}
   alias Wasgo.ServiceError
 
   @default_timeout 5_000
@@ -72,6 +72,11 @@ defmodule Wasgo.Service do
 
   # Bytes of requests that are handed over at once.
   @most 16 * 1_048_576
+
+  @connect [
+    timeout: [type: {:or, [:timeout, {:in, [:infinity]}]}, default: @default_timeout],
+    protocol: [type: {:in, [:tcp, :udp]}, default: :tcp]
+  ]
 
   defguardp is_timeout(timeout) when is_integer(timeout) and timeout in 1..@longest
 
@@ -200,6 +205,61 @@ defmodule Wasgo.Service do
   @spec demand(GenServer.server(), pos_integer() | :infinity) :: :ok | {:error, ServiceError.t()}
   def demand(service, more) when more == :infinity or (is_integer(more) and more > 0) do
     call(service, {:demand, more})
+  end
+
+  @doc """
+  Connects to a port of the guest over its network (`Wasgo.Service.Network`): a number, or a name of `:forward`. The calling process owns the
+  `Wasgo.Service.Connection`.
+
+  Options: `:timeout`, in milliseconds or `:infinity`, #{@default_timeout} unless given; `:protocol`, `:tcp` unless given or `:udp`.
+
+  Errors: `Wasgo.ServiceError` with `:no_network`, `:unknown_port`, or a reason that `Wasgo.Service.Connection` has.
+  """
+  @spec connect(GenServer.server(), :inet.port_number() | atom() | String.t(), keyword()) ::
+          {:ok, Connection.t()} | {:error, ServiceError.t()}
+  def connect(service, port, options \\ []) do
+    options = Wasgo.Options.validate!(options, @connect, "Wasgo.Service.connect/3")
+
+    with {:ok, resource, network} <- call(service, :network),
+         {:ok, port} <- Network.port(network, port) do
+      Connection.connect(resource, port, options.protocol == :udp, options.timeout)
+    end
+  end
+
+  @doc """
+  Sends a request by HTTP to a server in the guest and returns its answer, `%{status: 200, headers: [{"content-type", "text/plain"}], body: "..."}`. Names of headers
+  are in lower case.
+
+      {:ok, %{status: 200}} = Wasgo.Service.http(service, :post, "/smile", [{"content-type", "application/json"}], ~s({"text": "hello"}))
+
+  Each request has a connection of its own (HTTP/1.1 with `connection: close`). Options:
+
+    * `:port` - a number or a name of `:forward`, `:http` unless given, which is 80 where it is no name
+    * `:timeout` - milliseconds for all of it, #{@default_timeout} unless given
+    * `:max_body` - bytes that the answer's body may have, 16 MiB unless given
+
+  Errors: those of `connect/3`, and `Wasgo.DecodeError` for what is no answer of HTTP; `Wasgo.LimitError` with `:result_size`.
+  """
+  @spec http(
+          GenServer.server(),
+          atom() | String.t(),
+          String.t(),
+          [{String.t(), String.t()}],
+          iodata(),
+          keyword()
+        ) ::
+          {:ok, %{status: pos_integer(), headers: [{String.t(), String.t()}], body: binary()}}
+          | {:error, Exception.t()}
+  def http(service, method, path, headers \\ [], body \\ "", options \\ []) do
+    HTTP.request(service, method, path, headers, body, options)
+  end
+
+  @doc """
+  What a service's network did: its guest's `:address`, `{frames, bytes}` `:received` from it and `:sent` to it, its `:connections`, and frames that were `:dropped` by cause.
+  """
+  @spec network(GenServer.server()) :: {:ok, map()} | {:error, ServiceError.t()}
+  def network(service) do
+    with {:ok, resource, _network} <- call(service, :network), do: Network.status(resource)
   end
 
   @doc """

@@ -24,6 +24,7 @@ defmodule Wasgo.DecodeError do
     * `{:envelope, words}` - a value that stands for no buffer
     * `{:unfinished, bytes}` - the input ended within a value, of which that many bytes had come
     * `{:contract, words}` - what a script returned is not what its contract asks for
+    * `{:http, words}` - what a service answered is not HTTP
 
   `offset` is where in the input, in bytes, and `reading` what was read there: `:input` (all of it), `:header` (the
   type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`, or `{:format, format}` (one of
@@ -53,6 +54,7 @@ defmodule Wasgo.DecodeError do
           | {:envelope, words :: String.t()}
           | {:unfinished, bytes :: pos_integer()}
           | {:contract, words :: String.t()}
+          | {:http, words :: String.t()}
 
   @type reading ::
           :input | :header | {:value | :count | :element_type | :format, type :: atom()}
@@ -128,6 +130,7 @@ defmodule Wasgo.DecodeError do
   end
 
   defp words({:contract, words}), do: words
+  defp words({:http, words}), do: words
   defp words(other), do: inspect(other)
 
   defp name(nil), do: "nil"

@@ -15,6 +15,9 @@ defmodule Wasgo.ServiceError do
     * `:control_character` - a request has a character that a container's terminal would act upon
     * `:empty_argument` - a container's command can't be passed an argument without characters
     * `:restarting` - its program ended, and is being started anew
+    * `:no_network`, `:unknown_port`, `:invalid_rule` - it was given no network, none of its ports has that name, or a rule for what it may
+      connect to has no meaning
+    * of a connection, those that `Wasgo.Service.Connection` lists, such as `:closed` and `:econnrefused`
   """
 
   defexception [:reason, :message]
@@ -31,6 +34,25 @@ defmodule Wasgo.ServiceError do
           | :control_character
           | :empty_argument
           | :restarting
+          | :no_network
+          | :unknown_port
+          | :invalid_rule
+          | connection_reason()
+
+  @typedoc "Why a connection is over, or something was not done with it: as of `:gen_tcp`."
+  @type connection_reason ::
+          :closed
+          | :ealready
+          | :econnaborted
+          | :econnrefused
+          | :econnreset
+          | :einval
+          | :emfile
+          | :emsgsize
+          | :enetdown
+          | :etimedout
+          | :not_owner
+          | :rejected
 
   @type t :: %__MODULE__{reason: reason(), message: String.t()}
 end

@@ -96,7 +96,8 @@ defmodule Wasgo.Service.Connection do
   end
 
   @doc "Sets `active: true | false | :once | number`."
-  @spec setopts(t(), active: boolean() | :once | pos_integer()) :: :ok | {:error, ServiceError.t()}
+  @spec setopts(t(), active: boolean() | :once | pos_integer()) ::
+          :ok | {:error, ServiceError.t()}
   def setopts(%__MODULE__{} = connection, active: active)
       when active in [true, false, :once] or (is_integer(active) and active > 0) do
     call(connection, {:active, active})
@@ -172,11 +173,13 @@ defmodule Wasgo.Service.Connection do
     end
   end
 
-  def handle_call({:recv, _length, _timeout}, _from, %{waiting: waiting} = state) when waiting != nil do
+  def handle_call({:recv, _length, _timeout}, _from, %{waiting: waiting} = state)
+      when waiting != nil do
     {:reply, {:error, error(:ealready)}, state}
   end
 
-  def handle_call({:recv, _length, _timeout}, _from, %{active: active} = state) when active != false do
+  def handle_call({:recv, _length, _timeout}, _from, %{active: active} = state)
+      when active != false do
     {:reply, {:error, error(:einval)}, state}
   end
 
@@ -229,7 +232,10 @@ defmodule Wasgo.Service.Connection do
   end
 
   # Its resource goes with this process, and so the connection is reset.
-  def handle_info({:DOWN, monitor, :process, _pid, _reason}, %{monitor: monitor, owner: owner} = state)
+  def handle_info(
+        {:DOWN, monitor, :process, _pid, _reason},
+        %{monitor: monitor, owner: owner} = state
+      )
       when owner != nil do
     {:stop, :normal, state}
   end
@@ -254,9 +260,15 @@ defmodule Wasgo.Service.Connection do
   defp event({:closed, reason}, state) do
     exception = error(if(reason == :normal, do: :closed, else: reason))
     state = opened(%{state | closed: exception, at_end: true}, {:error, exception})
-    for {_data, from} <- :queue.to_list(state.unsent), do: GenServer.reply(from, {:error, exception})
+
+    for {_data, from} <- :queue.to_list(state.unsent),
+        do: GenServer.reply(from, {:error, exception})
+
     state = deliver(%{state | unsent: :queue.new()})
-    if state.owner == nil or state.opened == nil, do: {:stop, :normal, state}, else: {:noreply, state}
+
+    if state.owner == nil or state.opened == nil,
+      do: {:stop, :normal, state},
+      else: {:noreply, state}
   end
 
   defp opened(%{opener: nil} = state, _answer), do: state

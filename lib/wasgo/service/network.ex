@@ -40,7 +40,8 @@ defmodule Wasgo.Service.Network do
 
   require Logger
 
-  alias Wasgo.Native
+  alias Wasgo.{Native, ServiceError}
+  alias Wasgo.Native.Result
   alias Wasgo.Service.Connection
 
   @type handler ::
@@ -76,19 +77,29 @@ defmodule Wasgo.Service.Network do
 
     Enum.each(options.forward, fn
       {name, port} when is_atom(name) or is_binary(name) ->
-        unless port in @ports, do: wrong!(owner, ":forward is a list of names and ports", {name, port})
+        unless port in @ports,
+          do: wrong!(owner, ":forward is a list of names and ports", {name, port})
 
       other ->
         wrong!(owner, ":forward is a list of names and ports", other)
     end)
 
     outgoing = if options.outgoing == :none, do: [], else: options.outgoing
-    %{options | forward: Map.new(options.forward), outgoing: Enum.map(outgoing, &rule!(&1, owner))}
+
+    %{
+      options
+      | forward: Map.new(options.forward),
+        outgoing: Enum.map(outgoing, &rule!(&1, owner))
+    }
   end
 
-  defp rule!({:udp, target, ports, handler}, owner), do: rule!({target, ports, handler}, owner, :udp)
+  defp rule!({:udp, target, ports, handler}, owner),
+    do: rule!({target, ports, handler}, owner, :udp)
+
   defp rule!({_target, _ports, _handler} = rule, owner), do: rule!(rule, owner, :tcp)
-  defp rule!(other, owner), do: wrong!(owner, "a rule of :outgoing is {target, ports, handler}", other)
+
+  defp rule!(other, owner),
+    do: wrong!(owner, "a rule of :outgoing is {target, ports, handler}", other)
 
   defp rule!({target, ports, handler} = rule, owner, protocol) do
     {first, last} =
@@ -127,6 +138,51 @@ defmodule Wasgo.Service.Network do
     %{outgoing: rules, max_connections: network.max_connections}
   end
 
+  @drops [:length, :malformed, :ignored, :fragments, :foreign, :refused, :overload, :unread]
+
+  @doc false
+  @spec status(reference()) :: {:ok, map()} | {:error, Exception.t()}
+  def status(resource) do
+    with {:ok, {address, received, sent, drops, connections}} <-
+           Result.await(Native.service_network_status(resource)) do
+      {:ok,
+       %{
+         address: address,
+         received: received,
+         sent: sent,
+         connections: connections,
+         dropped: @drops |> Enum.zip(drops) |> Map.new()
+       }}
+    end
+  end
+
+  @doc false
+  # The number of a port that is known by a name.
+  @spec port(map() | nil, term()) :: {:ok, :inet.port_number()} | {:error, ServiceError.t()}
+  def port(nil, _port) do
+    {:error, %ServiceError{reason: :no_network, message: "the service was given no network"}}
+  end
+
+  def port(_network, port) when port in @ports, do: {:ok, port}
+
+  def port(network, name) do
+    case network.forward do
+      %{^name => port} ->
+        {:ok, port}
+
+      _others when name == :http ->
+        {:ok, 80}
+
+      others ->
+        known = others |> Map.keys() |> Enum.map_join(", ", &inspect/1)
+
+        message =
+          "the service has no port #{inspect(name)}; it has #{if known == "", do: "none by a name", else: known}"
+
+        {:error, %ServiceError{reason: :unknown_port, message: message}}
+    end
+  end
+
   @doc false
   # The descriptor of the listening socket.
   @spec listener(map() | nil, [String.t()]) :: pos_integer() | nil
@@ -161,7 +217,8 @@ defmodule Wasgo.Service.Network do
   end
 
   # What any rule allows was found out already; here it is only asked which.
-  defp fits?("*." <> suffix, target), do: String.ends_with?(target, "." <> String.downcase(suffix))
+  defp fits?("*." <> suffix, target),
+    do: String.ends_with?(target, "." <> String.downcase(suffix))
 
   defp fits?(rule, target) do
     String.downcase(rule) == target or within?(rule, target)
@@ -208,7 +265,10 @@ defmodule Wasgo.Service.Network do
         end
 
       {:error, reason} ->
-        Logger.debug("a service's connection to #{asked.target}:#{port} is refused: #{inspect(reason)}")
+        Logger.debug(
+          "a service's connection to #{asked.target}:#{port} is refused: #{inspect(reason)}"
+        )
+
         Native.service_reject(resource, id)
     end
   end

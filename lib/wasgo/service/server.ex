@@ -119,7 +119,7 @@ defmodule Wasgo.Service.Server do
       environment: options.env,
       timeout: :infinity,
       terminal: console.profile == :container2wasm,
-      network: options.network != nil
+      network: Network.to_native(options.network)
     })
   end
 
@@ -192,11 +192,14 @@ defmodule Wasgo.Service.Server do
     end
   end
 
-  def handle_call(:resource, _from, %{phase: :resting} = state) do
-    {:reply, {:error, resting()}, state}
+  # Connections are between who wants one and the program.
+  def handle_call(:network, _from, state) do
+    with :ok <- runs(state) do
+      {:reply, {:ok, state.resource, state.options.network}, state}
+    else
+      {:error, exception} -> {:reply, {:error, exception}, state}
+    end
   end
-
-  def handle_call(:resource, _from, state), do: {:reply, {:ok, state.resource}, state}
 
   def handle_call(:info, _from, state) do
     info = %{
@@ -657,15 +660,10 @@ defmodule Wasgo.Service.Server do
     end
 
     if state.ready_timer, do: Process.cancel_timer(state.ready_timer)
+    # What is left is not much, and nobody could ask for it any more.
+    state = pass_on(%{state | resource: nil, demand: :infinity})
     if state.subscriber, do: send(state.subscriber, {:wasgo_service, self(), {:ended, exception}})
-
-    %{
-      state
-      | waiting: Waiting.new(),
-        unsent: :queue.new(),
-        unheard: :queue.new(),
-        unheard_size: 0
-    }
+    %{state | waiting: Waiting.new(), unsent: :queue.new(), demand: demand}
   end
 
   defp exit_error(%{status: status}, _result) when status != nil, do: exited(status)

@@ -96,6 +96,7 @@ defmodule Wasgo.Wasm.Program do
       clock: clock(program.clock),
       seed: seed(program.random),
       terminal: Map.get(program, :terminal, false),
+      network: Map.get(program, :network),
       limits: Limits.to_native(program.limits),
       credit: @credit,
       timeout: if(program.timeout != :infinity, do: program.timeout)
