@@ -156,8 +156,9 @@ impl Guest {
     }
 }
 
-#[test]
-fn bytes_go_through_three_threads() {
+/// Sends bytes to a guest that sends them back. The guest does not look at how much it may send: either the host takes all of it at once,
+/// or it gives credit for what it has read, and is at most `ahead` bytes ahead of that with its writing.
+fn through(ahead: Option<u64>) {
     const TOTAL: u64 = 2_000_000;
     let (network, port, events, driver) = network(Options::default());
     let guest = thread::spawn(|| {
@@ -167,15 +168,19 @@ fn bytes_go_through_three_threads() {
     });
     assert_eq!(events.recv(), Ok(Event::Up { address: GUEST }));
     let id = network.connect(7).unwrap();
-    network.give_credit(id, 10_000);
+    network.give_credit(id, if ahead.is_some() { 10_000 } else { ALL });
     let writer = network.clone();
     let (writable, may_write) = mpsc::channel();
+    let (progress, read) = mpsc::channel::<u64>();
     let writing = thread::spawn(move || {
-        let mut at = 0;
+        let (mut at, mut known) = (0, 0);
         while at < TOTAL {
             let mut bytes = vec![0; (TOTAL - at).min(5_000) as usize];
             pattern(at, &mut bytes);
             at += bytes.len() as u64;
+            while ahead.is_some_and(|ahead| at - known > ahead) {
+                known = read.recv().unwrap();
+            }
             let bytes = Bytes::from(bytes);
             while writer.write(id, bytes.clone()) == WriteOutcome::Full {
                 may_write.recv().unwrap();
@@ -186,11 +191,14 @@ fn bytes_go_through_three_threads() {
     while got < TOTAL {
         match events.recv().unwrap() {
             Event::Data(_, bytes) => {
-                network.give_credit(id, bytes.len());
+                if ahead.is_some() {
+                    network.give_credit(id, bytes.len());
+                }
                 for byte in bytes {
                     assert_eq!(byte, pattern_at(got));
                     got += 1;
                 }
+                let _ = progress.send(got);
             }
             Event::Writable(_) => writable.send(()).unwrap(),
             Event::Connected(_) => {}
@@ -203,6 +211,16 @@ fn bytes_go_through_three_threads() {
     guest.join().unwrap();
     drop(network);
     driver.join().unwrap();
+}
+
+#[test]
+fn bytes_go_through_three_threads_as_fast_as_they_can() {
+    through(None);
+}
+
+#[test]
+fn bytes_go_through_three_threads_by_credit() {
+    through(Some(40_000));
 }
 
 #[test]
