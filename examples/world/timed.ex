@@ -31,6 +31,9 @@ defmodule Wasgo.Example.Timed do
   end
 
   @impl true
+  def stateless?(%{stage: {module, options}}), do: Stage.stateless?(module, options)
+
+  @impl true
   def init(%{stage: {module, options}} = timed) do
     with {:ok, state} <- module.init(options),
          do: {:ok, Map.merge(timed, %{module: module, inner: state})}

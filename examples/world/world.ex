@@ -48,7 +48,7 @@ defmodule Wasgo.Example.World do
          :ok <- leave(peer, connection),
          {:ok, glb} <- write_glb(chunks, creatures, rows, options),
          {:ok, pictures, notes} <- picture(options, server, token, chunks, creatures, rows) do
-      Service.stop(namer)
+      Service.Pool.stop(namer)
       sent = sent(chunks, creatures, rows, statistics)
 
       {:ok,
@@ -99,8 +99,12 @@ defmodule Wasgo.Example.World do
   end
 
   defp service do
-    Progress.step("service: namer, a WASI program")
-    Service.start_link(module: guest("services/namer.wasm"), ready: "READY")
+    Progress.step("service: namer, a WASI program, in a pool of two")
+
+    Service.Pool.start_link(
+      service: [module: guest("services/namer.wasm"), ready: "READY"],
+      size: 2
+    )
   end
 
   defp guest(path), do: File.read!(Path.join([@root, "guest", path]))
@@ -151,17 +155,27 @@ defmodule Wasgo.Example.World do
     )
     |> Pipeline.through(
       Timed.around(
-        {Stages.Service, service: namer, ask: &ask/1, answer: &answer/2},
+        {Stages.Service, pool: namer, ask: &ask/1, answer: &answer/2, retries: 3},
         "service: namer",
         times
-      )
+      ),
+      max_concurrency: 2
     )
+    |> Stream.each(&kill_one(&1, namer))
     |> Pipeline.through(
       Timed.around({Stages.Godot, connection: connection}, "godot: chunks", times)
     )
     |> Progress.through("chunks", length(@coordinates))
     |> collect()
   end
+
+  # Programs fail. In the middle of the world one of the two is killed, and no chunk may be missing afterwards.
+  defp kill_one({:ok, %{payload: %Chunk{coordinate: {0, 0}}}}, namer) do
+    {:ok, %{copies: [copy | _]}} = Service.Pool.info(namer)
+    Process.exit(copy, :kill)
+  end
+
+  defp kill_one(_element, _namer), do: :ok
 
   defp ask(%{payload: %Chunk{coordinate: {x, z}, stats: stats} = chunk}) do
     {trees, rest} = Enum.split_with(Chunk.scatter(chunk), &(&1.kind < 8))

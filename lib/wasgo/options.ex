@@ -14,7 +14,7 @@ defmodule Wasgo.Options do
   def validate!(options, schema, owner) do
     options = keyword!(options, owner)
 
-    case Keyword.keys(options) -- Keyword.keys(schema) do
+    case Enum.uniq(Keyword.keys(options)) -- Keyword.keys(schema) do
       [] -> :ok
       [name | _] -> raise ArgumentError, unknown(name, schema, owner)
     end

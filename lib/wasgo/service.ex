@@ -98,39 +98,7 @@ defmodule Wasgo.Service do
     reference = make_ref()
 
     with {:ok, pid} <- Server.start_link(options, {self(), reference}) do
-      monitor = Process.monitor(pid)
-
-      receive do
-        {^reference, {:ok, ^pid}} ->
-          Process.demonitor(monitor, [:flush])
-          {:ok, pid}
-
-        # A failure to start is an answer, not the end of who asked.
-        {^reference, {:error, exception}} ->
-          forget(pid, monitor)
-          {:error, exception}
-
-        {:DOWN, ^monitor, :process, ^pid, reason} ->
-          forget(pid, monitor)
-          {:error, error(:stopped, "the service is stopped: #{inspect(reason)}")}
-      end
-    end
-  end
-
-  # Its end is told already.
-  defp forget(pid, monitor) do
-    receive do
-      {:DOWN, ^monitor, :process, ^pid, _reason} -> :ok
-    after
-      0 -> Process.demonitor(monitor, [:flush])
-    end
-
-    Process.unlink(pid)
-
-    receive do
-      {:EXIT, ^pid, _reason} -> :ok
-    after
-      0 -> :ok
+      Server.await_ready(pid, reference)
     end
   end
 

@@ -33,6 +33,11 @@ if Code.ensure_loaded?(Membrane.Element) do
           default: 1,
           doc: "buffers that a stage without state handles at once; their order is kept"
         ],
+        ordered: [
+          type: :boolean,
+          default: true,
+          doc: "`false` to pass on what comes of buffers in the order in which they are done"
+        ],
         timeout: [
           type: {:or, [:timeout, {:in, [:infinity]}]},
           default: :infinity,
@@ -118,7 +123,9 @@ if Code.ensure_loaded?(Membrane.Element) do
         {:ok, pid}
       end
 
-      settings = host.settings |> Map.take([:max_concurrency, :timeout]) |> Map.to_list()
+      settings =
+        host.settings |> Map.take([:max_concurrency, :timeout, :ordered]) |> Map.to_list()
+
       runner = Runner.new(host.spec, [start: start] ++ settings)
       %{host | runner: runner, guard: ctx.resource_guard, phase: :starting}
     end

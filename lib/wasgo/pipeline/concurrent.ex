@@ -7,7 +7,8 @@ defmodule Wasgo.Pipeline.Concurrent do
   @schema [
     max_concurrency: [type: {:range, 1..64}, default: 1],
     max_in_flight: [type: {:range, 1..1024}, default: nil],
-    timeout: [type: {:or, [:timeout, {:in, [:infinity]}]}, default: :infinity]
+    timeout: [type: {:or, [:timeout, {:in, [:infinity]}]}, default: :infinity],
+    ordered: [type: :boolean, default: true]
   ]
 
   # Checks the options; `nil` where they ask for nothing but what a stream does by itself.
@@ -21,7 +22,9 @@ defmodule Wasgo.Pipeline.Concurrent do
 
   @spec start(module(), map(), map()) :: map()
   def start(module, options, settings) do
-    settings_of_runner = settings |> Map.take([:max_concurrency, :timeout]) |> Map.to_list()
+    settings_of_runner =
+      settings |> Map.take([:max_concurrency, :timeout, :ordered]) |> Map.to_list()
+
     runner = Runner.new({module, options}, settings_of_runner)
     state = %{runner: runner, most: settings.max_in_flight, state: :running}
 

@@ -66,6 +66,41 @@ defmodule Wasgo.Service.Server do
     GenServer.start_link(__MODULE__, {options, starter}, server)
   end
 
+  @doc """
+  Waits until a process that was just started says by `reference` that it is ready, or why it will not be. A failure to start is an answer, not the end of
+  who asked.
+  """
+  @spec await_ready(pid(), reference()) :: {:ok, pid()} | {:error, Exception.t()}
+  def await_ready(pid, reference) do
+    monitor = Process.monitor(pid)
+
+    receive do
+      {^reference, {:ok, ^pid}} ->
+        Process.demonitor(monitor, [:flush])
+        {:ok, pid}
+
+      {^reference, {:error, exception}} ->
+        forget(pid, monitor)
+        {:error, exception}
+
+      {:DOWN, ^monitor, :process, ^pid, reason} ->
+        forget(pid, monitor)
+        {:error, error(:stopped, "the service is stopped: #{inspect(reason)}")}
+    end
+  end
+
+  # Its end is told already.
+  defp forget(pid, monitor) do
+    Process.demonitor(monitor, [:flush])
+    Process.unlink(pid)
+
+    receive do
+      {:EXIT, ^pid, _reason} -> :ok
+    after
+      0 -> :ok
+    end
+  end
+
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)

@@ -39,6 +39,9 @@ defmodule Wasgo.Stage.Runner do
     waiting: :queue.new(),
     # Of items that are not the next to be told of: number => outcome.
     done: %{},
+    # Without order: what is told of before its turn, the last first.
+    ordered: true,
+    early: [],
     # number => what the workers have said of a format or the end, until all have
     gathered: %{},
     next_in: 0,
@@ -57,6 +60,7 @@ defmodule Wasgo.Stage.Runner do
   @schema [
     max_concurrency: [type: {:range, 1..64}, default: 1],
     timeout: [type: {:or, [:timeout, {:in, [:infinity]}]}, default: :infinity],
+    ordered: [type: :boolean, default: true],
     # Starts a worker: what a supervisor has to do with it.
     start: [type: {:function, 1}, default: &Worker.start/1]
   ]
@@ -73,6 +77,7 @@ defmodule Wasgo.Stage.Runner do
       start: settings.start,
       count: count,
       timeout: settings.timeout,
+      ordered: settings.ordered,
       source?: Stage.source?(module)
     }
 
@@ -300,13 +305,29 @@ defmodule Wasgo.Stage.Runner do
         {:stop, _exception} = stop -> stop
       end
 
-    put_done(runner, number, outcome)
+    put_done(
+      before_its_turn(runner, outcome),
+      number,
+      if(runner.ordered, do: outcome, else: settled(outcome))
+    )
   end
 
   defp finished(runner, number, {:format, format}, {:format, _output} = outcome),
     do: gather(%{runner | input_format: format}, number, outcome)
 
   defp finished(runner, number, _barrier, outcome), do: gather(runner, number, outcome)
+
+  # A buffer was only given to a worker when all that concerns it had been told of: its outcome may be told of at once.
+  defp before_its_turn(%{ordered: false} = runner, {:ok, [_ | _] = buffers}),
+    do: %{runner | early: [{:buffers, buffers} | runner.early]}
+
+  defp before_its_turn(%{ordered: false} = runner, {:error, _exception, _buffer} = error),
+    do: %{runner | early: [error | runner.early]}
+
+  defp before_its_turn(runner, _outcome), do: runner
+
+  defp settled({:stop, _exception} = stop), do: stop
+  defp settled(_told), do: {:ok, []}
 
   defp put_done(runner, number, outcome),
     do: %{runner | done: Map.put(runner.done, number, outcome)}
@@ -355,6 +376,9 @@ defmodule Wasgo.Stage.Runner do
   end
 
   # What may be told of, in order.
+  defp tell(%{early: [_ | _] = early} = runner, events),
+    do: tell(%{runner | early: []}, early ++ events)
+
   defp tell(runner, events) do
     case Map.pop(runner.done, runner.next_out) do
       {nil, _done} ->

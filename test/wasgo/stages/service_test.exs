@@ -54,6 +54,82 @@ defmodule Wasgo.Stages.ServiceTest do
     assert Service.stop(silent) == :ok
   end
 
+  @echo """
+  (local $n i32)
+  (loop
+    (local.set $n (call $in (i32.const 1024)))
+    (if (i32.eqz (local.get $n)) (then (call $exit (i32.const 0))))
+    (call $out (i32.const 1) (i32.const 1024) (local.get $n))
+    (br 0))
+  """
+
+  test "a pool is asked by several at once; a copy that is killed costs no buffer" do
+    Process.flag(:trap_exit, true)
+
+    {:ok, pool} =
+      Service.Pool.start_link(service: [module: program(@echo)], size: 2, max_in_flight: 2)
+
+    stage =
+      {Stages.Service,
+       pool: pool, ask: &"ask #{&1.payload}", answer: &%{&1 | payload: &2}, retries: 5}
+
+    kill = fn buffer ->
+      if buffer.payload == 40 do
+        {:ok, %{copies: [copy | _]}} = Service.Pool.info(pool)
+        Process.exit(copy, :kill)
+      end
+
+      {:ok, buffer}
+    end
+
+    answers =
+      for(number <- 1..200, do: Buffer.new(number))
+      |> Pipeline.through({Stages.Transform, with: kill})
+      |> Pipeline.through(stage, max_concurrency: 4, max_in_flight: 16)
+      |> Enum.map(fn {:ok, buffer} -> buffer.payload end)
+
+    assert answers == for(number <- 1..200, do: "ask #{number}")
+    assert {:ok, %{replaced: 1}} = Service.Pool.info(pool)
+  end
+
+  test "answers are passed on in the order in which they came, where that of the buffers does not matter" do
+    first = :ets.new(:first, [:public])
+
+    # The first waits for another's answer.
+    answer = fn
+      %{payload: 1} = buffer, line ->
+        :ets.insert(first, {:worker, self()})
+
+        receive do
+          :go -> %{buffer | payload: line}
+        after
+          30_000 -> flunk("no other was answered before it")
+        end
+
+      buffer, line ->
+        assert eventually(fn -> :ets.lookup(first, :worker) != [] end)
+        send(:ets.lookup_element(first, :worker, 2), :go)
+        %{buffer | payload: line}
+    end
+
+    service = start_supervised!({Service, module: program("(call $cat)")})
+    stage = {Stages.Service, service: service, ask: &"#{&1.payload}", answer: answer}
+    buffers = for number <- 1..10, do: Buffer.new(number)
+    together = [max_concurrency: 2, max_in_flight: 10]
+
+    for {ordered, first?} <- [{true, true}, {false, false}] do
+      :ets.delete_all_objects(first)
+
+      lines =
+        buffers
+        |> Pipeline.through(stage, [ordered: ordered] ++ together)
+        |> Enum.map(fn {:ok, buffer} -> buffer.payload end)
+
+      assert Enum.sort(lines) == Enum.sort(for(number <- 1..10, do: "#{number}"))
+      assert hd(lines) == "1" == first?
+    end
+  end
+
   test "options are checked when the pipeline is built" do
     assert_raise ArgumentError, ~r/option :service .* a process/, fn ->
       Pipeline.through([], stage("name"))
@@ -63,8 +139,17 @@ defmodule Wasgo.Stages.ServiceTest do
       Pipeline.through([], stage(self(), timeout: 0))
     end
 
-    assert_raise ArgumentError, ~r/needs the option :service/, fn ->
-      Pipeline.through([], Stages.Service)
+    for {options, words} <- [
+          {[], ~r/needs the option :service or :pool/},
+          {[service: self(), pool: self()], ~r/one of the options :service and :pool/},
+          {[service: self(), retries: 1], ~r/option :retries with a :pool only/}
+        ] do
+      assert_raise ArgumentError, words, fn ->
+        Pipeline.through(
+          [],
+          {Stages.Service, [ask: & &1.payload, answer: fn _, _ -> nil end] ++ options}
+        )
+      end
     end
   end
 end
