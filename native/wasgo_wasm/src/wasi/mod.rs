@@ -60,8 +60,12 @@ const FILE_THREADS: usize = 8;
 /// Random bytes made at a time.
 const RANDOM_CHUNK: usize = 64 << 10;
 
-/// WASI's flag of opening what is made if it is not there.
+/// WASI's flags of opening what is made if it is not there, and what must not be there.
 const CREATE: u32 = 1;
+const EXCLUSIVE: u32 = 4;
+
+/// WASI's number for what is not there.
+const NO_ENTRY: i32 = 44;
 
 /// A directory of the host that a program may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -434,19 +438,40 @@ fn storage(linker: &mut Linker<ServiceHost>) -> wasmtime::Result<()> {
         Stored::Entry,
         |fd: u32, flags: u32, from: u32, from_length: u32, other: u32, to: u32, to_length: u32|
     );
-    counted!(
-        path_open,
-        if flags & CREATE == 0 { Stored::Bytes(0) } else { Stored::Entry },
-        |fd: u32,
-         lookup: u32,
-         path: u32,
-         length: u32,
-         flags: u32,
-         rights: u64,
-         inherited: u64,
-         state: u32,
-         descriptor: u32|
-    );
+    linker.func_wrap_async(
+        WASI_MODULE,
+        "path_open",
+        |mut caller: Caller<'_, ServiceHost>,
+         (fd, lookup, path, length, flags, rights, inherited, state, descriptor): (
+            u32,
+            u32,
+            u32,
+            u32,
+            u32,
+            u64,
+            u64,
+            u32,
+            u32,
+        )| {
+            Box::new(async move {
+                let mut flags = flags;
+                let mut answer = Ok(());
+                if flags & CREATE != 0 {
+                    answer = account(&mut caller, Stored::Entry).await?;
+                    if answer.is_err() && flags & EXCLUSIVE != 0 {
+                        return number(answer);
+                    }
+                }
+                // What is there already can be opened all the same.
+                if answer.is_err() {
+                    flags &= !CREATE;
+                }
+                let opened =
+                    theirs!(caller, path_open, fd, lookup, path, length, flags, rights, inherited, state, descriptor)?;
+                if answer.is_err() && opened == NO_ENTRY { number(answer) } else { Ok(opened) }
+            })
+        },
+    )?;
     Ok(())
 }
 
