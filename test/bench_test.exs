@@ -33,6 +33,10 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) >= 8
   end
 
+  test "bench/service.exs" do
+    assert rows(run("service.exs"), 2) >= 4
+  end
+
   defp run(program) do
     path = Path.expand("../bench/#{program}", __DIR__)
     ebin = Path.dirname(:code.which(Wasgo))
