@@ -179,6 +179,11 @@ impl Module {
             && self.flavour(limits) == self.0.code.flavour()
     }
 
+    /// Whether an instance may go on its caller's thread, however much memory it has come to.
+    pub(crate) fn may_resume_inline(&self, limits: &Limits) -> bool {
+        self.0.code.bulk.inline_memory(limits).is_some_and(|most| most >= limits.memory)
+    }
+
     /// The exported function `name`.
     pub(crate) fn function(&self, name: &str) -> Result<&Arc<FunctionExport>, Error> {
         self.0.functions.get(name).ok_or_else(|| Error::MissingExport { kind: "function", name: name.into() })

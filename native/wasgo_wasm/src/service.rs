@@ -14,6 +14,7 @@ use wasmtime::Store;
 use wasmtime_wasi::I32Exit;
 
 use crate::Seed;
+use crate::engine::Engine;
 use crate::error::{Error, LimitKind};
 use crate::executor::{Canceller, Started};
 use crate::limits::Limits;
@@ -99,6 +100,8 @@ pub struct Service {
     stderr: Output,
     canceller: Canceller,
     terminal: bool,
+    /// The engine, if the program's slices may run on the thread of who writes to it.
+    here: Option<Engine>,
 }
 
 impl Service {
@@ -142,6 +145,7 @@ impl Service {
         let stdout = Output::new(gathered.clone(), options.credit, Stream::Stdout);
         let stderr = Output::new(gathered.clone(), options.credit, Stream::Stderr);
         let (timeout, terminal) = (options.timeout, options.terminal);
+        let here = module.may_resume_inline(&options.limits).then(|| module.engine().clone());
         let console = Console::new(input.clone(), stdout.clone(), stderr.clone(), options.terminal);
         let host = ServiceHost::new(module.engine(), options, console, cable)?;
         let running = Slices { gathered, program: InRuntime::new(run(module.clone(), host))? };
@@ -154,7 +158,7 @@ impl Service {
             })
         });
         match started {
-            Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller, terminal }),
+            Started::Running(canceller) => Ok(Self { input, stdout, stderr, canceller, terminal, here }),
             Started::Done(result) => Err(result.err().unwrap_or(Error::Closed)),
         }
     }
@@ -162,6 +166,15 @@ impl Service {
     /// Hands `bytes` to its standard input; never waits.
     pub fn write(&self, bytes: Bytes) -> WriteOutcome {
         self.input.write(bytes)
+    }
+
+    /// As [`Self::write`]. A program that waits for its input goes on here, for half a millisecond at most, and what it does is told before this
+    /// returns: so no other thread has to be woken for a short answer. One that can't be interrupted so soon goes on where it always does.
+    pub fn write_here(&self, bytes: Bytes) -> WriteOutcome {
+        let Some(engine) = &self.here else { return self.write(bytes) };
+        let mut outcome = WriteOutcome::Closed;
+        engine.executor().resume_here(|| outcome = self.input.write(bytes));
+        outcome
     }
 
     /// Ends its standard input: a polite request to finish. A terminal's input has no end.

@@ -4,6 +4,7 @@
 //! `{:stderr, binary}`, `:input_ready`, `{:exit, {:ok, status}}` or `{:exit, {:error, fault}}`. When it dies, the service is
 //! stopped.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,10 +17,11 @@ use wasgo_wasm::{Clock, Directory, Event, Seed, Service, ServiceOptions, WriteOu
 use super::module::ModuleResource;
 use super::network::{self, Lan, NetworkOptions, Notice};
 use super::{LimitsTuple, limits};
+use crate::slice::Slice;
 use crate::{atoms, bytes, fault};
 
 /// A service's resource; dropping the last reference stops the service.
-pub struct ServiceResource(Service, Option<Lan>);
+pub struct ServiceResource(Service, Option<Lan>, Arc<Owner>);
 
 impl ServiceResource {
     /// The network that the service was given.
@@ -112,10 +114,15 @@ fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a
             }
         }
     };
-    let events = move |event: Event| owner.tell(|env| encode_event(env, event));
+    let theirs = Arc::clone(&owner);
+    let events = move |event: Event| {
+        if let Some(event) = keep(event) {
+            theirs.tell(|env| encode_event(env, event));
+        }
+    };
     match Service::start_connected(&module.0, options, cable, events) {
         Ok(service) => {
-            let service = ResourceArc::new(ServiceResource(service, lan));
+            let service = ResourceArc::new(ServiceResource(service, lan, owner));
             service.monitor(Some(env), &pid);
             fault::ok(env, (service, reference))
         }
@@ -125,7 +132,7 @@ fn start<'a>(env: Env<'a>, module: &ModuleResource, options: Options) -> Term<'a
 
 /// The process that a service speaks with. The reference's own environment lives as long as the events come; each message has one of
 /// its own.
-struct Owner {
+pub struct Owner {
     pid: LocalPid,
     reference: Mutex<(OwnedEnv, SavedTerm)>,
 }
@@ -148,6 +155,16 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// As [`Self::tell`], on a thread of the BEAM.
+    fn tell_within(&self, env: Env<'_>, event: Event) {
+        let Ok(kept) = self.reference.lock() else { return };
+        let reference = kept.0.run(|theirs| kept.1.load(theirs).in_env(env));
+        drop(kept);
+        let _ = env.send(&self.pid, (atoms::wasgo_service(), reference, encode_event(env, event)));
+    }
+}
+
 fn encode_event<'a>(env: Env<'a>, event: Event) -> Term<'a> {
     match event {
         Event::Stdout(output) => (atoms::stdout(), bytes::copy(env, &output)).encode(env),
@@ -158,10 +175,55 @@ fn encode_event<'a>(env: Env<'a>, event: Event) -> Term<'a> {
     }
 }
 
+/// Bytes with which a program may go on within the call that writes them. With more it has so much to do that its owner had better do something else
+/// meanwhile.
+const HERE: usize = 4 << 10;
+
+thread_local! {
+    /// What is told while a program goes on within a call of its owner's: threads of the BEAM send only from within that call.
+    static KEPT: RefCell<Option<Vec<Event>>> = const { RefCell::new(None) };
+}
+
+/// Keeps an event for the call that this thread is in; gives it back if it is in none.
+fn keep(event: Event) -> Option<Event> {
+    KEPT.with_borrow_mut(|kept| match kept {
+        Some(kept) => {
+            kept.push(event);
+            None
+        }
+        None => Some(event),
+    })
+}
+
+/// Ends the keeping whatever happens.
+struct Keeping;
+
+impl Keeping {
+    fn begin() -> Self {
+        KEPT.set(Some(Vec::new()));
+        Self
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        KEPT.take();
+    }
+}
+
 /// `:written`, `:full` or `:closed`.
 #[rustler::nif]
 fn service_write<'a>(env: Env<'a>, service: ResourceArc<ServiceResource>, input: Binary<'a>) -> Term<'a> {
-    match service.0.write(::bytes::Bytes::copy_from_slice(input.as_slice())) {
+    let _slice = Slice::begin(env);
+    let keeping = Keeping::begin();
+    let bytes = ::bytes::Bytes::copy_from_slice(input.as_slice());
+    let outcome = if bytes.len() <= HERE { service.0.write_here(bytes) } else { service.0.write(bytes) };
+    let told = KEPT.take().unwrap_or_default();
+    drop(keeping);
+    for event in told {
+        service.2.tell_within(env, event);
+    }
+    match outcome {
         WriteOutcome::Written => atoms::written(),
         WriteOutcome::Full => atoms::full(),
         WriteOutcome::Closed => atoms::closed(),

@@ -3,13 +3,12 @@
 //! WASI's other functions take the streams for what they are in [`wasmtime_wasi`]'s table. A program that closes one of them, or puts a file in
 //! its place, has no stream of ours there any more.
 
-use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use wasmtime::Caller;
 
 use super::ServiceHost;
-use super::guest::{Answer, Errno, Part, memory, parts, put, split};
+use super::guest::{Answer, Errno, Part, memory, parts, put, split, wait};
 use crate::pipe::{Input, Output, Read};
 
 /// Bytes that one call reads or writes at most: copying them takes a fraction of a slice.
@@ -135,7 +134,7 @@ pub(super) async fn read(
             return Ok(found);
         }
         let input = host.console.input.clone();
-        poll_fn(|context| input.poll_ready(context)).await;
+        wait(caller, |context| input.poll_ready(context)).await;
     }
 }
 
@@ -174,12 +173,13 @@ pub(super) async fn write(
     if let Some(at) = pause {
         let engine = host.engine.clone();
         let mut alarm = None;
-        poll_fn(|context| alarm.get_or_insert_with(|| engine.wake_at(at, context.waker().clone())).poll(context)).await;
+        wait(caller, |context| alarm.get_or_insert_with(|| engine.wake_at(at, context.waker().clone())).poll(context))
+            .await;
     }
     let mut written = 0;
     while !parts.is_empty() {
         if waits {
-            poll_fn(|context| output.poll_ready(context)).await;
+            wait(caller, |context| output.poll_ready(context)).await;
         }
         let (data, _) = split(caller, memory);
         let now = output.write(data, &parts, MOST);

@@ -1,5 +1,8 @@
 //! A program's memory as WASI's functions see it: everything a program points at is checked, and its mistakes are error numbers.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
 use wasmtime::{AsContextMut, Caller, Memory};
 
 use super::ServiceHost;
@@ -49,6 +52,24 @@ pub(super) fn split<'a>(
     memory: Memory,
 ) -> (&'a mut [u8], &'a mut ServiceHost) {
     memory.data_and_store_mut(caller.as_context_mut())
+}
+
+/// Waits until `ready` says so. A program that waited begins a new slice: its time before does not count against it.
+pub(super) async fn wait<T>(
+    caller: &mut Caller<'_, ServiceHost>,
+    mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> T {
+    let mut waited = false;
+    let result = poll_fn(|context| {
+        let poll = ready(context);
+        waited |= poll.is_pending();
+        poll
+    })
+    .await;
+    if waited {
+        caller.as_context_mut().set_epoch_deadline(1);
+    }
+    result
 }
 
 pub(super) fn part(data: &[u8], start: u32, length: u32) -> Answer<Part> {

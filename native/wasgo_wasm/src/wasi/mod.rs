@@ -221,7 +221,7 @@ fn unopened(directory: &Directory, error: &wasmtime::Error) -> Error {
 fn number(answer: Answer<()>) -> wasmtime::Result<i32> {
     match answer {
         Ok(()) => Ok(Errno::Success as i32),
-        Err(Errno::Fault) => Err(Trap::MemoryOutOfBounds.into()),
+        Err(Errno::Fault) => Err(wasmtime::Error::msg("Pointer out of bounds of the program's memory")),
         Err(error) => Ok(error as i32),
     }
 }

@@ -1,6 +1,5 @@
 //! `poll_oneoff`: waits for the first of several events, and reports those that have come.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1;
 use wasmtime_wasi::{HostWallClock, ResourceTableError};
 use wiggle::GuestMemory;
 
-use super::guest::{Answer, Errno, memory, offset, part, put, split, u8_at, u16_at, u32_at, u64_at};
+use super::guest::{Answer, Errno, memory, offset, part, put, split, u8_at, u16_at, u32_at, u64_at, wait};
 use super::sockets::Cable;
 use super::{DESCRIPTORS, ServiceHost};
 use crate::pipe::{Input, Output};
@@ -131,7 +130,7 @@ pub(super) async fn poll(
     }
     let engine = host.engine.clone();
     let mut alarm = None;
-    let come = poll_fn(|context| {
+    let come = wait(caller, |context| {
         let mut come: Vec<(usize, Outcome)> = Vec::new();
         for (number, subscription) in all.iter().enumerate() {
             if let Poll::Ready(outcome) = subscription.what.poll(context) {

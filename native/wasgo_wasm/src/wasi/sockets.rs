@@ -3,7 +3,6 @@
 //! The program finds a listening socket and accepts one connection on it. What goes over that is the [`Cable`]'s business; here bytes go between
 //! it and the program's memory.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,7 +10,7 @@ use wasmtime::Caller;
 
 use super::ServiceHost;
 use super::console::{MOST, NONBLOCK, status};
-use super::guest::{Answer, Errno, Part, memory, parts, put, split};
+use super::guest::{Answer, Errno, Part, memory, parts, put, split, wait};
 
 /// The host's end of what a program believes to be a socket.
 pub trait Cable: Send + Sync {
@@ -141,7 +140,7 @@ pub(super) async fn receive(
             done => return Ok(done),
         }
         let cable = sockets.cable();
-        poll_fn(|context| cable.poll_readable(context)).await;
+        wait(caller, |context| cable.poll_readable(context)).await;
     }
 }
 
@@ -167,7 +166,7 @@ pub(super) async fn send(
             done => return Ok(done),
         }
         let cable = sockets.cable();
-        poll_fn(|context| cable.poll_writable(context)).await;
+        wait(caller, |context| cable.poll_writable(context)).await;
     }
 }
 
