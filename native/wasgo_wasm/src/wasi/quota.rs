@@ -13,8 +13,11 @@ use super::guest::Errno;
 /// What a file, directory or link counts for beside its bytes: a file system's block. It bounds their number.
 const ENTRY: u64 = 4_096;
 
-/// Directories are not measured more often than this, since it takes long: a program that fills them to the brim is refused in between.
-const REST: Duration = Duration::from_millis(500);
+/// Measuring takes no more than this part of the time: a program that stays close to its limit waits for it.
+const SHARE: u32 = 10;
+
+/// The longest that it waits.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// Entries of a directory that are measured at most: one with more is full.
 const MAX_ENTRIES: u64 = 1_000_000;
@@ -24,13 +27,14 @@ pub(crate) struct Quota {
     limit: u64,
     used: u64,
     roots: Vec<PathBuf>,
-    measured: Option<Instant>,
+    /// When the directories may be measured again.
+    again: Instant,
 }
 
 impl Quota {
     /// For directories of the host. What is there already counts.
     pub(crate) fn new(limit: u64, roots: Vec<PathBuf>) -> Self {
-        let mut quota = Self { limit, used: 0, roots, measured: None };
+        let mut quota = Self { limit, used: 0, roots, again: Instant::now() };
         quota.used = quota.measure();
         quota
     }
@@ -43,13 +47,13 @@ impl Quota {
         if self.fits(bytes) {
             return Ok(());
         }
-        if self.measured.is_some_and(|at| at.elapsed() < REST) {
-            return Err(Errno::Quota);
-        }
+        tokio::time::sleep_until(self.again.into()).await;
         let roots = self.roots.clone();
+        let began = Instant::now();
         let measured = tokio::task::spawn_blocking(move || measure(&roots)).await;
         self.used = measured.map_err(|_| Errno::Io)?;
-        self.measured = Some(Instant::now());
+        let now = Instant::now();
+        self.again = now + (SHARE * now.duration_since(began)).min(LONGEST_WAIT);
         if self.fits(bytes) { Ok(()) } else { Err(Errno::Quota) }
     }
 
