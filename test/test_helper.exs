@@ -63,7 +63,13 @@ server = remote || Wasgo.LibsqlServer.missing()
 excluded =
   for {tag, reason} <-
         [godot: engine.(), proper: proper.(), python: Wasgo.PythonPeer.missing()] ++
-          [remote: remote, replication: replication, libsql_server: server, c2w_image: image.()] ++
+          [
+            remote: remote,
+            replication: replication,
+            libsql_server: server,
+            c2w_image: image.(),
+            wasi_programs: Wasgo.WasiPrograms.missing()
+          ] ++
           neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"

@@ -138,7 +138,9 @@ defmodule Mix.Tasks.Wasgo.Service.Run do
       IO.write(:stderr, "[Ctrl-] leaves the container]\r\n")
 
       try do
-        fun.(%{program | terminal: size()})
+        result = fun.(%{program | terminal: size()})
+        if match?({:error, _exception}, result), do: IO.write(:stderr, "\r\n")
+        result
       after
         System.cmd(stty, ["-F", path, String.trim(saved)], stderr_to_stdout: true)
       end
