@@ -214,6 +214,11 @@ static int run(int count, char **arguments) {
     if (strcmp(command, "backwards") == 0) {
         return backwards();
     }
+    if (strcmp(command, "echo") == 0) {
+        say(argument);
+        say("\n");
+        return 0;
+    }
     if (strcmp(command, "say") == 0) {
         for (int at = 1; at < count; at++) {
             say(arguments[at]);

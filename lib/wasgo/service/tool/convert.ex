@@ -8,6 +8,9 @@ defmodule Wasgo.Service.Tool.Convert do
   # Characters of a line that are passed on: a builder may print rubbish.
   @longest_line 2_000
 
+  # Milliseconds in which a program that is asked to end has to.
+  @polite 5_000
+
   @doc "Names of architectures here, and those of c2w."
   @spec arches() :: %{String.t() => String.t()}
   def arches, do: %{"riscv64" => "riscv64", "x86_64" => "amd64"}
@@ -89,8 +92,7 @@ defmodule Wasgo.Service.Tool.Convert do
         {:error, "it ended with status #{status}#{words(last)}"}
     after
       patience ->
-        kill(pid)
-        Port.close(port)
+        stop(port, pid)
         {:error, "it was ended, having said nothing for #{div(patience, 1_000)} s#{words(last)}"}
     end
   end
@@ -98,12 +100,27 @@ defmodule Wasgo.Service.Tool.Convert do
   defp words([]), do: " and said nothing"
   defp words(last), do: ". It said at last:\n  " <> (last |> Enum.reverse() |> Enum.join("\n  "))
 
+  # First politely; a program that does not take the hint is not asked again.
+  defp stop(port, pid) do
+    kill(pid, "TERM")
+    unless gone?(port), do: kill(pid, "KILL") && gone?(port)
+  end
+
+  defp gone?(port) do
+    receive do
+      {^port, {:exit_status, _status}} -> true
+      {^port, {:data, _line}} -> gone?(port)
+    after
+      @polite -> false
+    end
+  end
+
   # Programs are started in a group of their own, which those that they start are in.
-  defp kill(pid) do
+  defp kill(pid, signal) do
     with kill when kill != nil <- System.find_executable("kill"),
          {_text, status} when status != 0 <-
-           System.cmd(kill, ["-TERM", "--", "-#{pid}"], stderr_to_stdout: true) do
-      System.cmd(kill, ["-TERM", "#{pid}"], stderr_to_stdout: true)
+           System.cmd(kill, ["-" <> signal, "--", "-#{pid}"], stderr_to_stdout: true) do
+      System.cmd(kill, ["-" <> signal, "#{pid}"], stderr_to_stdout: true)
     end
   end
 end
