@@ -111,6 +111,7 @@ defmodule Wasgo.MixProject do
       "guest/README.md",
       "guides/sql-functions.md",
       "guides/membrane.md",
+      "guides/services.md",
       "godot/PROTOCOL.md"
     ]
 

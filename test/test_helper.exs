@@ -50,12 +50,26 @@ nowhere = "http://127.0.0.1:1"
 copy = Path.join(System.tmp_dir!(), "wasgo-no-copy-#{System.pid()}.db")
 remote = built.(nowhere, [connect_timeout: 1], "the feature remote")
 replication = built.(copy, [replica_of: nowhere, connect_timeout: 1], "the feature replication")
+
+image = fn ->
+  case System.get_env("WASGO_C2W_IMAGE", "") do
+    "" -> "no image of a container: WASGO_C2W_IMAGE names none that container2wasm made"
+    path -> unless File.regular?(path), do: "WASGO_C2W_IMAGE names #{path}, which is not a file"
+  end
+end
+
 server = remote || Wasgo.LibsqlServer.missing()
 
 excluded =
   for {tag, reason} <-
         [godot: engine.(), proper: proper.(), python: Wasgo.PythonPeer.missing()] ++
-          [remote: remote, replication: replication, libsql_server: server] ++
+          [
+            remote: remote,
+            replication: replication,
+            libsql_server: server,
+            c2w_image: image.(),
+            wasi_programs: Wasgo.WasiPrograms.missing()
+          ] ++
           neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do
     line = "tests tagged #{inspect(tag)}: #{reason}"

@@ -6,7 +6,7 @@ defmodule Wasgo.Service do
       {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
       {:ok, name} = Wasgo.Service.request(namer, "0 0 -2.5 31.0 12.2 0.08 120 14")
 
-  The same with a container (`mix wasgo.service.convert` makes the module of an image):
+  The same with a container (`mix wasgo.service.convert` makes the module of an image, `mix wasgo.service.check` and `Wasgo.Service.Image` say what a file is):
 
       {:ok, python} =
         Wasgo.Service.start_link(

@@ -214,6 +214,11 @@ static int run(int count, char **arguments) {
     if (strcmp(command, "backwards") == 0) {
         return backwards();
     }
+    if (strcmp(command, "echo") == 0) {
+        say(argument);
+        say("\n");
+        return 0;
+    }
     if (strcmp(command, "say") == 0) {
         for (int at = 1; at < count; at++) {
             say(arguments[at]);
@@ -284,7 +289,7 @@ int main(int count, char **arguments) {
     }
     int at = 1;
     while (at < count && arguments[at][0] == '-') {
-        at += strcmp(arguments[at], "-net") == 0 || strcmp(arguments[at], "-mac") == 0 ? 2 : 1;
+        at += strcmp(arguments[at], "-net") == 0 || strcmp(arguments[at], "-mac") == 0 || strcmp(arguments[at], "-entrypoint") == 0 ? 2 : 1;
     }
     say("machine: booting\n");
     if (count - at >= 4 && strcmp(arguments[at], "sh") == 0 && strcmp(arguments[at + 1], "-c") == 0) {

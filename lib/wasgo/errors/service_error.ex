@@ -14,6 +14,7 @@ defmodule Wasgo.ServiceError do
     * `:newline` - a request for a line service has a line break in it
     * `:control_character` - a request has a character that a container's terminal would act upon
     * `:empty_argument` - a container's command can't be passed an argument without characters
+    * `:trailing_backslash` - nor one that ends with a backslash
     * `:restarting` - its program ended, and is being started anew
     * `:no_network`, `:unknown_port`, `:invalid_rule` - it was given no network, none of its ports has that name, or a rule for what it may
       connect to has no meaning
@@ -33,6 +34,7 @@ defmodule Wasgo.ServiceError do
           | :newline
           | :control_character
           | :empty_argument
+          | :trailing_backslash
           | :restarting
           | :no_network
           | :unknown_port

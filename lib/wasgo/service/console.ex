@@ -20,11 +20,13 @@ defmodule Wasgo.Service.Console do
     * the command's exit status, which the machine does not pass on, is printed after its end and read there
     * random bytes of the host are mixed into the machine's when it starts: images that were started when they were made share their state
 
-  For that the command is run by the container's own `sh`, with `stty`: nearly all images have both. One without them runs with `shell: false`, as
-  `{:container2wasm, shell: false}`; then the command is run as it is, with the terminal's echo on and without its exit status.
+  For that the command is run by the container's own `sh`, with `env` and `stty`, in place of the image's entry point: nearly all images have them. One without
+  them runs with `shell: false`, as `{:container2wasm, shell: false}`; then the command is run as it is, after the image's entry point if there is one, with
+  the terminal's echo on and without its exit status.
 
-  All arguments, variables and names of directories are together at most 1,024 bytes: the machine has a block of that size for them. What is over
-  is refused before anything starts.
+  All arguments, variables and names of directories are together at most 1,024 bytes, in which spaces and line breaks of arguments count twice and the profile's
+  own are included: the machine has a block of that size for them. What is over is refused before anything starts, as are arguments that are empty or end
+  with a backslash, which the machine would put together with the next one.
 
   Source of all this: measured on images made by container2wasm 0.8 with TinyEMU (riscv64) and Bochs (x86_64).
   """
@@ -33,7 +35,16 @@ defmodule Wasgo.Service.Console do
   alias Wasgo.Service.Framing
 
   @enforce_keys [:profile]
-  defstruct [:profile, :framing, :token, shell: true, state: :open, pending: "", before: 0]
+  defstruct [
+    :profile,
+    :framing,
+    :token,
+    :terminal,
+    shell: true,
+    state: :open,
+    pending: "",
+    before: 0
+  ]
 
   @type profile :: :wasi | :container2wasm | {:container2wasm, shell: boolean()}
 
@@ -41,6 +52,7 @@ defmodule Wasgo.Service.Console do
           profile: :wasi | :container2wasm,
           framing: Framing.t(),
           token: String.t() | nil,
+          terminal: nil | {rows :: pos_integer(), columns :: pos_integer()},
           shell: boolean(),
           state: :open | :before_marker | :after_status,
           pending: binary(),
@@ -82,9 +94,17 @@ defmodule Wasgo.Service.Console do
   end
 
   @doc """
+  A console for a command at a terminal where a person sits: echo and line editing stay the machine's, and what it writes is not changed.
+  """
+  @spec terminal([String.t()], {pos_integer(), pos_integer()}) :: t()
+  def terminal(command, size) do
+    %{new(:container2wasm, Framing.new(:raw), command) | terminal: size}
+  end
+
+  @doc """
   The program's arguments, its own name first, for a command with `environment` and directories known to it by `dirs`, with a network or not.
 
-  Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument`.
+  Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument` or `:trailing_backslash`.
   """
   @spec arguments(
           t(),
@@ -99,35 +119,52 @@ defmodule Wasgo.Service.Console do
   end
 
   def arguments(%__MODULE__{} = console, command, environment, dirs, listener) do
-    arguments = ["service" | network(listener)] ++ wrapped(console, command)
-
-    bytes =
-      (arguments ++ Enum.map(environment, fn {name, value} -> [name, ?=, value] end) ++ dirs)
-      |> Enum.map(&(IO.iodata_length(&1) + 1))
-      |> Enum.sum()
+    words = wrapped(console, command)
+    bytes = block(words, environment, dirs, listener)
 
     cond do
       "" in command ->
         message = "an empty argument can't be passed to a container's command"
         {:error, %ServiceError{reason: :empty_argument, message: message}}
 
+      word = Enum.find(command ++ Enum.map(environment, &elem(&1, 1)), &ends_with_backslash?/1) ->
+        message =
+          "an argument or variable that ends with a backslash can't be passed to a container: #{inspect(word)}"
+
+        {:error, %ServiceError{reason: :trailing_backslash, message: message}}
+
       bytes > @block ->
         message =
           "arguments, environment and directories have #{bytes} bytes; a container is passed #{@block} at most" <>
-            ", of which the profile takes #{overhead(console, listener)}"
+            ", of which the profile takes #{block(wrapped(console, []), [], [], listener)}"
 
         {:error, %LimitError{reason: :argument_bytes, value: @block, message: message}}
 
       true ->
-        {:ok, arguments}
+        {:ok, ["service" | network(listener)] ++ entry_point(console) ++ words}
     end
   end
 
-  defp overhead(console, listener) do
-    (["service" | network(listener)] ++ wrapped(console, []))
-    |> Enum.map(&(byte_size(&1) + 1))
-    |> Enum.sum()
+  defp ends_with_backslash?(word), do: String.ends_with?(word, "\\")
+
+  # What the machine makes of it: a line for each of the entry point, the command, variables, directories, the network and the time.
+  defp block(words, environment, dirs, listener) do
+    command = Enum.map(words, &[&1, List.duplicate("\\", breaks(&1)), " "])
+    variables = for {name, value} <- environment, do: ["env: ", name, "=", value, "\n"]
+    breaks = Enum.sum(for {_name, value} <- environment, do: breaks(value))
+    directories = Enum.map(dirs, &["m: ", &1, "\n"])
+    net = if listener, do: "n: 02:00:00:00:00:01\n", else: ""
+
+    IO.iodata_length(["e: env\nc: ", command, variables, directories, net, "t: 1234567890\n"]) +
+      breaks
   end
+
+  # Spaces and line breaks are marked by a byte more.
+  defp breaks(word), do: length(:binary.matches(word, [" ", "\n"]))
+
+  # With its own entry point, an image would take our shell for an argument of that. By `env` since the emulator takes what begins with "-" for its own.
+  defp entry_point(%{shell: true}), do: ["-entrypoint", "env"]
+  defp entry_point(%{shell: false}), do: []
 
   defp network(nil), do: []
   # The emulator listens at this one by itself.
@@ -141,11 +178,13 @@ defmodule Wasgo.Service.Console do
 
   # The status is told after a character that programs hardly write, so that nothing else has to be held back until it is clear that it is no status.
   defp script(%{token: token} = console) do
-    modes = if Framing.text?(console.framing), do: "-echo", else: "raw -echo"
     seed = 24 |> :crypto.strong_rand_bytes() |> Base.url_encode64()
 
-    ~s(stty #{modes};echo #{seed}>/dev/urandom;echo #{token};"$@";printf '\\037#{token}=%d\\n' $?)
+    ~s(stty #{modes(console)};echo #{seed}>/dev/urandom;echo #{token};"$@";printf '\\037#{token}=%d\\n' $?)
   end
+
+  defp modes(%{terminal: {rows, columns}}), do: "rows #{rows} cols #{columns}"
+  defp modes(console), do: if(Framing.text?(console.framing), do: "-echo", else: "raw -echo")
 
   @doc """
   The bytes to send for a message's bytes.
@@ -198,6 +237,12 @@ defmodule Wasgo.Service.Console do
           {:ok, binary(), integer() | nil, t()} | {:error, ServiceError.t()}
   def decode(%__MODULE__{profile: :wasi} = console, bytes), do: {:ok, bytes, nil, console}
 
+  # A person's terminal wants line breaks as they are.
+  def decode(%__MODULE__{terminal: {_rows, _columns}} = console, bytes) do
+    pending = console.pending
+    scan(%{console | pending: ""}, pending <> bytes)
+  end
+
   def decode(%__MODULE__{} = console, bytes) do
     # A "\r" at the end may be one half of a line break.
     {bytes, held} = hold(console.pending <> bytes)
@@ -247,7 +292,7 @@ defmodule Wasgo.Service.Console do
   defp scan(%{token: nil} = console, text), do: {:ok, text, nil, console}
 
   defp scan(%{state: :before_marker, token: token} = console, text) do
-    case :binary.split(text, token <> "\n") do
+    case :binary.split(text, token <> line_break(console)) do
       [_before, output] ->
         scan(%{console | state: :open}, output)
 
@@ -265,7 +310,7 @@ defmodule Wasgo.Service.Console do
     case :binary.split(text, mark) do
       [output, status] ->
         case Integer.parse(status) do
-          {status, "\n" <> _power_off} ->
+          {status, <<byte, _power_off::binary>>} when byte in [?\r, ?\n] ->
             {:ok, output, status, %{console | state: :after_status, pending: ""}}
 
           _cut ->
@@ -281,6 +326,9 @@ defmodule Wasgo.Service.Console do
   defp scan(%{state: :after_status} = console, _text) do
     {:ok, "", nil, %{console | pending: ""}}
   end
+
+  defp line_break(%{terminal: nil}), do: "\n"
+  defp line_break(%{terminal: _size}), do: "\r\n"
 
   defp before(%{before: bytes}) when bytes > @most_before_marker do
     message = "the container wrote #{bytes} bytes and did not come to its command"

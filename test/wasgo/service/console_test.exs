@@ -97,12 +97,44 @@ defmodule Wasgo.Service.ConsoleTest do
                console: :container2wasm,
                command: ["cat", ""]
              )
+
+    # The machine would take it and the next one for one.
+    for options <- [[command: ["cat", "C:\\"]], [command: ["cat"], env: %{"A" => "\\"}]] do
+      assert {:error, %ServiceError{reason: :trailing_backslash}} =
+               Service.start_link([module: "(module)", console: :container2wasm] ++ options)
+    end
+  end
+
+  test "spaces and line breaks of arguments take twice their room, as in the machine's block" do
+    given = fn word -> Console.arguments(console(), ["cat", word], [], [], nil) end
+    assert {:error, %LimitError{} = plain} = given.(String.duplicate("x", 1_000))
+    assert {:error, %LimitError{} = spaces} = given.(String.duplicate(" ", 1_000))
+
+    number =
+      &(~r/have (\d+) bytes/
+        |> Regex.run(Exception.message(&1))
+        |> List.last()
+        |> String.to_integer())
+
+    assert number.(spaces) == number.(plain) + 1_000
+  end
+
+  test "at a person's terminal the machine's line breaks and echo stay, and its status is read" do
+    console = Console.terminal(["sh"], {24, 80})
+    {:ok, arguments} = Console.arguments(console, ["sh"], [], [], nil)
+    assert Enum.at(arguments, 5) =~ ~r/^stty rows 24 cols 80;/
+    assert Console.encode(console, "\x03\x01") == {:ok, "\x03\x01\x01"}
+
+    text = "booting\r\n#{console.token}\r\n$ ls\r\nfile\r"
+    assert {:ok, "$ ls\r\nfile\r", nil, console} = Console.decode(console, text)
+    assert {:ok, "\n", nil, console} = Console.decode(console, "\n\x1f" <> console.token)
+    assert {:ok, "", 3, _console} = Console.decode(console, "=3\r\npower off")
   end
 
   test "is given a new token and other random bytes at each start" do
     {:ok, one} = Console.arguments(console(), ["cat"], [], [], nil)
     {:ok, other} = Console.arguments(console(), ["cat"], [], [], nil)
-    assert ["service", "sh", "-c", script, "sh", "cat"] = one
+    assert ["service", "-entrypoint", "env", "sh", "-c", script, "sh", "cat"] = one
     assert one != other
     assert script =~ "/dev/urandom"
   end
