@@ -12,12 +12,13 @@ defmodule Wasgo.NetGuest do
              for(column <- 0..71, into: "", do: <<?\s + rem(line + column, 95)>>) <> "\r\n"
            end)
 
-  @doc "Starts it; `nil` instead of options for the network means none."
+  @doc "Starts it, with these options for the network; with `:none` that option is not given at all."
   def start!(network \\ [], options \\ []) do
-    {:ok, service} =
-      Service.start_link(
-        [module: @path, ready: ~r/^ready/, ready_timeout: 60_000, network: network] ++ options
-      )
+    network = if network == :none, do: [], else: [network: network]
+
+    # It says in a line what came on a connection.
+    fixed = [module: @path, ready: ~r/^ready/, ready_timeout: 60_000, max_message: 16_777_216]
+    {:ok, service} = Service.start_link(fixed ++ network ++ options)
 
     service
   end

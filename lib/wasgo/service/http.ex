@@ -129,7 +129,7 @@ defmodule Wasgo.Service.HTTP do
         {:ok, Enum.reverse(headers), reader}
 
       {:ok, {:http_header, _, name, _, value}, reader} ->
-        headers(reader, [{name(name), value} | headers])
+        headers(reader, [{name(name), String.trim_trailing(value)} | headers])
 
       {:ok, _other, _reader} ->
         bad("one of the answer's headers is none")
@@ -155,6 +155,9 @@ defmodule Wasgo.Service.HTTP do
 
       {:more, _length} ->
         with {:ok, reader} <- more(reader), do: packet(reader, type)
+
+      {:error, _reason} when byte_size(reader.buffer) >= @max_head ->
+        too_long_a_head()
 
       {:error, _reason} ->
         bad("the answer's head is not HTTP's")

@@ -78,9 +78,7 @@ fn answers_come_by_the_way_that_the_request_asks_for() {
 #[test]
 fn a_guest_that_says_nothing_but_who_has_its_address_is_there_at_once() {
     let mut world = World::new(Options::default());
-    let message = packets::dhcp(&request(GUEST_MAC));
-    let broadcast = Ipv4Addr::BROADCAST;
-    world.exchange_raw(&[packets::udp(GUEST_MAC, (ANY, 68), (broadcast, 67), &message)]);
+    world.exchange_raw(&[request(GUEST_MAC).frame()]);
     let other = Ipv4Addr::new(192, 168, 127, 4);
     for answer in [packets::arp_answer(OTHER_MAC, GUEST), packets::arp_answer(GUEST_MAC, other)] {
         world.exchange_raw(&[answer]);

@@ -22,7 +22,7 @@ defmodule Wasgo.Service.ConnectionTest do
   @mebibyte 1_048_576
 
   # What comes comes soon, but no test is to fail because a machine is slow.
-  @long 240_000
+  @long 60_000
 
   # The process that starts a service is linked to it; here its end is to be a message.
   setup do

@@ -52,7 +52,7 @@ enum Role {
 struct Served {
     handle: SocketHandle,
     role: Role,
-    /// The last acknowledgement has gone.
+    /// It was over a turn ago.
     waited: bool,
 }
 
@@ -139,9 +139,8 @@ impl Ports {
             let socket = sockets.get_mut::<Socket<'_>>(served.handle);
             busy |= served.role.turn(socket, pattern, reading);
             let over = match socket.state() {
-                // One that was refused listens again.
-                State::Closed | State::Listen => true,
-                State::TimeWait => std::mem::replace(&mut served.waited, true),
+                // The reset, or the last acknowledgement, is to be on its way; one that was refused listens again.
+                State::Closed | State::Listen | State::TimeWait => std::mem::replace(&mut served.waited, true),
                 _ => false,
             };
             if over {
