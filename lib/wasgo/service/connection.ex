@@ -177,11 +177,22 @@ defmodule Wasgo.Service.Connection do
 
     case Result.await(opened) do
       {:ok, {resource, id}} ->
-        {:ok, let_send(%{state | resource: resource, id: id}, 0)}
+        state = %{state | resource: resource, id: id}
+
+        if elem(how, 0) == :accept and over_before?(state),
+          do: {:ok, %{state | closed: error(:closed), at_end: true}},
+          else: {:ok, let_send(state, 0)}
 
       {:error, exception} ->
         {:ok, %{state | closed: exception, at_end: true}}
     end
+  end
+
+  # What the guest wanted may be over by now, and then nobody hears of it. A write that does nothing tells: of no bytes in a stream, or of a datagram that
+  # is too long for all.
+  defp over_before?(state) do
+    nothing = if state.datagrams, do: <<0::size(@write)-unit(8)>>, else: ""
+    Native.connection_write(state.resource, nothing) == :closed
   end
 
   @impl true

@@ -31,11 +31,20 @@ defmodule Wasgo.Service.Network do
     * the ports are a number, a range, or `:all`
     * the handler says who answers: `:connect` opens a connection of the machine to just there, `{:connect, host, port}` one to somewhere
       else, and a function of one argument gets a map with `:connection` (a `Wasgo.Service.Connection`), `:target`, `:port` and
-      `:protocol`, and speaks with the guest itself; the connection ends with the function
+      `:protocol`, and speaks with the guest itself; the connection ends with the function. It runs in a process of its own: should it raise, the guest's
+      connection is reset
 
   The first rule that fits is taken. A name that a rule allows gets an address of 198.18.0.0/15 when the guest asks for it, and a connection to that
   address is one to the name: names are not resolved for the guest, so that a name can't lead it to an address that it was not given. All else is refused at once,
   by a TCP reset, "port unreachable", or a name that does not exist. `:connect` over UDP is not there.
+
+  The machine has 9 seconds to connect, before the guest hears that it is connected: what the machine is refused, the guest is refused. Each side may end what it
+  sends and still be sent to. A rule about what is neither a name nor an address is no start: `Wasgo.ServiceError` with `:invalid_rule`.
+
+  ## What a guest may send
+
+  Anything. Frames that are of no use are dropped and counted (`Wasgo.Service.network/1`). One that is declared to be longer than a mebibyte can be none: the network is over
+  from then on, which is logged, each connection is `:closed`, and the service goes on without it.
   """
 
   require Logger
