@@ -27,6 +27,10 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) > 30
   end
 
+  test "bench/service_net.exs" do
+    assert rows(run("service_net.exs"), 4) >= 6
+  end
+
   test "bench/wire.exs" do
     output = run("wire.exs")
     assert rows(output, 5) >= 35

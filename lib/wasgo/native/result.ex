@@ -14,7 +14,8 @@ defmodule Wasgo.Native.Result do
     instance: Wasgo.InstanceError,
     store: Wasgo.StoreError,
     plan: Wasgo.PlanError,
-    scene: Wasgo.SceneError
+    scene: Wasgo.SceneError,
+    service: Wasgo.ServiceError
   }
 
   @type native ::

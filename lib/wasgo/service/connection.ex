@@ -8,14 +8,18 @@ defmodule Wasgo.Service.Connection do
       :ok = Wasgo.Service.Connection.close(connection)
 
   It belongs to the process that connected, until `controlling_process/2`; with that one's end it is reset. It is *passive*: what came is fetched with `recv/3`, and
-  the guest may send no more than 256 KiB ahead. `setopts/2` makes it *active*: `active: true`, `:once` or a number of messages. Its owner then gets
-  `{:tcp, connection, data}`, at the end `{:tcp_closed, connection}`, after an error `{:tcp_error, connection, reason}` before that, and, when a number
-  of messages is used up, `{:tcp_passive, connection}`.
+  the guest may send no more than 256 KiB ahead, or what `recv/3` waits for if that is more. `setopts/2` makes it *active*: `active: true`, `:once` or a number of
+  messages. Its owner then gets `{:tcp, connection, data}`, at the end `{:tcp_closed, connection}`, after an error `{:tcp_error, connection, reason}` before that, and,
+  when a number of messages is used up, `{:tcp_passive, connection}`. What is sent to an active connection is not held back: `active: true` is for guests that are
+  trusted not to flood the owner's mailbox.
 
-  A connection for datagrams (`Wasgo.Service.connect(service, port, protocol: :udp)`) has the same calls: each `send/2` is one datagram, and so is what each `recv/3` returns.
+  A connection for datagrams (`Wasgo.Service.connect(service, port, protocol: :udp)`) has the same calls: each `send/2` is one datagram, and so is what each `recv/3` returns,
+  whatever length it is asked for. Connecting sends nothing: that nothing listens on the port is known after the first datagram, as `:econnrefused`.
+
+  Any process may send and receive; one at a time waits for what comes.
 
   Errors are `Wasgo.ServiceError`, with a reason that `:gen_tcp` has: `:closed`, `:timeout`, `:econnrefused`, `:econnreset`, `:econnaborted`, `:etimedout`, `:enetdown` (the guest has
-  no address), `:emfile` (too many connections), `:emsgsize`.
+  no address), `:emfile` (too many connections), `:emsgsize`, `:ealready` (another process waits), `:einval` (it is active); and `:not_owner`.
   """
 
   use GenServer
@@ -31,11 +35,20 @@ defmodule Wasgo.Service.Connection do
   # Bytes that the guest may send ahead.
   @window 262_144
 
+  # Bytes that were taken before the guest is told that it may send as many more.
+  @gathered 65_536
+
   # Bytes handed over at once.
   @write 65_536
 
   # The longest that recv/3 gathers.
   @longest 67_108_864
+
+  # The longest that the VM's timers can be set to.
+  @latest 0xFFFF_FFFF
+
+  defguardp is_timeout(timeout)
+            when timeout == :infinity or (is_integer(timeout) and timeout in 0..@latest)
 
   @doc false
   @spec connect(reference(), :inet.port_number(), boolean(), timeout()) ::
@@ -45,8 +58,8 @@ defmodule Wasgo.Service.Connection do
   end
 
   @doc false
-  @spec accept(reference(), non_neg_integer()) :: {:ok, t()} | {:error, Exception.t()}
-  def accept(resource, id), do: start({:accept, resource, id}, 20_000)
+  @spec accept(reference(), non_neg_integer(), boolean()) :: {:ok, t()} | {:error, Exception.t()}
+  def accept(resource, id, udp), do: start({:accept, resource, id, udp}, 20_000)
 
   defp start(how, timeout) do
     with {:ok, pid} <- GenServer.start(__MODULE__, {how, self()}) do
@@ -72,17 +85,22 @@ defmodule Wasgo.Service.Connection do
   """
   @spec recv(t(), non_neg_integer(), timeout()) :: {:ok, binary()} | {:error, ServiceError.t()}
   def recv(%__MODULE__{} = connection, length \\ 0, timeout \\ :infinity)
-      when is_integer(length) and length in 0..@longest do
+      when is_integer(length) and length in 0..@longest and is_timeout(timeout) do
     call(connection, {:recv, length, timeout})
   end
 
-  @doc "Sends no more (`:write` or `:read_write`): the guest finds the end of its input. What it sends still comes, unless it is not wanted."
+  @doc """
+  Ends one direction, or both. After `:write` the guest finds the end of its input, and what it sends still comes. After `:read` what comes is thrown away, and
+  `recv/3` returns `:closed`.
+  """
   @spec shutdown(t(), :write | :read_write | :read) :: :ok | {:error, ServiceError.t()}
   def shutdown(%__MODULE__{} = connection, how) when how in [:read, :write, :read_write] do
     call(connection, {:shutdown, how})
   end
 
-  @doc "Closes it. What was sent still arrives."
+  @doc """
+  Closes it. What was sent still arrives: the guest has a minute to take it and to close too, and until it has, the connection counts as one.
+  """
   @spec close(t()) :: :ok
   def close(%__MODULE__{} = connection) do
     _closed_before = call(connection, :close)
@@ -103,6 +121,21 @@ defmodule Wasgo.Service.Connection do
     call(connection, {:active, active})
   end
 
+  @doc false
+  # Sends, and does not wait until it is sent.
+  @spec send_beside(t(), iodata()) :: :ok
+  def send_beside(%__MODULE__{pid: pid}, data) do
+    GenServer.cast(pid, {:send, IO.iodata_to_binary(data)})
+  end
+
+  @doc false
+  # Ends it at once, by a reset.
+  @spec reset(t()) :: :ok
+  def reset(%__MODULE__{} = connection) do
+    _over_before = call(connection, :reset)
+    :ok
+  end
+
   defp call(%{pid: pid}, request) do
     GenServer.call(pid, request, :infinity)
   catch
@@ -115,7 +148,7 @@ defmodule Wasgo.Service.Connection do
     opened =
       case how do
         {:connect, resource, port, udp} -> Native.service_connect(resource, port, udp)
-        {:accept, resource, id} -> Native.service_accept(resource, id)
+        {:accept, resource, id, _udp} -> Native.service_accept(resource, id)
       end
 
     state = %{
@@ -124,14 +157,17 @@ defmodule Wasgo.Service.Connection do
       monitor: Process.monitor(owner),
       resource: nil,
       id: nil,
-      datagrams: match?({:connect, _resource, _port, true}, how),
+      datagrams: elem(how, 3),
       # nil while it is not there yet, then :open, then why it is over.
       opened: nil,
       closed: nil,
-      # What came and nobody took, the newest first.
+      # What came and nobody took, its size, and how much more the guest may send.
       buffer: :queue.new(),
       size: 0,
+      ahead: 0,
       at_end: false,
+      # Whether what comes is thrown away.
+      unread: false,
       active: false,
       waiting: nil,
       # Who waits for it to be there, and what waits to be sent.
@@ -141,12 +177,22 @@ defmodule Wasgo.Service.Connection do
 
     case Result.await(opened) do
       {:ok, {resource, id}} ->
-        Native.connection_give_credit(resource, @window)
-        {:ok, %{state | resource: resource, id: id}}
+        state = %{state | resource: resource, id: id}
+
+        if elem(how, 0) == :accept and over_before?(state),
+          do: {:ok, %{state | closed: error(:closed), at_end: true}},
+          else: {:ok, let_send(state, 0)}
 
       {:error, exception} ->
         {:ok, %{state | closed: exception, at_end: true}}
     end
+  end
+
+  # What the guest wanted may be over by now, and then nobody hears of it. A write that does nothing tells: of no bytes in a stream, or of a datagram that
+  # is too long for all.
+  defp over_before?(state) do
+    nothing = if state.datagrams, do: <<0::size(@write)-unit(8)>>, else: ""
+    Native.connection_write(state.resource, nothing) == :closed
   end
 
   @impl true
@@ -161,17 +207,19 @@ defmodule Wasgo.Service.Connection do
     {:noreply, %{state | opener: {from, timer}}}
   end
 
+  # It was closed here, and is there still for what is to arrive.
+  def handle_call(:close, _from, %{owner: nil} = state), do: {:reply, :ok, state}
+  def handle_call(:reset, _from, state), do: {:stop, :normal, :ok, over(state)}
+
+  def handle_call(_request, _from, %{owner: nil} = state) do
+    {:reply, {:error, error(:closed)}, state}
+  end
+
   def handle_call({:send, _data}, _from, %{closed: %{} = exception} = state) do
     {:reply, {:error, exception}, state}
   end
 
-  def handle_call({:send, data}, from, state) do
-    if :queue.is_empty(state.unsent) do
-      {:noreply, write(state, {data, from})}
-    else
-      {:noreply, %{state | unsent: :queue.in({data, from}, state.unsent)}}
-    end
-  end
+  def handle_call({:send, data}, from, state), do: {:noreply, send_in_turn(state, data, from)}
 
   def handle_call({:recv, _length, _timeout}, _from, %{waiting: waiting} = state)
       when waiting != nil do
@@ -188,13 +236,18 @@ defmodule Wasgo.Service.Connection do
     {:noreply, deliver(%{state | waiting: {from, length, timer}})}
   end
 
+  def handle_call({:active, active}, _from, %{waiting: waiting} = state)
+      when active != false and waiting != nil do
+    {:reply, {:error, error(:ealready)}, state}
+  end
+
   def handle_call({:active, active}, _from, state) do
     {:reply, :ok, deliver(%{state | active: active})}
   end
 
   def handle_call({:shutdown, how}, _from, state) do
     if how != :read and state.closed == nil, do: Native.connection_shut_down(state.resource)
-    {:reply, :ok, state}
+    {:reply, :ok, if(how == :write, do: state, else: unread(state))}
   end
 
   def handle_call({:controlling_process, pid}, {caller, _tag}, %{owner: caller} = state) do
@@ -207,15 +260,35 @@ defmodule Wasgo.Service.Connection do
   end
 
   def handle_call(:close, _from, state) do
-    if state.closed == nil, do: Native.connection_close(state.resource)
-    reply_waiting(state, {:error, error(:closed)})
+    state = over(state)
 
     # What was written is still to arrive: the process goes when the guest has closed too.
     if state.closed == nil do
-      {:reply, :ok, %{state | waiting: nil, active: false, owner: nil, at_end: true}}
+      Native.connection_close(state.resource)
+      {:reply, :ok, %{state | owner: nil}}
     else
       {:stop, :normal, :ok, state}
     end
+  end
+
+  @impl true
+  def handle_cast({:send, data}, state) do
+    if state.closed || state.owner == nil,
+      do: {:noreply, state},
+      else: {:noreply, send_in_turn(state, data, nil)}
+  end
+
+  # Whoever waits is told.
+  defp over(state) do
+    state = reply_waiting(state, {:error, error(:closed)})
+    for {_data, from} <- :queue.to_list(state.unsent), do: reply(from, {:error, error(:closed)})
+    %{unread(state) | unsent: :queue.new(), active: false}
+  end
+
+  # Nothing is read any more.
+  defp unread(state) do
+    state = reply_waiting(state, {:error, error(:closed)})
+    let_send(%{state | buffer: :queue.new(), size: 0, at_end: true, unread: true}, 0)
   end
 
   @impl true
@@ -247,26 +320,30 @@ defmodule Wasgo.Service.Connection do
     {:noreply, state}
   end
 
-  defp event({:data, _data}, %{owner: nil} = state), do: {:noreply, state}
+  defp event({:data, data}, %{unread: true} = state) do
+    {:noreply, let_send(%{state | ahead: state.ahead - cost(state, data)}, 0)}
+  end
 
   defp event({:data, data}, state) do
-    state = %{state | buffer: :queue.in(data, state.buffer), size: state.size + byte_size(data)}
-    {:noreply, deliver(state)}
+    cost = cost(state, data)
+    buffer = :queue.in(data, state.buffer)
+
+    {:noreply,
+     deliver(%{state | buffer: buffer, size: state.size + cost, ahead: state.ahead - cost})}
   end
 
   defp event(:peer_closed, state), do: {:noreply, deliver(%{state | at_end: true})}
   defp event(:writable, state), do: {:noreply, write_unsent(state)}
 
-  defp event({:closed, reason}, state) do
+  defp event({:closed, reason}, %{opener: opener} = state) do
     exception = error(if(reason == :normal, do: :closed, else: reason))
     state = opened(%{state | closed: exception, at_end: true}, {:error, exception})
 
-    for {_data, from} <- :queue.to_list(state.unsent),
-        do: GenServer.reply(from, {:error, exception})
-
+    for {_data, from} <- :queue.to_list(state.unsent), do: reply(from, {:error, exception})
     state = deliver(%{state | unsent: :queue.new()})
 
-    if state.owner == nil or state.opened == nil,
+    # One that was never there is told of when its owner asks, which may be still to come.
+    if state.owner == nil or (state.opened == nil and opener != nil),
       do: {:stop, :normal, state},
       else: {:noreply, state}
   end
@@ -281,34 +358,37 @@ defmodule Wasgo.Service.Connection do
 
   # Sending
 
-  defp write(%{datagrams: true} = state, {data, from}) do
-    write_piece(state, data, <<>>, from)
+  defp send_in_turn(state, data, from) do
+    if :queue.is_empty(state.unsent),
+      do: write(state, {data, from}),
+      else: %{state | unsent: :queue.in({data, from}, state.unsent)}
   end
 
-  defp write(state, {<<now::binary-size(@write), rest::binary>>, from}) do
-    write_piece(state, now, rest, from)
-  end
+  # A stream goes in pieces, a datagram as a whole.
+  defp write(state, {data, from}) do
+    {now, rest} =
+      case data do
+        <<now::binary-size(@write), rest::binary>> when not state.datagrams -> {now, rest}
+        data -> {data, <<>>}
+      end
 
-  defp write(state, {data, from}), do: write_piece(state, data, <<>>, from)
-
-  defp write_piece(state, now, rest, from) do
     case Native.connection_write(state.resource, now) do
       :written when rest == <<>> ->
-        GenServer.reply(from, :ok)
+        reply(from, :ok)
         state
 
       :written ->
         write(state, {rest, from})
 
       :full ->
-        %{state | unsent: :queue.in_r({now <> rest, from}, state.unsent)}
+        %{state | unsent: :queue.in_r({data, from}, state.unsent)}
 
       :closed ->
-        GenServer.reply(from, {:error, state.closed || error(:closed)})
+        reply(from, {:error, state.closed || error(:closed)})
         state
 
       :too_long ->
-        GenServer.reply(from, {:error, error(:emsgsize)})
+        reply(from, {:error, error(:emsgsize)})
         state
     end
   end
@@ -324,6 +404,9 @@ defmodule Wasgo.Service.Connection do
         if :queue.len(state.unsent) > before, do: state, else: write_unsent(state)
     end
   end
+
+  defp reply(nil, _answer), do: :ok
+  defp reply(from, answer), do: GenServer.reply(from, answer)
 
   # Receiving
 
@@ -363,10 +446,11 @@ defmodule Wasgo.Service.Connection do
   defp answer(%{waiting: {_from, length, _timer}} = state) do
     case take(state, length) do
       {nil, %{at_end: true} = state} ->
-        reply_waiting(state, {:error, state.closed || error(:closed)})
+        reply_waiting(state, {:error, (not state.unread && state.closed) || error(:closed)})
 
+      # The guest has to be let send as much as is waited for.
       {nil, state} ->
-        state
+        let_send(state, length)
 
       {data, state} ->
         reply_waiting(state, {:ok, data})
@@ -382,45 +466,53 @@ defmodule Wasgo.Service.Connection do
   end
 
   # So many bytes, or all; a datagram is one whatever it has.
-  defp take(%{size: 0, datagrams: false} = state, _length), do: {nil, state}
+  defp take(%{size: 0} = state, _length), do: {nil, state}
 
   defp take(%{datagrams: true} = state, _length) do
-    case :queue.out(state.buffer) do
-      {:empty, _buffer} -> {nil, state}
-      {{:value, data}, buffer} -> taken(%{state | buffer: buffer}, data)
-    end
+    {{:value, data}, buffer} = :queue.out(state.buffer)
+    {data, let_send(%{state | buffer: buffer, size: state.size - cost(state, data)}, 0)}
   end
 
   defp take(%{size: size} = state, length) when length == 0 or (size < length and state.at_end) do
     data = state.buffer |> :queue.to_list() |> IO.iodata_to_binary()
-    taken(%{state | buffer: :queue.new()}, data)
+    {data, let_send(%{state | buffer: :queue.new(), size: 0}, 0)}
   end
 
-  # The guest has to be let send as much as is waited for.
-  defp take(%{size: size} = state, length) when size < length do
-    if size >= div(@window, 2) and state.closed == nil and not Map.get(state, :wide, false) do
-      Native.connection_give_credit(state.resource, length)
-      {nil, Map.put(state, :wide, true)}
-    else
-      {nil, state}
-    end
-  end
+  defp take(%{size: size} = state, length) when size < length, do: {nil, state}
 
   defp take(state, length) do
-    all = state.buffer |> :queue.to_list() |> IO.iodata_to_binary()
-    <<data::binary-size(length), rest::binary>> = all
-    buffer = if rest == <<>>, do: :queue.new(), else: :queue.in(rest, :queue.new())
-    taken(%{state | buffer: buffer}, data)
+    {data, buffer} = take_bytes(state.buffer, length, [])
+    {data, let_send(%{state | buffer: buffer, size: state.size - length}, 0)}
   end
 
-  defp taken(state, data) do
-    # What was let in ahead for a long message is not let in a second time.
-    if state.closed == nil and not Map.get(state, :wide, false) do
-      Native.connection_give_credit(state.resource, byte_size(data))
+  defp take_bytes(buffer, length, taken) do
+    case :queue.out(buffer) do
+      {{:value, <<data::binary-size(length), rest::binary>>}, buffer} ->
+        buffer = if rest == <<>>, do: buffer, else: :queue.in_r(rest, buffer)
+        {[data | taken] |> Enum.reverse() |> IO.iodata_to_binary(), buffer}
+
+      {{:value, data}, buffer} ->
+        take_bytes(buffer, length - byte_size(data), [data | taken])
     end
-
-    {data, state |> Map.put(:size, state.size - byte_size(data)) |> Map.delete(:wide)}
   end
+
+  # What is held here and what is still to come are a window together, and at least what is waited for. Small amounts are gathered.
+  defp let_send(%{closed: nil} = state, wanted) do
+    more = max(@window, wanted) - state.size - state.ahead
+
+    if more >= @gathered or wanted > state.size + state.ahead do
+      Native.connection_give_credit(state.resource, more)
+      %{state | ahead: state.ahead + more}
+    else
+      state
+    end
+  end
+
+  defp let_send(state, _wanted), do: state
+
+  # An empty datagram takes room too.
+  defp cost(%{datagrams: true}, data), do: max(byte_size(data), 1)
+  defp cost(_stream, data), do: byte_size(data)
 
   defp error(reason) do
     %ServiceError{reason: reason, message: "the connection: #{message(reason)}"}
@@ -437,6 +529,7 @@ defmodule Wasgo.Service.Connection do
   defp message(:ealready), do: "another process waits for what comes"
   defp message(:einval), do: "it is active: what comes is sent as messages"
   defp message(:not_owner), do: "it belongs to another process"
+  defp message(:rejected), do: "it was refused here"
   defp message(reason), do: to_string(reason)
 
   defimpl Inspect do

@@ -12,10 +12,10 @@ defmodule Wasgo.Service.HTTP do
     max_body: [type: :non_neg_integer, default: 16_777_216]
   ]
 
-  # Bytes of all lines before a body, and of one line.
+  # Bytes of all lines before a body, of all after it, and of one line.
   @max_head 65_536
 
-  @token ~r/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+  @token ~r/\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\z/
 
   @spec request(
           GenServer.server(),
@@ -34,26 +34,25 @@ defmodule Wasgo.Service.HTTP do
     deadline = now() + options.timeout
 
     with {:ok, connection} <- Service.connect(service, options.port, timeout: options.timeout) do
-      try do
-        exchange(connection, method, request, deadline, options)
-      after
-        Connection.close(connection)
-      end
+      # A server may answer before it has read all, and may read nothing before it has answered.
+      Connection.send_beside(connection, request)
+      result = answer(connection, method, deadline, options)
+
+      # A server that answers wrong, or not in time, may never close.
+      if match?({:ok, _answer}, result),
+        do: Connection.close(connection),
+        else: Connection.reset(connection)
+
+      result
     end
   end
 
-  # A server may answer before it has read all, and may read nothing before it has answered: the request is sent beside.
-  defp exchange(connection, method, request, deadline, options) do
-    sender = Task.async(fn -> Connection.send(connection, request) end)
-    reader = %{connection: connection, deadline: deadline, buffer: ""}
+  defp answer(connection, method, deadline, options) do
+    reader = %{connection: connection, deadline: deadline, buffer: "", lines: @max_head}
 
-    try do
-      with {:ok, status, headers, reader} <- head(reader),
-           {:ok, body} <- body(reader, method, status, headers, options.max_body) do
-        {:ok, %{status: status, headers: headers, body: body}}
-      end
-    after
-      Task.shutdown(sender, :brutal_kill)
+    with {:ok, status, headers, reader} <- head(reader),
+         {:ok, body} <- body(reader, method, status, headers, options.max_body) do
+      {:ok, %{status: status, headers: headers, body: body}}
     end
   end
 
@@ -130,7 +129,7 @@ defmodule Wasgo.Service.HTTP do
         {:ok, Enum.reverse(headers), reader}
 
       {:ok, {:http_header, _, name, _, value}, reader} ->
-        headers(reader, [{name(name), value} | headers])
+        headers(reader, [{name(name), String.trim_trailing(value)} | headers])
 
       {:ok, _other, _reader} ->
         bad("one of the answer's headers is none")
@@ -146,18 +145,26 @@ defmodule Wasgo.Service.HTTP do
   defp packet(reader, type) do
     case :erlang.decode_packet(type, reader.buffer, line_length: @max_head) do
       {:ok, packet, rest} ->
-        {:ok, packet, %{reader | buffer: rest}}
+        case reader.lines - (byte_size(reader.buffer) - byte_size(rest)) do
+          lines when lines < 0 -> too_long_a_head()
+          lines -> {:ok, packet, %{reader | buffer: rest, lines: lines}}
+        end
 
-      {:more, _length} when byte_size(reader.buffer) > @max_head ->
-        bad("the answer's head has over #{@max_head} bytes")
+      {:more, _length} when byte_size(reader.buffer) > reader.lines ->
+        too_long_a_head()
 
       {:more, _length} ->
         with {:ok, reader} <- more(reader), do: packet(reader, type)
+
+      {:error, _reason} when byte_size(reader.buffer) >= @max_head ->
+        too_long_a_head()
 
       {:error, _reason} ->
         bad("the answer's head is not HTTP's")
     end
   end
+
+  defp too_long_a_head, do: bad("the answer's head has over #{@max_head} bytes")
 
   # The answer's body
 
@@ -176,7 +183,7 @@ defmodule Wasgo.Service.HTTP do
       {"", []} -> until_the_end(reader, max)
       {"", [length]} -> of_length(reader, length, max)
       {"", _several} -> bad("the answer says two lengths of its body")
-      {"chunked", _ignored} -> chunks(reader, max, [])
+      {"chunked", _ignored} -> chunks(reader, max, "")
       {other, _lengths} -> bad("the answer's body is encoded as #{inspect(other)}")
     end
   end
@@ -184,15 +191,14 @@ defmodule Wasgo.Service.HTTP do
   defp all(headers, name), do: for({^name, value} <- headers, do: value)
 
   defp of_length(reader, length, max) do
-    case Integer.parse(length) do
-      {length, ""} when length > max ->
-        too_large(max)
-
-      {length, ""} when length >= 0 ->
-        with {:ok, body, _reader} <- take(reader, length), do: {:ok, body}
-
-      _no_number ->
-        bad("the length of the answer's body is #{inspect(length)}")
+    with true <- length =~ ~r/\A[0-9]{1,20}\z/,
+         length when length <= max <- String.to_integer(length),
+         {:ok, body, _reader} <- take(reader, length) do
+      {:ok, body}
+    else
+      false -> bad("the length of the answer's body is #{shown(length)}")
+      {:error, exception} -> {:error, exception}
+      _longer -> too_large(max)
     end
   end
 
@@ -206,22 +212,22 @@ defmodule Wasgo.Service.HTTP do
     end
   end
 
-  defp chunks(reader, max, chunks) do
+  # A guest chooses how small the pieces are: they are not kept apart.
+  defp chunks(reader, max, body) do
     with {:ok, line, reader} <- line(reader),
          {:ok, size} <- chunk_size(line) do
       cond do
-        size > max ->
+        size > max - byte_size(body) ->
           too_large(max)
 
         size == 0 ->
-          with {:ok, _trailers, _reader} <- headers(reader, []) do
-            {:ok, chunks |> Enum.reverse() |> IO.iodata_to_binary()}
-          end
+          with {:ok, _trailers, _reader} <- headers(%{reader | lines: @max_head}, []),
+               do: {:ok, body}
 
         true ->
           with {:ok, chunk, reader} <- take(reader, size),
                {:ok, "", reader} <- line(reader) do
-            chunks(reader, max - size, [chunk | chunks])
+            chunks(reader, max, body <> chunk)
           else
             {:ok, _no_line_break, _reader} -> bad("a piece of the answer is longer than it says")
             {:error, exception} -> {:error, exception}
@@ -231,14 +237,13 @@ defmodule Wasgo.Service.HTTP do
   end
 
   defp chunk_size(line) do
-    case Integer.parse(line, 16) do
-      {size, rest} when size >= 0 and (rest == "" or binary_part(rest, 0, 1) in [";", " "]) ->
-        {:ok, size}
-
-      _no_number ->
-        bad("the size of a piece of the answer is #{inspect(line)}")
+    case Regex.run(~r/\A([0-9a-fA-F]{1,16})(?:[ \t;].*)?\z/s, line) do
+      [_line, size] -> {:ok, String.to_integer(size, 16)}
+      nil -> bad("the size of a piece of the answer is #{shown(line)}")
     end
   end
+
+  defp shown(text), do: inspect(text, printable_limit: 100)
 
   defp line(reader) do
     case :binary.split(reader.buffer, "\r\n") do

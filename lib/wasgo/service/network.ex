@@ -31,11 +31,20 @@ defmodule Wasgo.Service.Network do
     * the ports are a number, a range, or `:all`
     * the handler says who answers: `:connect` opens a connection of the machine to just there, `{:connect, host, port}` one to somewhere
       else, and a function of one argument gets a map with `:connection` (a `Wasgo.Service.Connection`), `:target`, `:port` and
-      `:protocol`, and speaks with the guest itself; the connection ends with the function
+      `:protocol`, and speaks with the guest itself; the connection ends with the function. It runs in a process of its own: should it raise, the guest's
+      connection is reset
 
   The first rule that fits is taken. A name that a rule allows gets an address of 198.18.0.0/15 when the guest asks for it, and a connection to that
   address is one to the name: names are not resolved for the guest, so that a name can't lead it to an address that it was not given. All else is refused at once,
   by a TCP reset, "port unreachable", or a name that does not exist. `:connect` over UDP is not there.
+
+  The machine has 9 seconds to connect, before the guest hears that it is connected: what the machine is refused, the guest is refused. Each side may end what it
+  sends and still be sent to. A rule about what is neither a name nor an address is no start: `Wasgo.ServiceError` with `:invalid_rule`.
+
+  ## What a guest may send
+
+  Anything. Frames that are of no use are dropped and counted (`Wasgo.Service.network/1`). One that is declared to be longer than a mebibyte can be none: the network is over
+  from then on, which is logged, each connection is `:closed`, and the service goes on without it.
   """
 
   require Logger
@@ -65,7 +74,18 @@ defmodule Wasgo.Service.Network do
   @listener 3
   @high_listener 512
 
-  @connect_timeout 10_000
+  # The guest is told no later than this who listens: it is let wait as long.
+  @connect_timeout 9_000
+
+  # An end of one direction is none of the other. One who takes nothing for a minute is gone.
+  @socket [
+    mode: :binary,
+    active: :once,
+    nodelay: true,
+    exit_on_close: false,
+    send_timeout: 60_000,
+    send_timeout_close: true
+  ]
 
   @doc false
   @spec validate!(keyword() | nil, String.t()) :: map() | nil
@@ -113,13 +133,17 @@ defmodule Wasgo.Service.Network do
     handler? =
       case handler do
         :connect -> protocol == :tcp
-        {:connect, _host, port} -> protocol == :tcp and port in @ports
+        {:connect, host, port} -> protocol == :tcp and port in @ports and host?(host)
         fun -> is_function(fun, 1)
       end
 
     unless handler? and is_binary(target), do: wrong!(owner, "this is no rule of :outgoing", rule)
+    target = target |> String.downcase() |> String.replace_suffix(".", "")
     %{target: target, ports: first..last, protocol: protocol, handler: handler}
   end
+
+  defp host?(host) when is_binary(host), do: host =~ ~r/\A[!-~]+\z/
+  defp host?(host), do: is_tuple(host) and is_list(:inet.ntoa(host))
 
   defp wrong!(owner, rule, value) do
     raise ArgumentError, "#{owner}: #{rule}, and this is given: #{inspect(value)}"
@@ -217,12 +241,8 @@ defmodule Wasgo.Service.Network do
   end
 
   # What any rule allows was found out already; here it is only asked which.
-  defp fits?("*." <> suffix, target),
-    do: String.ends_with?(target, "." <> String.downcase(suffix))
-
-  defp fits?(rule, target) do
-    String.downcase(rule) == target or within?(rule, target)
-  end
+  defp fits?("*" <> suffix, target), do: String.ends_with?(target, suffix)
+  defp fits?(rule, target), do: rule == target or within?(rule, target)
 
   defp within?(rule, target) do
     with [network, bits] <- String.split(rule, "/"),
@@ -243,7 +263,7 @@ defmodule Wasgo.Service.Network do
   end
 
   defp take(fun, asked, resource, id) when is_function(fun) do
-    with {:ok, connection} <- Connection.accept(resource, id) do
+    with {:ok, connection} <- Connection.accept(resource, id, asked.protocol == :udp) do
       fun.(Map.put(asked, :connection, connection))
       Connection.close(connection)
     end
@@ -257,9 +277,9 @@ defmodule Wasgo.Service.Network do
   defp take({:connect, host, port}, asked, resource, id) do
     host = if is_binary(host), do: String.to_charlist(host), else: host
 
-    case :gen_tcp.connect(host, port, [:binary, active: :once, nodelay: true], @connect_timeout) do
+    case :gen_tcp.connect(host, port, @socket, @connect_timeout) do
       {:ok, socket} ->
-        with {:ok, connection} <- Connection.accept(resource, id) do
+        with {:ok, connection} <- Connection.accept(resource, id, false) do
           :ok = Connection.setopts(connection, active: :once)
           relay(connection, socket, 2)
         end

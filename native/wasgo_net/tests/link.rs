@@ -76,6 +76,20 @@ fn answers_come_by_the_way_that_the_request_asks_for() {
 }
 
 #[test]
+fn a_guest_that_says_nothing_but_who_has_its_address_is_there_at_once() {
+    let mut world = World::new(Options::default());
+    world.exchange_raw(&[request(GUEST_MAC).frame()]);
+    let other = Ipv4Addr::new(192, 168, 127, 4);
+    for answer in [packets::arp_answer(OTHER_MAC, GUEST), packets::arp_answer(GUEST_MAC, other)] {
+        world.exchange_raw(&[answer]);
+        assert_eq!(world.network().status().address, None);
+    }
+    world.exchange_raw(&[packets::arp_answer(GUEST_MAC, GUEST)]);
+    assert_eq!(world.network().status().address, Some(GUEST));
+    assert_eq!(world.event(), Event::Up { address: GUEST });
+}
+
+#[test]
 fn a_request_for_another_address_is_refused() {
     let mut world = World::new(Options::default());
     for wrong in [ANY, GATEWAY, Ipv4Addr::new(192, 168, 127, 4), Ipv4Addr::new(10, 0, 0, 1)] {

@@ -78,6 +78,14 @@ impl Stack {
         else {
             return Err(Dropped::Ignored);
         };
+        // Whoever speaks of the address as its own uses it; to say so when asked is all that a guest which only serves ever does.
+        let uses_it = self.mac() == Some(source_hardware_addr) && source_protocol_addr == self.options.guest;
+        if uses_it {
+            self.reached();
+        }
+        if uses_it && operation == ArpOperation::Reply {
+            return Ok(());
+        }
         if operation != ArpOperation::Request
             || !source_hardware_addr.is_unicast()
             || !self.stands_for(target_protocol_addr)

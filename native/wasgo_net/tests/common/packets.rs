@@ -101,6 +101,20 @@ pub fn arp(mac: [u8; 6], from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
     })
 }
 
+/// An answer to the gateway's question who has an address.
+pub fn arp_answer(mac: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
+    let repr = ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Reply,
+        source_hardware_addr: EthernetAddress(mac),
+        source_protocol_addr: address,
+        target_hardware_addr: EthernetAddress(GATEWAY_MAC),
+        target_protocol_addr: GATEWAY,
+    };
+    ethernet(mac, GATEWAY_MAC, EthernetProtocol::Arp, repr.buffer_len(), |bytes| {
+        repr.emit(&mut ArpPacket::new_unchecked(bytes))
+    })
+}
+
 pub fn ping(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
     let repr = Icmpv4Repr::EchoRequest { ident: 1, seq_no: 2, data: b"abc" };
     ipv4(GUEST_MAC, from, to, IpProtocol::Icmp, repr.buffer_len(), |bytes| {
