@@ -27,7 +27,7 @@ defmodule Mix.Tasks.Wasgo.Service.Convert do
 
   The kernel of a riscv64 machine takes a console that writes 100,000 times without a pause for a broken one and turns it off, unless it is told `noirqdebug`. c2w has
   no option for arguments of the kernel. Its build has an argument `LINUX_LOGLEVEL`, whose value goes unquoted among the kernel's arguments, so `LINUX_LOGLEVEL=0 noirqdebug`
-  is given. Whether the result has it is told at the end; a version of c2w that treats the value in another way may need `--no-noirqdebug`. `Wasgo.Service`
+  is given (by reading container2wasm 0.8: with a real c2w it was not tried). Whether the result has it is told at the end; a version of c2w that treats the value in another way may need `--no-noirqdebug`. `Wasgo.Service`
   runs images without it too, and makes pauses for them.
   """
 

@@ -20,7 +20,8 @@ defmodule Mix.Tasks.Wasgo.Service.Run do
     * `--memory BYTES` - what it may have, such as `512M`; 256 MiB unless given
     * `--net` - gives it a network, on which nothing answers but its router
     * `--outgoing HOST[:PORT[-PORT]]` - what it may connect to, a name or addresses, as in the rules of `Wasgo.Service.Network`; may be given several times
-    * `--no-shell` - runs a container's command as it is, without its `sh`: its exit status is then not known
+    * `--no-shell` - runs a container's command as it is, without its `sh`: its exit status is then not known, and piped input that comes before it
+      reads is lost
     * `--plain` - takes a container for a plain WASI program
 
   It is given the time of day and random numbers; of the host's environment, files and network nothing else.

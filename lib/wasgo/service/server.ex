@@ -15,7 +15,7 @@ defmodule Wasgo.Service.Server do
 
   alias Wasgo.{Native, ServiceError}
   alias Wasgo.Native.Result
-  alias Wasgo.Service.{Console, Framing, Network, Options, Waiting}
+  alias Wasgo.Service.{Console, Framing, Network, Options, Readiness, Subscriber, Waiting}
   alias Wasgo.Wasm.Program
 
   # Output that was not passed on yet, over which the program has to wait.
@@ -23,9 +23,6 @@ defmodule Wasgo.Service.Server do
 
   # A program that ran so long has shown that it can: what came before does not count any more.
   @proven 10_000
-
-  # Bytes of a stream without messages among which its readiness is looked for.
-  @longest_ready 65_536
 
   # Milliseconds after which nothing more belongs to the last byte that came. A terminal writes a line break at once.
   @flush_after 20
@@ -47,11 +44,7 @@ defmodule Wasgo.Service.Server do
     # What is still to be written since the program's input is full: bytes, and who is to be told.
     unsent: :queue.new(),
     waiting: %Waiting{},
-    # Who hears what nobody asked for, how much of it they still want, and what waits for them.
-    subscriber: nil,
-    demand: 0,
-    unheard: :queue.new(),
-    unheard_size: 0,
+    subscriber: %Subscriber{},
     # Bytes that the program may not write anew until the backlog is gone.
     owed: 0,
     stopping: [],
@@ -105,7 +98,8 @@ defmodule Wasgo.Service.Server do
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
     state = %__MODULE__{options: options, starter: starter}
-    {:ok, subscribed(state, options.subscriber, :infinity), {:continue, :start}}
+    subscriber = Subscriber.put(state.subscriber, options.subscriber, :infinity)
+    {:ok, %{state | subscriber: subscriber}, {:continue, :start}}
   end
 
   @impl true
@@ -203,12 +197,11 @@ defmodule Wasgo.Service.Server do
   end
 
   def handle_call({:subscribe, pid, demand}, _from, state) do
-    {:reply, :ok, pass_on(subscribed(state, pid, demand))}
+    {:reply, :ok, pay(%{state | subscriber: Subscriber.put(state.subscriber, pid, demand)})}
   end
 
   def handle_call({:demand, more}, _from, state) do
-    demand = if :infinity in [more, state.demand], do: :infinity, else: state.demand + more
-    {:reply, :ok, pass_on(%{state | demand: demand})}
+    {:reply, :ok, pay(%{state | subscriber: Subscriber.demand(state.subscriber, more)})}
   end
 
   def handle_call({:stop, timeout}, from, state) do
@@ -246,13 +239,6 @@ defmodule Wasgo.Service.Server do
     }
 
     {:reply, info, state}
-  end
-
-  defp subscribed(state, nil, _demand), do: state
-
-  defp subscribed(state, pid, demand) do
-    Process.monitor(pid)
-    %{state | subscriber: pid, demand: demand}
   end
 
   defp farewell(state) do
@@ -473,8 +459,8 @@ defmodule Wasgo.Service.Server do
     {:noreply, state}
   end
 
-  def handle_info({:DOWN, _monitor, :process, pid, _reason}, %{subscriber: pid} = state) do
-    {:noreply, pass_on(%{state | subscriber: nil, demand: 0})}
+  def handle_info({:DOWN, _monitor, :process, pid, _reason}, %{subscriber: %{pid: pid}} = state) do
+    {:noreply, pay(%{state | subscriber: Subscriber.gone()})}
   end
 
   def handle_info({:EXIT, _from, reason}, state), do: {:stop, reason, state}
@@ -513,17 +499,15 @@ defmodule Wasgo.Service.Server do
 
   # What it says before it is ready is no answer.
   defp arrived_one(message, %{phase: :starting, options: %{framing: :raw} = options} = state) do
-    text = state.text_before_ready <> message
-
-    case split_at(options.ready, text) do
-      nil -> %{state | text_before_ready: tail(text)}
-      "" -> ready(state)
-      rest -> state |> ready() |> unasked(rest)
+    case Readiness.find(options.ready, state.text_before_ready <> message) do
+      {:not_yet, text} -> %{state | text_before_ready: text}
+      {:ready, ""} -> ready(state)
+      {:ready, rest} -> state |> ready() |> unasked(rest)
     end
   end
 
   defp arrived_one(message, %{phase: :starting} = state) do
-    if ready?(state.options.ready, message), do: ready(state), else: state
+    if Readiness.message?(state.options.ready, message), do: ready(state), else: state
   end
 
   defp arrived_one(message, %{options: %{answers: {:by, field}}} = state) do
@@ -550,70 +534,17 @@ defmodule Wasgo.Service.Server do
     %{state | waiting: waiting}
   end
 
-  defp ready?(%Regex{} = ready, text) when is_binary(text), do: Regex.match?(ready, text)
-  defp ready?(ready, message), do: ready == message
-
-  # What comes after the text that is looked for, if it is there.
-  defp split_at(%Regex{} = ready, text) do
-    case Regex.run(ready, text, return: :index) do
-      [{start, length} | _groups] ->
-        binary_part(text, start + length, byte_size(text) - start - length)
-
-      nil ->
-        nil
-    end
-  end
-
-  defp split_at(ready, text) do
-    case :binary.split(text, ready) do
-      [_before, rest] -> rest
-      [_text] -> nil
-    end
-  end
-
-  defp tail(text), do: binary_part(text, byte_size(text), -min(byte_size(text), @longest_ready))
-
   # Messages that nobody asked for
 
-  defp unasked(%{subscriber: nil} = state, message) do
-    Logger.debug(
-      "a service wrote what nobody asked for: #{inspect(message, printable_limit: 200)}"
-    )
-
-    state
-  end
-
   defp unasked(state, message) do
-    size = if is_binary(message), do: byte_size(message), else: :erlang.external_size(message)
+    if Subscriber.any?(state.subscriber) do
+      %{state | subscriber: Subscriber.tell(state.subscriber, message)}
+    else
+      Logger.debug(
+        "a service wrote what nobody asked for: #{inspect(message, printable_limit: 200)}"
+      )
 
-    pass_on(%{
       state
-      | unheard: :queue.in({message, size}, state.unheard),
-        unheard_size: state.unheard_size + size
-    })
-  end
-
-  defp pass_on(%{subscriber: nil} = state) do
-    pay(%{state | unheard: :queue.new(), unheard_size: 0})
-  end
-
-  defp pass_on(%{demand: 0} = state), do: state
-
-  defp pass_on(state) do
-    case :queue.out(state.unheard) do
-      {:empty, _unheard} ->
-        pay(state)
-
-      {{:value, {message, size}}, unheard} ->
-        send(state.subscriber, {:wasgo_service, self(), message})
-        demand = if state.demand == :infinity, do: :infinity, else: state.demand - 1
-
-        pass_on(%{
-          state
-          | unheard: unheard,
-            unheard_size: state.unheard_size - size,
-            demand: demand
-        })
     end
   end
 
@@ -621,7 +552,7 @@ defmodule Wasgo.Service.Server do
   defp credit(state, size), do: pay(%{state | owed: state.owed + size})
 
   defp pay(%{owed: owed} = state)
-       when owed > 0 and state.unheard_size < @backlog and state.resource != nil do
+       when owed > 0 and state.subscriber.size < @backlog and state.resource != nil do
     Native.service_give_credit(state.resource, owed, 0)
     %{state | owed: 0}
   end
@@ -687,7 +618,7 @@ defmodule Wasgo.Service.Server do
     {:stop, :normal, %{state | stopping: []}}
   end
 
-  defp fail_all(%{demand: demand} = state, exception) do
+  defp fail_all(state, exception) do
     for who <- Waiting.all(state.waiting), do: reply(who, {:error, exception})
 
     for {_bytes, who} <- :queue.to_list(state.unsent), who != nil do
@@ -695,10 +626,15 @@ defmodule Wasgo.Service.Server do
     end
 
     if state.ready_timer, do: Process.cancel_timer(state.ready_timer)
-    # What is left is not much, and nobody could ask for it any more.
-    state = pass_on(%{state | resource: nil, demand: :infinity})
-    if state.subscriber, do: send(state.subscriber, {:wasgo_service, self(), {:ended, exception}})
-    %{state | waiting: Waiting.new(), unsent: :queue.new(), demand: demand}
+    subscriber = Subscriber.ended(state.subscriber, exception)
+
+    %{
+      state
+      | subscriber: subscriber,
+        resource: nil,
+        waiting: Waiting.new(),
+        unsent: :queue.new()
+    }
   end
 
   defp exit_error(%{status: status}, _result) when status != nil, do: exited(status)

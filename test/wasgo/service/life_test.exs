@@ -84,11 +84,11 @@ defmodule Wasgo.Service.LifeTest do
 
       # What it can't tell waits, and is bounded.
       assert eventually(fn ->
-               %{unheard_size: size, owed: owed} = :sys.get_state(service)
+               %{subscriber: %{size: size}, owed: owed} = :sys.get_state(service)
                size >= 900_000 and owed > 0
              end)
 
-      assert :sys.get_state(service).unheard_size < 4_000_000
+      assert :sys.get_state(service).subscriber.size < 4_000_000
       refute_received {:wasgo_service, ^service, _}
       :ok = Service.demand(service, 100_000)
 
@@ -98,14 +98,19 @@ defmodule Wasgo.Service.LifeTest do
       refute_received {:wasgo_service, ^service, _}
       assert Service.stop(service, 0) == :ok
       # All that is left, then the end.
-      assert eventually(fn ->
-               receive do
-                 {:wasgo_service, ^service, {:ended, %ServiceError{reason: :stopped}}} -> true
-                 {:wasgo_service, ^service, "0123456789abcde"} -> false
-               after
-                 0 -> false
-               end
-             end)
+      assert drain(service) == %ServiceError{
+               reason: :stopped,
+               message: "the service is stopped"
+             }
+    end
+
+    defp drain(service) do
+      receive do
+        {:wasgo_service, ^service, "0123456789abcde"} -> drain(service)
+        {:wasgo_service, ^service, {:ended, exception}} -> exception
+      after
+        30_000 -> flunk("the end was not told")
+      end
     end
 
     test "a subscriber that ends leaves the program running" do
@@ -114,9 +119,9 @@ defmodule Wasgo.Service.LifeTest do
       {:ok, other} =
         Task.start(fn -> Service.subscribe(service, 1) && Process.sleep(:infinity) end)
 
-      assert eventually(fn -> :sys.get_state(service).subscriber == other end)
+      assert eventually(fn -> :sys.get_state(service).subscriber.pid == other end)
       Process.exit(other, :kill)
-      assert eventually(fn -> :sys.get_state(service).subscriber == nil end)
+      assert eventually(fn -> :sys.get_state(service).subscriber.pid == nil end)
       assert Service.request(service, "a") == {:ok, "a"}
     end
 
