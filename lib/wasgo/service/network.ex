@@ -155,7 +155,7 @@ defmodule Wasgo.Service.Network do
 
   def to_native(network) do
     rules =
-      for %{target: target, ports: first..last, protocol: protocol} <- network.outgoing do
+      for %{target: target, ports: first..last//_, protocol: protocol} <- network.outgoing do
         {target, first, last, protocol == :udp}
       end
 
