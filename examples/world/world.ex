@@ -42,6 +42,7 @@ defmodule Wasgo.Example.World do
          {:ok, server, token} <- listen(),
          {:ok, peer, connection} <- receiver(options.receiver, server, token),
          {:ok, chunks} <- stream_chunks(plan, scripts.thin, namer, connection, times),
+         :ok <- tell_replaced(namer),
          {:ok, creatures, rows} <-
            stream_creatures(chunks, scripts.wander, connection, options, times),
          {:ok, received, statistics} <- settle(connection),
@@ -176,6 +177,12 @@ defmodule Wasgo.Example.World do
   end
 
   defp kill_one(_element, _namer), do: :ok
+
+  defp tell_replaced(namer) do
+    with {:ok, %{replaced: replaced}} <- Service.Pool.info(namer) do
+      Progress.step("service: #{replaced} of the two was killed on the way, and replaced")
+    end
+  end
 
   defp ask(%{payload: %Chunk{coordinate: {x, z}, stats: stats} = chunk}) do
     {trees, rest} = Enum.split_with(Chunk.scatter(chunk), &(&1.kind < 8))
