@@ -616,7 +616,7 @@ defmodule Wasgo.Wasm.CommandTest do
       assert queued() == @mib
 
       # For what is taken it may write as much, and no more.
-      for _ <- 1..20 do
+      for _ <- 1..10 do
         assert_receive message
         assert {:stdout, _} = Command.event(command, message)
       end
