@@ -88,7 +88,7 @@ defmodule Wasgo.Service.PoolTest do
 
   test "no more wait for a copy than may" do
     pool = start!(size: 1, max_waiting: 1)
-    stuck = Task.async(fn -> Pool.request(pool, "?", 2_000) end)
+    stuck = Task.async(fn -> Pool.request(pool, "?", 5_000) end)
     assert eventually(fn -> match?(%{in_flight: 1}, info(pool)) end)
     waits = Task.async(fn -> Pool.request(pool, "patient", 30_000) end)
     assert eventually(fn -> match?(%{waiting: 1}, info(pool)) end)
@@ -99,12 +99,12 @@ defmodule Wasgo.Service.PoolTest do
 
   test "who waits for a copy in vain is told when the time is over" do
     pool = start!(size: 1)
-    stuck = Task.async(fn -> Pool.request(pool, "?", 1_000) end)
+    stuck = Task.async(fn -> Pool.request(pool, "?", 60_000) end)
     assert eventually(fn -> match?(%{in_flight: 1}, info(pool)) end)
     assert {:error, %ServiceError{reason: :timeout} = error} = Pool.request(pool, "x", 20)
     assert Exception.message(error) == "no copy of the service was free in time"
     assert %{waiting: 0} = info(pool)
-    Task.await(stuck, 30_000)
+    Task.shutdown(stuck, :brutal_kill)
   end
 
   test "who asked and is gone holds no copy" do
