@@ -12,6 +12,7 @@ defmodule Wasgo.ServiceError do
     * `:busy` - too many requests wait for it already
     * `:too_long` - a request or an answer is longer than a line may be
     * `:newline` - a request for a line service has a line break in it
+    * `:not_bytes`, `:not_a_map` - a request is no binary, or no map where its number is to be put into it
     * `:control_character` - a request has a character that a container's terminal would act upon
     * `:empty_argument` - a container's command can't be passed an argument without characters
     * `:trailing_backslash` - nor one that ends with a backslash
@@ -32,6 +33,8 @@ defmodule Wasgo.ServiceError do
           | :busy
           | :too_long
           | :newline
+          | :not_bytes
+          | :not_a_map
           | :control_character
           | :empty_argument
           | :trailing_backslash

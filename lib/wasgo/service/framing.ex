@@ -65,7 +65,7 @@ defmodule Wasgo.Service.Framing do
   @doc """
   The bytes of one message.
 
-  Errors: `Wasgo.ServiceError` with `:newline` or `:too_long`; `Wasgo.EncodeError` for a term that JSON can't say.
+  Errors: `Wasgo.ServiceError` with `:newline`, `:too_long` or `:not_bytes`; `Wasgo.EncodeError` for a term that JSON can't say.
   """
   @spec encode(t(), term()) :: {:ok, iodata()} | {:error, Exception.t()}
   def encode(%__MODULE__{kind: :json_lines} = framing, term) do
@@ -74,7 +74,7 @@ defmodule Wasgo.Service.Framing do
 
   def encode(%__MODULE__{kind: :line} = framing, line) do
     cond do
-      not is_binary(line) -> not_bytes!(line)
+      not is_binary(line) -> not_bytes(line)
       String.contains?(line, ["\n", "\r"]) -> newline()
       byte_size(line) >= framing.max -> too_long(line, framing)
       true -> {:ok, [line, ?\n]}
@@ -83,7 +83,7 @@ defmodule Wasgo.Service.Framing do
 
   def encode(%__MODULE__{kind: {:marker, _text}} = framing, text) do
     cond do
-      not is_binary(text) -> not_bytes!(text)
+      not is_binary(text) -> not_bytes(text)
       byte_size(text) >= framing.max -> too_long(text, framing)
       String.ends_with?(text, "\n") -> {:ok, text}
       true -> {:ok, [text, ?\n]}
@@ -92,7 +92,7 @@ defmodule Wasgo.Service.Framing do
 
   def encode(%__MODULE__{} = framing, bytes) do
     cond do
-      not is_binary(bytes) -> not_bytes!(bytes)
+      not is_binary(bytes) -> not_bytes(bytes)
       framing.kind == :raw -> {:ok, bytes}
       byte_size(bytes) > framing.max -> too_long(bytes, framing)
       true -> {:ok, [<<byte_size(bytes)::32>>, bytes]}
@@ -224,9 +224,10 @@ defmodule Wasgo.Service.Framing do
     {:error, error(:too_long, message)}
   end
 
-  defp not_bytes!(term) do
-    raise ArgumentError,
-          "a request of this framing is a binary, and this is given: #{inspect(term)}"
+  # Said, not raised: this runs in the service's process, which has others to serve.
+  defp not_bytes(term) do
+    message = "a request of this framing is a binary, and this is given: "
+    {:error, error(:not_bytes, message <> inspect(term, limit: 20, printable_limit: 200))}
   end
 
   defp error(reason, message), do: %ServiceError{reason: reason, message: message}

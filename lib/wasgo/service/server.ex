@@ -292,11 +292,21 @@ defmodule Wasgo.Service.Server do
     keys = Waiting.keys(state.waiting, length(messages))
 
     with {:ok, bytes} <-
-           collect(Enum.zip(messages, keys), fn {message, key} ->
-             encode(state, Map.put(message, field, key))
+           collect(Enum.zip(messages, keys), fn
+             {message, key} when is_map(message) -> encode(state, Map.put(message, field, key))
+             {message, _key} -> {:error, not_a_map(message)}
            end) do
       {:ok, bytes, true}
     end
+  end
+
+  defp not_a_map(message) do
+    shown = inspect(message, limit: 20, printable_limit: 200)
+
+    error(
+      :not_a_map,
+      "a request that is answered by its number is a map, and this is given: #{shown}"
+    )
   end
 
   defp collect(items, fun) do

@@ -138,7 +138,14 @@ defmodule Wasgo.Service.FramingTest do
 
   test "what can't be sent is told by name" do
     assert {:error, %ServiceError{reason: :newline}} = Framing.encode(Framing.new(:line), "a\rb")
-    assert_raise ArgumentError, ~r/is a binary/, fn -> Framing.encode(Framing.new(:line), 1) end
+
+    for kind <- [:line, :length_prefixed, :raw, {:marker, "END"}], term <- [1, nil, ["a"], %{}] do
+      assert {:error, %ServiceError{reason: :not_bytes} = error} =
+               Framing.encode(Framing.new(kind), term)
+
+      assert Exception.message(error) =~ inspect(term)
+    end
+
     assert_raise ArgumentError, ~r/no framing: :morse/, fn -> Framing.new(:morse) end
   end
 end

@@ -226,6 +226,27 @@ defmodule Wasgo.Service.LifeTest do
     end
   end
 
+  test "a request that can't be sent disturbs nobody" do
+    service = start!(@echo, [])
+    numbered = start!(@echo, framing: :json_lines, answers: {:by, "id"})
+
+    for {service, request, reason} <- [
+          {service, 1, :not_bytes},
+          {service, ["a"], :not_bytes},
+          {numbered, "text", :not_a_map},
+          {numbered, [1], :not_a_map}
+        ] do
+      assert {:error, %ServiceError{reason: ^reason}} = Service.request(service, request)
+      assert {:error, %ServiceError{reason: ^reason}} = Service.request_many(service, [request])
+    end
+
+    assert {:error, %ServiceError{reason: :not_bytes}} = Service.send(service, :atom)
+    assert {:error, %Wasgo.EncodeError{}} = Service.request(numbered, %{"a" => self()})
+    assert {:error, %Wasgo.EncodeError{}} = Service.send(numbered, {1, 2})
+    assert Service.request(service, "fine") == {:ok, "fine"}
+    assert Service.request(numbered, %{"a" => 1}, 30_000) == {:ok, %{"a" => 1}}
+  end
+
   test "many requests at once are answered in their order, or none is sent" do
     service = start!(@echo, max_pending: 1_000)
     lines = for number <- 1..1_000, do: "line #{number}"
