@@ -39,6 +39,7 @@ pub(crate) use guest::Part;
 use guest::{Answer, Errno};
 use quota::Quota;
 pub(crate) use sockets::Sockets;
+use sockets::Way;
 pub use sockets::{Cable, listener};
 
 /// The module name that a WASI program's imports bear.
@@ -279,7 +280,7 @@ fn streams(linker: &mut Linker<ServiceHost>) -> wasmtime::Result<()> {
                     return console::read(&mut caller, list, count, size).await.and_then(number);
                 }
                 if caller.data().has_connection(fd) {
-                    return sockets::receive(&mut caller, list, count, size).await.and_then(number);
+                    return sockets::transfer(&mut caller, Way::ToProgram, list, count, size).await.and_then(number);
                 }
                 theirs!(caller, fd_read, fd, list, count, size)
             })
@@ -294,7 +295,7 @@ fn streams(linker: &mut Linker<ServiceHost>) -> wasmtime::Result<()> {
                     return console::write(&mut caller, fd, list, count, size).await.and_then(number);
                 }
                 if caller.data().has_connection(fd) {
-                    return sockets::send(&mut caller, list, count, size).await.and_then(number);
+                    return sockets::transfer(&mut caller, Way::FromProgram, list, count, size).await.and_then(number);
                 }
                 if let Err(error) = account(&mut caller, Stored::Parts(list, count)).await? {
                     return number(Err(error));
@@ -501,7 +502,7 @@ fn network(linker: &mut Linker<ServiceHost>) -> wasmtime::Result<()> {
                 if let Err(error) = guest::put(memory.data_mut(&mut caller), flags, &[0; 2]) {
                     return number(Err(error));
                 }
-                sockets::receive(&mut caller, list, count, size).await.and_then(number)
+                sockets::transfer(&mut caller, Way::ToProgram, list, count, size).await.and_then(number)
             })
         },
     )?;
@@ -513,7 +514,7 @@ fn network(linker: &mut Linker<ServiceHost>) -> wasmtime::Result<()> {
                 if !caller.data().has_connection(fd) {
                     return Ok(Errno::BadDescriptor as i32);
                 }
-                sockets::send(&mut caller, list, count, size).await.and_then(number)
+                sockets::transfer(&mut caller, Way::FromProgram, list, count, size).await.and_then(number)
             })
         },
     )?;

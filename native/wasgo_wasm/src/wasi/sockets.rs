@@ -10,7 +10,7 @@ use wasmtime::Caller;
 
 use super::ServiceHost;
 use super::console::{MOST, NONBLOCK, status};
-use super::guest::{Answer, Errno, Part, memory, parts, put, split, wait};
+use super::guest::{Answer, Errno, memory, parts, put, split, wait};
 
 /// The host's end of what a program believes to be a socket.
 pub trait Cable: Send + Sync {
@@ -124,9 +124,17 @@ pub(super) fn accept(data: &mut [u8], host: &mut ServiceHost, flags: u32, descri
     Ok(())
 }
 
-/// Receives what has come. Waits for something unless the program wanted not to.
-pub(super) async fn receive(
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    ToProgram,
+    FromProgram,
+}
+
+/// Moves as much as there is, or as there is room for. Waits for some unless the program wanted not to.
+pub(super) async fn transfer(
     caller: &mut Caller<'_, ServiceHost>,
+    way: Way,
     list: u32,
     count: u32,
     size: u32,
@@ -135,56 +143,34 @@ pub(super) async fn receive(
     loop {
         let (data, host) = split(caller, memory);
         let Some(sockets) = &host.sockets else { return Ok(Err(Errno::BadDescriptor)) };
-        match receive_now(data, sockets, list, count, size) {
+        match transfer_now(data, &*sockets.cable, way, list, count, size) {
             Err(Errno::Again) if sockets.waits() => {}
             done => return Ok(done),
         }
         let cable = sockets.cable();
-        wait(caller, |context| cable.poll_readable(context)).await;
+        wait(caller, |context| match way {
+            Way::ToProgram => cable.poll_readable(context),
+            Way::FromProgram => cable.poll_writable(context),
+        })
+        .await;
     }
 }
 
-fn receive_now(data: &mut [u8], sockets: &Sockets, list: u32, count: u32, size: u32) -> Answer<()> {
+/// Moves part after part until one is not moved whole.
+fn transfer_now(data: &mut [u8], cable: &dyn Cable, way: Way, list: u32, count: u32, size: u32) -> Answer<()> {
     put(data, size, &[0; 4])?;
-    transfer(&parts(data, list, count, MOST)?, |part| sockets.cable.receive(&mut data[part.start..part.end()]))
-        .and_then(|received| put(data, size, &received.to_le_bytes()))
-}
-
-/// Sends as much as there is room for. Waits for some unless the program wanted not to.
-pub(super) async fn send(
-    caller: &mut Caller<'_, ServiceHost>,
-    list: u32,
-    count: u32,
-    size: u32,
-) -> wasmtime::Result<Answer<()>> {
-    let memory = memory(caller)?;
-    loop {
-        let (data, host) = split(caller, memory);
-        let Some(sockets) = &host.sockets else { return Ok(Err(Errno::BadDescriptor)) };
-        match send_now(data, sockets, list, count, size) {
-            Err(Errno::Again) if sockets.waits() => {}
-            done => return Ok(done),
-        }
-        let cable = sockets.cable();
-        wait(caller, |context| cable.poll_writable(context)).await;
-    }
-}
-
-fn send_now(data: &mut [u8], sockets: &Sockets, list: u32, count: u32, size: u32) -> Answer<()> {
-    put(data, size, &[0; 4])?;
-    transfer(&parts(data, list, count, MOST)?, |part| sockets.cable.send(&data[part.start..part.end()]))
-        .and_then(|sent| put(data, size, &sent.to_le_bytes()))
-}
-
-/// Moves part after part until one is not moved whole; how many bytes.
-fn transfer(parts: &[Part], mut one: impl FnMut(&Part) -> usize) -> Answer<u32> {
+    let parts = parts(data, list, count, MOST)?;
     let mut moved = 0;
-    for part in parts {
-        let now = one(part);
+    for part in &parts {
+        let bytes = &mut data[part.start..part.end()];
+        let now = match way {
+            Way::ToProgram => cable.receive(bytes),
+            Way::FromProgram => cable.send(bytes),
+        };
         moved += now;
         if now < part.length {
             break;
         }
     }
-    if moved == 0 && !parts.is_empty() { Err(Errno::Again) } else { Ok(moved as u32) }
+    if moved == 0 && !parts.is_empty() { Err(Errno::Again) } else { put(data, size, &(moved as u32).to_le_bytes()) }
 }
