@@ -11,7 +11,7 @@ use crate::cache::Compiled;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::executor::Callback;
-use crate::flavour::{Flavour, IMAGE_OVER_DATA, MAX_IMAGE, MIN_IMAGE, POOL_DATA, POOL_MEMORY};
+use crate::flavour::{Flavour, IMAGE_OVER_DATA, IMAGE_SEGMENTS, MAX_IMAGE, MIN_IMAGE, POOL_DATA, POOL_MEMORY};
 use crate::wasi::WASI_MODULE;
 
 /// Machine code, shared by all who compile the same bytes. It is compiled once; what is compiled for the pool can be taken to the engine
@@ -92,7 +92,10 @@ fn obtain_for(engine: &Engine, flavour: Flavour, wasm: &[u8], done: Callback<Res
         Ok(wasmtime) => wasmtime,
         Err(error) => return done(Err(error)),
     };
-    let limits = engine.options().module_limits;
+    let mut limits = engine.options().module_limits;
+    if flavour == Flavour::Image {
+        limits.data_segments = limits.data_segments.max(IMAGE_SEGMENTS);
+    }
     let make = || {
         limits.check(wasm)?;
         let module = wasmtime::Module::from_binary(wasmtime, wasm).map_err(|error| Error::compile(&error))?;

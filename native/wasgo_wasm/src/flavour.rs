@@ -26,6 +26,9 @@ pub(crate) const MIN_IMAGE: u64 = 8 << 20;
 pub(crate) const MAX_IMAGE: u64 = 512 << 20;
 pub(crate) const IMAGE_OVER_DATA: u64 = 8;
 
+/// Data segments that such a program may have: the image takes them all at once.
+pub(crate) const IMAGE_SEGMENTS: u64 = 100_000;
+
 /// Elements that the table of an instance of the pool can have at most.
 pub(crate) const POOL_TABLE: u64 = 20_000;
 
