@@ -78,4 +78,4 @@ excluded =
     tag
   end
 
-ExUnit.start(exclude: excluded)
+ExUnit.start(exclude: excluded, formatters: Wasgo.FailureList.formatters())
