@@ -16,16 +16,19 @@ mod bytes;
 mod chunk;
 mod hash;
 pub mod instance;
+mod mesh;
 pub mod noise;
 mod plan;
 mod props;
 mod scatter;
 pub mod scene;
 mod terrain;
+mod vector;
 
 pub use bytes::{le_bytes, le_bytes_u32};
 pub use chunk::{Chunk, ChunkStats, GenError, chunk};
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
+pub use mesh::MeshData;
 pub use plan::{
     MAX_HEIGHT, MAX_INSTANCES, MAX_RULES, MAX_WORLD, Palette, Plan, PlanError, PropKind, ScatterRule, Terrain,
 };

@@ -5,7 +5,6 @@ mod paint;
 mod plants;
 mod rock;
 mod shape;
-mod vector;
 
 use wasgo_scene::Mesh;
 

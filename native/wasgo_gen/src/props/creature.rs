@@ -4,8 +4,8 @@ use wasgo_scene::{Mesh, Surface};
 
 use super::paint::Painter;
 use super::shape::{Shape, taper};
-use super::vector::{Vector, lerp, scale};
 use crate::hash::{Chance, derive};
+use crate::vector::{Vector, lerp, scale};
 
 /// Furs: (back, belly).
 const FURS: [(Vector, Vector); 6] = [

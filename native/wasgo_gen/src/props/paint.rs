@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use wasgo_scene::Surface;
 
 use super::shape::Shape;
-use super::vector::{Vector, add, cross, scale, sub, unit};
 use crate::bytes::{le_bytes, le_bytes_u32};
 use crate::scene::PAINTED;
+use crate::vector::{Vector, add, cross, scale, sub, unit};
 
 /// A surface under construction.
 #[derive(Default)]

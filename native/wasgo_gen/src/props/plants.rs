@@ -6,8 +6,8 @@ use wasgo_scene::Surface;
 
 use super::paint::Painter;
 use super::shape::{Shape, taper};
-use super::vector::{Vector, add, lerp, scale};
 use crate::hash::{Chance, derive};
+use crate::vector::{Vector, add, lerp, scale};
 
 /// Barks, dark to light.
 const BARK: [Vector; 2] = [[0.075, 0.045, 0.025], [0.16, 0.10, 0.055]];

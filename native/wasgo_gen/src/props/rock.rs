@@ -4,8 +4,8 @@ use wasgo_scene::Surface;
 
 use super::paint::Painter;
 use super::shape::Shape;
-use super::vector::{Vector, add, dot, lerp, scale, unit};
 use crate::hash::{Chance, derive};
+use crate::vector::{Vector, add, dot, lerp, scale, unit};
 
 const CUTS: usize = 7;
 const MOSS: Vector = [0.10, 0.17, 0.04];

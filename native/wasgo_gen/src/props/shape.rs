@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::f32::consts::TAU;
 
-use super::vector::{Vector, add, cross, lerp, mul, scale, sub, unit};
 use crate::noise::simplex3;
+use crate::vector::{Vector, add, cross, lerp, mul, scale, sub, unit};
 
 /// A body.
 #[derive(Clone, Debug)]
