@@ -66,7 +66,7 @@ defmodule Wasgo.Wasm.Module do
   | `module_imports` | 10,000 | programs have hundreds |
   | `module_functions` | 200,000 | each takes 0.05 ms and 5 KB at least; language runtimes have up to 30,000 |
   | `module_exports` | 100,000 | dynamically linked programs export all that they have |
-  | `module_data_segments` | 20,000 | more take a minute to compile; programs whose memory is made an image of, as snapshots of containers are, may have 100,000 |
+  | `module_data_segments` | 30,000 | more take a minute to compile; programs whose memory is made an image of, as snapshots of containers are, may have 100,000 |
   | `module_elements` | 200,000 | entries of tables, as for functions |
   | `function_size` | 2 MiB | takes some ten seconds and 1 GB; interpreters' main loops have some 100 KB |
   | `function_loops` | 2,000 | the time grows with their square |

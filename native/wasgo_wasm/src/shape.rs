@@ -21,8 +21,9 @@ pub struct ModuleLimits {
     pub functions: u64,
     /// Exports. Default 100,000: dynamically linked programs export all that they have.
     pub exports: u64,
-    /// Data segments. Default 20,000: of more, wasmtime compiles a function that takes a minute. Programs whose memory is made an image of when
-    /// they are compiled, as snapshots of containers are, may have 100,000, the most that its parser takes.
+    /// Data segments. Default 30,000 (Python for WASI has 24,171): of many more, wasmtime compiles a function that takes a minute.
+    /// Programs whose memory is made an image of when they are compiled, as snapshots of containers are, may have 100,000, the
+    /// most that its parser takes.
     pub data_segments: u64,
     /// Entries of tables that the module fills in. Default 200,000, as for functions.
     pub elements: u64,
@@ -46,7 +47,7 @@ impl Default for ModuleLimits {
             imports: 10_000,
             functions: 200_000,
             exports: 100_000,
-            data_segments: 20_000,
+            data_segments: 30_000,
             elements: 200_000,
             function_size: 2 << 20,
             loops: 2_000,

@@ -90,10 +90,10 @@ defmodule Wasgo.Service.MachineTest do
                console: :container2wasm,
                command: ["hang"],
                ready: ~r/READY/,
-               ready_timeout: 200
+               ready_timeout: 3_000
              )
 
-    assert Exception.message(error) =~ "write ~r/READY/ within 200 ms"
+    assert Exception.message(error) =~ "write ~r/READY/ within 3000 ms"
   end
 
   test "passes every byte where the framing is not text", %{machine: machine} do
