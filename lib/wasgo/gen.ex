@@ -17,46 +17,62 @@ defmodule Wasgo.Gen do
   alias Wasgo.Gen.{Chunk, Plan}
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Scene
+  alias Wasgo.{PlanError, Scene, Wire}
 
   @plan_options [
     seed: [type: :any, required: true],
-    chunk_size: [type: :any, default: 64.0],
-    samples: [type: :any, default: 65],
-    terrain: [type: :keyword, default: []],
-    palette: [type: :keyword, default: []],
+    chunk_size: [type: :any, default: nil],
+    samples: [type: :any, default: nil],
+    levels: [type: :any, default: nil],
+    height: [type: :any, default: nil],
+    water: [type: :any, default: :default],
+    moisture: [type: :any, default: nil],
+    ground: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
+    shade: [type: :any, default: :default],
     scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default]
   ]
 
   @doc """
-  Makes a plan: what the world is like.
+  Makes a plan: what the world is like. Without `:height` it is a green world of hills, lakes and some mountains, and the other
+  options change that; with it the world is only what they say.
 
     * `:seed` - an integer of 64 bits, 0 or more; required
-    * `:chunk_size` - side of a chunk in metres, 1 to 4096; 64 unless given. The larger it is, the wider the `spacing` of the scatter rules
-      must be: the default ones go up to some 700 m
+    * `:chunk_size` - side of a chunk in metres, 1 to 4096; 64 unless given
     * `:samples` - samples along a side, 2 to 257; 65 unless given, which is one each metre
-    * `:terrain` - `base_height` (m), `amplitude` (m), `frequency` (hills per metre), `octaves` (1 to 12), `lacunarity`, `gain`, `ridge`
-      (share of mountains, 0 to 1), `warp` (m), `water_level` (m, or `nil` for none)
-    * `:palette` - colours of the ground as linear `{red, green, blue}`: `sand`, `lush`, `dry`, `rock`, `snow`; where they meet:
-      `sand_height`, `snow_height` (m), `rock_slope` (0 to 1), `blend` (m)
-    * `:scatter` - rules for what stands on the ground, each a keyword list: `kind` (`:tree`, `:conifer`, `:rock`, `:bush`), `variants`,
-      `spacing` (m), `density` (0 to 1), `slope`, `height`, `scale` (each `{least, greatest}`), `mask_frequency`, `mask_threshold`
+    * `:levels` - the coarsest level of detail, 0 to 12; 6 unless given. Chunks of level n are 2^n times as wide, with as many samples
+    * `:height` - a `Wasgo.Gen.Field`: the height of the ground in metres
+    * `:water` - height of the water in metres, or `nil` for none
+    * `:moisture` - a field from 0 (dry) to 1 (wet), told to scripts; 0.5 unless given
+    * `:ground` - layers, each a keyword list, the first everywhere and each covering those before:
+      `:color` as linear `{red, green, blue}`, `:by` (a field from 0 to 1: where it lies), `:name`
+    * `:shade` - a field: how much lighter or darker the ground is, such as -0.1 to 0.1
+    * `:scatter` - rules for what stands on the ground, each a keyword list:
+      `:kind` (`:tree`, `:conifer`, `:rock`, `:bush`), `:name`, `:variants` (1 to 16 different meshes, 4 unless given), `:spacing` (m, the least
+      distance between two), `:density` (0 to 1), `:by` (a field with which the density is multiplied), `:slope`, `:height`, `:scale`
+      (each `{least, greatest}`), `:level` (the coarsest level that has them, 0 unless given), `:avoid` (distances in metres to keep from things of
+      rules before, by name: `[{"rocks", 3.0}]`)
 
   Numbers out of their range, and names that are none, are a `Wasgo.PlanError` that names the field.
 
-      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, terrain: [octaves: 40])
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, samples: 1)
       iex> Exception.message(error)
-      "terrain.octaves is 40, allowed: 1 to 12"
+      "chunk.samples is 1, allowed: 2 to 257"
+
+      iex> import Wasgo.Gen.Field
+      iex> dunes = billow(frequency: 1 / 90) |> scale(12.0)
+      iex> sand = [color: {0.6, 0.45, 0.25}]
+      iex> rock = [color: {0.3, 0.25, 0.2}, by: smooth(slope(), 0.2, 0.4)]
+      iex> plan = Wasgo.Gen.plan!(seed: 3, height: dunes, ground: [sand, rock], scatter: [[kind: :rock, spacing: 20.0]])
+      iex> plan.rules
+      [rock: 4]
   """
-  @spec plan(keyword()) :: {:ok, Plan.t()} | {:error, Wasgo.PlanError.t()}
+  @spec plan(keyword()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
   def plan(options) do
     options = Wasgo.Options.validate!(options, @plan_options, "Wasgo.Gen.plan/1")
 
-    native = %{options | scatter: if(options.scatter == :default, do: nil, else: options.scatter)}
-
     with :ok <- check_seed(options.seed),
-         {:ok, {resource, props, water_level, rules}} <- Result.await(Native.gen_plan(native)) do
-      {:ok, Plan.new(resource, options, props, water_level, rules)}
+         {:ok, map} <- Plan.Text.build(options) do
+      from_map(map)
     end
   end
 
@@ -66,42 +82,136 @@ defmodule Wasgo.Gen do
 
   defp check_seed(seed) do
     message = "seed is #{inspect(seed)}, allowed: an integer from 0 to #{@seeds.last}"
-    {:error, %Wasgo.PlanError{reason: :out_of_range, field: "seed", message: message}}
+    {:error, %PlanError{reason: :out_of_range, field: "seed", message: message}}
+  end
+
+  defp from_map(map) do
+    case Wire.encode(map, :json) do
+      {:ok, text} ->
+        from_json(text)
+
+      {:error, error} ->
+        message = "the plan can't be stored: " <> Exception.message(error)
+        {:error, %PlanError{reason: :invalid, message: message}}
+    end
+  end
+
+  @doc """
+  A plan from the text in which plans are stored (`Wasgo.Gen.Plan.to_json/1`): from a file, a database or a user. Everything in it is checked.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, again} = Wasgo.Gen.from_json(Wasgo.Gen.Plan.to_json(plan))
+      iex> again.digest == plan.digest
+      true
+      iex> {:error, error} = Wasgo.Gen.from_json(~s|{"version": 1, "seed": 7, "nodes": {"hills": {"op": "wobble"}}}|)
+      iex> error.field
+      "nodes.hills.op"
+  """
+  @spec from_json(binary()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
+  def from_json(text) when is_binary(text) do
+    with {:ok, native} <- Result.await(Native.gen_plan(text)), do: {:ok, Plan.new(native)}
   end
 
   @doc "As `plan/1`, but raises."
   @spec plan!(keyword()) :: Plan.t()
   def plan!(options), do: Result.bang!(plan(options))
 
+  @directions [:north, :north_east, :east, :south_east, :south, :south_west, :west, :north_west]
+
+  @typedoc """
+  Which chunk: `{x, z}` of level 0, or `{x, z, level}`; coordinates count in chunks of that level.
+  """
+  @type address :: {integer(), integer()} | {integer(), integer(), non_neg_integer()}
+
   @doc """
-  Generates the chunk at `{x, z}`, which counts in chunks.
+  Generates the chunk at `{x, z}`, or at `{x, z, level}` for one of a coarser level: coordinates count in chunks of that level.
+
+    * `:neighbours` - how many levels coarser the chunks around it are, such as `[east: 1, south_east: 1]`: its border is then made to meet theirs without
+      cracks (#{Enum.map_join(@directions, ", ", &"`#{inspect(&1)}`")}; north is towards -z)
 
   A coordinate outside of the world (about 1,000 km from the origin) is a `Wasgo.PlanError`.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> far = Wasgo.Gen.chunk!(plan, {0, 0, 3}, neighbours: [west: 1])
+      iex> {far.size, far.samples, far.level}
+      {512.0, 65, 3}
   """
-  @spec chunk(Plan.t(), Chunk.coordinate()) :: {:ok, Chunk.t()} | {:error, Wasgo.PlanError.t()}
-  def chunk(%Plan{} = plan, {x, z} = coordinate) when is_integer(x) and is_integer(z) do
-    with {:ok, native} <- Result.await(start(plan, coordinate)) do
-      {:ok, Chunk.new(plan, coordinate, native)}
+  @spec chunk(Plan.t(), address(), keyword()) :: {:ok, Chunk.t()} | {:error, PlanError.t()}
+  def chunk(%Plan{} = plan, address, options \\ []) do
+    address = address(address)
+
+    with {:ok, neighbours} <- neighbours(options),
+         {:ok, native} <- Result.await(start(plan, address, neighbours)) do
+      {:ok, Chunk.new(plan, address, neighbours, native)}
     end
   end
 
-  @doc "As `chunk/2`, but raises."
-  @spec chunk!(Plan.t(), Chunk.coordinate()) :: Chunk.t()
-  def chunk!(plan, coordinate), do: Result.bang!(chunk(plan, coordinate))
+  @doc "As `chunk/3`, but raises."
+  @spec chunk!(Plan.t(), address(), keyword()) :: Chunk.t()
+  def chunk!(plan, address, options \\ []), do: Result.bang!(chunk(plan, address, options))
+
+  @doc """
+  The name of a chunk's content, 32 bytes: where it is the same, so is every byte of the chunk, on every machine. Takes what `chunk/3` takes.
+  """
+  @spec key(Plan.t(), address(), keyword()) :: {:ok, binary()} | {:error, PlanError.t()}
+  def key(%Plan{} = plan, address, options \\ []) do
+    with {:ok, neighbours} <- neighbours(options),
+         {x, z, level} = address(address),
+         :ok <- in_any_world({x, z, level}) do
+      {:ok, Native.gen_key(plan.resource, x, z, level, neighbours)}
+    end
+  end
+
+  defp address({x, z}) when is_integer(x) and is_integer(z), do: {x, z, 0}
+
+  defp address({x, z, level}) when is_integer(x) and is_integer(z) and is_integer(level),
+    do: {x, z, level}
+
+  @doc false
+  # A byte for each direction.
+  def neighbours(options) do
+    given = Keyword.get(options, :neighbours, [])
+
+    case Enum.find(given, fn {name, steps} -> name not in @directions or steps not in 0..255 end) do
+      nil ->
+        {:ok, for(name <- @directions, into: "", do: <<Keyword.get(given, name, 0)>>)}
+
+      {name, steps} ->
+        message =
+          "neighbours: #{inspect([{name, steps}])} is no direction with a number of levels; directions are #{inspect(@directions)}"
+
+        {:error, %PlanError{reason: :invalid, field: "neighbours", message: message}}
+    end
+  end
 
   # Coordinates that a chunk's native form has no room for.
   @axis 0x7FFF_FFFF
 
   @doc false
   # Begins a chunk without waiting for it.
-  def start(%Plan{} = plan, {x, z}) when abs(x) <= @axis and abs(z) <= @axis do
-    Native.gen_chunk(plan.resource, x, z)
+  def start(%Plan{} = plan, address, neighbours \\ <<0::64>>) do
+    {x, z, level} = address(address)
+
+    with :ok <- in_any_world({x, z, level}) do
+      Native.gen_chunk(plan.resource, x, z, level, neighbours)
+    else
+      {:error, %PlanError{} = error} -> {:error, Map.put(Map.from_struct(error), :kind, :plan)}
+    end
   end
 
-  def start(%Plan{}, {x, z}) do
-    axis = if abs(x) > @axis, do: "x", else: "z"
-    message = "chunk #{axis} of #{inspect({x, z})} is outside of any world"
-    {:error, %{kind: :plan, reason: :out_of_range, field: axis, message: message}}
+  defp in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,
+    do: :ok
+
+  defp in_any_world({x, z, level}) do
+    {field, value} =
+      cond do
+        abs(x) > @axis -> {"x", x}
+        abs(z) > @axis -> {"z", z}
+        true -> {"level", level}
+      end
+
+    message = "chunk #{field} is #{value}, which is outside of any world"
+    {:error, %PlanError{reason: :out_of_range, field: field, message: message}}
   end
 
   @doc """

@@ -128,8 +128,10 @@ defmodule Wasgo.Native do
   def variant_decode_dirty(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
 
   def gen_plan(_plan), do: nif()
-  def gen_chunk(_plan, _x, _z), do: nif()
-  def gen_instances(_plan, _table), do: nif()
+  def gen_default(_seed), do: nif()
+  def gen_chunk(_plan, _x, _z, _level, _neighbours), do: nif()
+  def gen_key(_plan, _x, _z, _level, _neighbours), do: nif()
+  def gen_instances(_plan, _table, _size), do: nif()
   def gen_creature(_seed), do: nif()
   def gen_materials, do: nif()
   def gen_water(_size, _level), do: nif()

@@ -5,6 +5,7 @@ defmodule Wasgo.GenTest do
   alias Wasgo.Gen.{Chunk, Plan}
 
   doctest Wasgo.Gen
+  doctest Wasgo.Gen.Field
   doctest Wasgo.Gen.Chunk
 
   @small [chunk_size: 16.0, samples: 9]
@@ -16,16 +17,12 @@ defmodule Wasgo.GenTest do
       chunk = Gen.chunk!(Gen.plan!(seed: 7), {3, -2})
 
       assert sha([chunk.heights, chunk.scatter]) ==
-               "09df5dd0cc8e4e05a29ba7d6a12a9fd54ac52f9b1e03537a1deb9b560738d086"
+               "2ae6b4fbe024b6c43e27ddc4be245b1fb8e80f771da6786729d4d092307d17de"
 
-      chunk =
-        Gen.chunk!(
-          Gen.plan!([seed: 0xFFFF_FFFF_FFFF_FFFF, terrain: [octaves: 8, ridge: 1.0]] ++ @small),
-          {-1000, 1000}
-        )
+      chunk = Gen.chunk!(Gen.plan!([seed: 0xFFFF_FFFF_FFFF_FFFF] ++ @small), {-1000, 1000, 2})
 
       assert sha([chunk.heights, chunk.scatter]) ==
-               "e747a66669094f0ac7468f4dc1561906f514cd63cf1cf18de8c1aef9d178e658"
+               "21104f76deb3def11666e00175b0dc0bb51d91af0e65d4d16ecc8c3696f30a1e"
     end
 
     test "in whatever order, by whichever process" do
@@ -88,7 +85,7 @@ defmodule Wasgo.GenTest do
 
     test "meets its neighbours in every bit" do
       plan = Gen.plan!([seed: 31] ++ @small)
-      samples = plan.options.samples
+      samples = plan.samples
       here = Gen.chunk!(plan, {4, -7})
       east = Gen.chunk!(plan, {5, -7})
       south = Gen.chunk!(plan, {4, -6})
@@ -158,12 +155,12 @@ defmodule Wasgo.GenTest do
     end
 
     test "has water only where there is some" do
-      dry = Gen.chunk!(Gen.plan!([seed: 1, terrain: [water_level: nil]] ++ @small), {0, 0})
+      dry = Gen.chunk!(Gen.plan!([seed: 1, water: nil] ++ @small), {0, 0})
       assert Chunk.water(dry) == nil and dry.stats.water_share == 0.0
-      low = Gen.chunk!(Gen.plan!([seed: 1, terrain: [water_level: -500.0]] ++ @small), {0, 0})
+      low = Gen.chunk!(Gen.plan!([seed: 1, water: -500.0] ++ @small), {0, 0})
       assert Chunk.water(low) == nil and low.stats.water_share == 0.0
 
-      flooded = Gen.chunk!(Gen.plan!([seed: 1, terrain: [water_level: 500.0]] ++ @small), {0, 0})
+      flooded = Gen.chunk!(Gen.plan!([seed: 1, water: 500.0] ++ @small), {0, 0})
       assert flooded.stats.water_share == 1.0
       sheet = Chunk.water(flooded)
 
@@ -175,118 +172,223 @@ defmodule Wasgo.GenTest do
     end
   end
 
-  describe "a plan" do
-    # Each field with values at both ends of its range, and beyond them.
-    @ranges [
-      {[], :chunk_size, [1, 1.0, 4096], [0.99, 4097, -1, 0]},
-      {[], :samples, [2, 257], [1, 258, 0, 0xFFFF_FFFF]},
-      {[:terrain], :base_height, [-8192, 8192.0], [-8193, 8193]},
-      {[:terrain], :amplitude, [0, 4096], [-0.1, 4097]},
-      {[:terrain], :frequency, [1.0e-6, 1.0], [0, 1.1, -1]},
-      {[:terrain], :octaves, [1, 12], [0, 13]},
-      {[:terrain], :lacunarity, [1, 4], [0.9, 4.1]},
-      {[:terrain], :gain, [0, 1], [-0.1, 1.1]},
-      {[:terrain], :ridge, [0, 1], [-0.1, 1.1]},
-      {[:terrain], :warp, [0, 1024], [-1, 1025]},
-      {[:terrain], :water_level, [-16_384, 16_384, nil], [-16_385, 16_385]},
-      {[:palette], :sand, [{0, 0.0, 1}], [{0, 0, 1.1}, {-0.1, 0, 0}]},
-      {[:palette], :lush, [{0, 0.5, 1}], [{0, 2, 0}]},
-      {[:palette], :dry, [{0, 0.5, 1}], [{2, 0, 0}]},
-      {[:palette], :rock, [{0, 0.5, 1}], [{0, 0, -1}]},
-      {[:palette], :snow, [{1, 1, 1}], [{1, 1, 1.5}]},
-      {[:palette], :sand_height, [-16_384, 16_384], [-16_385, 16_385]},
-      {[:palette], :snow_height, [-16_384, 16_384], [-16_385, 16_385]},
-      {[:palette], :rock_slope, [0, 1], [-0.1, 1.1]},
-      {[:palette], :blend, [0.001, 1000], [0, 1001]},
-      {[:scatter], :variants, [1, 16], [0, 17]},
-      {[:scatter], :spacing, [0.25, 1024], [0.2, 1025]},
-      {[:scatter], :density, [0, 1], [-0.1, 1.1]},
-      {[:scatter], :mask_frequency, [1.0e-6, 1], [0, 1.1]},
-      {[:scatter], :mask_threshold, [-1, 1], [-1.1, 1.1]},
-      {[:scatter], :slope, [{0, 1}, {0.5, 0.5}], [{-0.1, 1}, {0, 1.1}, {0.6, 0.5}]},
-      {[:scatter], :height, [{-16_384, 16_384}], [{-16_385, 0}, {0, 16_385}, {2, 1}]},
-      {[:scatter], :scale, [{0.01, 100}], [{0.001, 1}, {1, 101}, {2, 1}]}
-    ]
+  describe "a chunk of a coarser level" do
+    setup do
+      {:ok, plan: Gen.plan!(seed: 5, samples: 17, scatter: [])}
+    end
 
-    # Nothing scattered: over the largest chunks the usual rules would try too many places.
-    defp with_field([], name, value),
-      do: Keyword.put([seed: 1, chunk_size: 16, scatter: []], name, value)
+    test "has the samples of finer ones where they are", %{plan: plan} do
+      coarse = Gen.chunk!(plan, {-1, 2, 2})
+      assert {coarse.level, coarse.size, coarse.origin} == {2, 256.0, {-256.0, 0.0, 512.0}}
 
-    defp with_field([:scatter], name, value),
-      do: [seed: 1, chunk_size: 16, scatter: [[{:kind, :rock}, {name, value}]]]
+      for column <- 0..3, row <- 0..3 do
+        fine = Gen.chunk!(plan, {-4 + column, 8 + row})
 
-    # The least frequency and lacunarity, so that many octaves are not too fine.
-    defp with_field([:terrain], :octaves, value),
-      do: [seed: 1, terrain: [octaves: value, frequency: 0.001]]
-
-    defp with_field([owner], name, value), do: [{:seed, 1}, {owner, [{name, value}]}]
-
-    defp field([], name), do: "#{name}"
-    defp field([:scatter], name), do: "scatter[0].#{name}"
-    defp field([owner], name), do: "#{owner}.#{name}"
-
-    test "takes what is in range, and names what is not" do
-      for {owner, name, good, bad} <- @ranges,
-          {kind, values} <- [good: good, bad: bad],
-          value <- values do
-        result = Gen.plan(with_field(owner, name, value))
-
-        case kind do
-          :good ->
-            assert {:ok, %Plan{}} = result,
-                   "#{field(owner, name)} of #{inspect(value)} is refused: #{inspect(result)}"
-
-          :bad ->
-            field = field(owner, name)
-            assert {:error, %PlanError{reason: :out_of_range, field: ^field} = error} = result
-            assert Exception.message(error) =~ "#{field} is "
-            assert Exception.message(error) =~ "allowed: "
+        for c <- 0..4, r <- 0..4 do
+          assert Chunk.height(fine, 4 * c, 4 * r) ==
+                   Chunk.height(coarse, 4 * column + c, 4 * row + r)
         end
       end
     end
 
-    test "names what is no number at all" do
-      for {owner, name, _good, _bad} <- @ranges,
-          value <- ["wide", :wide, [1], {1, 2, 3, 4}, 2 ** 100] do
-        field = field(owner, name)
+    test "is met by finer ones that are told of it", %{plan: plan} do
+      coarse = Gen.chunk!(plan, {1, 0, 1})
+      fine = Gen.chunk!(plan, {1, 0}, neighbours: [east: 1, north_east: 1, south_east: 1])
+      alone = Gen.chunk!(plan, {1, 0})
+      assert byte_size(fine.ground.indices) < byte_size(alone.ground.indices)
 
-        assert {:error, %PlanError{field: ^field} = error} =
-                 Gen.plan(with_field(owner, name, value))
+      for number <- 0..8 do
+        at = fn chunk, column, row ->
+          index = row * 17 + column
 
-        assert Exception.message(error) =~ "#{field} must be "
+          {Chunk.height(chunk, column, row), binary_part(chunk.ground.normals, 12 * index, 12),
+           binary_part(chunk.ground.colors, 16 * index, 16)}
+        end
+
+        assert at.(fine, 16, 2 * number) == at.(coarse, 0, number)
       end
 
-      for {owner, name} <- [{[], :chunk_size}, {[:terrain], :gain}, {[:scatter], :spacing}],
-          value <- [:nan, :infinity, :neg_infinity] do
-        field = field(owner, name)
+      used = for <<index::32-little <- fine.ground.indices>>, uniq: true, do: index
 
-        assert {:error, %PlanError{reason: :out_of_range, field: ^field}} =
-                 Gen.plan(with_field(owner, name, value))
+      assert for(index <- used, rem(index, 17) == 16, do: div(index, 17)) |> Enum.sort() ==
+               Enum.to_list(0..16//2)
+    end
+
+    test "is refused with the field at fault where there is none", %{plan: plan} do
+      for {address, options, field} <- [
+            {{0, 0, 7}, [], "level"},
+            {{0, 0, -1}, [], "level"},
+            {{0, 0, 300}, [], "level"},
+            {{0, 0}, [neighbours: [east: 5]], "neighbours"},
+            {{0, 0}, [neighbours: [up: 1]], "neighbours"},
+            {{0, 0}, [neighbours: [east: -1]], "neighbours"},
+            {{9000, 0, 6}, [], "x"}
+          ] do
+        assert {:error, %PlanError{field: ^field}} = Gen.chunk(plan, address, options)
       end
     end
 
-    test "names fields that there are not, and rules without a kind" do
-      for {options, field, words} <- [
-            {[terrain: [height: 1]], "terrain.height", "terrain has no field height"},
-            {[palette: [grass: {0, 0, 0}]], "palette.grass", "palette has no field grass"},
-            {[scatter: [[kind: :tree], [kind: :rock, size: 1]]], "scatter[1].size",
-             "scatter[1] has no field size"},
-            {[scatter: [[spacing: 1]]], "scatter[0].kind",
-             "needs a kind, one of: tree, conifer, rock, bush"},
-            {[scatter: [[kind: :house]]], "scatter[0].kind",
-             "must be one of: tree, conifer, rock, bush"}
+    test "has a key of its own", %{plan: plan} do
+      {:ok, key} = Gen.key(plan, {1, 2})
+      assert byte_size(key) == 32
+      assert Gen.key(Gen.plan!(seed: 5, samples: 17, scatter: []), {1, 2, 0}) == {:ok, key}
+
+      for other <- [
+            Gen.key(plan, {2, 1}),
+            Gen.key(plan, {1, 2, 1}),
+            Gen.key(plan, {1, 2}, neighbours: [west: 1]),
+            Gen.key(Gen.plan!(seed: 6, samples: 17, scatter: []), {1, 2})
+          ] do
+        assert {:ok, <<_::256>> = other} = other
+        assert other != key
+      end
+    end
+  end
+
+  describe "a plan" do
+    import Wasgo.Gen.Field
+
+    # Options, and the field that their error names; `:ok` where there is none.
+    @cases [
+      {[chunk_size: 1], :ok},
+      {[chunk_size: 4096, levels: 0], :ok},
+      {[chunk_size: 0.99], "chunk.size"},
+      {[chunk_size: 4097], "chunk.size"},
+      {[samples: 2], :ok},
+      {[samples: 257], :ok},
+      {[samples: 1], "chunk.samples"},
+      {[samples: 258], "chunk.samples"},
+      {[samples: 9.5], "chunk.samples"},
+      {[levels: 12, chunk_size: 64], :ok},
+      {[levels: 13], "chunk.levels"},
+      {[water: -16_384], :ok},
+      {[water: nil], :ok},
+      {[water: 16_385], "terrain.water"},
+      {[water: "deep"], "terrain.water"},
+      {[ground: [[color: {0, 0.5, 1}]]], :ok},
+      {[ground: [[color: {0, 0.5, 1.1}]]], "ground[0].color"},
+      {[ground: [[color: {0, 0}]]], "ground[0].color"},
+      {[ground: [[color: :red]]], "ground[0].color"},
+      {[ground: [[color: {0, 0, 0}], [color: {0, 0, 0}]]], "ground[1].by"},
+      {[ground: [[colour: {0, 0, 0}]]], "ground[0].colour"},
+      {[ground: [[by: 1.0]]], "ground[0]"},
+      {[scatter: [[kind: :rock, variants: 16]]], :ok},
+      {[scatter: [[kind: :rock, variants: 0]]], "scatter[0].variants"},
+      {[scatter: [[kind: :rock, spacing: 0.2]]], "scatter[0].spacing"},
+      {[scatter: [[kind: :rock, spacing: 1024]]], :ok},
+      {[scatter: [[kind: :rock, density: 1.1]]], "scatter[0].density"},
+      {[scatter: [[kind: :rock, density: -0.1]]], "scatter[0].density"},
+      {[scatter: [[kind: :rock, slope: {0.6, 0.5}]]], "scatter[0].slope"},
+      {[scatter: [[kind: :rock, height: {0, 16_385}]]], "scatter[0].height"},
+      {[scatter: [[kind: :rock, scale: {0.001, 1}]]], "scatter[0].scale"},
+      {[scatter: [[kind: :rock, scale: 3]]], "scatter[0].scale"},
+      {[scatter: [[kind: :rock, level: 7]]], "scatter[0].level"},
+      {[scatter: [[kind: :rock, by: "wood"]]], "scatter[0].by"},
+      {[scatter: [[kind: :rock], [kind: :tree, avoid: [{"rock", 1}]]]], "scatter[1].avoid[0]"},
+      {[scatter: [[kind: :rock, name: "r"], [kind: :tree, avoid: [{"r", 1}]]]], :ok},
+      {[scatter: [[kind: :house]]], "scatter[0].kind"},
+      {[scatter: [[spacing: 3]]], "scatter[0]"},
+      {[scatter: [[kind: :tree, size: 1]]], "scatter[0].size"}
+    ]
+
+    test "takes what is in range, and names what is not" do
+      for {options, field} <- @cases do
+        options = Keyword.put_new(options, :scatter, [])
+
+        case {field, Gen.plan([seed: 1] ++ options)} do
+          {:ok, result} ->
+            assert {:ok, %Plan{}} = result, inspect(options)
+
+          {field, {:error, %PlanError{field: found} = error}} ->
+            assert found == field, "#{inspect(options)}: #{Exception.message(error)}"
+            assert Exception.message(error) =~ field
+        end
+      end
+    end
+
+    test "names the field of a node that is wrong, by the way down to it" do
+      bad = fbm(frequency: 0.01, gain: 7) |> named("clouds")
+
+      for {options, field} <- [
+            {[height: 3.0, moisture: bad], ~s|moisture: noise "clouds"|},
+            {[height: 3.0, shade: warp(bad, strength: 1)], ~s|shade: warp.of > noise "clouds"|},
+            {[height: 3.0, ground: [[color: {0, 0, 0}], [color: {1, 1, 1}, by: bad]]],
+             ~s|ground[1].by: noise "clouds"|},
+            {[height: 3.0, scatter: [[kind: :rock, by: magnitude(bad)]]],
+             ~s|scatter[0].by: abs.of > noise "clouds"|},
+            {[height: slope()], "terrain.height: slope"}
           ] do
         assert {:error, %PlanError{field: ^field} = error} = Gen.plan([seed: 1] ++ options)
-        assert Exception.message(error) =~ words
+        assert Exception.message(error) =~ field
       end
     end
 
-    test "is refused where its fields come to too much together" do
-      assert {:error, %PlanError{reason: :out_of_range, field: "terrain.octaves"}} =
-               Gen.plan(seed: 1, terrain: [frequency: 1.0, octaves: 12, lacunarity: 4])
+    test "is the same plan for the same fields, however they are written" do
+      hills = fn -> fbm(frequency: 1 / 100, octaves: 3) end
+      one = Gen.plan!(seed: 1, height: add(hills.(), hills.()))
+      shared = hills.()
+      assert Gen.plan!(seed: 1, height: add(shared, shared)).digest == one.digest
+      assert Gen.plan!(seed: 2, height: add(shared, shared)).digest != one.digest
+    end
 
+    test "has no two fields of one name" do
+      [one, other] = for octaves <- [2, 3], do: named(fbm(frequency: 0.1, octaves: octaves), "n")
+      assert {:error, %PlanError{field: "n"} = error} = Gen.plan(seed: 1, height: add(one, other))
+      assert Exception.message(error) == ~s|two different fields are named "n"|
+      assert {:ok, _} = Gen.plan(seed: 1, height: add(one, one))
+    end
+
+    test "of fields that share everything is small" do
+      tower = Enum.reduce(1..100, fbm(frequency: 0.01), fn _, field -> lowest(field, field) end)
+      assert {:ok, plan} = Gen.plan(seed: 1, height: tower)
+      assert byte_size(Plan.to_json(plan)) < 20_000
+    end
+
+    test "does with fields what they say" do
+      at = fn field ->
+        chunk = Gen.chunk!(Gen.plan!(seed: 1, height: field, samples: 17), {0, 0})
+        for column <- [0, 3, 16], do: Chunk.height(chunk, column, 2)
+      end
+
+      x = coordinate(:x)
+      assert at.(x) == [0.0, 12.0, 64.0]
+      assert at.(coordinate(:z)) == [8.0, 8.0, 8.0]
+      assert at.(scale(x, 2, -1)) == [-1.0, 23.0, 127.0]
+      assert at.(subtract(40, x)) == [40.0, 28.0, -24.0]
+      assert at.(clamp(x, 5, 20)) == [5.0, 12.0, 20.0]
+      assert at.(lowest(x, 20)) == [0.0, 12.0, 20.0]
+      assert at.(highest(x, 20)) == [20.0, 20.0, 64.0]
+      assert at.(magnitude(subtract(x, 20))) == [20.0, 8.0, 44.0]
+      assert at.(smooth(x, 12, 64)) == [0.0, 0.0, 1.0]
+      assert at.(blend(7, x, smooth(x, 0, 12))) == [7.0, 12.0, 64.0]
+      assert at.(mask(x, x, 20, 64)) == [0.0, 0.0, 64.0]
+      assert at.(multiply(x, x)) == [0.0, 144.0, 4096.0]
+      assert at.(power(x, 2)) == [0.0, 144.0, 4096.0]
+      assert at.(terrace(x, height: 10, sharpness: 1)) == [0.0, 10.0, 60.0]
+      assert at.(curve(x, [{0, 5}, {12, 6}, {64, 5}])) == [5.0, 6.0, 5.0]
+      assert at.(place(x, offset: {4, 0, 0})) == [-4.0, 8.0, 60.0]
+      assert at.(place(x, scale: 2)) == [0.0, 6.0, 32.0]
+      assert at.(warp(x, by: {1, 0}, strength: 3)) == [3.0, 15.0, 67.0]
+      assert at.(sphere({12, 0, 8}, 10)) == [-2.0, 10.0, -42.0]
+      assert at.(box({12, 0, 8}, {5, 5, 5})) == [-7.0, 5.0, -47.0]
+      assert at.(torus({12, 0, 8}, 10, 1, axis: :y)) == [-1.0, -9.0, -41.0]
+      assert at.(capsule({0, 0, 8}, {12, 0, 8}, 2)) == [2.0, 2.0, -50.0]
+
+      assert_raise ArgumentError, ~r/there is no option :octave here/, fn -> fbm(octave: 3) end
+      assert_raise ArgumentError, ~r/:frequency is needed/, fn -> noise(seed: 3) end
+      assert_raise ArgumentError, ~r/a field or a number is needed/, fn -> magnitude("x") end
+      assert inspect(x) == "#Wasgo.Gen.Field<coordinate>"
+      assert inspect(named(x, "east")) == ~s|#Wasgo.Gen.Field<coordinate "east">|
+    end
+
+    test "is refused where its rules come to too much together" do
       assert {:error, %PlanError{reason: :out_of_range, field: "scatter[0].spacing"} = error} =
-               Gen.plan(seed: 1, chunk_size: 4096, scatter: [[kind: :rock, spacing: 0.25]])
+               Gen.plan(
+                 seed: 1,
+                 chunk_size: 4096,
+                 levels: 0,
+                 scatter: [[kind: :rock, spacing: 0.25]]
+               )
 
       assert Exception.message(error) =~ "places are tried in a chunk of 4096 m"
 
@@ -294,6 +396,19 @@ defmodule Wasgo.GenTest do
                Gen.plan(seed: 1, scatter: List.duplicate([kind: :rock], 33))
 
       assert {:ok, _} = Gen.plan(seed: 1, scatter: List.duplicate([kind: :rock], 32))
+    end
+
+    test "comes back from text as it was, and text from elsewhere is checked" do
+      plan = Gen.plan!(seed: 0xFFFF_FFFF_FFFF_FFFF, water: 2.5)
+      assert {:ok, again} = Gen.from_json(Plan.to_json(plan))
+      assert {again.digest, again.seed, again.water_level} == {plan.digest, plan.seed, 2.5}
+
+      for text <- ["", "{", "[]", <<255>>, ~s|{"version": 2, "seed": 1}|, ~s|{"version": 1}|] do
+        assert {:error, %PlanError{}} = Gen.from_json(text)
+      end
+
+      assert {:error, %PlanError{reason: :out_of_range}} =
+               Gen.from_json(:binary.copy(" ", 5_000_000))
     end
 
     test "has a seed of 64 bits" do

@@ -2,7 +2,9 @@ defmodule Wasgo.Gen.Chunk do
   @moduledoc """
   One square of the world: its ground as a mesh, and what stands on it.
 
-    * `coordinate` - `{x, z}`, counted in chunks
+    * `coordinate` - `{x, z}`, counted in chunks of its level
+    * `level` - how coarse it is: chunks of level n are 2^n times as wide as those of level 0, with as many samples
+    * `neighbours` - how many levels coarser the chunks around it are, a byte each, from north clockwise
     * `origin` - `{x, y, z}` in metres of the corner with the least x and z; positions are relative to it
     * `size` - side in metres, `samples` along it
     * `heights` - a 32-bit float for every sample, in metres, row by row, x first
@@ -38,6 +40,8 @@ defmodule Wasgo.Gen.Chunk do
     :ground,
     :scatter,
     :stats,
+    level: 0,
+    neighbours: <<0::64>>,
     name: nil
   ]
 
@@ -61,6 +65,8 @@ defmodule Wasgo.Gen.Chunk do
           ground: Scene.Surface.t(),
           scatter: binary(),
           stats: stats(),
+          level: non_neg_integer(),
+          neighbours: <<_::64>>,
           name: String.t() | nil
         }
 
@@ -80,13 +86,16 @@ defmodule Wasgo.Gen.Chunk do
         }
 
   @doc false
-  def new(%Plan{} = plan, coordinate, {{x, z, size, samples}, data, table, figures}) do
+  def new(%Plan{} = plan, {at_x, at_z, level}, neighbours, native) do
+    {{x, z, size, samples}, data, table, figures} = native
     {heights, positions, normals, colors, indices} = data
     {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
 
     %__MODULE__{
       plan: plan,
-      coordinate: coordinate,
+      coordinate: {at_x, at_z},
+      level: level,
+      neighbours: neighbours,
       origin: {x, 0.0, z},
       size: size,
       samples: samples,
@@ -145,7 +154,8 @@ defmodule Wasgo.Gen.Chunk do
   """
   @spec put_scatter(t(), binary()) :: {:ok, t()} | {:error, Wasgo.DecodeError.t()}
   def put_scatter(%__MODULE__{} = chunk, table) when is_binary(table) do
-    with {:ok, _sets} <- Result.await(Native.gen_instances(chunk.plan.resource, table)) do
+    with {:ok, _sets} <-
+           Result.await(Native.gen_instances(chunk.plan.resource, table, chunk.size)) do
       {:ok, %{chunk | scatter: table}}
     end
   end
@@ -154,8 +164,8 @@ defmodule Wasgo.Gen.Chunk do
   What stands on the chunk by mesh: `{mesh, transforms}`, 12 32-bit floats a thing, relative to the chunk's origin.
   """
   @spec instances(t()) :: {:ok, [{Scene.Mesh.t(), binary()}]} | {:error, Wasgo.DecodeError.t()}
-  def instances(%__MODULE__{plan: plan, scatter: table}) do
-    with {:ok, sets} <- Result.await(Native.gen_instances(plan.resource, table)) do
+  def instances(%__MODULE__{plan: plan, scatter: table} = chunk) do
+    with {:ok, sets} <- Result.await(Native.gen_instances(plan.resource, table, chunk.size)) do
       props = List.to_tuple(plan.props)
       {:ok, for({kind, transforms} <- sets, do: {elem(props, kind), transforms})}
     end
@@ -206,7 +216,7 @@ defmodule Wasgo.Gen.Chunk do
     extras = [
       {"chunk_x", x},
       {"chunk_z", z},
-      {"seed", Integer.to_string(chunk.plan.options.seed)}
+      {"seed", Integer.to_string(chunk.plan.seed)}
     ]
 
     ground = %Scene.Node{

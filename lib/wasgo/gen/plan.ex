@@ -1,22 +1,48 @@
 defmodule Wasgo.Gen.Plan do
   @moduledoc """
-  What a world is like, checked and ready to generate from. Made by `Wasgo.Gen.plan/1`.
+  What a world is like, checked and compiled, ready to generate from. Made by `Wasgo.Gen.plan/1`.
 
-  `props` are the meshes of what is scattered, in the order in which an instance table's kinds count them.
+    * `seed`, `chunk_size` (m, of level 0), `samples` along a side, `levels` (the coarsest), `water_level` (m, or `nil`)
+    * `digest` - 32 bytes; plans with the same make the same world
+    * `rules` - kind and number of variants of each scatter rule
+    * `props` - the meshes of what is scattered, in the order in which an instance table's kinds count them
   """
 
   alias Wasgo.{Native, Scene}
 
-  @enforce_keys [:resource, :options, :props, :water_level, :rules]
-  defstruct [:resource, :options, :props, :water_level, :rules]
+  @keys [
+    :resource,
+    :json,
+    :digest,
+    :seed,
+    :chunk_size,
+    :samples,
+    :levels,
+    :props,
+    :water_level,
+    :rules
+  ]
+  @enforce_keys @keys
+  defstruct @keys
 
   @type t :: %__MODULE__{
           resource: reference(),
-          options: map(),
+          json: binary(),
+          digest: <<_::256>>,
+          seed: non_neg_integer(),
+          chunk_size: float(),
+          samples: pos_integer(),
+          levels: non_neg_integer(),
           props: [Scene.Mesh.t()],
           water_level: float() | nil,
           rules: [{atom(), pos_integer()}]
         }
+
+  @doc """
+  The plan as text, with everything in it that was not given: to keep in a file or a database, and to read again with `Wasgo.Gen.from_json/1`.
+  """
+  @spec to_json(t()) :: binary()
+  def to_json(%__MODULE__{json: json}), do: json
 
   # Positions in `materials/0`.
   @ground 0
@@ -47,15 +73,22 @@ defmodule Wasgo.Gen.Plan do
   end
 
   @doc false
-  def new(resource, options, props, water_level, rules) do
+  def new({resource, json, digest, props, water_level, rules}) do
     meshes =
       for {name, _kind, surfaces} <- props do
         %Scene.Mesh{name: name, surfaces: Wasgo.Gen.surfaces(surfaces, @painted)}
       end
 
+    %{"seed" => seed, "chunk" => chunk} = Wasgo.Wire.decode!(json, :json)
+
     %__MODULE__{
       resource: resource,
-      options: options,
+      json: json,
+      digest: digest,
+      seed: seed,
+      chunk_size: chunk["size"] / 1,
+      samples: chunk["samples"],
+      levels: chunk["levels"],
       props: meshes,
       water_level: water_level,
       rules: rules
@@ -64,7 +97,7 @@ defmodule Wasgo.Gen.Plan do
 
   defimpl Inspect do
     def inspect(plan, _opts) do
-      %{seed: seed, chunk_size: size, samples: samples} = plan.options
+      %{seed: seed, chunk_size: size, samples: samples} = plan
       rules = Enum.map_join(plan.rules, ", ", fn {kind, variants} -> "#{variants} #{kind}" end)
       scatter = if rules == "", do: "", else: ", scatters " <> rules
 

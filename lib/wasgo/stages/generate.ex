@@ -63,8 +63,11 @@ defmodule Wasgo.Stages.Generate do
         state = %{state | in_flight: rest}
 
         case Result.await(started) do
-          {:ok, native} -> {:ok, [buffer(Chunk.new(state.plan, coordinate, native))], state}
-          {:error, exception} -> {:error, exception, state}
+          {:ok, native} ->
+            {:ok, [buffer(Chunk.new(state.plan, address(coordinate), <<0::64>>, native))], state}
+
+          {:error, exception} ->
+            {:error, exception, state}
         end
     end
   end
@@ -103,6 +106,13 @@ defmodule Wasgo.Stages.Generate do
   catch
     kind, reason -> {:raised, kind, reason, __STACKTRACE__}
   end
+
+  defp address({x, z}), do: {x, z, 0}
+  defp address(address), do: address
+
+  defp start(plan, {x, z, level} = coordinate)
+       when is_integer(x) and is_integer(z) and is_integer(level),
+       do: Gen.start(plan, coordinate)
 
   defp start(plan, {x, z} = coordinate) when is_integer(x) and is_integer(z),
     do: Gen.start(plan, coordinate)

@@ -1,13 +1,50 @@
 //! One square of the world: its ground as a mesh, and what stands on it.
 
+mod grid;
+mod neighbours;
+
 use std::borrow::Cow;
 
 use wasgo_scene::Surface;
 
+pub(crate) use grid::{Grid, Lattice, ground_at};
+pub use neighbours::{DIRECTIONS, Neighbours};
+
+use crate::generator::{Generator, with_scratch};
 use crate::instance::Instance;
 use crate::plan::{MAX_WORLD, Plan, PlanError};
-use crate::terrain::Ground;
 use crate::{le_bytes, le_bytes_u32, scatter};
+
+/// Which chunk: coordinates count in chunks of its own level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChunkId {
+    /// West-east coordinate.
+    pub x: i32,
+    /// North-south coordinate.
+    pub z: i32,
+    /// Level of detail: chunks of level n are 2^n times as wide as those of level 0, with as many samples.
+    pub level: u8,
+    /// How much coarser the chunks around it are: its border is made to fit theirs.
+    pub neighbours: Neighbours,
+}
+
+impl ChunkId {
+    /// A chunk of level 0 among others.
+    #[must_use]
+    pub fn new(x: i32, z: i32) -> Self {
+        Self { x, z, ..Self::default() }
+    }
+
+    /// What a chunk's content depends on besides the plan, as bytes.
+    fn key(&self) -> [u8; 17] {
+        let mut key = [0; 17];
+        key[..4].copy_from_slice(&self.x.to_le_bytes());
+        key[4..8].copy_from_slice(&self.z.to_le_bytes());
+        key[8] = self.level;
+        key[9..].copy_from_slice(&self.neighbours.0);
+        key
+    }
+}
 
 /// A chunk that cannot be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -16,7 +53,7 @@ pub enum GenError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The chunk is beyond [`MAX_WORLD`].
-    #[error("chunk {axis} is {value}, allowed: -{limit} to {limit} with chunks of {chunk_size} m")]
+    #[error("chunk {axis} is {value}, allowed: -{limit} to {limit} with chunks of {size} m")]
     OutOfWorld {
         /// `x` or `z`.
         axis: char,
@@ -24,8 +61,28 @@ pub enum GenError {
         value: i32,
         /// The greatest allowed, in chunks.
         limit: i32,
-        /// Side of a chunk in metres.
-        chunk_size: f32,
+        /// Side of a chunk of that level in metres.
+        size: f64,
+    },
+    /// A level that the plan hasn't got.
+    #[error("level is {level}, allowed: 0 to {max}")]
+    NoLevel {
+        /// The level asked for.
+        level: u8,
+        /// The plan's coarsest.
+        max: u8,
+    },
+    /// A neighbour so much coarser that its samples aren't on the border.
+    #[error("the neighbour {direction} is {steps} levels coarser, allowed: 0 to {max} with {samples} samples a side")]
+    TooCoarse {
+        /// Which neighbour.
+        direction: &'static str,
+        /// How much coarser it is said to be.
+        steps: u8,
+        /// The most allowed.
+        max: u8,
+        /// Samples of a chunk.
+        samples: u32,
     },
 }
 
@@ -42,21 +99,19 @@ pub struct ChunkStats {
     pub mean_slope: f32,
     /// The share of the samples that are below the water: 0..=1; 0 where the plan has none.
     pub water_share: f32,
-    /// How many instances there are of each kind: one entry for each mesh of [`props`](crate::props).
+    /// How many instances there are of each kind: one entry for each mesh of [`props`](crate::props()).
     pub counts: Vec<u32>,
 }
 
 /// One square of the world. Vectors are in the order of the samples: row by row, x first, then z.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
-    /// West-east coordinate, in chunks.
-    pub x: i32,
-    /// North-south coordinate, in chunks.
-    pub z: i32,
+    /// Which it is.
+    pub id: ChunkId,
     /// World position of the corner with the least x and z, in metres: (x * size, 0, z * size).
     pub origin: [f64; 3],
     /// Side in metres.
-    pub size: f32,
+    pub size: f64,
     /// Samples along a side.
     pub samples: u32,
     /// Height of every sample: absolute metres.
@@ -67,7 +122,7 @@ pub struct Chunk {
     pub normals: Vec<f32>,
     /// Four for every sample: linear red, green, blue, alpha.
     pub colors: Vec<f32>,
-    /// Three for every triangle, counter-clockwise seen from above.
+    /// Three for every triangle, counter-clockwise seen from above. Samples on the border that a coarser neighbour hasn't got are in none.
     pub indices: Vec<u32>,
     /// What stands on the ground: by rule, then by place.
     pub instances: Vec<Instance>,
@@ -95,78 +150,93 @@ impl Chunk {
     }
 }
 
-/// Makes the chunk at these coordinates. The same plan and coordinates give the same bits on every machine, and
-/// neighbours agree on their common border in every bit of heights, normals and colours.
-///
-/// ```
-/// let plan = wasgo_gen::Plan::new(42);
-/// let chunk = wasgo_gen::chunk(&plan, -3, 8)?;
-/// assert_eq!(chunk.heights.len(), 65 * 65);
-/// assert_eq!(chunk.origin, [-192.0, 0.0, 512.0]);
-/// # Ok::<(), wasgo_gen::GenError>(())
-/// ```
-///
-/// # Errors
-///
-/// [`GenError::Plan`] when the plan is not allowed, [`GenError::OutOfWorld`] when the chunk reaches beyond
-/// [`MAX_WORLD`].
-pub fn chunk(plan: &Plan, x: i32, z: i32) -> Result<Chunk, GenError> {
-    plan.validate()?;
-    check_coordinates(plan, x, z)?;
-    let ground = Ground::new(plan);
-    let grid = Grid::new(plan, x, z, &ground);
+impl Generator {
+    /// The name of a chunk's content: a digest of the plan and of which chunk it is. Where it is the same, so are all bytes of the chunk.
+    #[must_use]
+    pub fn key(&self, id: &ChunkId) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"wasgo chunk\0").update(&self.digest()).update(&id.key());
+        hasher.finalize().into()
+    }
 
-    let samples = grid.samples;
-    let count = samples * samples;
-    let mut heights = Vec::with_capacity(count);
-    let mut positions = Vec::with_capacity(count * 3);
-    let mut normals = Vec::with_capacity(count * 3);
-    let mut colors = Vec::with_capacity(count * 4);
-    let mut sums = Sums::new(plan);
-    for row in 0..samples {
-        for column in 0..samples {
-            let height = grid.height(column, row);
-            let normal = grid.normal(column, row);
-            let slope = 1.0 - normal[1];
-            let (world_x, world_z) = grid.world(column, row);
-            heights.push(height);
-            positions.extend([grid.local(column), height, grid.local(row)]);
-            normals.extend(normal);
-            colors.extend(ground.color(world_x, world_z, height, slope));
-            sums.add(height, slope);
+    /// Makes a chunk. The same plan and chunk give the same bits on every machine. Neighbours of one level agree on their common border in
+    /// every bit of heights, normals and colours; so do those of different levels in all samples that both have, when the finer is
+    /// told of the coarser.
+    ///
+    /// ```
+    /// use wasgo_gen::{ChunkId, Generator, Plan};
+    /// let generator = Generator::new(Plan::new(42))?;
+    /// let chunk = generator.chunk(ChunkId::new(-3, 8))?;
+    /// assert_eq!(chunk.heights.len(), 65 * 65);
+    /// assert_eq!(chunk.origin, [-192.0, 0.0, 512.0]);
+    /// # Ok::<(), wasgo_gen::GenError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`GenError::OutOfWorld`] when the chunk reaches beyond [`MAX_WORLD`], and what is wrong with its level or its neighbours.
+    pub fn chunk(&self, id: ChunkId) -> Result<Chunk, GenError> {
+        self.check(&id)?;
+        Ok(with_scratch(|scratch| {
+            let plan = self.plan();
+            let lattice = Lattice::new(plan, &id);
+            let grid = Grid::new(self, lattice, scratch);
+            let samples = lattice.samples;
+            let count = samples * samples;
+
+            let mut normals = Vec::with_capacity(count * 3);
+            let mut heights = Vec::with_capacity(count);
+            let mut positions = Vec::with_capacity(count * 3);
+            let (mut x, mut z) = (Vec::with_capacity(count), Vec::with_capacity(count));
+            for row in 0..samples {
+                for column in 0..samples {
+                    let height = grid.height(column, row);
+                    heights.push(height);
+                    positions.extend([lattice.local(column), height, lattice.local(row)]);
+                    normals.extend(grid.normal(column, row));
+                    x.push(lattice.world(0, column as i64));
+                    z.push(lattice.world(1, row as i64));
+                }
+            }
+            neighbours::fit_normals(self, &lattice, &id.neighbours, &mut normals, scratch);
+            let slopes: Vec<f32> = normals.chunks_exact(3).map(|normal| 1.0 - normal[1]).collect();
+            let mut colors = Vec::new();
+            self.colors((&x, &z), (&heights, &slopes), &mut colors, scratch);
+            let mut indices = triangles(samples as u32);
+            neighbours::fit_triangles(samples as u32, &id.neighbours, &mut indices);
+            let instances = scatter::scatter(self, &grid, scratch);
+            let stats = stats(plan, &heights, &slopes, &instances);
+            let (origin, size) = (lattice.origin(), lattice.size);
+            let samples = plan.chunk.samples;
+            Chunk { id, origin, size, samples, heights, positions, normals, colors, indices, instances, stats }
+        }))
+    }
+
+    fn check(&self, id: &ChunkId) -> Result<(), GenError> {
+        let shape = &self.plan().chunk;
+        if id.level > shape.levels {
+            return Err(GenError::NoLevel { level: id.level, max: shape.levels });
+        }
+        let size = f64::from(shape.size) * f64::from(1u32 << id.level);
+        // The far edge of the last chunk is still in the world.
+        let limit = ((MAX_WORLD / size) as i32 - 1).max(0);
+        for (axis, value) in [('x', id.x), ('z', id.z)] {
+            if value < -limit || value > limit {
+                return Err(GenError::OutOfWorld { axis, value, limit, size });
+            }
+        }
+        let max = (shape.samples - 1).trailing_zeros().min(u32::from(shape.levels - id.level)) as u8;
+        match id.neighbours.0.iter().position(|steps| *steps > max) {
+            Some(at) => {
+                let (direction, steps) = (DIRECTIONS[at], id.neighbours.0[at]);
+                Err(GenError::TooCoarse { direction, steps, max, samples: shape.samples })
+            }
+            None => Ok(()),
         }
     }
-    let instances = scatter::scatter(plan, &grid, &ground);
-    let stats = sums.stats(count, plan, &instances);
-    Ok(Chunk {
-        x,
-        z,
-        origin: grid.origin,
-        size: plan.chunk_size,
-        samples: plan.samples,
-        heights,
-        positions,
-        normals,
-        colors,
-        indices: triangles(plan.samples),
-        instances,
-        stats,
-    })
 }
 
-fn check_coordinates(plan: &Plan, x: i32, z: i32) -> Result<(), GenError> {
-    let chunk_size = plan.chunk_size;
-    // The far edge of the last chunk is still in the world. At least 255 with the largest chunks.
-    let limit = (MAX_WORLD / f64::from(chunk_size)) as i32 - 1;
-    for (axis, value) in [('x', x), ('z', z)] {
-        if value < -limit || value > limit {
-            return Err(GenError::OutOfWorld { axis, value, limit, chunk_size });
-        }
-    }
-    Ok(())
-}
-
-/// Two triangles for every square. The diagonal goes from (x + 1, z) to (x, z + 1), as [`Grid::ground_at`] expects.
+/// Two triangles for every square. The diagonal goes from (x + 1, z) to (x, z + 1), as `ground_at` expects.
 fn triangles(samples: u32) -> Vec<u32> {
     let squares = (samples - 1) as usize;
     let mut indices = Vec::with_capacity(squares * squares * 6);
@@ -180,144 +250,20 @@ fn triangles(samples: u32) -> Vec<u32> {
     indices
 }
 
-/// The heights of a chunk with one more sample on each side, so that normals need no neighbour.
-pub(crate) struct Grid {
-    pub(crate) origin: [f64; 3],
-    pub(crate) size: f64,
-    pub(crate) x: i32,
-    pub(crate) z: i32,
-    samples: usize,
-    step: f64,
-    /// Number of the first sample (not of the apron) in the grid of the whole world.
-    first: [i64; 2],
-    heights: Vec<f32>,
-}
-
-impl Grid {
-    fn new(plan: &Plan, x: i32, z: i32, ground: &Ground<'_>) -> Self {
-        let size = f64::from(plan.chunk_size);
-        let squares = i64::from(plan.samples) - 1;
-        let samples = plan.samples as usize;
-        let mut grid = Self {
-            origin: [f64::from(x) * size, 0.0, f64::from(z) * size],
-            size,
-            x,
-            z,
-            samples,
-            step: size / squares as f64,
-            first: [i64::from(x) * squares, i64::from(z) * squares],
-            heights: Vec::new(),
-        };
-        let side = samples + 2;
-        grid.heights.reserve_exact(side * side);
-        for row in 0..side as i64 {
-            let world_z = grid.world_coordinate(1, row - 1);
-            for column in 0..side as i64 {
-                let height = ground.height(grid.world_coordinate(0, column - 1), world_z);
-                grid.heights.push(height);
-            }
-        }
-        grid
+fn stats(plan: &Plan, heights: &[f32], slopes: &[f32], instances: &[Instance]) -> ChunkStats {
+    let count = heights.len() as f64;
+    let water = plan.terrain.as_ref().and_then(|terrain| terrain.water).unwrap_or(f32::NEG_INFINITY);
+    let mean = |values: &[f32]| (values.iter().map(|value| f64::from(*value)).sum::<f64>() / count) as f32;
+    let mut counts = vec![0; plan.kinds()];
+    for instance in instances {
+        counts[instance.kind as usize] += 1;
     }
-
-    /// From the number of the sample in the world, not from the chunk's origin: only so do two chunks get the
-    /// same bits for a sample that they share.
-    fn world_coordinate(&self, axis: usize, number: i64) -> f64 {
-        (self.first[axis] + number) as f64 * self.step
-    }
-
-    fn world(&self, column: usize, row: usize) -> (f64, f64) {
-        (self.world_coordinate(0, column as i64), self.world_coordinate(1, row as i64))
-    }
-
-    fn local(&self, number: usize) -> f32 {
-        (number as f64 * self.step) as f32
-    }
-
-    fn height(&self, column: usize, row: usize) -> f32 {
-        self.apron(column + 1, row + 1)
-    }
-
-    fn apron(&self, column: usize, row: usize) -> f32 {
-        self.heights[row * (self.samples + 2) + column]
-    }
-
-    /// By central differences.
-    fn normal(&self, column: usize, row: usize) -> [f32; 3] {
-        let across = f64::from(self.apron(column, row + 1)) - f64::from(self.apron(column + 2, row + 1));
-        let along = f64::from(self.apron(column + 1, row)) - f64::from(self.apron(column + 1, row + 2));
-        unit([across, 2.0 * self.step, along]).map(|value| value as f32)
-    }
-
-    /// Height and slope (1 - y of the normal) of the mesh itself at a point in metres from the origin: what
-    /// stands there touches the triangle that is drawn.
-    pub(crate) fn ground_at(&self, x: f64, z: f64) -> (f32, f32) {
-        let last = self.samples - 2;
-        let (u, v) = (x / self.step, z / self.step);
-        let (column, row) = ((u as usize).min(last), (v as usize).min(last));
-        let (u, v) = (u - column as f64, v - row as f64);
-        let at = |c, r| f64::from(self.height(column + c, row + r));
-        let (b, c) = (at(0, 1), at(1, 0));
-        let (height, across, along) = if u + v <= 1.0 {
-            let a = at(0, 0);
-            (a + u * (c - a) + v * (b - a), c - a, b - a)
-        } else {
-            let d = at(1, 1);
-            (d + (1.0 - u) * (b - d) + (1.0 - v) * (c - d), d - b, d - c)
-        };
-        let normal = unit([-across, self.step, -along]);
-        (height as f32, (1.0 - normal[1]) as f32)
-    }
-}
-
-fn unit(v: [f64; 3]) -> [f64; 3] {
-    let length = (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt();
-    [v[0] / length, v[1] / length, v[2] / length]
-}
-
-/// Running figures.
-struct Sums {
-    min: f32,
-    max: f32,
-    height: f64,
-    slope: f64,
-    under_water: u32,
-    water_level: f32,
-}
-
-impl Sums {
-    fn new(plan: &Plan) -> Self {
-        Self {
-            min: f32::INFINITY,
-            max: f32::NEG_INFINITY,
-            height: 0.0,
-            slope: 0.0,
-            under_water: 0,
-            water_level: plan.terrain.water_level.unwrap_or(f32::NEG_INFINITY),
-        }
-    }
-
-    fn add(&mut self, height: f32, slope: f32) {
-        self.min = self.min.min(height);
-        self.max = self.max.max(height);
-        self.height += f64::from(height);
-        self.slope += f64::from(slope);
-        self.under_water += u32::from(height < self.water_level);
-    }
-
-    fn stats(self, count: usize, plan: &Plan, instances: &[Instance]) -> ChunkStats {
-        let count = count as f64;
-        let mut counts = vec![0; plan.kinds()];
-        for instance in instances {
-            counts[instance.kind as usize] += 1;
-        }
-        ChunkStats {
-            min_height: self.min,
-            max_height: self.max,
-            mean_height: (self.height / count) as f32,
-            mean_slope: (self.slope / count) as f32,
-            water_share: (f64::from(self.under_water) / count) as f32,
-            counts,
-        }
+    ChunkStats {
+        min_height: heights.iter().copied().fold(f32::INFINITY, f32::min),
+        max_height: heights.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        mean_height: mean(heights),
+        mean_slope: mean(slopes),
+        water_share: (heights.iter().filter(|height| **height < water).count() as f64 / count) as f32,
+        counts,
     }
 }

@@ -106,12 +106,12 @@ pub fn pack_instances(instances: &[Instance]) -> Vec<u8> {
     table
 }
 
-/// The instances of a table, which may come from anyone: everything in it is checked.
+/// The instances of a table for a chunk of this size (metres), which may come from anyone: everything in it is checked.
 ///
 /// # Errors
 ///
 /// The first fault found, with the number of the instance and the field. Nothing is kept of a table with a fault.
-pub fn unpack_instances(table: &[u8], plan: &Plan) -> Result<Vec<Instance>, InstanceError> {
+pub fn unpack_instances(table: &[u8], plan: &Plan, size: f32) -> Result<Vec<Instance>, InstanceError> {
     if !table.len().is_multiple_of(INSTANCE_BYTES) {
         return Err(InstanceError::Length { bytes: table.len() });
     }
@@ -123,7 +123,7 @@ pub fn unpack_instances(table: &[u8], plan: &Plan) -> Result<Vec<Instance>, Inst
     let rows = table.chunks_exact(INSTANCE_BYTES).enumerate();
     rows.map(|(number, row)| {
         let instance = read(row);
-        check(&instance, number, kinds, plan.chunk_size)?;
+        check(&instance, number, kinds, size)?;
         Ok(instance)
     })
     .collect()

@@ -1,6 +1,6 @@
 //! Procedural generation: a plan and a coordinate in, terrain and scattered things out, the same bytes for the same seed.
 //!
-//! [`chunk()`] makes one square of an endless world: heights, a mesh, and instances of the meshes that [`props()`] makes.
+//! A [`Plan`] says what a world is like; a [`Generator`] makes chunks of it: heights, a mesh, and instances of the meshes that [`props()`] makes.
 //! [`scene::of_chunk`] puts both together for a file. [`instance`] has the table in which user scripts change instances.
 //!
 //! Everything is a function of the seed and of world coordinates: integer hashing, scalar arithmetic in a fixed
@@ -10,10 +10,12 @@
 //!
 //! Units are metres and radians; axes are those of glTF and Godot: right-handed, +Y up, -Z forward. Colours are linear.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod bytes;
 mod chunk;
+pub mod field;
+mod generator;
 mod hash;
 pub mod instance;
 mod mesh;
@@ -22,14 +24,15 @@ mod plan;
 mod props;
 mod scatter;
 pub mod scene;
-mod terrain;
 mod vector;
 
 pub use bytes::{le_bytes, le_bytes_u32};
-pub use chunk::{Chunk, ChunkStats, GenError, chunk};
+pub use chunk::{Chunk, ChunkId, ChunkStats, DIRECTIONS, GenError, Neighbours};
+pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
 pub use plan::{
-    MAX_HEIGHT, MAX_INSTANCES, MAX_RULES, MAX_WORLD, Palette, Plan, PlanError, PropKind, ScatterRule, Terrain,
+    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD,
+    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION,
 };
 pub use props::{Prop, creature, props};

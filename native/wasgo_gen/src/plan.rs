@@ -1,8 +1,19 @@
-//! What to generate. Plain values; what they may be is checked by [`Plan::validate`], and by everything that takes a plan.
+//! What to generate: plain data, as it is stored. What it may be is checked where a [`Generator`](crate::Generator) is made of it.
 
 mod check;
+mod error;
+mod preset;
 
-pub use check::PlanError;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::{Fault, PlanError};
+
+use crate::field::{Node, NodeId};
+
+/// The version of the form in which plans are stored, and of what is made of them: the same plan of the same version is the same world.
+pub const VERSION: u32 = 1;
 
 /// Points of the world must be within this many metres of the origin on both axes (about 1,049 km). Beyond it a world
 /// position in f32, which is what most engines draw with, steps by 6 cm and more.
@@ -14,141 +25,103 @@ pub const MAX_INSTANCES: usize = 262_144;
 /// The most scatter rules of a plan.
 pub const MAX_RULES: usize = 32;
 
+/// The most layers of a plan's ground.
+pub const MAX_LAYERS: usize = 32;
+
+/// The most nodes of a plan.
+pub const MAX_NODES: usize = 4096;
+
+/// The coarsest level of detail: chunks of it are 2^12 times as wide as those of level 0.
+pub const MAX_LEVEL: u8 = 12;
+
 /// Heights that a plan may speak of, and that instances may have: -16,384..=16,384 m.
 pub const MAX_HEIGHT: f32 = 16_384.0;
 
-/// A world: with a chunk's coordinates it fixes every byte of the chunk.
+/// A world: with a chunk's coordinates and level it fixes every byte of the chunk.
 ///
 /// ```
 /// use wasgo_gen::Plan;
-/// let mut plan = Plan::new(42);
-/// assert_eq!(plan.validate(), Ok(()));
-/// plan.terrain.octaves = 40;
-/// assert_eq!(plan.validate().unwrap_err().to_string(), "terrain.octaves is 40, allowed: 1 to 12");
+/// let plan = Plan::new(42);
+/// assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
+/// let error = Plan::from_json(r#"{"version": 1, "seed": 42, "chunk": {"samples": 1}}"#).unwrap_err();
+/// assert_eq!(error.to_string(), "chunk.samples is 1, allowed: 2 to 257");
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// [`VERSION`].
+    pub version: u32,
     /// Plans that differ in their seed only make different worlds of the same kind.
     pub seed: u64,
-    /// Side of a chunk in metres: 1..=4096. Default 64.
-    pub chunk_size: f32,
-    /// Samples along a side of a chunk, both borders included: 2..=257. Default 65, one each metre.
-    pub samples: u32,
-    /// The shape of the ground.
-    pub terrain: Terrain,
-    /// What stands on it: at most [`MAX_RULES`] rules. Default: broadleaf trees, conifers, rocks, bushes.
+    /// Size and resolution of chunks.
+    #[serde(default)]
+    pub chunk: ChunkShape,
+    /// What fields are made of, by name.
+    #[serde(default)]
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// The ground as a height field. Without it the world has none.
+    #[serde(default)]
+    pub terrain: Option<Terrain>,
+    /// How moist the ground is, 0..=1: told to scripts. Without it 0.5.
+    #[serde(default)]
+    pub moisture: Option<NodeId>,
+    /// What the ground looks like: the first layer lies everywhere, each covers those before. At most [`MAX_LAYERS`].
+    #[serde(default)]
+    pub ground: Vec<Layer>,
+    /// How much lighter (above 0) or darker the ground is at a place: a colour is multiplied with 1 plus it.
+    #[serde(default)]
+    pub shade: Option<NodeId>,
+    /// What stands on it: at most [`MAX_RULES`] rules.
+    #[serde(default)]
     pub scatter: Vec<ScatterRule>,
-    /// The colours of the ground.
-    pub palette: Palette,
 }
 
-impl Plan {
-    /// A green world of hills and lakes, with some mountains.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            chunk_size: 64.0,
-            samples: 65,
-            terrain: Terrain::default(),
-            scatter: PropKind::ALL.into_iter().map(ScatterRule::new).collect(),
-            palette: Palette::default(),
-        }
-    }
+/// Size and resolution of chunks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChunkShape {
+    /// Side of a chunk of level 0 in metres: 1..=4096. Those of the next level are twice as wide. Default 64.
+    pub size: f32,
+    /// Samples along a side of a chunk, both borders included: 2..=257. Default 65, one each metre at level 0.
+    pub samples: u32,
+    /// The coarsest level: 0..=[`MAX_LEVEL`]. Default 6.
+    pub levels: u8,
+}
 
-    /// How many different meshes the scatter rules place: what [`Instance::kind`](crate::Instance::kind) counts.
-    /// First all variants of the first rule, then those of the second, and so on.
-    #[must_use]
-    pub fn kinds(&self) -> usize {
-        self.scatter.iter().map(|rule| rule.variants as usize).fold(0, usize::saturating_add)
+impl Default for ChunkShape {
+    fn default() -> Self {
+        Self { size: 64.0, samples: 65, levels: 6 }
     }
 }
 
-/// The shape of the ground. Heights are within `amplitude` of `base_height`.
-#[derive(Clone, Debug, PartialEq)]
+/// A height field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terrain {
-    /// Height around which the ground rises and falls, in metres: -8192..=8192. Default 7.
-    pub base_height: f32,
-    /// The most that the ground is above or below it, in metres: 0..=4096. Default 38.
-    pub amplitude: f32,
-    /// Hills per metre: 0.000001..=1. Default 1/220.
-    pub frequency: f32,
-    /// Layers of detail: 1..=12. The finest must have at most [`Terrain::MAX_FINEST`] hills per metre. Default 5.
-    pub octaves: u32,
-    /// How much finer each layer is than the one before: 1..=4. Default 2.
-    pub lacunarity: f32,
-    /// How much lower each layer is than the one before: 0..=1. Default 0.5.
-    pub gain: f32,
-    /// The share of the land that is mountains (ridged noise): 0..=1. Default 0.35.
-    pub ridge: f32,
-    /// How far the land is bent sideways, in metres: 0..=1024. Default 24.
-    pub warp: f32,
-    /// Height of the water in metres, where there is any. Default 0.
-    pub water_level: Option<f32>,
+    /// Metres; cut off at [`MAX_HEIGHT`].
+    pub height: NodeId,
+    /// Height of the water in metres, where there is any.
+    #[serde(default)]
+    pub water: Option<f32>,
 }
 
-impl Terrain {
-    /// The most hills per metre of the finest layer: with it, noise at the edge of the world still has 22 bits below the cell.
-    pub const MAX_FINEST: f64 = 64.0;
-}
-
-impl Default for Terrain {
-    fn default() -> Self {
-        Self {
-            base_height: 7.0,
-            amplitude: 38.0,
-            frequency: 1.0 / 220.0,
-            octaves: 5,
-            lacunarity: 2.0,
-            gain: 0.5,
-            ridge: 0.35,
-            warp: 24.0,
-            water_level: Some(0.0),
-        }
-    }
-}
-
-/// The colours of the ground by height and slope: linear red, green, blue, 0..=1. Heights in metres, absolute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Palette {
-    /// Low ground.
-    pub sand: [f32; 3],
-    /// Moist middle ground.
-    pub lush: [f32; 3],
-    /// Dry middle ground.
-    pub dry: [f32; 3],
-    /// Steep ground.
-    pub rock: [f32; 3],
-    /// High ground.
-    pub snow: [f32; 3],
-    /// Where sand ends: -16,384..=16,384 m.
-    pub sand_height: f32,
-    /// Where snow begins: -16,384..=16,384 m.
-    pub snow_height: f32,
-    /// The slope (1 - y of the normal) from which on there is rock: 0..=1; 0.29 is 45 degrees.
-    pub rock_slope: f32,
-    /// Half the height over which a colour turns into the next: 0.001..=1000 m.
-    pub blend: f32,
-}
-
-impl Default for Palette {
-    fn default() -> Self {
-        Self {
-            sand: [0.58, 0.46, 0.26],
-            lush: [0.075, 0.26, 0.035],
-            dry: [0.24, 0.29, 0.06],
-            rock: [0.20, 0.18, 0.16],
-            snow: [0.86, 0.89, 0.94],
-            sand_height: 1.2,
-            snow_height: 27.0,
-            rock_slope: 0.23,
-            blend: 1.2,
-        }
-    }
+/// A kind of ground.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// A name for people.
+    #[serde(default)]
+    pub name: String,
+    /// Linear red, green, blue, 0..=1.
+    pub color: [f32; 3],
+    /// How much it covers what lies below it: a field, of which what is below 0 and above 1 is cut off. The first layer needs none.
+    #[serde(default)]
+    pub by: Option<NodeId>,
 }
 
 /// What can stand on the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PropKind {
     /// A broadleaf tree, about 5 m high.
     Tree,
@@ -183,48 +156,126 @@ impl PropKind {
 }
 
 /// Where one kind of thing stands. Ranges are (least, greatest), both included.
-///
-/// A place is taken when it wins over all places nearer than `spacing`, and then when the ground suits it.
-/// Things of different rules do not keep apart.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScatterRule {
+    /// A name by which later rules keep away from it.
+    #[serde(default)]
+    pub name: String,
     /// What to place.
     pub kind: PropKind,
     /// How many different meshes of it: 1..=16.
+    #[serde(default = "four")]
     pub variants: u32,
     /// Least distance between two things of this rule, measured flat, in metres: 0.25..=1024.
-    /// All rules of a plan together may try [`MAX_INSTANCES`] places in a chunk.
+    /// All rules of a plan together may try [`MAX_INSTANCES`] places in a chunk. Default 6.
+    #[serde(default = "six")]
     pub spacing: f32,
-    /// The share of the places that are tried: 0..=1.
+    /// The share of places that are taken: 0..=1. Default 1.
+    #[serde(default = "whole")]
     pub density: f32,
+    /// A field with which the density is multiplied, place by place.
+    #[serde(default)]
+    pub by: Option<NodeId>,
     /// Slopes (1 - y of the normal) on which it stands: 0..=1.
+    #[serde(default = "any_slope")]
     pub slope: (f32, f32),
     /// Heights in metres at which it stands: -16,384..=16,384.
+    #[serde(default = "any_height")]
     pub height: (f32, f32),
     /// Size, as a factor: 0.01..=100.
+    #[serde(default = "one_size")]
     pub scale: (f32, f32),
-    /// Groves per metre: 0.000001..=1.
-    pub mask_frequency: f32,
-    /// It stands where the noise of the groves is above this: -1 is everywhere, 1 nowhere.
-    pub mask_threshold: f32,
+    /// The coarsest level of detail whose chunks have it. Default 0.
+    #[serde(default)]
+    pub level: u8,
+    /// Rules before this one from whose things it keeps away.
+    #[serde(default)]
+    pub avoid: Vec<Avoid>,
 }
 
-impl ScatterRule {
-    /// The rule that [`Plan::new`] has for this kind.
+/// A distance to keep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Avoid {
+    /// The name of a rule before.
+    pub rule: String,
+    /// Metres, measured flat: 0..=256.
+    pub distance: f32,
+}
+
+const fn four() -> u32 {
+    4
+}
+const fn six() -> f32 {
+    6.0
+}
+const fn whole() -> f32 {
+    1.0
+}
+const fn any_slope() -> (f32, f32) {
+    (0.0, 1.0)
+}
+const fn any_height() -> (f32, f32) {
+    (-MAX_HEIGHT, MAX_HEIGHT)
+}
+const fn one_size() -> (f32, f32) {
+    (1.0, 1.0)
+}
+
+impl Plan {
+    /// A world with nothing in it.
     #[must_use]
-    pub fn new(kind: PropKind) -> Self {
-        let (variants, spacing, density, mask_frequency, mask_threshold) = match kind {
-            PropKind::Tree => (4, 4.2, 0.9, 1.0 / 60.0, -0.25),
-            PropKind::Conifer => (4, 3.4, 0.95, 1.0 / 80.0, -0.3),
-            PropKind::Rock => (4, 6.0, 0.35, 1.0 / 40.0, -1.0),
-            PropKind::Bush => (3, 3.0, 0.6, 1.0 / 35.0, -0.1),
-        };
-        let (slope, height, scale) = match kind {
-            PropKind::Tree => ((0.0, 0.2), (1.8, 15.0), (0.8, 1.35)),
-            PropKind::Conifer => ((0.0, 0.26), (10.0, 27.0), (0.7, 1.3)),
-            PropKind::Rock => ((0.0, 0.6), (-1.5, 60.0), (0.35, 1.6)),
-            PropKind::Bush => ((0.0, 0.2), (1.5, 16.0), (0.6, 1.3)),
-        };
-        Self { kind, variants, spacing, density, slope, height, scale, mask_frequency, mask_threshold }
+    pub fn empty(seed: u64) -> Self {
+        Self {
+            version: VERSION,
+            seed,
+            chunk: ChunkShape::default(),
+            nodes: BTreeMap::new(),
+            terrain: None,
+            moisture: None,
+            ground: Vec::new(),
+            shade: None,
+            scatter: Vec::new(),
+        }
+    }
+
+    /// Reads what [`Plan::to_json`] wrote, or somebody else: everything is checked.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with the place in the plan.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let plan: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let place = error.path().to_string();
+            PlanError {
+                place: if place == "." { String::new() } else { place },
+                fault: Fault::Form(error.inner().to_string()),
+            }
+        })?;
+        reader.end().map_err(|error| PlanError { place: String::new(), fault: Fault::Form(error.to_string()) })?;
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// As text: the same plan gives the same text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Maps of text keys and finite numbers: what could fail isn't in a plan. Of others JSON says null, which can't be read back.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The digest of the text.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        blake3::hash(self.to_json().as_bytes()).into()
+    }
+
+    /// How many different meshes the scatter rules place: what [`Instance::kind`](crate::Instance::kind) counts.
+    /// First all variants of the first rule, then those of the second, and so on.
+    #[must_use]
+    pub fn kinds(&self) -> usize {
+        self.scatter.iter().map(|rule| rule.variants as usize).fold(0, usize::saturating_add)
     }
 }

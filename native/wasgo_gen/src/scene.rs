@@ -36,7 +36,7 @@ pub fn materials() -> Vec<Material> {
 /// they lack is left out. Bytes are borrowed where they can be.
 #[must_use]
 pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props: &'a [Prop]) -> Scene<'a> {
-    let name = format!("chunk_{}_{}", chunk.x, chunk.z);
+    let name = format!("chunk_{}_{}", chunk.id.x, chunk.id.z);
     let ground = Surface { material: Some(GROUND), ..chunk.surface() };
     let mut meshes = vec![Mesh { name: "ground".into(), surfaces: vec![ground] }];
     let [x, y, z] = chunk.origin.map(|metres| metres as f32);
@@ -46,16 +46,18 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
         mesh: Some(0),
         children: Vec::new(),
         extras: BTreeMap::from([
-            ("chunk_x".into(), Extra::Number(f64::from(chunk.x))),
-            ("chunk_z".into(), Extra::Number(f64::from(chunk.z))),
+            ("chunk_x".into(), Extra::Number(f64::from(chunk.id.x))),
+            ("chunk_z".into(), Extra::Number(f64::from(chunk.id.z))),
             // As text: a JSON number cannot hold every u64.
             ("seed".into(), Extra::Text(plan.seed.to_string())),
         ]),
     }];
-    if let Some(level) = plan.terrain.water_level.filter(|_| chunk.stats.water_share > 0.0) {
+    if let Some(level) =
+        plan.terrain.as_ref().and_then(|terrain| terrain.water).filter(|_| chunk.stats.water_share > 0.0)
+    {
         nodes[0].children.push(1);
         nodes.push(Node { name: "water".into(), mesh: Some(meshes.len()), ..Node::default() });
-        meshes.push(Mesh { name: "water".into(), surfaces: vec![water(chunk.size, level)] });
+        meshes.push(Mesh { name: "water".into(), surfaces: vec![water(chunk.size as f32, level)] });
     }
     let mut sets = Vec::new();
     for (kind, prop) in (0u32..).zip(props) {

@@ -1,16 +1,16 @@
 //! Generation: plans, chunks, props.
 
-use rustler::{Atom, Binary, Encoder, Env, NifMap, Resource, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_gen::{
-    Chunk, GenError, InstanceError, Palette, Plan, PlanError, Prop, PropKind, ScatterRule, Terrain, chunk, creature,
+    Chunk, ChunkId, Fault, GenError, Generator, InstanceError, Neighbours, Plan, PlanError, Prop, creature,
     pack_instances, props, scene, transforms, unpack_instances,
 };
 use wasgo_scene::{Material, Mesh, Surface};
 
-use crate::{atoms, bytes, fault, float, jobs};
+use crate::{atoms, bytes, fault, jobs};
 
-/// A plan that was checked, and the meshes of what it scatters.
-pub struct PlanResource(Plan);
+/// A plan that was compiled.
+pub struct PlanResource(Generator);
 
 #[rustler::resource_impl]
 impl Resource for PlanResource {}
@@ -21,63 +21,96 @@ struct ChunkResource(Chunk);
 #[rustler::resource_impl]
 impl Resource for ChunkResource {}
 
-/// The plan's fields as Elixir has them; numbers are terms so that a wrong one can be named.
-#[derive(NifMap)]
-struct PlanMap<'a> {
-    seed: u64,
-    chunk_size: Term<'a>,
-    samples: Term<'a>,
-    terrain: Vec<(Atom, Term<'a>)>,
-    palette: Vec<(Atom, Term<'a>)>,
-    scatter: Option<Vec<Vec<(Atom, Term<'a>)>>>,
+/// The most bytes of a plan's text.
+const MAX_TEXT: usize = 4 << 20;
+
+/// The text of the plan that is used where nothing is said of the ground.
+#[rustler::nif]
+fn gen_default(seed: u64) -> String {
+    Plan::new(seed).to_json()
 }
 
-/// Checks a plan; answers `{:ok, {plan, props, terrain, palette, scatter}}`, with what was not given filled in. A millisecond and more: the
-/// props are made here.
+/// Compiles a plan from its text; answers `{:ok, {plan, text, digest, props, water, rules}}`: the text with what was not given filled in.
+/// A millisecond and more: the props are made here.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn gen_plan<'a>(env: Env<'a>, map: PlanMap<'a>) -> Term<'a> {
-    let plan = match read_plan(&map) {
-        Ok(plan) => plan,
-        Err(fault) => return fault::err(env, plan_fault(env, atoms::unknown(), Some(&fault.0), &fault.1)),
+fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
+    if text.len() > MAX_TEXT {
+        let message = format!("the plan has {} bytes, allowed: {MAX_TEXT}", text.len());
+        return fault::err(env, plan_fault(env, atoms::out_of_range(), None, &message));
+    }
+    let Ok(text) = std::str::from_utf8(text.as_slice()) else {
+        return fault::err(env, plan_fault(env, atoms::invalid(), None, "the plan is not UTF-8"));
     };
-    match props(&plan) {
-        Ok(props) => {
+    match Plan::from_json(text).and_then(Generator::new).and_then(|made| props(made.plan()).map(|props| (made, props)))
+    {
+        Ok((generator, props)) => {
+            let plan = generator.plan();
             let kinds: Vec<Term<'a>> = props.iter().map(|prop| prop_term(env, prop)).collect();
-            let rules: Vec<Term<'a>> = plan.scatter.iter().map(|rule| rule_term(env, rule)).collect();
-            let terrain = terrain_term(env, &plan.terrain);
-            fault::ok(env, (ResourceArc::new(PlanResource(plan)), kinds, terrain, rules))
+            let rules: Vec<Term<'a>> = plan
+                .scatter
+                .iter()
+                .map(|rule| (fault::atom(env, rule.kind.name()), rule.variants).encode(env))
+                .collect();
+            let water = plan.terrain.as_ref().and_then(|terrain| terrain.water).map(f64::from);
+            let text = bytes::binary(env, plan.to_json().into_bytes());
+            let digest = bytes::binary(env, generator.digest().to_vec());
+            fault::ok(env, (ResourceArc::new(PlanResource(generator)), text, digest, kinds, water, rules))
         }
         Err(error) => fault::err(env, plan_error(env, &error)),
     }
 }
 
-/// Makes a chunk in the pool.
+/// Makes a chunk in the pool. `neighbours` are eight bytes: how many levels coarser the chunks around it are.
 #[rustler::nif]
-fn gen_chunk<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, x: i32, z: i32) -> Term<'a> {
+fn gen_chunk<'a>(
+    env: Env<'a>,
+    plan: ResourceArc<PlanResource>,
+    x: i32,
+    z: i32,
+    level: u8,
+    neighbours: Binary<'a>,
+) -> Term<'a> {
+    let Ok(neighbours) = <[u8; 8]>::try_from(neighbours.as_slice()) else {
+        return fault::err(
+            env,
+            plan_fault(env, atoms::invalid(), Some("neighbours"), "neighbours must be eight levels"),
+        );
+    };
+    let id = ChunkId { x, z, level, neighbours: Neighbours(neighbours) };
     jobs::start(
         env,
-        move || chunk(&plan.0, x, z),
+        move || plan.0.chunk(id),
         |env, made| match made {
             Ok(chunk) => {
                 let chunk = chunk_term(env, chunk);
                 fault::ok(env, chunk)
             }
-            Err(GenError::Plan(error)) => fault::err(env, plan_error(env, &error)),
-            Err(error @ GenError::OutOfWorld { axis, .. }) => {
-                let field = axis.to_string();
-                fault::err(env, plan_fault(env, atoms::out_of_range(), Some(&field), &error.to_string()))
-            }
+            Err(error) => fault::err(env, gen_error(env, &error)),
         },
     )
+}
+
+/// The name of a chunk's content: 32 bytes.
+#[rustler::nif]
+fn gen_key<'a>(
+    env: Env<'a>,
+    plan: ResourceArc<PlanResource>,
+    x: i32,
+    z: i32,
+    level: u8,
+    neighbours: Binary<'a>,
+) -> Term<'a> {
+    let neighbours = Neighbours(<[u8; 8]>::try_from(neighbours.as_slice()).unwrap_or_default());
+    bytes::binary(env, plan.0.key(&ChunkId { x, z, level, neighbours }).to_vec())
 }
 
 /// Checks an instance table against a plan; answers `{:ok, [{kind, transforms}]}`, one for each kind that is there. The table may have
 /// 8 MiB.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn gen_instances<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, table: Binary<'a>) -> Term<'a> {
-    match unpack_instances(table.as_slice(), &plan.0) {
+fn gen_instances<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, table: Binary<'a>, size: f64) -> Term<'a> {
+    match unpack_instances(table.as_slice(), plan.0.plan(), size as f32) {
         Ok(instances) => {
-            let kinds = u32::try_from(plan.0.kinds()).unwrap_or(u32::MAX);
+            let kinds = u32::try_from(plan.0.plan().kinds()).unwrap_or(u32::MAX);
             let sets: Vec<Term<'a>> = (0..kinds)
                 .filter_map(|kind| {
                     let transforms = transforms(&instances, kind);
@@ -130,7 +163,7 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         f64::from(stats.water_share),
         stats.counts.clone(),
     );
-    let shape = (chunk.origin[0], chunk.origin[2], f64::from(chunk.size), chunk.samples);
+    let shape = (chunk.origin[0], chunk.origin[2], chunk.size, chunk.samples);
     let chunk = ResourceArc::new(ChunkResource(chunk));
     let floats = |pick: fn(&Chunk) -> &Vec<f32>| -> Term<'_> {
         chunk.make_binary(env, |chunk| bytemuck::cast_slice(pick(&chunk.0))).to_term(env)
@@ -161,150 +194,28 @@ fn surface<'a>(env: Env<'a>, surface: &Surface<'_>) -> Term<'a> {
         .encode(env)
 }
 
-fn plan_error<'a>(env: Env<'a>, error: &PlanError) -> Term<'a> {
-    let message = error.to_string();
-    let field = match error {
-        PlanError::OutOfRange { field, .. } | PlanError::Reversed { field, .. } | PlanError::TooDense { field, .. } => {
-            Some(field.clone())
-        }
-        PlanError::TooFine { .. } => Some("terrain.octaves".into()),
-        PlanError::TooManyRules { .. } => Some("scatter".into()),
+fn gen_error<'a>(env: Env<'a>, error: &GenError) -> Term<'a> {
+    let (field, message) = match error {
+        GenError::Plan(error) => return plan_error(env, error),
+        GenError::OutOfWorld { axis, .. } => (axis.to_string(), error.to_string()),
+        GenError::NoLevel { .. } => ("level".to_string(), error.to_string()),
+        GenError::TooCoarse { .. } => ("neighbours".to_string(), error.to_string()),
     };
-    plan_fault(env, atoms::out_of_range(), field.as_deref(), &message)
+    plan_fault(env, atoms::out_of_range(), Some(&field), &message)
+}
+
+fn plan_error<'a>(env: Env<'a>, error: &PlanError) -> Term<'a> {
+    let reason = match &error.fault {
+        Fault::OutOfRange { .. } | Fault::TooMany { .. } | Fault::TooDense { .. } | Fault::Unbounded { .. } => {
+            atoms::out_of_range()
+        }
+        Fault::NoNode { .. } | Fault::NoRule { .. } => atoms::unknown(),
+        Fault::Cycle | Fault::NoGround | Fault::NoTerrain | Fault::Form(_) => atoms::invalid(),
+    };
+    let field = (!error.place.is_empty()).then_some(error.place.as_str());
+    plan_fault(env, reason, field, &error.to_string())
 }
 
 fn plan_fault<'a>(env: Env<'a>, reason: Atom, field: Option<&str>, message: &str) -> Term<'a> {
     fault::fault(env, atoms::plan(), reason.to_term(env), message, &[(atoms::field(), field.encode(env))])
-}
-
-/// A field at fault, and what is wrong with it.
-struct Wrong(String, String);
-
-impl Wrong {
-    fn new(field: &str, wanted: &str, found: Term<'_>) -> Self {
-        Self(field.into(), format!("{field} must be {wanted}, and is {found:?}"))
-    }
-
-    fn unknown(owner: &str, field: &str) -> Self {
-        Self(format!("{owner}.{field}"), format!("{owner} has no field {field}"))
-    }
-}
-
-fn number(field: &str, term: Term<'_>) -> Result<f32, Wrong> {
-    float::decode(term).map(|value| value as f32).ok_or_else(|| Wrong::new(field, "a number", term))
-}
-
-fn count(field: &str, term: Term<'_>) -> Result<u32, Wrong> {
-    term.decode().map_err(|_| Wrong::new(field, "a whole number of 0 or more", term))
-}
-
-fn pair(field: &str, term: Term<'_>) -> Result<(f32, f32), Wrong> {
-    let (low, high) =
-        term.decode::<(Term<'_>, Term<'_>)>().map_err(|_| Wrong::new(field, "two numbers {least, greatest}", term))?;
-    Ok((number(field, low)?, number(field, high)?))
-}
-
-fn color(field: &str, term: Term<'_>) -> Result<[f32; 3], Wrong> {
-    let (r, g, b) = term
-        .decode::<(Term<'_>, Term<'_>, Term<'_>)>()
-        .map_err(|_| Wrong::new(field, "a colour {red, green, blue}", term))?;
-    Ok([number(field, r)?, number(field, g)?, number(field, b)?])
-}
-
-fn name(atom: Atom, env: Env<'_>) -> String {
-    atom.to_term(env).atom_to_string().unwrap_or_default()
-}
-
-fn read_plan(map: &PlanMap<'_>) -> Result<Plan, Wrong> {
-    let mut plan = Plan::new(map.seed);
-    plan.chunk_size = number("chunk_size", map.chunk_size)?;
-    plan.samples = count("samples", map.samples)?;
-    for (key, term) in &map.terrain {
-        read_terrain(&mut plan.terrain, &name(*key, term.get_env()), *term)?;
-    }
-    for (key, term) in &map.palette {
-        read_palette(&mut plan.palette, &name(*key, term.get_env()), *term)?;
-    }
-    if let Some(rules) = &map.scatter {
-        plan.scatter =
-            rules.iter().enumerate().map(|(index, rule)| read_rule(index, rule)).collect::<Result<_, _>>()?;
-    }
-    Ok(plan)
-}
-
-fn read_terrain(terrain: &mut Terrain, key: &str, term: Term<'_>) -> Result<(), Wrong> {
-    let field = format!("terrain.{key}");
-    match key {
-        "base_height" => terrain.base_height = number(&field, term)?,
-        "amplitude" => terrain.amplitude = number(&field, term)?,
-        "frequency" => terrain.frequency = number(&field, term)?,
-        "octaves" => terrain.octaves = count(&field, term)?,
-        "lacunarity" => terrain.lacunarity = number(&field, term)?,
-        "gain" => terrain.gain = number(&field, term)?,
-        "ridge" => terrain.ridge = number(&field, term)?,
-        "warp" => terrain.warp = number(&field, term)?,
-        "water_level" => {
-            let none = Atom::from_term(term).is_ok_and(|atom| atom == atoms::nil());
-            terrain.water_level = if none { None } else { Some(number(&field, term)?) };
-        }
-        _ => return Err(Wrong::unknown("terrain", key)),
-    }
-    Ok(())
-}
-
-fn read_palette(palette: &mut Palette, key: &str, term: Term<'_>) -> Result<(), Wrong> {
-    let field = format!("palette.{key}");
-    match key {
-        "sand" => palette.sand = color(&field, term)?,
-        "lush" => palette.lush = color(&field, term)?,
-        "dry" => palette.dry = color(&field, term)?,
-        "rock" => palette.rock = color(&field, term)?,
-        "snow" => palette.snow = color(&field, term)?,
-        "sand_height" => palette.sand_height = number(&field, term)?,
-        "snow_height" => palette.snow_height = number(&field, term)?,
-        "rock_slope" => palette.rock_slope = number(&field, term)?,
-        "blend" => palette.blend = number(&field, term)?,
-        _ => return Err(Wrong::unknown("palette", key)),
-    }
-    Ok(())
-}
-
-fn read_rule(index: usize, fields: &[(Atom, Term<'_>)]) -> Result<ScatterRule, Wrong> {
-    let owner = format!("scatter[{index}]");
-    let named: Vec<(String, Term<'_>)> = fields.iter().map(|(key, term)| (name(*key, term.get_env()), *term)).collect();
-    let kind = named.iter().find(|(key, _)| key == "kind").map(|(_, term)| *term);
-    let known = PropKind::ALL.map(PropKind::name).join(", ");
-    let Some(term) = kind else {
-        return Err(Wrong(format!("{owner}.kind"), format!("{owner} needs a kind, one of: {known}")));
-    };
-    let kind = term
-        .atom_to_string()
-        .ok()
-        .and_then(|text| PropKind::from_name(&text))
-        .ok_or_else(|| Wrong::new(&format!("{owner}.kind"), &format!("one of: {known}"), term))?;
-    let mut rule = ScatterRule::new(kind);
-    for (key, term) in named {
-        let field = format!("{owner}.{key}");
-        match key.as_str() {
-            "kind" => {}
-            "variants" => rule.variants = count(&field, term)?,
-            "spacing" => rule.spacing = number(&field, term)?,
-            "density" => rule.density = number(&field, term)?,
-            "slope" => rule.slope = pair(&field, term)?,
-            "height" => rule.height = pair(&field, term)?,
-            "scale" => rule.scale = pair(&field, term)?,
-            "mask_frequency" => rule.mask_frequency = number(&field, term)?,
-            "mask_threshold" => rule.mask_threshold = number(&field, term)?,
-            _ => return Err(Wrong::unknown(&owner, &key)),
-        }
-    }
-    Ok(rule)
-}
-
-fn terrain_term<'a>(env: Env<'a>, terrain: &Terrain) -> Term<'a> {
-    terrain.water_level.map(f64::from).encode(env)
-}
-
-fn rule_term<'a>(env: Env<'a>, rule: &ScatterRule) -> Term<'a> {
-    (fault::atom(env, rule.kind.name()), rule.variants).encode(env)
 }

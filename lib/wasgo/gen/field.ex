@@ -1,0 +1,385 @@
+defmodule Wasgo.Gen.Field do
+  @moduledoc """
+  Fields: a number for every place of the world, put together from functions.
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 220, octaves: 5)
+      iex> peaks = ridged(frequency: 1 / 400, octaves: 5, seed: 1) |> scale(90.0)
+      iex> land = hills |> scale(20.0) |> blend(peaks, smooth(noise(frequency: 1 / 900), -0.1, 0.5)) |> warp(strength: 30.0)
+      iex> {:ok, plan} = Wasgo.Gen.plan(seed: 7, height: land, water: 0.0)
+      iex> Wasgo.Gen.chunk!(plan, {0, 0}).samples
+      65
+
+  A field is plain data; nothing is computed before a plan is made of it, and then natively, over whole blocks of places. Where a function
+  takes a field it takes a number too. Lengths are metres, frequencies cells for each metre, angles radians.
+
+  What a parameter may be is checked when the plan is made: the error leads from the plan to the field at fault, by the operations on the way
+  and by names that were given with `named/2`.
+
+      iex> import Wasgo.Gen.Field
+      iex> dunes = fbm(frequency: 0.01, octaves: 40) |> named("dunes")
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, height: scale(dunes, 9))
+      iex> Exception.message(error)
+      ~s|terrain.height: affine.of > noise "dunes": octaves is 40, allowed: 1 to 12|
+
+  Two fields of noise with the same parameters are the same field; `:seed` tells them apart.
+  """
+
+  @enforce_keys [:id, :node, :inputs]
+  defstruct [:id, :node, :inputs]
+
+  @typedoc "A field. What it is made of is for `Wasgo.Gen.plan/1` to read."
+  @opaque t :: %__MODULE__{id: String.t(), node: map(), inputs: [t()]}
+
+  @typedoc "A field, or a number for the same everywhere."
+  @type operand :: t() | number()
+
+  @typedoc "A place or a size: x, y and z."
+  @type vector :: {number(), number(), number()}
+
+  @doc "The same number everywhere."
+  @spec constant(number()) :: t()
+  def constant(value) when is_number(value), do: new("constant", value: value)
+
+  @doc "The place's distance east (`:x`), up (`:y`) or south (`:z`) of the world's origin."
+  @spec coordinate(:x | :y | :z) :: t()
+  def coordinate(axis) when axis in [:x, :y, :z], do: new("coordinate", axis: axis)
+
+  @doc "The terrain's height: for what lies and stands on it, not for the terrain itself."
+  @spec height() :: t()
+  def height, do: new("height", [])
+
+  @doc "The terrain's steepness: 0 is flat, 0.29 is 45 degrees, 1 upright. For what lies and stands on it."
+  @spec slope() :: t()
+  def slope, do: new("slope", [])
+
+  @noise [:kind, :dimensions, :frequency, :octaves, :lacunarity, :gain, :seed]
+
+  @doc """
+  Noise of one octave, -1 to 1: a hill or hollow for about each cell.
+
+    * `:frequency` - cells for each metre, 0.000001 to 64; required
+    * `:kind` - `:simplex` unless given, `:perlin`, `:value` or `:white`
+    * `:dimensions` - 2, in the plane, unless given; 3, in space
+    * `:seed` - fields that differ in it only are different, 0 unless given
+  """
+  @spec noise(keyword()) :: t()
+  def noise(options), do: new("noise", options!(options, @noise, [:frequency]))
+
+  @doc """
+  Noise of many octaves, summed: rolling hills, -1 to 1.
+
+  As `noise/1`, and
+
+    * `:octaves` - layers of detail, 1 to 12; 5 unless given
+    * `:lacunarity` - how much finer each is than the one before, 1 to 4; 2 unless given
+    * `:gain` - how much lower each is than the one before, 0 to 1; 0.5 unless given
+  """
+  @spec fbm(keyword()) :: t()
+  def fbm(options), do: fractal("fbm", options)
+
+  @doc "As `fbm/1`, with crests where the noise crosses 0: mountains, 0 to 1."
+  @spec ridged(keyword()) :: t()
+  def ridged(options), do: fractal("ridged", options)
+
+  @doc "As `fbm/1`, with round hills and sharp valleys: dunes, clouds, 0 to 1."
+  @spec billow(keyword()) :: t()
+  def billow(options), do: fractal("billow", options)
+
+  defp fractal(name, options) do
+    options = Keyword.merge([octaves: 5], options!(options, @noise, [:frequency]))
+    new("noise", [fractal: name] ++ options)
+  end
+
+  @doc """
+  Points strewn one a cell.
+
+    * `:frequency` - cells for each metre; required
+    * `:feature` - `:distance` to the nearest point in cells (0 to 1.5) unless given, `:border`: how much farther the next one is, or `:value`: a
+      number from 0 to 1 for each cell
+    * `:jitter` - how far points are from the middles of their cells, 0 to 1; 1 unless given
+    * `:dimensions`, `:seed` - as for `noise/1`
+  """
+  @spec cellular(keyword()) :: t()
+  def cellular(options) do
+    allowed = [:feature, :dimensions, :frequency, :jitter, :seed]
+    new("cellular", options!(options, allowed, [:frequency]))
+  end
+
+  @doc "The sum of two fields."
+  @spec add(operand(), operand()) :: t()
+  def add(a, b) when is_number(b), do: affine(a, 1.0, b)
+  def add(a, b) when is_number(a), do: affine(b, 1.0, a)
+  def add(a, b), do: new("add", of: [a, b])
+
+  @doc "One field less another."
+  @spec subtract(operand(), operand()) :: t()
+  def subtract(a, b) when is_number(b), do: affine(a, 1.0, -b)
+  def subtract(a, b), do: new("subtract", a: field(a), b: field(b))
+
+  @doc "The product of two fields."
+  @spec multiply(operand(), operand()) :: t()
+  def multiply(a, b) when is_number(b), do: affine(a, b, 0.0)
+  def multiply(a, b) when is_number(a), do: affine(b, a, 0.0)
+  def multiply(a, b), do: new("multiply", of: [a, b])
+
+  @doc "A field times a number, plus another: `scale(field, 20.0, 5.0)` of noise is -15 to 25."
+  @spec scale(operand(), number(), number()) :: t()
+  def scale(of, factor, offset \\ 0.0) when is_number(factor) and is_number(offset),
+    do: affine(of, factor, offset)
+
+  defp affine(of, scale, offset), do: new("affine", of: field(of), scale: scale, offset: offset)
+
+  @doc "The lesser of two fields; with the edge between them rounded where they are nearer than `:radius`."
+  @spec lowest(operand(), operand(), keyword()) :: t()
+  def lowest(a, b, options \\ []), do: extreme("min", a, b, options)
+
+  @doc "The greater of two fields; with the edge between them rounded where they are nearer than `:radius`."
+  @spec highest(operand(), operand(), keyword()) :: t()
+  def highest(a, b, options \\ []), do: extreme("max", a, b, options)
+
+  defp extreme(name, a, b, options) do
+    case options!(options, [:radius], []) do
+      [] -> new(name, of: [field(a), field(b)])
+      [radius: radius] -> new("smooth_" <> name, a: field(a), b: field(b), radius: radius)
+    end
+  end
+
+  @doc "Without its sign."
+  @spec magnitude(operand()) :: t()
+  def magnitude(of), do: new("abs", of: field(of))
+
+  @doc "A power of what is above 0; 0 of the rest."
+  @spec power(operand(), number()) :: t()
+  def power(of, exponent), do: new("power", of: field(of), exponent: exponent)
+
+  @doc "Nothing below `low` nor above `high`."
+  @spec clamp(operand(), number(), number()) :: t()
+  def clamp(of, low, high), do: new("clamp", of: field(of), low: low, high: high)
+
+  @doc "0 where the field is `low` or less, 1 where it is `high` or more, an even curve between; the other way round when `low` is above `high`."
+  @spec smooth(operand(), number(), number()) :: t()
+  def smooth(of, low, high), do: new("smoothstep", of: field(of), low: low, high: high)
+
+  @doc """
+  Steps of `:height` metres; `:sharpness` from 0, as before, to 1, upright; 0.8 unless given.
+  """
+  @spec terrace(operand(), keyword()) :: t()
+  def terrace(of, options) do
+    new("terrace", [of: field(of)] ++ options!(options, [:height, :sharpness], [:height]))
+  end
+
+  @doc """
+  What a smooth curve through points gives for the field's value: `curve(hills, [{-1, -8}, {0, 0}, {0.2, 3}, {1, 60}])`.
+  """
+  @spec curve(operand(), [{number(), number()}]) :: t()
+  def curve(of, points) when is_list(points),
+    do: new("curve", of: field(of), points: Enum.map(points, &list/1))
+
+  @doc "`a` where `by` is 0 or less, `b` where it is 1 or more, a mixture between."
+  @spec blend(operand(), operand(), operand()) :: t()
+  def blend(a, b, by), do: new("blend", a: field(a), b: field(b), by: field(by))
+
+  @doc "The field where `by` is `high` or more, 0 where it is `low` or less: a product with `smooth/3`."
+  @spec mask(operand(), operand(), number(), number()) :: t()
+  def mask(of, by, low, high), do: new("multiply", of: [field(of), smooth(by, low, high)])
+
+  @doc """
+  The field looked up elsewhere, so that it is bent.
+
+    * `:strength` - how far, in metres; required
+    * `:by` - two or three fields which say in which direction, from -1 to 1: `{x, z}` or `{x, y, z}`. Noise unless given, of
+    * `:frequency` - 1 / 150 unless given
+    * `:seed` - 0 unless given
+  """
+  @spec warp(operand(), keyword()) :: t()
+  def warp(of, options) do
+    options = options!(options, [:strength, :by, :frequency, :seed], [:strength])
+    frequency = Keyword.get(options, :frequency, 1 / 150)
+    seed = Keyword.get(options, :seed, 0)
+    bend = fn number -> fbm(frequency: frequency, octaves: 2, seed: 7001 + 2 * seed + number) end
+    by = Keyword.get_lazy(options, :by, fn -> {bend.(0), bend.(1)} end)
+
+    new("warp",
+      of: field(of),
+      by: by |> Tuple.to_list() |> Enum.map(&field/1),
+      strength: options[:strength]
+    )
+  end
+
+  @doc """
+  The field made larger, turned and moved.
+
+    * `:scale` - a factor, or `{x, y, z}`; 1 unless given
+    * `:yaw` - radians about +y, 0 unless given
+    * `:offset` - `{x, y, z}` in metres
+  """
+  @spec place(operand(), keyword()) :: t()
+  def place(of, options) do
+    options =
+      for {name, value} <- options!(options, [:scale, :yaw, :offset], []) do
+        case {name, value} do
+          {:scale, factor} when is_number(factor) -> {:scale, [factor, factor, factor]}
+          {name, vector} when is_tuple(vector) -> {name, list(vector)}
+          other -> other
+        end
+      end
+
+    new("place", [of: field(of)] ++ options)
+  end
+
+  @doc "Metres inside a ball, below 0 outside of it."
+  @spec sphere(vector(), number()) :: t()
+  def sphere(center, radius), do: body(center, kind: "sphere", radius: radius)
+
+  @doc "Metres inside a box of half the sides given, with edges of radius `:round`."
+  @spec box(vector(), vector(), keyword()) :: t()
+  def box(center, half, options \\ []),
+    do: body(center, [kind: "box", half: list(half)] ++ options!(options, [:round], []))
+
+  @doc "Metres inside a tunnel: near the line from one place to another."
+  @spec capsule(vector(), vector(), number()) :: t()
+  def capsule({x, y, z} = from, {to_x, to_y, to_z}, radius),
+    do: body(from, kind: "capsule", to: [to_x - x, to_y - y, to_z - z], radius: radius)
+
+  @doc "Metres inside a ring whose hole goes along `:axis` (`:z` unless given): half of it above ground is an arch."
+  @spec torus(vector(), number(), number(), keyword()) :: t()
+  def torus(center, radius, thickness, options \\ []) do
+    shape = [kind: "torus", radius: radius, thickness: thickness]
+    body(center, shape ++ options!(options, [:axis], []))
+  end
+
+  defp body(center, shape), do: new("body", center: list(center), shape: shape)
+
+  @doc """
+  A field of heights with gullies cut into its slopes, which run downhill and branch as running water leaves them.
+
+    * `:frequency` - the widest gullies for each metre, 0.0001 to 1; required
+    * `:strength` - their depth in metres where it is steep; required
+    * `:octaves` - 1 to 8, 5 unless given
+    * `:gain` - how much shallower each octave is than the one before, 0.5 unless given
+    * `:slope` - rise over run at which gullies are whole, 0.5 unless given
+    * `:seed` - 0 unless given
+  """
+  @spec erode(operand(), keyword()) :: t()
+  def erode(of, options) do
+    allowed = [:frequency, :strength, :octaves, :gain, :slope, :seed]
+    new("erode", [of: field(of)] ++ options!(options, allowed, [:frequency, :strength]))
+  end
+
+  @doc """
+  How much there is of each of several climates, by name: a map of fields from 0 to 1, which are 1 in sum.
+
+  Climates are places in the square of temperature (0 cold to 1 hot) and moisture (0 dry to 1 wet); what is nearest rules.
+
+      iex> import Wasgo.Gen.Field
+      iex> warmth = fbm(frequency: 1 / 900) |> scale(0.5, 0.5)
+      iex> rain = fbm(frequency: 1 / 700, seed: 1) |> scale(0.5, 0.5)
+      iex> biomes = climates(warmth, rain, desert: {0.9, 0.1}, forest: {0.5, 0.8}, tundra: {0.1, 0.4})
+      iex> biomes |> Map.keys() |> Enum.sort()
+      [:desert, :forest, :tundra]
+
+    * `:sharpness` - how sharp borders are, 1 to 32; 8 unless given
+  """
+  @spec climates(operand(), operand(), [{atom(), {number(), number()}}], keyword()) :: %{
+          atom() => t()
+        }
+  def climates(temperature, moisture, climates, options \\ []) do
+    options = options!(options, [:sharpness], [])
+    places = for {_name, place} <- climates, do: list(place)
+
+    for {{name, _place}, index} <- Enum.with_index(climates), into: %{} do
+      shared = [temperature: field(temperature), moisture: field(moisture), climates: places]
+      {name, new("climate", shared ++ [index: index] ++ options)}
+    end
+  end
+
+  @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
+  @spec named(operand(), String.t()) :: t()
+  def named(of, name) when is_binary(name), do: %{field(of) | id: name}
+
+  # -- What plans are made of -------------------------------------------------------------------------------------
+
+  @doc false
+  # All nodes of some fields, by their ids. A field that is used twice is one node.
+  @spec nodes([t()]) :: {:ok, map()} | {:error, Wasgo.PlanError.t()}
+  def nodes(fields) do
+    {:ok, Enum.reduce(fields, %{}, &collect/2)}
+  catch
+    {:same_name, name} ->
+      message = "two different fields are named #{inspect(name)}"
+      {:error, %Wasgo.PlanError{reason: :invalid, field: name, message: message}}
+  end
+
+  defp collect(%__MODULE__{id: id, node: node, inputs: inputs}, nodes) do
+    case nodes do
+      %{^id => ^node} -> nodes
+      %{^id => _other} -> throw({:same_name, id})
+      %{} -> Enum.reduce(inputs, Map.put(nodes, id, node), &collect/2)
+    end
+  end
+
+  # Ids are digests of the content, so that equal fields are one.
+  defp new(op, parameters) do
+    parameters = Enum.map(parameters, fn {name, value} -> {name, own(value)} end)
+    inputs = Enum.flat_map(parameters, fn {_name, value} -> inputs(value) end)
+
+    node =
+      for {name, value} <- parameters,
+          into: %{"op" => op},
+          do: {Atom.to_string(name), stored(value)}
+
+    digest = :crypto.hash(:sha256, :erlang.term_to_binary(Enum.sort(node), minor_version: 2))
+    id = digest |> binary_part(0, 8) |> Base.encode16(case: :lower)
+    %__MODULE__{id: id, node: node, inputs: inputs}
+  end
+
+  # Lists of fields may have numbers among them.
+  defp own([head | _] = list) when is_struct(head, __MODULE__), do: Enum.map(list, &field/1)
+  defp own(value), do: value
+
+  defp inputs(%__MODULE__{} = field), do: [field]
+  defp inputs([%__MODULE__{} | _] = fields), do: fields
+  defp inputs(_other), do: []
+
+  defp stored(%__MODULE__{id: id}), do: id
+  defp stored([{key, _} | _] = keywords) when is_atom(key), do: Map.new(keywords, &stored_pair/1)
+  defp stored(list) when is_list(list), do: Enum.map(list, &stored/1)
+  defp stored(atom) when is_atom(atom), do: Atom.to_string(atom)
+  defp stored(other), do: other
+
+  defp stored_pair({key, value}), do: {Atom.to_string(key), stored(value)}
+
+  defp field(%__MODULE__{} = field), do: field
+  defp field(number) when is_number(number), do: constant(number)
+
+  defp field(other) do
+    raise ArgumentError, "a field or a number is needed, not #{inspect(other, limit: 5)}"
+  end
+
+  defp list(tuple) when is_tuple(tuple), do: Tuple.to_list(tuple)
+
+  defp options!(options, allowed, required) do
+    case Enum.find(options, fn {name, _} -> name not in allowed end) do
+      {name, _} ->
+        raise ArgumentError,
+              "there is no option #{inspect(name)} here, only #{inspect(allowed)}"
+
+      nil ->
+        :ok
+    end
+
+    for name <- required, not Keyword.has_key?(options, name) do
+      raise ArgumentError, "the option #{inspect(name)} is needed"
+    end
+
+    options
+  end
+
+  defimpl Inspect do
+    def inspect(field, _opts) do
+      name = if field.id =~ ~r/^[0-9a-f]{16}$/, do: "", else: " " <> Kernel.inspect(field.id)
+      "#Wasgo.Gen.Field<#{field.node["op"]}#{name}>"
+    end
+  end
+end

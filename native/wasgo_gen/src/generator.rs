@@ -1,0 +1,199 @@
+//! A plan made ready to generate from: its fields compiled, once.
+
+use std::cell::RefCell;
+
+use crate::field::compile::{Compiler, Scope};
+use crate::field::kernel::BLOCK;
+use crate::field::program::{Points, Program, Scratch};
+use crate::field::range::{Range, Span};
+use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
+
+/// A plan with its programs. Makes chunks from any thread: [`Generator::chunk`].
+#[derive(Debug)]
+pub struct Generator {
+    plan: Plan,
+    digest: [u8; 32],
+    height: Program,
+    ground: Program,
+    moisture: Option<Program>,
+    masks: Vec<Option<Program>>,
+}
+
+thread_local! {
+    /// A thread's memory for programs: kept, so that chunks don't begin with asking the system for it.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Runs with the thread's memory for programs.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        Err(_) => work(&mut Scratch::default()),
+    })
+}
+
+impl Generator {
+    /// Compiles a plan.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong with the plan, with its place.
+    pub fn new(plan: Plan) -> Result<Self, PlanError> {
+        plan.validate()?;
+        let Some(terrain) = &plan.terrain else {
+            return Err(PlanError { place: "terrain".into(), fault: Fault::NoTerrain });
+        };
+        let height = program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)])?;
+        let mut looks = Vec::new();
+        for (at, layer) in plan.ground.iter().enumerate().skip(1) {
+            looks.extend(layer.by.as_ref().map(|by| (format!("ground[{at}].by"), by)));
+        }
+        looks.extend(plan.shade.as_ref().map(|shade| ("shade".into(), shade)));
+        let ground = program(&plan, Scope::Ground, &looks)?;
+        let one = |place: String, id| program(&plan, Scope::Ground, &[(place, id)]);
+        let moisture = plan.moisture.as_ref().map(|id| one("moisture".into(), id)).transpose()?;
+        let masks = plan.scatter.iter().enumerate();
+        let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
+        let masks = masks.collect::<Result<_, _>>()?;
+        let digest = plan.digest();
+        Ok(Self { plan, digest, height, ground, moisture, masks })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The digest of the plan: what it generates is the same wherever this is.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Heights of the terrain in metres at any places, in metres from the origin of the world.
+    ///
+    /// # Panics
+    ///
+    /// When there aren't as many of each.
+    pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) {
+        assert!(x.len() == z.len() && x.len() == out.len(), "as many x as z as heights");
+        with_scratch(|scratch| self.heights_in(x, z, out, scratch));
+    }
+
+    pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
+        each_block(&self.height, x, z, &[], scratch, &mut [&mut *out]);
+        for height in out {
+            *height = height.clamp(-MAX_HEIGHT, MAX_HEIGHT);
+        }
+    }
+
+    /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.
+    pub(crate) fn colors(
+        &self,
+        (x, z): (&[f64], &[f64]),
+        (heights, slopes): (&[f32], &[f32]),
+        out: &mut Vec<f32>,
+        scratch: &mut Scratch,
+    ) {
+        let count = x.len();
+        let mut values = vec![0.0; self.ground.outputs() * count];
+        let mut rows: Vec<&mut [f32]> = values.chunks_exact_mut(count.max(1)).collect();
+        each_block(&self.ground, x, z, &[heights, slopes], scratch, &mut rows);
+        let base = self.plan.ground.first().map_or([0.5; 3], |layer| layer.color);
+        let start = out.len();
+        out.reserve(count * 4);
+        for _ in 0..count {
+            out.extend([base[0], base[1], base[2], 1.0]);
+        }
+        let colors = &mut out[start..];
+        let layers = self.plan.ground.iter().skip(1).filter(|layer| layer.by.is_some());
+        let mut rows = values.chunks_exact(count.max(1));
+        for (layer, weights) in layers.zip(&mut rows) {
+            for (color, weight) in colors.chunks_exact_mut(4).zip(weights) {
+                let weight = weight.clamp(0.0, 1.0);
+                for (value, of_layer) in color.iter_mut().zip(layer.color) {
+                    *value += (of_layer - *value) * weight;
+                }
+            }
+        }
+        let shade = rows.next();
+        for (at, color) in colors.chunks_exact_mut(4).enumerate() {
+            let light = shade.map_or(1.0, |shade| 1.0 + shade[at]);
+            for value in &mut color[..3] {
+                *value = (*value * light).clamp(0.0, 1.0);
+            }
+        }
+    }
+
+    /// How moist it is, 0..=1.
+    pub(crate) fn moistures(
+        &self,
+        x: &[f64],
+        z: &[f64],
+        ground: (&[f32], &[f32]),
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let Some(program) = &self.moisture else {
+            return out.fill(0.5);
+        };
+        each_block(program, x, z, &[ground.0, ground.1], scratch, &mut [&mut *out]);
+        for value in out {
+            *value = value.clamp(0.0, 1.0);
+        }
+    }
+
+    /// What a scatter rule's density is multiplied with.
+    pub(crate) fn mask(
+        &self,
+        rule: usize,
+        (x, z): (&[f64], &[f64]),
+        ground: (&[f32], &[f32]),
+        out: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        match &self.masks[rule] {
+            Some(program) => each_block(program, x, z, &[ground.0, ground.1], scratch, &mut [&mut *out]),
+            None => out.fill(1.0),
+        }
+    }
+}
+
+/// Compiles some fields to one program, and makes sure that nowhere in the world its numbers run away.
+fn program(plan: &Plan, scope: Scope, fields: &[(String, &String)]) -> Result<Program, PlanError> {
+    let mut compiler = Compiler::new(&plan.nodes, plan.seed, scope);
+    for (place, id) in fields {
+        compiler.output(place, id)?;
+    }
+    let program = Program::new(&compiler.finish());
+    let world = Span { low: -MAX_WORLD, high: MAX_WORLD };
+    let flat = Span { low: 0.0, high: 0.0 };
+    let inputs = [Range::new(-MAX_HEIGHT, MAX_HEIGHT), Range::new(0.0, 1.0)];
+    match program.unbounded([world, flat, world], &inputs, &mut Scratch::default()) {
+        None => Ok(program),
+        Some((what, value)) => {
+            let place = fields.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>().join(", ");
+            Err(PlanError { place, fault: Fault::Unbounded { what, value } })
+        }
+    }
+}
+
+/// Runs a program over places in the plane, however many.
+fn each_block(
+    program: &Program,
+    x: &[f64],
+    z: &[f64],
+    inputs: &[&[f32]],
+    scratch: &mut Scratch,
+    out: &mut [&mut [f32]],
+) {
+    let level = [0.0; BLOCK];
+    for start in (0..x.len()).step_by(BLOCK) {
+        let end = (start + BLOCK).min(x.len());
+        let points = Points { x: &x[start..end], y: &level[..end - start], z: &z[start..end] };
+        let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[start..end]).collect();
+        let mut out: Vec<&mut [f32]> = out.iter_mut().map(|values| &mut values[start..end]).collect();
+        program.run(&points, &inputs, scratch, &mut out);
+    }
+}
