@@ -1,14 +1,24 @@
 //! Low-poly meshes of what scatter rules place, and of a creature. Origin at the foot, +Y up, colours in the vertices.
 
+mod build;
+mod cards;
 mod creature;
+mod fault;
+mod model;
 mod paint;
 mod plants;
 mod rock;
 mod shape;
+mod tree;
 
 use wasgo_scene::Mesh;
 
 pub use creature::creature;
+pub use fault::PropError;
+pub use model::{Collider, Finish, Part, PropLod, PropModel};
+pub use tree::{
+    Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
+};
 
 use crate::hash::derive;
 use crate::plan::{Plan, PlanError, PropKind};

@@ -48,6 +48,20 @@ impl Shape {
         Self { points, triangles }
     }
 
+    /// Eight faces around 0, the corners at distance 1.
+    pub(super) fn octahedron() -> Self {
+        let points = vec![
+            [1.0, 0.0, 0.0],
+            [-1.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0],
+            [0.0, -1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 0.0, -1.0],
+        ];
+        let triangles = vec![[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]];
+        Self { points, triangles }
+    }
+
     /// A tube along a path of (middle, radius), open at its foot, ending in a point a little above its head. `sides` at least 3.
     pub(super) fn tube(path: &[(Vector, f32)], sides: u32) -> Self {
         let mut shape = Self { points: Vec::new(), triangles: Vec::new() };
