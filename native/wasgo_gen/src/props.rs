@@ -1,21 +1,32 @@
 //! Low-poly meshes of what scatter rules place, and of a creature. Origin at the foot, +Y up, colours in the vertices.
 
+mod boulder;
 mod build;
 mod cards;
 mod creature;
 mod fault;
+mod fence;
+mod floor;
+mod meadow;
 mod model;
 mod paint;
 mod plants;
-mod rock;
+
 mod shape;
+mod spec;
+mod stone;
 mod tree;
 
 use wasgo_scene::Mesh;
 
 pub use creature::creature;
 pub use fault::PropError;
+pub use fence::{FenceKind, FenceSpec, MAX_POINTS, MAX_POSTS, fence};
+pub use floor::{LogSpec, MushroomKind, MushroomSpec, log, mushrooms, stump};
+pub use meadow::{FernSpec, GrassKind, GrassSpec, fern, grass};
 pub use model::{Collider, Finish, Part, PropLod, PropModel};
+pub use spec::{PropSpec, model};
+pub use stone::{CrystalSpec, RockKind, RockSpec, crystals, rock};
 pub use tree::{
     Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
 };
@@ -71,7 +82,7 @@ fn prop(seed: u64, kind: PropKind, number: u64) -> Prop {
     let surface = match kind {
         PropKind::Tree => plants::tree(seed),
         PropKind::Conifer => plants::conifer(seed),
-        PropKind::Rock => rock::rock(seed),
+        PropKind::Rock => boulder::rock(seed),
         PropKind::Bush => plants::bush(seed),
     };
     let name = format!("{}_{number}", kind.name());

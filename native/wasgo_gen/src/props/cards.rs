@@ -102,6 +102,10 @@ fn card(
             let across = (at[axis] - least[axis]) / side.max(1e-9);
             let across = if axis == 0 { across * 0.5 } else { 1.0 - across * 0.5 };
             let color = scale(line.color, weight);
+            // Shaded as something round.
+            let mut round = add(normal, [0.0, 0.7, 0.0]);
+            round[axis] += 0.7 * right / half;
+            let normal = unit(round).unwrap_or(normal);
             vertex(
                 mesh,
                 Vertex { at, normal, color, uv: [across, 1.0 - share], wind: line.wind.map(|sum| sum * weight) },

@@ -133,9 +133,9 @@ fn collect(rings: &mut Vec<Ring>, nodes: &[Node], stride: usize, trunk: bool, si
         let reach = distance(foot.at, next.at);
         let heights: &[f32] = if roots(sides) == 4 { &[-DEPTH, 0.0, 0.5, 1.3, 3.0] } else { &[-DEPTH, 0.0, 1.6] };
         for height in heights {
-            let above = height * foot.radius;
-            let share = (above / reach.max(1e-9)).clamp(0.0, 0.8);
-            let along = if above > 0.0 { share * reach } else { above };
+            // All of them are below the next node.
+            let along = if *height > 0.0 { height * foot.radius.min(0.27 * reach) } else { height * foot.radius };
+            let share = (along / reach.max(1e-9)).clamp(0.0, 1.0);
             let flare = flare((along / foot.radius).max(-0.6));
             let wind = [0, 1].map(|n| foot.wind[n] + (next.wind[n] - foot.wind[n]) * share * share);
             let radius = foot.radius + (next.radius - foot.radius) * share;
