@@ -3,10 +3,12 @@
 mod boulder;
 mod build;
 mod cards;
+mod color;
 mod creature;
 mod fault;
 mod fence;
 mod floor;
+mod impostor;
 mod meadow;
 mod model;
 mod paint;
@@ -15,7 +17,9 @@ mod plants;
 mod shape;
 mod spec;
 mod stone;
+mod texture;
 mod tree;
+mod variation;
 
 use wasgo_scene::Mesh;
 
@@ -23,13 +27,16 @@ pub use creature::creature;
 pub use fault::PropError;
 pub use fence::{FenceKind, FenceSpec, MAX_POINTS, MAX_POSTS, fence};
 pub use floor::{LogSpec, MushroomKind, MushroomSpec, log, mushrooms, stump};
+pub use impostor::{Image, impostor};
 pub use meadow::{FernSpec, GrassKind, GrassSpec, fern, grass};
 pub use model::{Collider, Finish, Part, PropLod, PropModel};
 pub use spec::{PropSpec, model};
 pub use stone::{CrystalSpec, RockKind, RockSpec, crystals, rock};
+pub use texture::{bark_texture, leaf_texture};
 pub use tree::{
     Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
 };
+pub use variation::{MAX_VERTICES, Variation, Varied, variation};
 
 use crate::hash::derive;
 use crate::plan::{Plan, PlanError, PropKind};

@@ -1,7 +1,7 @@
 //! A prop as two crossed cards, cut to its outline.
 
 use super::build::{Vertex, vertex, with_room};
-use super::model::{PropLod, bounds};
+use super::model::{Finish, PropLod, bounds};
 use crate::MeshData;
 use crate::vector::{Vector, add, scale, unit};
 
@@ -17,11 +17,20 @@ struct Band {
     squares: f32,
     color: Vector,
     weight: f32,
+    colored: f32,
     wind: [f32; 2],
 }
 
-const EMPTY: Band =
-    Band { low: f32::MAX, high: f32::MIN, sum: 0.0, squares: 0.0, color: [0.0; 3], weight: 0.0, wind: [0.0; 2] };
+const EMPTY: Band = Band {
+    low: f32::MAX,
+    high: f32::MIN,
+    sum: 0.0,
+    squares: 0.0,
+    color: [0.0; 3],
+    weight: 0.0,
+    colored: 0.0,
+    wind: [0.0; 2],
+};
 
 /// Two cards, seen from -Z and +Z and from -X and +X, with the colours of what they stand for, and texture coordinates
 /// in an image whose left half looks along -Z and whose right half along -X (see [`impostor`](super::impostor())).
@@ -53,7 +62,10 @@ fn lines(lod: &PropLod, axis: usize, floor: f32, height: f32) -> [Band; BANDS + 
             line.sum += at[axis];
             line.squares += at[axis] * at[axis];
             let [red, green, blue, _] = mesh.colors[number];
-            line.color = add(line.color, [red, green, blue]);
+            // Limbs have many vertices for what is seen of them among leaves.
+            let weight = if part.finish == Finish::Bark { 0.12 } else { 1.0 };
+            line.color = add(line.color, scale([red, green, blue], weight));
+            line.colored += weight;
             line.wind = [line.wind[0] + mesh.uvs2[number][0], line.wind[1] + mesh.uvs2[number][1]];
             line.weight += 1.0;
         }
@@ -101,7 +113,7 @@ fn card(
             at[axis] = middle + right;
             let across = (at[axis] - least[axis]) / side.max(1e-9);
             let across = if axis == 0 { across * 0.5 } else { 1.0 - across * 0.5 };
-            let color = scale(line.color, weight);
+            let color = scale(line.color, 1.0 / line.colored.max(1e-6));
             // Shaded as something round.
             let mut round = add(normal, [0.0, 0.7, 0.0]);
             round[axis] += 0.7 * right / half;

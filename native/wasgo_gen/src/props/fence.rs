@@ -87,6 +87,9 @@ impl FenceSpec {
     }
 }
 
+/// A stone of a wall: a flat foot, a smaller top.
+const STONE: [(f32, f32); 5] = [(0.0, -1.0), (0.94, -0.86), (1.0, 0.5), (0.74, 0.96), (0.0, 1.0)];
+
 /// From post to post.
 struct Span {
     from: Vector,
@@ -259,13 +262,14 @@ fn pickets(mesh: &mut MeshData, spec: &FenceSpec, span: &Span, lod: usize, last:
         let foot = add(lerp(span.from, span.to, share), scale(side, spec.height * 0.035));
         let lean = spec.age * 0.04 * chance.between(-1.0, 1.0);
         let height = spec.height * (1.0 + spec.age * 0.05 * chance.between(-1.0, 1.0));
-        let shape = board(foot, along, length, [spec.height * 0.1 * widening, height, spec.height * 0.026], lean);
+        let shape =
+            board(foot, along, length, [spec.height * 0.1 * widening, height, spec.height * 0.026], lean, lod == 0);
         wood(mesh, &shape, spec, chance.between(0.88, 1.08), &mut chance);
     }
 }
 
-/// An upright board with a pointed top: width, height, thickness.
-fn board(foot: Vector, along: Vector, length: f32, [width, height, thick]: [f32; 3], lean: f32) -> Shape {
+/// An upright board with a pointed top: width, height, thickness; with its edges or without.
+fn board(foot: Vector, along: Vector, length: f32, [width, height, thick]: [f32; 3], lean: f32, edges: bool) -> Shape {
     let right = scale([along[0], 0.0, along[2]], 1.0 / length);
     let out = [-right[2], 0.0, right[0]];
     let outline = [(-0.5, 0.08), (0.5, 0.08), (0.5, 0.88), (0.0, 1.0), (-0.5, 0.88)];
@@ -277,7 +281,7 @@ fn board(foot: Vector, along: Vector, length: f32, [width, height, thick]: [f32;
     points.extend(outline.iter().map(|at| corner(*at, -0.5)));
     // With +X to the right and +Y up, `out` looks at the reader.
     let mut triangles = vec![[0, 1, 2], [0, 2, 4], [4, 2, 3], [6, 5, 7], [7, 5, 9], [7, 9, 8]];
-    for side in 0..5u32 {
+    for side in (0..5u32).filter(|_| edges) {
         let next = (side + 1) % 5;
         triangles.extend([[side, side + 5, next], [next, side + 5, next + 5]]);
     }
@@ -335,12 +339,17 @@ fn stones(mesh: &mut MeshData, spec: &FenceSpec, span: &Span, lod: usize) {
             let half = [deep * 0.5, high * 0.58, length / count as f32 * 0.56];
             let vary = 0.12 * (0.4 + spec.age);
             let half = half.map(|side| side * (1.0 + chance.between(-vary, vary)));
-            let mut shape = if lod == 0 { Shape::sphere(2) } else { Shape::sphere(1) };
+            let mut shape = match lod {
+                0 => Shape::lathe(&STONE, 6).turned(0.3),
+                1 => Shape::sphere(1),
+                _ => Shape::beam([0.0, 0.0, -1.0], [0.0, 0.0, 1.0], 2.0, 2.0),
+            };
             for point in &mut shape.points {
                 // Nearly a block.
                 let widest = point.iter().fold(0.0f32, |widest, v| widest.max(v.abs()));
                 let jitter = 1.0 + chance.between(-0.07, 0.07);
-                *point = scale(*point, (0.25 + 0.75 / widest.max(0.5)) * 0.92 * jitter);
+                let square = if lod == 2 { 1.0 } else { (0.25 + 0.75 / widest.max(0.5)) * 0.95 };
+                *point = scale(*point, square * jitter);
             }
             // A hill is followed by shear, so that stones lie level.
             let middle = add(foot, [0.0, high * (course as f32 + 0.5) - high * 0.06, 0.0]);

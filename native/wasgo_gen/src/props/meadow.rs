@@ -4,9 +4,10 @@ use std::f32::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{Vertex, vertex};
+use super::build::{Vertex, smooth, vertex};
 use super::fault::{PropError, color, range};
 use super::model::{Finish, PropLod, PropModel};
+use super::shape::Shape;
 use crate::MeshData;
 use crate::hash::{Chance, derive};
 use crate::vector::{Vector, add, cross, dot, lerp, scale, sub, unit};
@@ -76,7 +77,7 @@ impl GrassSpec {
             kind,
             height: 0.32,
             radius: 0.22,
-            blades: 42,
+            blades: 64,
             flowers: 0,
             dark: [0.018, 0.060, 0.008],
             light: [0.200, 0.360, 0.050],
@@ -84,7 +85,7 @@ impl GrassSpec {
         };
         match kind {
             GrassKind::Meadow => green,
-            GrassKind::Tall => Self { height: 0.8, radius: 0.25, blades: 46, light: [0.24, 0.36, 0.07], ..green },
+            GrassKind::Tall => Self { height: 0.8, radius: 0.25, blades: 70, light: [0.24, 0.36, 0.07], ..green },
             GrassKind::Dry => Self {
                 height: 0.75,
                 radius: 0.24,
@@ -223,7 +224,7 @@ fn petal(mesh: &mut MeshData, at: Vector, along: Vector, front: Vector, width: f
 pub fn grass(spec: &GrassSpec, seed: u64) -> Result<PropModel, PropError> {
     spec.validate()?;
     let (bend, width) = match spec.kind {
-        GrassKind::Meadow | GrassKind::Daisy | GrassKind::Poppy => (0.55, 0.07),
+        GrassKind::Meadow | GrassKind::Daisy | GrassKind::Poppy => (0.55, 0.085),
         GrassKind::Tall => (0.75, 0.036),
         GrassKind::Dry => (0.5, 0.024),
         GrassKind::Reed => (0.18, 0.02),
@@ -236,10 +237,10 @@ pub fn grass(spec: &GrassSpec, seed: u64) -> Result<PropModel, PropError> {
         _ => spec.height,
     };
     let mut lods = Vec::with_capacity(3);
-    for (number, every) in [1u32, 3, 9].into_iter().enumerate() {
+    for (number, every) in [1u32, 3, 7].into_iter().enumerate() {
         let mut mesh = MeshData::default();
         let parts = [3, 2, 1][number];
-        let widening = [1.0, 1.9, 3.6][number];
+        let widening = [1.0, 2.0, 3.6][number];
         for blade_number in (0..spec.blades).step_by(every as usize) {
             let mut chance = Chance::new(derive(seed, 0x6A55 + u64::from(blade_number)));
             let height = blades * chance.between(0.6, 1.0);
@@ -284,9 +285,16 @@ fn bloom(mesh: &mut MeshData, spec: &GrassSpec, stalk: &Stalk, lod: usize, chanc
             let inside = add(tip, scale(along, size * 0.08));
             ring(mesh, inside, along, [size * 0.35, size * 0.35], 0.6, [4, 3, 0][lod], [0.02, 0.015, 0.02], wind);
         }
-        GrassKind::Meadow | GrassKind::Tall | GrassKind::Dry | GrassKind::Reed | GrassKind::Lavender => {
+        GrassKind::Reed => {
+            // A spike: a body around the stalk.
+            let (wide, high) = (spec.height * 0.017, spec.height * 0.15);
+            let profile = [(0.0, 0.0), (wide, high * 0.08), (wide, high * 0.92), (0.0, high)];
+            let foot = sub(tip, [0.0, high * 1.1, 0.0]);
+            let spike = Shape::lathe(&profile, [6, 4, 3][lod]).placed([1.0; 3], foot);
+            smooth(mesh, &spike, |_| wind, |_, normal| scale(color, 0.8 + 0.25 * normal[1]));
+        }
+        GrassKind::Meadow | GrassKind::Tall | GrassKind::Dry | GrassKind::Lavender => {
             let (from, size, rows) = match spec.kind {
-                GrassKind::Reed => (0.76, 0.055, 2),
                 GrassKind::Lavender => (0.66, 0.1, 6),
                 _ => (0.78, 0.11, 5),
             };
@@ -296,10 +304,8 @@ fn bloom(mesh: &mut MeshData, spec: &GrassSpec, stalk: &Stalk, lod: usize, chanc
                 let share = from + each * row as f32;
                 let at = stalk.point(share);
                 let tone = 0.75 + 0.35 * row as f32 / rows as f32;
-                let height = spec.height * if spec.kind == GrassKind::Reed { each } else { size };
-                let spread = if spec.kind == GrassKind::Reed { 1.35 } else { 0.95 };
-                let wide = spec.height * size * if spec.kind == GrassKind::Reed { 0.6 } else { 0.5 };
-                ring(mesh, at, along, [height, wide], spread, [4, 3, 2][lod], scale(color, tone), wind);
+                let size = [spec.height * size, spec.height * size * 0.5];
+                ring(mesh, at, along, size, 0.95, [4, 3, 2][lod], scale(color, tone), wind);
             }
         }
     }
@@ -397,7 +403,7 @@ fn add_frond(mesh: &mut MeshData, spec: &FernSpec, seed: u64, number: u32, pairs
     let (rise, reach) = libm::sincosf(stand);
     let fall = spec.droop * 1.1;
     let point = |share: f32| {
-        let up = rise * share - fall * share * share * 0.75;
+        let up = 1.5 * rise * share - 1.75 * fall * share * share;
         add(
             scale(out, length * reach * share * (0.65 + 0.35 * share) * 1.25),
             [0.0, length * up.max(-0.2 * share), 0.0],

@@ -78,7 +78,7 @@ impl RockSpec {
             RockKind::Boulder => (1.6, 800, 0.3),
             RockKind::Slab => (2.4, 800, 0.4),
             RockKind::Outcrop => (4.0, 1600, 0.4),
-            RockKind::Pebbles => (1.2, 500, 0.0),
+            RockKind::Pebbles => (1.2, 720, 0.0),
             RockKind::Cliff => (9.0, 2000, 0.25),
             RockKind::Standing => (1.1, 800, 0.35),
         };
@@ -120,7 +120,7 @@ pub fn rock(spec: &RockSpec, seed: u64) -> Result<PropModel, PropError> {
     let stones = stones(spec, derive(seed, 0x20C));
     let each = spec.triangles as usize / stones.len();
     let finest = frequency(each);
-    let frequencies = [finest, (finest * 5 / 9).max(2), (finest / 4).max(1)];
+    let frequencies = [finest, (finest * 5 / 9).max(1), (finest / 4).max(1)];
     let mut hulls = Vec::new();
     let lods: Vec<PropLod> = (0..)
         .zip(frequencies)
@@ -165,9 +165,9 @@ fn stones(spec: &RockSpec, seed: u64) -> Vec<Stone> {
         RockKind::Slab => vec![stone(1, [1.0, 0.24, 0.8], [0.0, 0.1, 0.0], 0.55, 0.5)],
         RockKind::Standing => vec![stone(1, [0.85, 2.4, 0.6], [0.0, 1.7, 0.0], 0.4, 0.3)],
         RockKind::Cliff => vec![
-            stone(1, [1.0, 0.72, 0.5], [0.0, 0.5, 0.0], 0.75, 1.0),
-            stone(2, [0.6, 0.5, 0.42], [0.55, 0.28, 0.28], 0.75, 1.0),
-            stone(3, [0.5, 0.34, 0.4], [-0.6, 0.18, 0.3], 0.75, 1.0),
+            stone(1, [1.0, 0.72, 0.5], [0.0, 0.5, 0.0], 0.9, 1.0),
+            stone(2, [0.6, 0.5, 0.42], [0.55, 0.28, 0.28], 0.9, 1.0),
+            stone(3, [0.5, 0.34, 0.4], [-0.6, 0.18, 0.3], 0.9, 1.0),
         ],
         RockKind::Outcrop => (0..5u8)
             .map(|number| {
@@ -209,7 +209,7 @@ fn shape(spec: &RockSpec, stone: &Stone, frequency: u32) -> Shape {
         let coarse = simplex3(stone.seed, x, y, z) as f32;
         let fine = simplex3(stone.seed.wrapping_add(1), x * 3.1, y * 3.1, z * 3.1) as f32;
         let widest = direction.into_iter().fold(0.0f32, |widest, v| widest.max(v.abs()));
-        let block = 1.0 + stone.block * 0.62 * (1.0 / widest.max(0.5) - 1.0);
+        let block = 1.0 + stone.block * 0.85 * (1.0 / widest.max(0.5) - 1.0);
         *point = scale(direction, block * (1.0 + 0.16 * coarse + (0.02 + 0.08 * rough) * fine));
         for (normal, depth) in &cuts {
             let beyond = dot(*point, *normal) - depth;

@@ -33,7 +33,7 @@ pub enum Style {
 ///
 /// ```
 /// use wasgo_gen::props::{Species, TreeSpec, tree};
-/// let spec = TreeSpec { triangles: 3000, ..TreeSpec::new(Species::Birch) };
+/// let spec = TreeSpec { triangles: Some(3000), ..TreeSpec::new(Species::Birch) };
 /// let model = tree(&spec, 7)?;
 /// assert!(model.lods[0].triangles() <= 3000);
 /// let wrong = TreeSpec { height: Some(900.0), ..spec };
@@ -55,8 +55,8 @@ pub struct TreeSpec {
     pub fullness: f32,
     /// How crooked everything is, times what is usual: 0..=3. Default 1.
     pub gnarl: f32,
-    /// The most triangles of the finest level: 200..=50,000. Default 5,000.
-    pub triangles: u32,
+    /// The most triangles of the finest level: 200..=50,000. Without it as is usual for the species: 5,000, of shrubs 1,500.
+    pub triangles: Option<u32>,
     /// A species of one's own.
     pub form: Option<TreeForm>,
 }
@@ -70,7 +70,7 @@ impl Default for TreeSpec {
             spread: 1.0,
             fullness: 1.0,
             gnarl: 1.0,
-            triangles: 5000,
+            triangles: None,
             form: None,
         }
     }
@@ -95,7 +95,9 @@ impl TreeSpec {
         range("tree.spread", self.spread, 0.2, 3.0)?;
         range("tree.fullness", self.fullness, 0.0, 3.0)?;
         range("tree.gnarl", self.gnarl, 0.0, 3.0)?;
-        range("tree.triangles", self.triangles as f32, 200.0, 50_000.0)?;
+        if let Some(triangles) = self.triangles {
+            range("tree.triangles", triangles as f32, 200.0, 50_000.0)?;
+        }
         self.form.as_ref().map_or(Ok(()), TreeForm::validate)
     }
 }
@@ -108,6 +110,8 @@ struct Making<'a> {
     seed: u64,
     /// How much larger than usual the tree is.
     growth: f32,
+    /// The most of the finest level.
+    triangles: usize,
 }
 
 /// A tree: levels of detail down to a cross of two cards, wind in the second texture coordinates, a capsule around the trunk.
@@ -130,7 +134,8 @@ pub fn tree(spec: &TreeSpec, seed: u64) -> Result<PropModel, PropError> {
     let height = spec.height.unwrap_or(natural);
     let skeleton = Skeleton::grow(form, spec, height, derive(seed, 1));
     let growth = height / (0.5 * (form.height[0] + form.height[1]));
-    let making = Making { form, spec, skeleton, seed: derive(seed, 2), growth };
+    let triangles = spec.triangles.unwrap_or(spec.species.triangles()) as usize;
+    let making = Making { form, spec, skeleton, seed: derive(seed, 2), growth, triangles };
     let mut lods = match spec.style {
         Style::Leafy => leafy(&making),
         Style::LowPoly => puffs::lods(&making),
@@ -148,7 +153,7 @@ pub fn tree(spec: &TreeSpec, seed: u64) -> Result<PropModel, PropError> {
 }
 
 fn leafy(making: &Making<'_>) -> Vec<PropLod> {
-    let most = making.spec.triangles as usize;
+    let most = making.triangles;
     // The finest, the middle distance, and what is left when a tree is a tenth of the view.
     let budgets = [most, most / 3, (most / 14).clamp(60, 400)];
     let mut lods = Vec::with_capacity(4);

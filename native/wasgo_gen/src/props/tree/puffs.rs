@@ -16,7 +16,7 @@ use crate::vector::{Vector, add, lerp, scale};
 /// Levels of detail, the finest first.
 pub(super) fn lods(making: &Making<'_>) -> Vec<PropLod> {
     // 1,000 triangles when 5,000 are allowed.
-    let budget = (making.spec.triangles as usize / 5).max(160);
+    let budget = (making.triangles / 5).max(160);
     let budgets = [budget, budget * 2 / 5, (budget / 6).max(40)];
     let mut lods = Vec::new();
     for (number, budget) in budgets.into_iter().enumerate() {
@@ -49,7 +49,7 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
     }
     let half = scale(crate::vector::sub(high, low), 0.5);
     // The same clouds at each level, of 80, 20 and 8 triangles; of the most that the finest level has room for.
-    let finest = making.spec.triangles as usize / 5;
+    let finest = making.triangles / 5;
     let most = main.len().clamp(1, 9) + 1;
     let round = if finest >= 500 { 2 } else { 1 };
     let count = (finest * 7 / 10 / (20 * round * round)).clamp(1, most).min((budget / 8).max(1));
@@ -134,12 +134,13 @@ pub(super) fn skirts(making: &Making<'_>, budget: usize, width: f32) -> MeshData
 
 fn paint(mesh: &mut MeshData, making: &Making<'_>, shape: &Shape, chance: &mut Chance, wind: [f32; 2]) {
     let leaves = &making.form.leaves;
-    let accent = chance.between(0.0, leaves.accents * 1.6);
     let height = making.skeleton.height;
     let sway = |at: Vector| [(wind[0] + 0.15 * at[1] / height).min(1.0), wind[1]];
     flat(mesh, shape, sway, |at, normal| {
         let light = (0.42 + 0.45 * normal[1] + 0.2 * at[1] / height).clamp(0.0, 1.0) * 0.85 + chance.between(0.0, 0.15);
-        let color = lerp(leaves.dark, leaves.light, light);
-        lerp(color, scale(leaves.accent, 0.4 + 0.6 * light), accent)
+        if chance.between(0.0, 1.0) < leaves.accents * 0.7 {
+            return scale(leaves.accent, 0.5 + 0.5 * light);
+        }
+        lerp(leaves.dark, leaves.light, light)
     });
 }

@@ -31,11 +31,17 @@ pub enum Species {
     Cherry,
     /// A dome of red and gold.
     Maple,
+    /// A shrub: leaves down to the ground.
+    Shrub,
+    /// A low shrub in blossom.
+    Rose,
+    /// A small dense cone, evergreen.
+    Juniper,
 }
 
 impl Species {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Oak,
         Self::Birch,
         Self::Spruce,
@@ -47,6 +53,9 @@ impl Species {
         Self::Poplar,
         Self::Cherry,
         Self::Maple,
+        Self::Shrub,
+        Self::Rose,
+        Self::Juniper,
     ];
 
     /// As in JSON: `oak`.
@@ -64,6 +73,18 @@ impl Species {
             Self::Poplar => "poplar",
             Self::Cherry => "cherry",
             Self::Maple => "maple",
+            Self::Shrub => "shrub",
+            Self::Rose => "rose",
+            Self::Juniper => "juniper",
+        }
+    }
+
+    /// The triangles that are usual for its finest level.
+    #[must_use]
+    pub const fn triangles(self) -> u32 {
+        match self {
+            Self::Shrub | Self::Rose | Self::Juniper => 1500,
+            _ => 5000,
         }
     }
 
@@ -82,6 +103,9 @@ impl Species {
             Self::Poplar => poplar(),
             Self::Cherry => cherry(),
             Self::Maple => maple(),
+            Self::Shrub => shrub(),
+            Self::Rose => rose(),
+            Self::Juniper => juniper(),
         }
     }
 }
@@ -144,7 +168,7 @@ fn spruce() -> TreeForm {
             arrangement: Arrangement::Rows,
             level: 1,
             place: 0.0,
-            size: [0.7, 1.05],
+            size: [0.78, 1.15],
             width: 0.46,
             droop: 0.5,
             dark: [0.006, 0.028, 0.014],
@@ -338,5 +362,71 @@ fn maple() -> TreeForm {
             ..Leaves::default()
         },
         bark: Bark { dark: [0.045, 0.034, 0.026], light: [0.20, 0.155, 0.12], young: [0.13, 0.09, 0.06], marks: 0.0 },
+    }
+}
+
+fn shrub() -> TreeForm {
+    TreeForm {
+        height: [1.3, 2.0],
+        crown: Crown::Round,
+        trunk: Trunk { radius: 0.022, segments: 5, gnarl: 0.2, lean: 0.15, flare: 0.2, taper: 0.95 },
+        branches: vec![
+            Branches { gnarl: 0.16, segments: 4, ..level(18, 0.72, [0.0, 0.7], [1.1, 0.3], 0.4) },
+            Branches { gnarl: 0.18, segments: 3, ..level(8, 0.5, [0.25, 1.0], [0.9, 0.6], 0.3) },
+        ],
+        leaves: Leaves {
+            size: [0.13, 0.19],
+            width: 0.6,
+            level: 1,
+            place: 0.15,
+            dark: [0.016, 0.052, 0.010],
+            light: [0.120, 0.270, 0.040],
+            ..Leaves::default()
+        },
+        bark: Bark::default(),
+    }
+}
+
+fn rose() -> TreeForm {
+    TreeForm {
+        height: [0.9, 1.4],
+        crown: Crown::Dome,
+        leaves: Leaves {
+            size: [0.1, 0.14],
+            width: 0.75,
+            level: 1,
+            place: 0.15,
+            dark: [0.014, 0.055, 0.016],
+            light: [0.105, 0.255, 0.060],
+            accent: [0.80, 0.10, 0.22],
+            accents: 0.2,
+            ..Leaves::default()
+        },
+        ..shrub()
+    }
+}
+
+fn juniper() -> TreeForm {
+    TreeForm {
+        height: [1.8, 3.2],
+        crown: Crown::Flame,
+        trunk: Trunk { radius: 0.022, segments: 6, gnarl: 0.06, lean: 0.05, flare: 0.2, taper: 0.95 },
+        branches: vec![
+            Branches { gnarl: 0.1, segments: 4, ..level(44, 0.3, [0.02, 0.97], [0.75, 0.3], 0.9) },
+            Branches { gnarl: 0.12, segments: 2, ..level(5, 0.45, [0.3, 1.0], [0.7, 0.5], 0.6) },
+        ],
+        leaves: Leaves {
+            arrangement: Arrangement::Tuft,
+            size: [0.22, 0.32],
+            width: 0.34,
+            level: 1,
+            place: 0.3,
+            droop: 0.0,
+            dark: [0.016, 0.042, 0.026],
+            light: [0.105, 0.190, 0.110],
+            accent: [0.15, 0.23, 0.17],
+            ..Leaves::default()
+        },
+        bark: Bark::default(),
     }
 }

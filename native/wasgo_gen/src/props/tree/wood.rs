@@ -58,7 +58,7 @@ fn bare(making: &Making<'_>) -> bool {
 
 /// The finest that fits: thin limbs lose their nodes, then their sides, then go.
 fn fineness(making: &Making<'_>, lod: usize, most: usize) -> Fineness {
-    let grown = libm::sqrtf(making.spec.triangles as f32 / 5000.0).clamp(0.8, 2.0);
+    let grown = libm::sqrtf(making.triangles as f32 / 5000.0).clamp(0.8, 2.0);
     let sides = |usual: usize| ((usual as f32 * grown) as usize).min(MAX_SIDES);
     let mut fineness = match lod {
         0 => Fineness { sides: [sides(12), sides(7), sides(5).min(6), 3], stride: [1; 4] },
