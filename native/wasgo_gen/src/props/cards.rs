@@ -3,7 +3,8 @@
 use super::build::{Vertex, vertex, with_room};
 use super::model::{Finish, PropLod, bounds};
 use crate::MeshData;
-use crate::vector::{Vector, add, scale, unit};
+use crate::hash::hash2;
+use crate::vector::{Vector, add, lerp, scale, unit};
 
 /// Bands into which the outline is cut.
 const BANDS: usize = 12;
@@ -18,6 +19,8 @@ struct Band {
     color: Vector,
     weight: f32,
     colored: f32,
+    /// The leaf that stands for those left and right of the middle: its rank by chance, and its colour.
+    chosen: [(u64, Vector); 2],
     wind: [f32; 2],
 }
 
@@ -29,6 +32,7 @@ const EMPTY: Band = Band {
     color: [0.0; 3],
     weight: 0.0,
     colored: 0.0,
+    chosen: [(u64::MAX, [0.0; 3]); 2],
     wind: [0.0; 2],
 };
 
@@ -64,6 +68,11 @@ fn lines(lod: &PropLod, axis: usize, floor: f32, height: f32) -> [Band; BANDS + 
             let [red, green, blue, _] = mesh.colors[number];
             // Limbs have many vertices for what is seen of them among leaves.
             let weight = if part.finish == Finish::Bark { 0.12 } else { 1.0 };
+            let side = usize::from(at[axis] > 0.0);
+            let rank = hash2(0, number as i64, axis as i64);
+            if part.finish != Finish::Bark && rank < line.chosen[side].0 {
+                line.chosen[side] = (rank, [red, green, blue]);
+            }
             line.color = add(line.color, scale([red, green, blue], weight));
             line.colored += weight;
             line.wind = [line.wind[0] + mesh.uvs2[number][0], line.wind[1] + mesh.uvs2[number][1]];
@@ -113,7 +122,10 @@ fn card(
             at[axis] = middle + right;
             let across = (at[axis] - least[axis]) / side.max(1e-9);
             let across = if axis == 0 { across * 0.5 } else { 1.0 - across * 0.5 };
-            let color = scale(line.color, 1.0 / line.colored.max(1e-6));
+            let mean = scale(line.color, 1.0 / line.colored.max(1e-6));
+            let (rank, chosen) = line.chosen[usize::from(right > 0.0)];
+            // The mean of blossoms and leaves is mud.
+            let color = if rank == u64::MAX { mean } else { lerp(mean, chosen, 0.6) };
             // Shaded as something round.
             let mut round = add(normal, [0.0, 0.7, 0.0]);
             round[axis] += 0.7 * right / half;

@@ -53,11 +53,15 @@ pub(super) fn foliage(making: &Making<'_>, budget: usize) -> (MeshData, f32) {
         Arrangement::Rows | Arrangement::Hanging => (libm::powf(sparse, 0.3), libm::powf(sparse, 1.4)),
     };
     let longer = longer.clamp(0.3, 5.0);
+    // Few leaves of a small tree are not larger than a part of it.
+    let light = Light::new(making, &carriers);
+    let narrow = 0.8 / light.inverse[0].max(light.inverse[2]);
+    let most = narrow.min(0.3 * making.skeleton.height) / (leaves.size[1] * making.growth);
+    let longer = longer.min(most.max(1.0));
     let longer_than_usual = longer.max(1.0);
     let longer = longer * making.growth;
     let widest = if leaves.arrangement == Arrangement::Spray { 1.1 } else { 0.5f32.max(leaves.width) };
     let width = (leaves.width * wider).min(widest);
-    let light = Light::new(making, &carriers);
     let mut chance = Chance::new(derive(making.seed, 5));
     let mut mesh = with_room(count * 4, count * 2);
     let step = total / count as f32;

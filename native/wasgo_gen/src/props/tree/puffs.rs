@@ -15,8 +15,7 @@ use crate::vector::{Vector, add, lerp, scale};
 
 /// Levels of detail, the finest first.
 pub(super) fn lods(making: &Making<'_>) -> Vec<PropLod> {
-    // 1,000 triangles when 5,000 are allowed.
-    let budget = (making.triangles / 5).max(160);
+    let budget = budget(making);
     let budgets = [budget, budget * 2 / 5, (budget / 6).max(40)];
     let mut lods = Vec::new();
     for (number, budget) in budgets.into_iter().enumerate() {
@@ -36,10 +35,31 @@ pub(super) fn lods(making: &Making<'_>) -> Vec<PropLod> {
     lods
 }
 
+/// The most triangles: a fifth of those of single leaves, but for small trees, which would be too coarse.
+fn budget(making: &Making<'_>) -> usize {
+    (making.triangles / 5).max(making.triangles.min(600))
+}
+
+/// How finely the clouds of the finest level are drawn: parts of an edge of an icosahedron.
+fn roundness(making: &Making<'_>) -> usize {
+    if budget(making) >= 500 { 2 } else { 1 }
+}
+
+/// The limbs that carry a cloud, besides the trunk: of those on the trunk as many as the finest level has room for.
+pub(super) fn carriers(making: &Making<'_>) -> Vec<usize> {
+    let limbs = &making.skeleton.limbs;
+    let main: Vec<usize> = (0..limbs.len()).filter(|number| limbs[*number].level == 1).collect();
+    let round = roundness(making);
+    let room = budget(making) * 7 / 10 / (20 * round * round);
+    let count = room.clamp(2, main.len().clamp(1, 9) + 1) - 1;
+    (0..count).map(|number| main[number * main.len() / count]).collect()
+}
+
 /// Balls of leaves at the ends of the limbs that the trunk carries.
 fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
     let skeleton = &making.skeleton;
     let main: Vec<&Limb> = skeleton.limbs.iter().filter(|limb| limb.level == 1).collect();
+    let carried = carriers(making);
     let fullness = libm::sqrtf(making.spec.fullness).clamp(0.4, 1.5);
     let (mut low, mut high) = ([f32::MAX; 3], [f32::MIN; 3]);
     for limb in &main {
@@ -48,11 +68,9 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
         high = std::array::from_fn(|axis| high[axis].max(tip[axis]));
     }
     let half = scale(crate::vector::sub(high, low), 0.5);
-    // The same clouds at each level, of 80, 20 and 8 triangles; of the most that the finest level has room for.
-    let finest = making.triangles / 5;
-    let most = main.len().clamp(1, 9) + 1;
-    let round = if finest >= 500 { 2 } else { 1 };
-    let count = (finest * 7 / 10 / (20 * round * round)).clamp(1, most).min((budget / 8).max(1));
+    // The same clouds at each level, of 80, 20 and 8 triangles.
+    let round = roundness(making);
+    let count = (carried.len() + 1).min((budget / 8).max(1));
     let ball = |number: usize| {
         let ball = match lod {
             0 => Shape::sphere(round as u32),
@@ -65,7 +83,7 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
     let mut mesh = MeshData::default();
     let reach = half[0].max(half[2]).max(making.skeleton.height * 0.08);
     // The fewer there are the larger they are.
-    let usual = reach * (0.4 + 0.75 / libm::sqrtf(count as f32)) * fullness;
+    let usual = reach * (0.4 + 0.75 / libm::sqrtf((carried.len() + 1) as f32)) * fullness;
     let flatness = if making.form.crown == Crown::Umbrella { 0.42 } else { 0.8 };
     for number in 0..count {
         let node = if number == 0 {
@@ -73,7 +91,7 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
             let top = skeleton.nodes[trunk.first + trunk.count - 1];
             super::skeleton::Node { at: lerp(top.at, lerp(low, high, 0.5), 0.45), ..top }
         } else {
-            let limb = main[(number - 1) * main.len() / (count - 1).max(1)];
+            let limb = &skeleton.limbs[carried[number - 1]];
             let outer = skeleton.nodes[limb.first + limb.count - 1];
             let inner = skeleton.nodes[limb.first];
             super::skeleton::Node { at: lerp(inner.at, outer.at, 0.72), ..outer }

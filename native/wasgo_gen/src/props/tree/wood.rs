@@ -2,8 +2,9 @@
 
 use std::f32::consts::TAU;
 
+use super::form::Arrangement;
 use super::skeleton::{Limb, Node, distance, shade};
-use super::{Making, Style};
+use super::{Making, Style, puffs};
 use crate::MeshData;
 use crate::hash::{derive, hash2, unit as share_of};
 use crate::props::build::{Vertex, frame, vertex, with_room};
@@ -35,13 +36,14 @@ struct Ring {
 pub(super) fn wood(making: &Making<'_>, lod: usize, budget: usize) -> (MeshData, usize) {
     // What is seen from afar is the crown.
     let most = if bare(making) { budget } else { budget * [26, 22, 15][lod.min(2)] / 100 };
-    let fineness = fineness(making, lod, most);
-    let triangles = triangles(making, &fineness);
+    let drawn = drawn(making);
+    let fineness = fineness(making, &drawn, lod, most);
+    let triangles = triangles(making, &drawn, &fineness);
     let mut mesh = with_room(triangles * 3 / 4 + 64, triangles);
     let mut rings = Vec::new();
     for (number, limb) in making.skeleton.limbs.iter().enumerate() {
         let sides = fineness.sides[limb.level];
-        if sides == 0 {
+        if sides == 0 || !drawn[number] {
             continue;
         }
         rings.clear();
@@ -56,8 +58,22 @@ fn bare(making: &Making<'_>) -> bool {
     making.form.leaves.fullness * making.spec.fullness == 0.0
 }
 
+/// Which limbs are drawn at all: those that would stick out of clouds are not.
+fn drawn(making: &Making<'_>) -> Vec<bool> {
+    let limbs = &making.skeleton.limbs;
+    if making.spec.style == Style::Leafy || bare(making) {
+        return vec![true; limbs.len()];
+    }
+    let rows = making.form.leaves.arrangement == Arrangement::Rows;
+    let mut drawn: Vec<bool> = limbs.iter().map(|limb| limb.level == 0 || rows && limb.level == 1).collect();
+    if !rows {
+        puffs::carriers(making).into_iter().for_each(|number| drawn[number] = true);
+    }
+    drawn
+}
+
 /// The finest that fits: thin limbs lose their nodes, then their sides, then go.
-fn fineness(making: &Making<'_>, lod: usize, most: usize) -> Fineness {
+fn fineness(making: &Making<'_>, drawn: &[bool], lod: usize, most: usize) -> Fineness {
     let grown = libm::sqrtf(making.triangles as f32 / 5000.0).clamp(0.8, 2.0);
     let sides = |usual: usize| ((usual as f32 * grown) as usize).min(MAX_SIDES);
     let mut fineness = match lod {
@@ -65,11 +81,7 @@ fn fineness(making: &Making<'_>, lod: usize, most: usize) -> Fineness {
         1 => Fineness { sides: [7, 5, 3, 3], stride: [1, 1, 2, 16] },
         _ => Fineness { sides: [5, 3, 3, 0], stride: [2, 3, 16, 16] },
     };
-    if making.spec.style == Style::LowPoly && !bare(making) {
-        // They would stick out of the clouds.
-        fineness.sides[2..].fill(0);
-    }
-    while triangles(making, &fineness) > most {
+    while triangles(making, drawn, &fineness) > most {
         if !coarsen(&mut fineness) {
             break;
         }
@@ -114,14 +126,14 @@ fn roots(sides: usize) -> usize {
     if sides > 7 { 4 } else { 2 }
 }
 
-fn triangles(making: &Making<'_>, fineness: &Fineness) -> usize {
+fn triangles(making: &Making<'_>, drawn: &[bool], fineness: &Fineness) -> usize {
     let of = |limb: &Limb| {
         let sides = fineness.sides[limb.level];
         let rings = rings(limb.count, fineness.stride[limb.level], limb.level == 0, sides);
         // Two a side between rings, one a side at the tip.
         if sides == 0 { 0 } else { sides * (2 * (rings - 1) + 1) }
     };
-    making.skeleton.limbs.iter().map(of).sum()
+    making.skeleton.limbs.iter().zip(drawn).filter(|(_, drawn)| **drawn).map(|(limb, _)| of(limb)).sum()
 }
 
 /// The rings of a limb and, last, its tip.
