@@ -31,6 +31,7 @@ pub(super) fn with_room(vertices: usize, triangles: usize) -> MeshData {
 }
 
 /// Adds a vertex; its number.
+#[inline]
 pub(super) fn vertex(mesh: &mut MeshData, vertex: Vertex) -> u32 {
     let [red, green, blue] = vertex.color.map(|value| value.clamp(0.0, 1.0));
     mesh.positions.push(vertex.at);

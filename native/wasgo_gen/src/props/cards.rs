@@ -1,7 +1,7 @@
 //! A prop as two crossed cards, cut to its outline.
 
 use super::build::{Vertex, vertex, with_room};
-use super::model::{Finish, PropLod, bounds};
+use super::model::{Finish, PropLod};
 use crate::MeshData;
 use crate::hash::hash2;
 use crate::vector::{Vector, add, lerp, scale, unit};
@@ -37,9 +37,8 @@ const EMPTY: Band = Band {
 };
 
 /// Two cards, seen from -Z and +Z and from -X and +X, with the colours of what they stand for, and texture coordinates
-/// in an image whose left half looks along -Z and whose right half along -X (see [`impostor`](super::impostor())).
-pub(super) fn cards(lod: &PropLod) -> MeshData {
-    let [least, greatest] = bounds(&lod.parts);
+/// in an image of the bounds whose left half looks along -Z and whose right half along -X (see [`impostor`](super::impostor())).
+pub(super) fn cards(lod: &PropLod, [least, greatest]: [Vector; 2]) -> MeshData {
     let height = greatest[1] - least[1].max(0.0);
     let mut mesh = with_room(BANDS * 4 + 4, BANDS * 4);
     if height <= 0.0 {
@@ -119,7 +118,7 @@ fn card(
             // Seen from the front, from left to right: +X to the right along -Z, -Z to the right along -X.
             let right = if (corner == 1) == (axis == 0) { half } else { -half };
             let mut at = [0.0, floor + height * share, 0.0];
-            at[axis] = middle + right;
+            at[axis] = (middle + right).clamp(least[axis], greatest[axis].max(least[axis]));
             let across = (at[axis] - least[axis]) / side.max(1e-9);
             let across = if axis == 0 { across * 0.5 } else { 1.0 - across * 0.5 };
             let mean = scale(line.color, 1.0 / line.colored.max(1e-6));

@@ -21,14 +21,16 @@ impl Shape {
         let mut points = Vec::new();
         let mut triangles = Vec::new();
         // A point on an edge belongs to two faces, a corner to five: known by its corners and their weights.
-        let mut known: BTreeMap<Vec<(usize, u32)>, u32> = BTreeMap::new();
+        let mut known: BTreeMap<[(usize, u32); 3], u32> = BTreeMap::new();
         for face in faces {
             let mut point = |b: u32, c: u32| {
-                let mut key: Vec<(usize, u32)> =
-                    face.into_iter().zip([frequency - b - c, b, c]).filter(|(_, weight)| *weight > 0).collect();
+                // Corners without weight are alike, and last.
+                let weights = [frequency - b - c, b, c];
+                let mut key = [0, 1, 2].map(|n| if weights[n] > 0 { (face[n], weights[n]) } else { (usize::MAX, 0) });
                 key.sort_unstable();
                 let sum = key
                     .iter()
+                    .filter(|(_, weight)| *weight > 0)
                     .fold([0.0; 3], |sum, (corner, weight)| add(sum, scale(corners[*corner], *weight as f32)));
                 *known.entry(key).or_insert_with(|| {
                     points.push(unit(sum).unwrap_or([0.0, 1.0, 0.0]));

@@ -14,7 +14,7 @@ pub use species::Species;
 
 use super::cards::cards;
 use super::fault::{PropError, range};
-use super::model::{Collider, Finish, PropLod, PropModel};
+use super::model::{Collider, Finish, PropLod, PropModel, bounds};
 use crate::hash::{Chance, derive};
 use skeleton::Skeleton;
 
@@ -141,8 +141,11 @@ pub fn tree(spec: &TreeSpec, seed: u64) -> Result<PropModel, PropError> {
         Style::LowPoly => puffs::lods(&making),
     };
     let bare = form.leaves.fullness * spec.fullness == 0.0;
-    if let Some(finest) = lods.first().filter(|_| !bare) {
-        let flat = cards(finest);
+    if let [finest, middle, ..] = &lods[..]
+        && !bare
+    {
+        // A third of the vertices says as well where most of them are.
+        let flat = cards(middle, bounds(&finest.parts));
         let error = making.skeleton.height * 0.09;
         lods.push(PropLod::new([(Finish::Card, flat)], error));
     }

@@ -225,14 +225,12 @@ impl Varied {
     /// Where a normal at a point turns: the change of the surface around the point.
     #[must_use]
     pub fn normal(&self, at: [f32; 3], normal: [f32; 3]) -> [f32; 3] {
-        let step = self.side * 2e-3;
+        let step = self.side * 1e-3;
         let other = if normal[0].abs() > 0.8 { [0.0, 1.0, 0.0] } else { [1.0, 0.0, 0.0] };
         let Some(tangent) = unit(cross(normal, other)) else { return normal };
         let bitangent = cross(normal, tangent);
-        let along = |direction: Vector| {
-            let way = scale(direction, step);
-            sub(self.point(add(at, way)), self.point(sub(at, way)))
-        };
+        let here = self.point(at);
+        let along = |direction: Vector| sub(self.point(add(at, scale(direction, step))), here);
         unit(cross(along(tangent), along(bitangent))).unwrap_or(normal)
     }
 

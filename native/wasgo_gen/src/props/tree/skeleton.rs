@@ -192,8 +192,14 @@ impl Skeleton {
         let whole = load[0].max(1.001);
         // The exponent at which the foot is as thick as it should be and the tips are as thin.
         let power = libm::logf(tip / base) / libm::logf(1.0 / whole);
+        // Twigs are many and carry alike: powers of what was just seen are known.
+        let mut known = [(0.0f32, 0.0f32); 16];
         for (node, load) in self.nodes.iter_mut().zip(&load) {
-            node.radius = base * libm::powf((load / whole).min(1.0), power.max(0.05));
+            let slot = &mut known[(load.to_bits().wrapping_mul(0x9E37_79B9) >> 28) as usize];
+            if slot.0 != *load {
+                *slot = (*load, base * libm::powf((load / whole).min(1.0), power.max(0.05)));
+            }
+            node.radius = slot.1;
         }
         self.taper_trunk(form.trunk.taper, base);
         // No limb is thicker than what it grows from, nor than a fifth of its length.

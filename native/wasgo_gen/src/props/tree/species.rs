@@ -134,7 +134,7 @@ fn birch() -> TreeForm {
     TreeForm {
         height: [10.0, 14.0],
         crown: Crown::Flame,
-        trunk: Trunk { radius: 0.016, segments: 14, gnarl: 0.06, lean: 0.08, flare: 0.35, taper: 0.92 },
+        trunk: Trunk { radius: 0.016, segments: 24, gnarl: 0.045, lean: 0.08, flare: 0.35, taper: 0.92 },
         branches: vec![
             Branches { gnarl: 0.12, segments: 6, ..level(24, 0.27, [0.24, 0.97], [0.85, 0.45], -0.35) },
             Branches { gnarl: 0.14, segments: 4, ..level(6, 0.6, [0.3, 1.0], [0.8, 0.6], -1.5) },
@@ -168,8 +168,8 @@ fn spruce() -> TreeForm {
             arrangement: Arrangement::Rows,
             level: 1,
             place: 0.0,
-            size: [0.78, 1.15],
-            width: 0.46,
+            size: [0.85, 1.25],
+            width: 0.36,
             droop: 0.5,
             dark: [0.006, 0.028, 0.014],
             light: [0.040, 0.140, 0.060],

@@ -41,6 +41,7 @@ pub(super) fn wood(making: &Making<'_>, lod: usize, budget: usize) -> (MeshData,
     let triangles = triangles(making, &drawn, &fineness);
     let mut mesh = with_room(triangles * 3 / 4 + 64, triangles);
     let mut rings = Vec::new();
+    let circles = fineness.sides.map(circle);
     for (number, limb) in making.skeleton.limbs.iter().enumerate() {
         let sides = fineness.sides[limb.level];
         if sides == 0 || !drawn[number] {
@@ -49,7 +50,7 @@ pub(super) fn wood(making: &Making<'_>, lod: usize, budget: usize) -> (MeshData,
         rings.clear();
         let nodes = making.skeleton.nodes_of(limb);
         collect(&mut rings, nodes, fineness.stride[limb.level], limb.level == 0, sides);
-        tube(&mut mesh, &rings, sides, &Coat::new(making, limb, number));
+        tube(&mut mesh, &rings, &circles[limb.level], &Coat::new(making, limb, number));
     }
     (mesh, triangles)
 }
@@ -215,7 +216,7 @@ impl Coat {
         let low = (1.0 - ring.at[1] / self.ground).clamp(0.0, 1.0);
         let share = (0.35 * rough + 0.65 * streak) * (1.0 - 0.75 * low);
         let color = lerp(self.dark, self.light, 0.25 + 0.75 * share);
-        if self.marks > 0.0 && (rough < 0.16 || low > 0.6) {
+        if self.marks > 0.0 && (rough < 0.22 || low > 0.8) {
             return lerp(color, scale(self.dark, 0.5), self.marks);
         }
         if self.marks > 0.0 { lerp(color, self.light, 0.7 * self.marks) } else { color }
@@ -223,13 +224,13 @@ impl Coat {
 }
 
 /// Sine and cosine of each side's angle.
-fn circle(sides: usize) -> [(f32, f32); MAX_SIDES] {
-    std::array::from_fn(|side| libm::sincosf((side % sides) as f32 * TAU / sides as f32))
+fn circle(sides: usize) -> Vec<(f32, f32)> {
+    (0..sides).map(|side| libm::sincosf(side as f32 * TAU / sides as f32)).collect()
 }
 
 /// A tube through rings, open at its foot, to a tip at the last.
-fn tube(mesh: &mut MeshData, rings: &[Ring], sides: usize, coat: &Coat) {
-    let circle = circle(sides);
+fn tube(mesh: &mut MeshData, rings: &[Ring], circle: &[(f32, f32)], coat: &Coat) {
+    let sides = circle.len();
     let start = unit(sub(rings[1].at, rings[0].at)).unwrap_or([0.0, 1.0, 0.0]);
     let (mut across, _) = frame(start);
     let mut direction = start;
