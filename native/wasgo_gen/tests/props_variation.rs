@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use props_common::{assert_faces, assert_formed, dot, sub};
 use proptest::prelude::*;
 use wasgo_gen::props::{
-    PropError, RockSpec, Species, TreeSpec, Variation, bark_texture, impostor, leaf_texture, rock, tree, variation,
+    Finish, PropError, RockSpec, Species, TreeSpec, Variation, bark_texture, impostor, leaf_texture, rock, tree,
+    variation,
 };
 use wasgo_gen::{MeshData, Plan, le_bytes, le_bytes_u32, props};
 use wasgo_scene::{Limits, Mesh, Node, Scene, Surface, validate};
@@ -83,6 +84,26 @@ fn seams_stay_closed_and_fronts_stay_fronts() {
             let length = dot(face, face).sqrt();
             assert!(dot(face, mesh.normals[triangle[0] as usize]) > 0.9 * length);
         }
+    }
+}
+
+#[test]
+fn a_prop_varies_with_all_that_belongs_to_it() {
+    for seed in 0..12 {
+        let base = tree(&TreeSpec::new(Species::ALL[seed as usize]), seed).unwrap();
+        let amounts = Variation { uv_shift: 1.0, ..Variation::default() };
+        let varied = amounts.choose(base.bounds, seed).unwrap().model(&base);
+        for (old, new) in base.lods.iter().zip(&varied.lods) {
+            assert_eq!(old.triangles(), new.triangles());
+            new.parts.iter().for_each(|part| assert_formed("varied", &part.mesh));
+        }
+        let cards = |model: &wasgo_gen::props::PropModel| {
+            let parts = model.lods.iter().flat_map(|lod| &lod.parts);
+            parts.filter(|part| part.finish == Finish::Card).flat_map(|part| part.mesh.uvs.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(cards(&base), cards(&varied));
+        assert_ne!(base.bounds, varied.bounds);
+        assert_ne!(base.colliders, varied.colliders);
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::PropError;
+use super::fern::{FernSpec, fern};
 use super::floor::{LogSpec, MushroomSpec, log, mushrooms, stump};
-use super::meadow::{FernSpec, GrassSpec, fern, grass};
+use super::meadow::{GrassSpec, grass};
 use super::model::PropModel;
 use super::stone::{CrystalSpec, RockSpec, crystals, rock};
 use super::tree::{TreeSpec, tree};

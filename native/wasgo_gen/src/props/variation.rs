@@ -7,6 +7,7 @@ use wasgo_scene::{Mesh, Surface};
 
 use super::color::{from_oklab, to_oklab};
 use super::fault::{PropError, range};
+use super::model::{Collider, Finish, PropModel, bounds};
 use crate::MeshData;
 use crate::bytes::le_bytes;
 use crate::hash::{Chance, derive, unit as share_of};
@@ -266,6 +267,46 @@ impl Varied {
             *uv = [uv[0] + self.uv_offset[0], uv[1] + self.uv_offset[1]];
         }
         mesh
+    }
+
+    /// A prop, varied with all its levels of detail and what it collides with. Cards keep their places in their image.
+    ///
+    /// ```
+    /// use wasgo_gen::props::{RockSpec, Variation, rock};
+    /// let base = rock(&RockSpec::default(), 1)?;
+    /// let varied = Variation::default().choose(base.bounds, 2)?.model(&base);
+    /// assert_eq!(varied.lods[0].triangles(), base.lods[0].triangles());
+    /// # Ok::<(), wasgo_gen::props::PropError>(())
+    /// ```
+    #[must_use]
+    pub fn model(&self, base: &PropModel) -> PropModel {
+        let mut model = base.clone();
+        for part in model.lods.iter_mut().flat_map(|lod| &mut lod.parts) {
+            let mut mesh = self.mesh(&part.mesh);
+            if part.finish == Finish::Card {
+                mesh.uvs.clone_from(&part.mesh.uvs);
+            }
+            part.mesh = mesh;
+        }
+        let widest = self.scale[0].max(self.scale[2]);
+        for lod in &mut model.lods {
+            lod.error *= widest.max(self.scale[1]);
+        }
+        for collider in &mut model.colliders {
+            match collider {
+                Collider::Capsule { from, to, radius } => {
+                    (*from, *to) = (self.point(*from), self.point(*to));
+                    *radius *= widest;
+                }
+                Collider::Box { center, half } => {
+                    *center = self.point(*center);
+                    *half = mul(*half, self.scale);
+                }
+                Collider::Hull { points } => points.iter_mut().for_each(|point| *point = self.point(*point)),
+            }
+        }
+        model.bounds = model.lods.first().map_or(model.bounds, |lod| bounds(&lod.parts));
+        model
     }
 
     /// A colour, and the last one again for nothing: faces have three corners of one colour.
