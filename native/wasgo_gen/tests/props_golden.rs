@@ -32,35 +32,35 @@ fn trees_are_the_same_bytes() {
 }
 
 const TREES: [u64; 29] = [
-    0xDFA8_9C7E_C11B_BF0E, // oak Leafy
-    0xE9A4_58AA_E658_B3AA, // oak LowPoly
-    0xDEE9_DFCA_7AF7_2E1D, // birch Leafy
-    0x8B3D_0422_C935_8A52, // birch LowPoly
-    0x3519_0AE2_9F6C_CDFD, // spruce Leafy
-    0xA606_1ED4_0895_AAF6, // spruce LowPoly
-    0xC9F0_D8DE_E609_484A, // pine Leafy
-    0xF947_2087_87CE_186C, // pine LowPoly
-    0x7262_B5A8_3691_78AB, // willow Leafy
-    0xCD1C_CCFF_772A_47DB, // willow LowPoly
-    0x97E0_70F5_3D70_3897, // palm Leafy
-    0xC363_4CA4_9BA9_65A3, // palm LowPoly
-    0x6BFF_51B1_749B_6585, // acacia Leafy
-    0xAEFC_EE54_3CBF_338D, // acacia LowPoly
+    0xDD65_40B7_2E65_AEAB, // oak Leafy
+    0xE296_AE8A_0EA9_2D0E, // oak LowPoly
+    0x7013_7243_DE05_C516, // birch Leafy
+    0xBD83_9B12_86AB_3B65, // birch LowPoly
+    0x296D_7253_0B76_6341, // spruce Leafy
+    0x6470_5D39_BF37_7032, // spruce LowPoly
+    0xB17E_E293_B188_C4CA, // pine Leafy
+    0x465B_708B_47C4_0109, // pine LowPoly
+    0x19A9_72D6_9AF4_7B5F, // willow Leafy
+    0xECE1_BAE8_C762_2230, // willow LowPoly
+    0x93DD_1BFB_118F_F0B7, // palm Leafy
+    0x5236_00F2_3212_FA8C, // palm LowPoly
+    0x4B16_5914_65BC_1483, // acacia Leafy
+    0xD060_426A_0327_E332, // acacia LowPoly
     0x1E7B_6F96_1908_7018, // dead Leafy
     0x3AC3_E83A_636A_FAA1, // dead LowPoly
-    0x391B_541C_623D_A350, // poplar Leafy
-    0x63C1_4006_4554_EEEA, // poplar LowPoly
-    0xF4BD_C551_9E8B_8064, // cherry Leafy
-    0x9C03_5BDF_65FE_649D, // cherry LowPoly
-    0x9422_5E84_3998_C172, // maple Leafy
-    0x845F_0688_04D7_2703, // maple LowPoly
-    0x084E_801C_8B20_A795, // shrub Leafy
-    0x810A_CBFB_A179_8F7C, // shrub LowPoly
-    0x277F_6749_3803_59C2, // rose Leafy
-    0x1296_05E3_6ECD_109F, // rose LowPoly
-    0x021C_9504_8682_C4B9, // juniper Leafy
-    0x14C1_DF3C_7303_24E2, // juniper LowPoly
-    0x2512_9BCA_9DCC_B1D9, // extreme willow
+    0x7328_F1F3_860C_6581, // poplar Leafy
+    0xE6A9_F932_9C56_DEF7, // poplar LowPoly
+    0xD9DF_D1CA_C31D_1DB0, // cherry Leafy
+    0x77FF_F33F_6F60_46FB, // cherry LowPoly
+    0x7554_692E_03DB_68E0, // maple Leafy
+    0x0848_E53A_579A_D6AE, // maple LowPoly
+    0xD667_981B_73E8_A581, // shrub Leafy
+    0xC52B_FA0A_706B_BE87, // shrub LowPoly
+    0x4CDD_3260_870C_69E8, // rose Leafy
+    0xC5E3_D0A5_7AAB_3F4A, // rose LowPoly
+    0x5E14_8FE7_92EE_0E86, // juniper Leafy
+    0x71C9_92D5_9F1B_E817, // juniper LowPoly
+    0x7FE1_A649_5519_AE88, // extreme willow
 ];
 
 #[test]

@@ -57,7 +57,8 @@ fn lines(lod: &PropLod, axis: usize, floor: f32, height: f32) -> [Band; BANDS + 
     let mut lines = [EMPTY; BANDS + 1];
     for part in &lod.parts {
         let mesh = &part.mesh;
-        for (number, at) in mesh.positions.iter().enumerate() {
+        let wooden = part.finish == Finish::Bark;
+        let mut see = |at: Vector, number: usize| {
             let place = (at[1] - floor) / height * BANDS as f32;
             let line = &mut lines[((place + 0.5).max(0.0) as usize).min(BANDS)];
             line.low = line.low.min(at[axis]);
@@ -66,16 +67,28 @@ fn lines(lod: &PropLod, axis: usize, floor: f32, height: f32) -> [Band; BANDS + 
             line.squares += at[axis] * at[axis];
             let [red, green, blue, _] = mesh.colors[number];
             // Limbs have many vertices for what is seen of them among leaves.
-            let weight = if part.finish == Finish::Bark { 0.12 } else { 1.0 };
+            let weight = if wooden { 0.12 } else { 1.0 };
             let side = usize::from(at[axis] > 0.0);
             let rank = hash2(0, number as i64, axis as i64);
-            if part.finish != Finish::Bark && rank < line.chosen[side].0 {
+            if !wooden && rank < line.chosen[side].0 {
                 line.chosen[side] = (rank, [red, green, blue]);
             }
             line.color = add(line.color, scale([red, green, blue], weight));
             line.colored += weight;
             line.wind = [line.wind[0] + mesh.uvs2[number][0], line.wind[1] + mesh.uvs2[number][1]];
             line.weight += 1.0;
+        };
+        for (number, at) in mesh.positions.iter().enumerate() {
+            see(*at, number);
+        }
+        if wooden {
+            // Along a bare trunk vertices are further apart than lines.
+            for triangle in mesh.indices.chunks_exact(3) {
+                let (foot, head) = (triangle[0] as usize, triangle[2] as usize);
+                for share in [0.25, 0.5, 0.75] {
+                    see(lerp(mesh.positions[foot], mesh.positions[head], share), foot);
+                }
+            }
         }
     }
     // A line that sees nothing looks like the one below.

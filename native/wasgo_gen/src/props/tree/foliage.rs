@@ -55,7 +55,7 @@ pub(super) fn foliage(making: &Making<'_>, budget: usize) -> (MeshData, f32) {
     let longer = longer.clamp(0.3, 5.0);
     // Few leaves of a small tree are not larger than a part of it.
     let light = Light::new(making, &carriers);
-    let narrow = 0.8 / light.inverse[0].max(light.inverse[2]);
+    let narrow = 1.3 / light.inverse[0].max(light.inverse[2]);
     let most = narrow.min(0.3 * making.skeleton.height) / (leaves.size[1] * making.growth);
     let longer = longer.min(most.max(1.0));
     let longer_than_usual = longer.max(1.0);

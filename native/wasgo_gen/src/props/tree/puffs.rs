@@ -50,7 +50,7 @@ pub(super) fn carriers(making: &Making<'_>) -> Vec<usize> {
     let limbs = &making.skeleton.limbs;
     let main: Vec<usize> = (0..limbs.len()).filter(|number| limbs[*number].level == 1).collect();
     let round = roundness(making);
-    let room = budget(making) * 7 / 10 / (20 * round * round);
+    let room = budget(making) * 77 / 100 / (20 * round * round);
     let count = room.clamp(2, main.len().clamp(1, 9) + 1) - 1;
     (0..count).map(|number| main[number * main.len() / count]).collect()
 }
@@ -83,8 +83,11 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
     let mut mesh = MeshData::default();
     let reach = half[0].max(half[2]).max(making.skeleton.height * 0.08);
     // The fewer there are the larger they are.
-    let usual = reach * (0.4 + 0.75 / libm::sqrtf((carried.len() + 1) as f32)) * fullness;
+    let usual = reach * (0.44 + 0.8 / libm::sqrtf((carried.len() + 1) as f32)) * fullness;
     let flatness = if making.form.crown == Crown::Umbrella { 0.42 } else { 0.8 };
+    // A high crown is a column of clouds, about as high as wide.
+    let column = half[1] > 1.5 * reach;
+    let stack = ((half[1] / reach * 1.6) as usize + 1).min(count);
     for number in 0..count {
         let node = if number == 0 {
             let trunk = &skeleton.limbs[0];
@@ -96,11 +99,13 @@ fn clouds(making: &Making<'_>, budget: usize, lod: usize) -> MeshData {
             let inner = skeleton.nodes[limb.first];
             super::skeleton::Node { at: lerp(inner.at, outer.at, 0.72), ..outer }
         };
-        if half[1] > 2.2 * reach {
-            // A column: one above the other.
-            let share = (number as f32 + 0.5) / count as f32;
+        if column {
+            if number >= stack {
+                break;
+            }
+            let share = (number as f32 + 0.5) / stack as f32;
             let along = lerp(low, high, share);
-            let tall = (high[1] - low[1]) / count as f32 * chance.between(0.85, 1.05);
+            let tall = (high[1] - low[1]) / stack as f32 * chance.between(0.85, 1.05);
             let wide = reach * (0.75 + 0.45 * making.form.crown.length(share)) * chance.between(0.9, 1.1) * fullness;
             let shape = ball(number).placed([wide, tall, wide], [node.at[0] * 0.2, along[1], node.at[2] * 0.2]);
             paint(&mut mesh, making, &shape, &mut chance, node.wind);
