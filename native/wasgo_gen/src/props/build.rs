@@ -42,6 +42,20 @@ pub(super) fn vertex(mesh: &mut MeshData, vertex: Vertex) -> u32 {
     mesh.positions.len() as u32 - 1
 }
 
+/// Adds the four vertices of a leaf with one normal, and its two triangles: foot, right, tip, left.
+pub(super) fn leaf(mesh: &mut MeshData, corners: &[Vertex; 4]) {
+    let first = mesh.positions.len() as u32;
+    mesh.positions.extend_from_slice(&corners.map(|corner| corner.at));
+    mesh.normals.extend_from_slice(&corners.map(|corner| corner.normal));
+    mesh.colors.extend_from_slice(&corners.map(|corner| {
+        let [red, green, blue] = corner.color.map(|value| value.clamp(0.0, 1.0));
+        [red, green, blue, 1.0]
+    }));
+    mesh.uvs.extend_from_slice(&corners.map(|corner| corner.uv));
+    mesh.uvs2.extend_from_slice(&corners.map(|corner| corner.wind.map(|value| value.clamp(0.0, 1.0))));
+    mesh.indices.extend_from_slice(&[first, first + 1, first + 2, first, first + 2, first + 3]);
+}
+
 /// Whether three corners make a face that can be seen.
 fn visible([a, b, c]: [Vector; 3]) -> Option<Vector> {
     let area = cross(sub(b, a), sub(c, a));

@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{Vertex, smooth, vertex};
+use super::build::{Vertex, leaf, smooth, vertex};
 use super::fault::{PropError, color, range};
 use super::model::{Finish, PropLod, PropModel};
 use super::shape::Shape;
@@ -216,12 +216,14 @@ pub(super) fn petal(
     let normal = unit(add(front, scale(UP, 0.8 * front[1].max(0.0)))).unwrap_or(front);
     let uvs = [[0.5, 1.0], [1.0, 0.4], [0.5, 0.0], [0.0, 0.4]];
     let shades = [0.7, 1.0, 1.05, 1.0];
-    let numbers: [u32; 4] = std::array::from_fn(|corner| {
-        let color = scale(color, shades[corner]);
-        vertex(mesh, Vertex { at: corners[corner], normal, color, uv: uvs[corner], wind })
+    let corners = std::array::from_fn(|corner| Vertex {
+        at: corners[corner],
+        normal,
+        color: scale(color, shades[corner]),
+        uv: uvs[corner],
+        wind,
     });
-    let [foot, right, tip, left] = numbers;
-    mesh.indices.extend([foot, right, tip, foot, tip, left]);
+    leaf(mesh, &corners);
 }
 
 /// A tuft: levels of detail by fewer and wider blades. Nothing to collide with.

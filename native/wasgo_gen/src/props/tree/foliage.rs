@@ -7,7 +7,7 @@ use super::form::Arrangement;
 use super::skeleton::{Limb, distance};
 use crate::MeshData;
 use crate::hash::{Chance, derive};
-use crate::props::build::{Vertex, frame, vertex, with_room};
+use crate::props::build::{self, Vertex, frame, with_room};
 use crate::vector::{Vector, add, cross, dot, lerp, mul, scale, sub, unit};
 
 /// The share of triangles that leaves have in the tree to which sizes refer: 3,000 of 5,000, in twos.
@@ -215,18 +215,12 @@ fn leaf(
     let wind = [place.wind[0], place.wind[0] + 0.1, place.wind[0] + 0.16, place.wind[0] + 0.1];
     let shades = [0.72, 0.95, 1.08, 0.95];
     let uvs = [[0.5, 1.0], [1.0, 0.55], [0.5, 0.0], [0.0, 0.55]];
-    let numbers: [u32; 4] = std::array::from_fn(|corner| {
-        vertex(
-            mesh,
-            Vertex {
-                at: corners[corner],
-                normal: soft,
-                color: scale(color, shades[corner]),
-                uv: uvs[corner],
-                wind: [wind[corner], place.wind[1]],
-            },
-        )
+    let corners = std::array::from_fn(|corner| Vertex {
+        at: corners[corner],
+        normal: soft,
+        color: scale(color, shades[corner]),
+        uv: uvs[corner],
+        wind: [wind[corner], place.wind[1]],
     });
-    let [foot, right, end, left] = numbers;
-    mesh.indices.extend([foot, right, end, foot, end, left]);
+    build::leaf(mesh, &corners);
 }
