@@ -21,7 +21,7 @@ pub mod instance;
 mod mesh;
 pub mod noise;
 mod plan;
-mod props;
+pub mod props;
 mod scatter;
 pub mod scene;
 mod vector;

@@ -1,14 +1,62 @@
-//! Low-poly meshes of what scatter rules place, and of a creature. Origin at the foot, +Y up, colours in the vertices.
+//! Props: trees, rocks, grass, fences and more, each a function of its parameters and a seed, with levels of detail.
+//!
+//! [`model()`] makes one of any kind from plain data ([`PropSpec`]); [`fence()`] needs a line too. [`variation()`] makes others of
+//! any mesh. Colours are in the vertices, so that no textures are needed; [`leaf_texture`], [`bark_texture`] and
+//! [`impostor()`] make some for who has a use for them. Origin at the foot, +Y up. Plants keep wind in the second set of
+//! texture coordinates (see [`MeshData`](crate::MeshData)).
+//!
+//! [`props()`] has the low-poly meshes that the scatter rules of a plan place, and [`creature()`] one for agents to be seen as.
+//!
+//! ```
+//! use wasgo_gen::props::{Finish, PropSpec, model};
+//! let spec: PropSpec = serde_json::from_str(r#"{"tree": {"species": "oak", "height": 9}}"#)?;
+//! let oak = model(&spec, 42)?;
+//! let near = &oak.lods[0];
+//! assert!(near.triangles() <= 5000);
+//! assert_eq!(near.parts.iter().map(|part| part.finish).collect::<Vec<_>>(), [Finish::Bark, Finish::Leaf]);
+//! let far = &oak.lods[oak.lod_at(400.0, 0.003)];
+//! assert_eq!(far.parts[0].finish, Finish::Card);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod boulder;
+mod build;
+mod cards;
+mod color;
 mod creature;
+mod fault;
+mod fence;
+mod fern;
+mod floor;
+mod impostor;
+mod meadow;
+mod model;
 mod paint;
 mod plants;
-mod rock;
 mod shape;
+mod spec;
+mod stone;
+mod texture;
+mod tree;
+mod variation;
 
 use wasgo_scene::Mesh;
 
 pub use creature::creature;
+pub use fault::PropError;
+pub use fence::{FenceKind, FenceSpec, MAX_POINTS, MAX_POSTS, fence};
+pub use fern::{FernSpec, fern};
+pub use floor::{LogSpec, MushroomKind, MushroomSpec, log, mushrooms, stump};
+pub use impostor::{Image, impostor};
+pub use meadow::{GrassKind, GrassSpec, grass};
+pub use model::{Collider, Finish, Part, PropLod, PropModel};
+pub use spec::{PropSpec, model};
+pub use stone::{CrystalSpec, RockKind, RockSpec, crystals, rock};
+pub use texture::{bark_texture, leaf_texture};
+pub use tree::{
+    Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
+};
+pub use variation::{MAX_VERTICES, Variation, Varied, variation};
 
 use crate::hash::derive;
 use crate::plan::{Plan, PlanError, PropKind};
@@ -61,7 +109,7 @@ fn prop(seed: u64, kind: PropKind, number: u64) -> Prop {
     let surface = match kind {
         PropKind::Tree => plants::tree(seed),
         PropKind::Conifer => plants::conifer(seed),
-        PropKind::Rock => rock::rock(seed),
+        PropKind::Rock => boulder::rock(seed),
         PropKind::Bush => plants::bush(seed),
     };
     let name = format!("{}_{number}", kind.name());

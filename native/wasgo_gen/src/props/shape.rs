@@ -21,14 +21,16 @@ impl Shape {
         let mut points = Vec::new();
         let mut triangles = Vec::new();
         // A point on an edge belongs to two faces, a corner to five: known by its corners and their weights.
-        let mut known: BTreeMap<Vec<(usize, u32)>, u32> = BTreeMap::new();
+        let mut known: BTreeMap<[(usize, u32); 3], u32> = BTreeMap::new();
         for face in faces {
             let mut point = |b: u32, c: u32| {
-                let mut key: Vec<(usize, u32)> =
-                    face.into_iter().zip([frequency - b - c, b, c]).filter(|(_, weight)| *weight > 0).collect();
+                // Corners without weight are alike, and last.
+                let weights = [frequency - b - c, b, c];
+                let mut key = [0, 1, 2].map(|n| if weights[n] > 0 { (face[n], weights[n]) } else { (usize::MAX, 0) });
                 key.sort_unstable();
                 let sum = key
                     .iter()
+                    .filter(|(_, weight)| *weight > 0)
                     .fold([0.0; 3], |sum, (corner, weight)| add(sum, scale(corners[*corner], *weight as f32)));
                 *known.entry(key).or_insert_with(|| {
                     points.push(unit(sum).unwrap_or([0.0, 1.0, 0.0]));
@@ -45,6 +47,20 @@ impl Shape {
                 }
             }
         }
+        Self { points, triangles }
+    }
+
+    /// Eight faces around 0, the corners at distance 1.
+    pub(super) fn octahedron() -> Self {
+        let points = vec![
+            [1.0, 0.0, 0.0],
+            [-1.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0],
+            [0.0, -1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 0.0, -1.0],
+        ];
+        let triangles = vec![[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]];
         Self { points, triangles }
     }
 
@@ -96,6 +112,59 @@ impl Shape {
         Self { points, triangles }
     }
 
+    /// A body turned from a profile of (radius, height) from its foot to its top, closed where the radius is 0.
+    /// Walked upwards along the outside, down along an inside. `sides` at least 3.
+    pub(super) fn lathe(profile: &[(f32, f32)], sides: u32) -> Self {
+        let mut shape = Self { points: Vec::new(), triangles: Vec::new() };
+        let mut below: Option<Vec<u32>> = None;
+        for (radius, height) in profile {
+            let first = shape.points.len() as u32;
+            let ring: Vec<u32> = if *radius <= 0.0 {
+                shape.points.push([0.0, *height, 0.0]);
+                vec![first; sides as usize]
+            } else {
+                for side in 0..sides {
+                    // Negative angles: counter-clockwise as seen from above.
+                    let (sin, cos) = libm::sincosf(side as f32 * -TAU / sides as f32);
+                    shape.points.push([cos * radius, *height, sin * radius]);
+                }
+                (first..first + sides).collect()
+            };
+            if let Some(below) = below {
+                for side in 0..sides as usize {
+                    let next = (side + 1) % sides as usize;
+                    let (a, b, c, d) = (below[side], below[next], ring[next], ring[side]);
+                    if a != b {
+                        shape.triangles.push([a, b, d]);
+                    }
+                    if c != d {
+                        shape.triangles.push([b, c, d]);
+                    }
+                }
+            }
+            below = Some(ring);
+        }
+        shape
+    }
+
+    /// A beam from one point to another: `width` wide, and `height` high as seen along it, as far as it is not vertical.
+    pub(super) fn beam(from: Vector, to: Vector, width: f32, height: f32) -> Self {
+        let along = unit(sub(to, from)).unwrap_or([0.0, 1.0, 0.0]);
+        let side = unit(cross(along, [0.0, 1.0, 0.0])).unwrap_or([1.0, 0.0, 0.0]);
+        let up = cross(side, along);
+        let corner =
+            |end: Vector, x: f32, y: f32| add(end, add(scale(side, x * width * 0.5), scale(up, y * height * 0.5)));
+        let ring = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
+        let mut points: Vec<Vector> = ring.iter().map(|(x, y)| corner(from, *x, *y)).collect();
+        points.extend(ring.iter().map(|(x, y)| corner(to, *x, *y)));
+        let mut triangles = vec![[0, 1, 2], [0, 2, 3], [4, 6, 5], [4, 7, 6]];
+        for side in 0..4u32 {
+            let next = (side + 1) % 4;
+            triangles.extend([[side, side + 4, next], [next, side + 4, next + 4]]);
+        }
+        Self { points, triangles }
+    }
+
     /// Every point times the factors, then moved.
     pub(super) fn placed(mut self, factors: Vector, offset: Vector) -> Self {
         for point in &mut self.points {
@@ -109,6 +178,15 @@ impl Shape {
         for point in &mut self.points {
             let [x, y, z] = point.map(|v| f64::from(v * frequency));
             *point = scale(*point, 1.0 + strength * simplex3(seed, x, y, z) as f32);
+        }
+        self
+    }
+
+    /// Turned about +Y (from +Z to +X when positive).
+    pub(super) fn turned(mut self, angle: f32) -> Self {
+        let (sin, cos) = libm::sincosf(angle);
+        for [x, _, z] in &mut self.points {
+            (*x, *z) = (*x * cos + *z * sin, *z * cos - *x * sin);
         }
         self
     }

@@ -1,0 +1,144 @@
+//! The same props for the same parameters and seed: in debug and release builds, and on every machine that runs these tests.
+//!
+//! A change of these hashes is a change of what worlds look like. Set `WASGO_GOLDEN=print` to see the new ones.
+
+mod props_common;
+
+use props_common::{Fnv, check, hash};
+use wasgo_gen::props::{
+    CrystalSpec, FenceKind, FenceSpec, FernSpec, GrassKind, GrassSpec, LogSpec, MushroomKind, MushroomSpec, PropSpec,
+    RockKind, RockSpec, Species, Style, TreeSpec, Variation, bark_texture, fence, impostor, leaf_texture, model, tree,
+};
+
+#[test]
+fn trees_are_the_same_bytes() {
+    let mut found = Vec::new();
+    for species in Species::ALL {
+        for style in [Style::Leafy, Style::LowPoly] {
+            let spec = TreeSpec { style, ..TreeSpec::new(species) };
+            found.push((format!("{} {style:?}", species.name()), hash(&tree(&spec, 42).unwrap())));
+        }
+    }
+    let extreme = TreeSpec {
+        height: Some(37.5),
+        spread: 1.7,
+        fullness: 1.9,
+        gnarl: 2.5,
+        triangles: Some(17_001),
+        ..TreeSpec::new(Species::Willow)
+    };
+    found.push(("extreme willow".into(), hash(&tree(&extreme, u64::MAX).unwrap())));
+    check(&found, &TREES);
+}
+
+const TREES: [u64; 29] = [
+    0xDD65_40B7_2E65_AEAB, // oak Leafy
+    0xE296_AE8A_0EA9_2D0E, // oak LowPoly
+    0x7013_7243_DE05_C516, // birch Leafy
+    0xBD83_9B12_86AB_3B65, // birch LowPoly
+    0x296D_7253_0B76_6341, // spruce Leafy
+    0x6470_5D39_BF37_7032, // spruce LowPoly
+    0xB17E_E293_B188_C4CA, // pine Leafy
+    0x465B_708B_47C4_0109, // pine LowPoly
+    0x19A9_72D6_9AF4_7B5F, // willow Leafy
+    0xECE1_BAE8_C762_2230, // willow LowPoly
+    0x93DD_1BFB_118F_F0B7, // palm Leafy
+    0x5236_00F2_3212_FA8C, // palm LowPoly
+    0x4B16_5914_65BC_1483, // acacia Leafy
+    0xD060_426A_0327_E332, // acacia LowPoly
+    0x1E7B_6F96_1908_7018, // dead Leafy
+    0x3AC3_E83A_636A_FAA1, // dead LowPoly
+    0x7328_F1F3_860C_6581, // poplar Leafy
+    0xE6A9_F932_9C56_DEF7, // poplar LowPoly
+    0xD9DF_D1CA_C31D_1DB0, // cherry Leafy
+    0x77FF_F33F_6F60_46FB, // cherry LowPoly
+    0x7554_692E_03DB_68E0, // maple Leafy
+    0x0848_E53A_579A_D6AE, // maple LowPoly
+    0xD667_981B_73E8_A581, // shrub Leafy
+    0xC52B_FA0A_706B_BE87, // shrub LowPoly
+    0x4CDD_3260_870C_69E8, // rose Leafy
+    0xC5E3_D0A5_7AAB_3F4A, // rose LowPoly
+    0x5E14_8FE7_92EE_0E86, // juniper Leafy
+    0x71C9_92D5_9F1B_E817, // juniper LowPoly
+    0x7FE1_A649_5519_AE88, // extreme willow
+];
+
+#[test]
+fn other_props_are_the_same_bytes() {
+    let mut specs = vec![
+        ("crystals".to_owned(), PropSpec::Crystals(CrystalSpec::default())),
+        ("fern".to_owned(), PropSpec::Fern(FernSpec::default())),
+        ("log".to_owned(), PropSpec::Log(LogSpec::default())),
+        ("stump".to_owned(), PropSpec::Stump(LogSpec::stump())),
+    ];
+    specs.extend(RockKind::ALL.map(|kind| (format!("{kind:?}"), PropSpec::Rock(RockSpec::new(kind)))));
+    specs.extend(GrassKind::ALL.map(|kind| (format!("{kind:?}"), PropSpec::Grass(GrassSpec::new(kind)))));
+    let mushrooms = |kind| PropSpec::Mushrooms(MushroomSpec { kind, ..MushroomSpec::default() });
+    specs.extend(MushroomKind::ALL.map(|kind| (format!("{kind:?}"), mushrooms(kind))));
+    let mut found: Vec<_> = specs.into_iter().map(|(name, spec)| (name, hash(&model(&spec, 42).unwrap()))).collect();
+    let line = [[-3.0, 0.0, 1.0], [0.5, 0.5, -0.5], [3.0, 0.2, 1.5]];
+    found.extend(
+        FenceKind::ALL.map(|kind| (format!("{kind:?}"), hash(&fence(&line, &FenceSpec::new(kind), 42).unwrap()))),
+    );
+    check(&found, &OTHERS);
+}
+
+const OTHERS: [u64; 24] = [
+    0x9B45_750A_58F8_8ADF, // crystals
+    0xED9E_04DC_4E2C_4270, // fern
+    0x7B28_5A8C_EB42_2636, // log
+    0x3733_1D9A_4CA3_3B31, // stump
+    0x66C4_E2DD_95BD_DD56, // Boulder
+    0x3156_0E02_7481_3C07, // Slab
+    0x75F3_8E5F_FBD1_14DE, // Outcrop
+    0x9984_5447_FC76_48A0, // Pebbles
+    0x89DF_7BBC_E815_45AF, // Cliff
+    0x0D03_30EC_95FB_AB88, // Standing
+    0xA451_1AA9_57D4_B42D, // Meadow
+    0x6DDC_C041_8705_4D41, // Tall
+    0xBC25_5E80_5F2B_2451, // Dry
+    0xA6EA_02AC_679E_A3AC, // Reed
+    0xF012_19F4_3E0B_A528, // Daisy
+    0x2C98_9339_AD30_DEB7, // Poppy
+    0x0142_32CF_1AC6_0B84, // Lavender
+    0x6BFE_4E7A_9196_0285, // Toadstool
+    0x2075_67D0_41F3_695D, // Bolete
+    0x1F18_0FFB_ED28_3342, // Chanterelle
+    0xBC96_8617_9A3A_688B, // Rails
+    0x1DBE_0950_60D1_93AA, // Pickets
+    0x1477_3A02_365F_8715, // Palisade
+    0xDB46_8378_A98C_CE2E, // DryStone
+];
+
+#[test]
+fn pictures_and_variations_are_the_same_bytes() {
+    let pixels = |image: wasgo_gen::props::Image| {
+        let mut fnv = Fnv::default();
+        fnv.bytes(&image.pixels);
+        fnv.0
+    };
+    let model = tree(&TreeSpec::new(Species::Maple), 42).unwrap();
+    let varied = Variation::default().choose(model.bounds, 42).unwrap();
+    let mut meshes = Fnv::default();
+    model.lods[1].parts.iter().for_each(|part| meshes.mesh(&varied.mesh(&part.mesh)));
+    let found = [
+        ("impostor".to_owned(), pixels(impostor(&model, 64).unwrap())),
+        ("leaf".to_owned(), pixels(leaf_texture(Species::Oak, 42, 64).unwrap())),
+        ("needles".to_owned(), pixels(leaf_texture(Species::Spruce, 42, 64).unwrap())),
+        ("oak bark".to_owned(), pixels(bark_texture(Species::Oak, 42, 64).unwrap())),
+        ("birch bark".to_owned(), pixels(bark_texture(Species::Birch, 42, 64).unwrap())),
+        ("palm bark".to_owned(), pixels(bark_texture(Species::Palm, 42, 64).unwrap())),
+        ("variation".to_owned(), meshes.0),
+    ];
+    check(&found, &PICTURES);
+}
+
+const PICTURES: [u64; 7] = [
+    0xFCD7_BDCB_7224_FC6B, // impostor
+    0x1655_448C_4937_1829, // leaf
+    0x44E0_80FA_83B1_3DA6, // needles
+    0x9B98_162A_6FE6_E711, // oak bark
+    0xFF6A_82FE_8569_FF08, // birch bark
+    0xF7F7_998B_A86A_C8B9, // palm bark
+    0x37E6_22DA_DFB0_7475, // variation
+];
