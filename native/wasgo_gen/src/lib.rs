@@ -24,6 +24,7 @@ mod scatter;
 pub mod scene;
 mod terrain;
 mod vector;
+pub mod volume;
 
 pub use bytes::{le_bytes, le_bytes_u32};
 pub use chunk::{Chunk, ChunkStats, GenError, chunk};
