@@ -43,8 +43,7 @@ pub(super) struct Seam {
 impl Seam {
     /// Lays out the patches of a chunk whose own samples are the first `samples`.
     pub fn prepare(&mut self, cells: u32, neighbours: &Neighbours, samples: usize) {
-        self.patches =
-            if neighbours.coarsest() == 0 { [None; 18] } else { grid::patches(cells, neighbours, samples) };
+        self.patches = if neighbours.coarsest() == 0 { [None; 18] } else { grid::patches(cells, neighbours, samples) };
         self.main = Some(Patch::main(cells));
         self.polygons.clear();
         self.own.clear();

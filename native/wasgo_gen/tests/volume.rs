@@ -1,0 +1,81 @@
+//! Volumes close, whatever the levels of the chunks, and chunks agree on what they share.
+
+mod volume_world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use volume_world::{Joined, Point, World, densities};
+use wasgo_gen::volume::{DIRECTIONS, VolumeMesh, grids};
+
+fn worlds() -> Vec<(String, World)> {
+    let random = (0..3).map(|seed| (format!("random {seed}"), World::random(8, 3, seed)));
+    let steep = (0..4).map(|seed| (format!("steep {seed}"), World::steep(8, 4, 3 + seed as u32, seed)));
+    random.chain(steep).chain([("steepest".into(), World::steep(16, 5, 2, 9))]).collect()
+}
+
+#[test]
+fn chunks_of_all_levels_close_together() {
+    let mut steps = BTreeSet::new();
+    let mut seams = 0;
+    for (seed, (world_name, world)) in worlds().into_iter().enumerate() {
+        for leaf in &world.leaves {
+            let neighbours = world.neighbours(*leaf);
+            steps.extend(neighbours.steps().into_iter().enumerate().filter(|(_, step)| *step > 0));
+        }
+        let margin = 3 << (world.depth - 1);
+        for (name, density) in densities(world.side(), margin, seed as u64) {
+            let joined = Joined::new(&world, &density);
+            let name = format!("{name}, {world_name}");
+            assert!(!joined.triangles.is_empty(), "{name}");
+            joined.assert_closed(&name);
+            assert!(joined.volume() > 0.0, "{name}");
+            seams += joined.seam_triangles;
+        }
+    }
+    let seen = |most| steps.iter().filter(|(_, step)| *step <= most).count();
+    assert_eq!(seen(3), 18 * 3, "each direction has had each step: {steps:?}");
+    assert!(seen(4) > 18 * 3 && seams > 10_000, "{seams} triangles at seams");
+}
+
+#[test]
+fn a_neighbour_of_the_same_level_between_two_coarser_ones_has_a_grid() {
+    let has = |world: &World| {
+        let mut grids = world.leaves.iter().flat_map(|leaf| grids(16, &world.neighbours(*leaf)).unwrap().split_off(1));
+        grids.any(|grid| grid.stride == 1)
+    };
+    assert!(worlds().iter().any(|(_, world)| has(world)), "the worlds of the other tests should have one");
+}
+
+#[test]
+fn vertices_beyond_the_border_are_those_of_the_neighbour() {
+    let mut compared = BTreeMap::<i8, usize>::new();
+    for (seed, (_, world)) in worlds().into_iter().enumerate() {
+        let (_, density) = densities(world.side(), 3 << (world.depth - 1), seed as u64).swap_remove(0);
+        let meshes: BTreeMap<_, VolumeMesh> =
+            world.leaves.iter().map(|leaf| (*leaf, world.mesh(*leaf, &density))).collect();
+        for ((leaf, mesh), (direction, number)) in
+            meshes.iter().flat_map(|one| DIRECTIONS.into_iter().zip(0..).map(move |direction| (one, direction)))
+        {
+            let step = world.neighbours(*leaf).steps()[number];
+            let place = [0, 1, 2].map(|axis| leaf.1[axis] + i64::from(direction[axis]));
+            let other = (leaf.0 + step.max(0) as u32, place.map(|p| p >> step.max(0)));
+            let Some(theirs) = (step >= 0).then(|| meshes.get(&other)).flatten() else { continue };
+            // The vertices of the neighbour by cell, with all that is in a vertex.
+            let vertices = |leaf, mesh: &VolumeMesh| -> Vec<(Point, [u32; 3])> {
+                let places = mesh.lattice.iter().map(|at| world.place(leaf, *at));
+                places.zip(mesh.mesh.normals.iter().map(|normal| normal.map(f32::to_bits))).collect()
+            };
+            let cell = |place: Point| place.map(|p| p >> (16 + other.0));
+            let of_other = |cell: [i64; 3]| (0..3).all(|a| cell[a].div_euclid(i64::from(world.cells)) == other.1[a]);
+            let theirs: BTreeMap<_, _> =
+                vertices(other, theirs).into_iter().map(|vertex| (cell(vertex.0), vertex)).collect();
+            for ours in vertices(*leaf, mesh).into_iter().filter(|vertex| of_other(cell(vertex.0))) {
+                if let Some(theirs) = theirs.get(&cell(ours.0)) {
+                    assert_eq!(ours, *theirs, "{leaf:?} and {other:?}");
+                    *compared.entry(step).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert!((0..=4).all(|step| compared.get(&step).is_some_and(|count| *count > 20)), "{compared:?}");
+}
