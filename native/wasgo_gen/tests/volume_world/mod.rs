@@ -34,11 +34,12 @@ impl World {
         Self::split(cells, depth, &mut |level, _| level == depth || dice.roll(100) < 50)
     }
 
-    /// A cube of `cells << depth` of the finest cells, split down to level 0 at some places and nowhere else: from one
-    /// chunk to the next, levels differ as far as they can.
+    /// A cube of `cells << depth` of the finest cells, split down to level 0 at some places near the middle and nowhere
+    /// else: from one chunk to the next, levels differ as far as they can.
     pub fn steep(cells: u32, depth: u32, places: u32, seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let places: Vec<[i64; 3]> = (0..places).map(|_| [0; 3].map(|_| dice.roll(1 << depth) as i64)).collect();
+        let mut place = || [0; 3].map(|_| (1 << (depth - 1)) - 2 + dice.roll(4) as i64);
+        let places: Vec<[i64; 3]> = (0..places).map(|_| place()).collect();
         Self::split(cells, depth, &mut |level, at| places.iter().any(|place| place.map(|p| p >> level) == at))
     }
 
