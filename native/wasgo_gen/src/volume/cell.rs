@@ -6,15 +6,34 @@ use super::FRACTION;
 /// Vertices keep this far from the faces of their cells, so that those of different cells always differ.
 const MARGIN: i32 = 1 << 6;
 
-/// One divided by a number of crossings.
-const SHARE: [f32; 13] = {
-    let mut shares = [0.0; 13];
-    let mut count = 1;
-    while count < 13 {
-        shares[count] = 1.0 / count as f32;
-        count += 1;
+/// What the crossed edges of a cell add up to by the signs of its corners, before it is known where they are crossed:
+/// the coordinates of the edges in x, y and z, and one divided by their number. Corner `x + 2 y + 4 z` is bit `4 x + y + 2 z`.
+const CROSSED: [[f32; 4]; 256] = {
+    let mut table = [[0.0; 4]; 256];
+    let mut signs = 0;
+    while signs < 256 {
+        let mut sums = [0.0; 3];
+        let mut count = 0;
+        let mut from = 0;
+        while from < 8 {
+            let at = [from >> 2 & 1, from & 1, from >> 1 & 1];
+            let mut axis = 0;
+            while axis < 3 {
+                let to = from | [4, 1, 2][axis];
+                if to != from && signs >> from & 1 != signs >> to & 1 {
+                    count += 1;
+                    sums[(axis + 1) % 3] += at[(axis + 1) % 3] as f32;
+                    sums[(axis + 2) % 3] += at[(axis + 2) % 3] as f32;
+                }
+                axis += 1;
+            }
+            from += 1;
+        }
+        let share = if count == 0 { 0.0 } else { 1.0 / count as f32 };
+        table[signs] = [sums[0], sums[1], sums[2], share];
+        signs += 1;
     }
-    shares
+    table
 };
 
 /// Where in its cell a vertex is, in 2^-16 of the cell's side, and its normal.
@@ -24,48 +43,64 @@ pub(super) struct Vertex {
     pub normal: [f32; 3],
 }
 
-/// Four samples in a row along x; those in the middle are at corners of the cell.
-type Row = [f32; 4];
+type Four = [f32; 4];
 
-/// The samples of a cell as rows: `rows[z][y]`, of which those in the middle are at corners.
+/// The samples of a cell: rows along x of four, of which those in the middle are at corners, or of these two alone.
 struct Stencil {
     /// At the corners: z first, then y.
-    inner: [[Row; 2]; 2],
+    inner: [[Four; 2]; 2],
     /// Before and behind in y: z first.
-    beside: [[Row; 2]; 2],
+    beside: [[[f32; 2]; 2]; 2],
     /// Before and behind in z: y last.
-    above: [[Row; 2]; 2],
+    above: [[[f32; 2]; 2]; 2],
 }
 
-/// The vertex of the cell whose least corner is at `at`, where `row` and `slice` are the distances along y and z.
-#[inline]
-pub(super) fn vertex(samples: &[f32], at: usize, row: usize, slice: usize) -> Vertex {
-    let stencil = Stencil::read(samples, at, row, slice);
-    let mean = stencil.mean_of_crossings().unwrap_or_else(|| stencil.nearest_to_surface());
-    let fraction = mean.map(|share| ((share * FRACTION as f32 + 0.5) as i32).clamp(MARGIN, FRACTION - MARGIN));
-    Vertex { fraction, normal: stencil.normal(mean) }
+/// The vertices of cells in a row along x.
+///
+/// Bit i of `cells` asks for the cell whose least corner is at `start + i + 1`; a row has `row` samples, a slice `slice`.
+#[inline(always)]
+pub(super) fn vertices(
+    samples: &[f32],
+    start: usize,
+    [row, slice]: [usize; 2],
+    mut cells: u128,
+    mut each: impl FnMut(usize, Vertex),
+) {
+    // Slices of one length, so that one comparison checks the bounds of all of them.
+    let line = |y: usize, z: usize| -> &[f32] {
+        let first = start + y * row + z * slice - row - slice;
+        &samples[first..first + row]
+    };
+    let inner = [[line(1, 1), line(2, 1)], [line(1, 2), line(2, 2)]];
+    let beside = [[line(0, 1), line(3, 1)], [line(0, 2), line(3, 2)]];
+    let above = [[line(1, 0), line(2, 0)], [line(1, 3), line(2, 3)]];
+    while cells != 0 {
+        let x = cells.trailing_zeros() as usize;
+        cells &= cells - 1;
+        if x + 4 > row {
+            return;
+        }
+        let four = |line: &[f32]| [line[x], line[x + 1], line[x + 2], line[x + 3]];
+        let two = |line: &[f32]| [line[x + 1], line[x + 2]];
+        let stencil = Stencil {
+            inner: [[four(inner[0][0]), four(inner[0][1])], [four(inner[1][0]), four(inner[1][1])]],
+            beside: [[two(beside[0][0]), two(beside[0][1])], [two(beside[1][0]), two(beside[1][1])]],
+            above: [[two(above[0][0]), two(above[0][1])], [two(above[1][0]), two(above[1][1])]],
+        };
+        each(x, stencil.vertex());
+    }
 }
 
 impl Stencil {
     #[inline(always)]
-    fn read(samples: &[f32], at: usize, row: usize, slice: usize) -> Self {
-        let first = at - slice - row - 1;
-        let window = &samples[first..first + 3 * slice + 3 * row + 4];
-        let read = |z: usize, y: usize| -> Row {
-            let start = z * slice + y * row;
-            let part = &window[start..start + 4];
-            [part[0], part[1], part[2], part[3]]
-        };
-        Self {
-            inner: [[read(1, 1), read(1, 2)], [read(2, 1), read(2, 2)]],
-            beside: [[read(1, 0), read(1, 3)], [read(2, 0), read(2, 3)]],
-            above: [[read(0, 1), read(0, 2)], [read(3, 1), read(3, 2)]],
-        }
+    fn vertex(&self) -> Vertex {
+        let mean = self.mean_of_crossings().unwrap_or_else(|| self.nearest_to_surface());
+        Vertex { fraction: [fraction(mean[0]), fraction(mean[1]), fraction(mean[2])], normal: self.normal(mean) }
     }
 
     /// The corners with less x, then those with more; y runs faster than z.
     #[inline(always)]
-    fn corners(&self) -> [[f32; 4]; 2] {
+    fn corners(&self) -> [Four; 2] {
         let [[a, b], [c, d]] = self.inner;
         [[a[1], b[1], c[1], d[1]], [a[2], b[2], c[2], d[2]]]
     }
@@ -74,18 +109,18 @@ impl Stencil {
     #[inline(always)]
     fn mean_of_crossings(&self) -> Option<[f32; 3]> {
         let [a, b] = self.corners();
-        let (x, at_x) = crossings(a, b);
-        let (y, at_y) = crossings([a[0], a[2], b[0], b[2]], [a[1], a[3], b[1], b[3]]);
-        let (z, at_z) = crossings([a[0], a[1], b[0], b[1]], [a[2], a[3], b[2], b[3]]);
-        let count = sum(at_x) + sum(at_y) + sum(at_z);
-        if count == 0.0 {
+        let mut signs = 0;
+        for i in 0..4 {
+            signs |= usize::from(a[i] > 0.0) << i | usize::from(b[i] > 0.0) << (i + 4);
+        }
+        let [x, y, z, share] = CROSSED[signs];
+        if share == 0.0 {
             return None;
         }
-        let share = SHARE[count as usize];
         Some([
-            (sum(x) + (at_y[2] + at_y[3] + at_z[2] + at_z[3])) * share,
-            (sum(y) + (at_x[1] + at_x[3] + at_z[1] + at_z[3])) * share,
-            (sum(z) + (at_x[2] + at_x[3] + at_y[1] + at_y[3])) * share,
+            (x + crossings(a, b)) * share,
+            (y + crossings([a[0], a[2], b[0], b[2]], [a[1], a[3], b[1], b[3]])) * share,
+            (z + crossings([a[0], a[1], b[0], b[1]], [a[2], a[3], b[2], b[3]])) * share,
         ])
     }
 
@@ -118,20 +153,26 @@ impl Stencil {
     #[inline(always)]
     fn normal(&self, [x, y, z]: [f32; 3]) -> [f32; 3] {
         let [[a, b], [c, d]] = self.inner;
-        let front = mix(mix(a, b, y), mix(c, d, y), z);
-        let gx = (front[0] - front[2]) * (1.0 - x) + (front[1] - front[3]) * x;
+        let along_x = mix(mix(a, b, [y; 4]), mix(c, d, [y; 4]), [z; 4]);
+        let gx = (along_x[0] - along_x[2]) * (1.0 - x) + (along_x[1] - along_x[3]) * x;
 
-        let before = mix(self.beside[0][0], self.beside[1][0], z);
-        let low = mix(a, c, z);
-        let high = mix(b, d, z);
-        let behind = mix(self.beside[0][1], self.beside[1][1], z);
-        let gy = along(before, low, high, behind, y, x);
-
-        let before = mix(self.above[0][0], self.above[0][1], y);
-        let low = mix(a, b, y);
-        let high = mix(c, d, y);
-        let behind = mix(self.above[1][0], self.above[1][1], y);
-        let gz = along(before, low, high, behind, z, x);
+        // Differences along y in the first two lanes, along z in the others: at less x and at more.
+        let pair = |y: &[f32; 2], z: &[f32; 2]| [y[0], y[1], z[0], z[1]];
+        let [inner_a, inner_b, inner_c, inner_d] = [[a[1], a[2]], [b[1], b[2]], [c[1], c[2]], [d[1], d[2]]];
+        let across = [z, z, y, y];
+        let (beside, above) = (&self.beside, &self.above);
+        let before = mix(pair(&beside[0][0], &above[0][0]), pair(&beside[1][0], &above[0][1]), across);
+        let low = mix(pair(&inner_a, &inner_a), pair(&inner_c, &inner_b), across);
+        let high = mix(pair(&inner_b, &inner_c), pair(&inner_d, &inner_d), across);
+        let behind = mix(pair(&beside[0][1], &above[1][0]), pair(&beside[1][1], &above[1][1]), across);
+        let (mut near, mut far) = ([0.0; 4], [0.0; 4]);
+        for i in 0..4 {
+            near[i] = before[i] - high[i];
+            far[i] = low[i] - behind[i];
+        }
+        let differences = mix(near, far, [y, y, z, z]);
+        let gy = differences[0] * (1.0 - x) + differences[1] * x;
+        let gz = differences[2] * (1.0 - x) + differences[3] * x;
 
         let square = gx * gx + gy * gy + gz * gz;
         if square > 1e-24 {
@@ -153,40 +194,36 @@ impl Stencil {
     }
 }
 
-/// Where each of four edges is crossed (0 when it isn't), and 1 for each that is.
+/// A share of 0..=1 in parts of a cell, rounded.
 #[inline(always)]
-fn crossings(from: [f32; 4], to: [f32; 4]) -> ([f32; 4], [f32; 4]) {
+fn fraction(share: f32) -> i32 {
+    // From 2^23 on, floats are integers, and so are the low bits of their representation: cheaper than `as`.
+    const INTEGERS: f32 = 8_388_608.0;
+    let bits = (share * FRACTION as f32 + INTEGERS).to_bits();
+    ((bits - INTEGERS.to_bits()) as i32).clamp(MARGIN, FRACTION - MARGIN)
+}
+
+/// Where four edges are crossed, added up; those that aren't count as 0.
+#[inline(always)]
+fn crossings(from: Four, to: Four) -> f32 {
     let mut at = [0.0; 4];
-    let mut crossed = [0.0; 4];
     for i in 0..4 {
-        let crosses = (from[i] > 0.0) != (to[i] > 0.0);
         let share = from[i] / (from[i] - to[i]);
-        at[i] = if crosses { share } else { 0.0 };
-        crossed[i] = if crosses { 1.0 } else { 0.0 };
+        at[i] = if (from[i] > 0.0) == (to[i] > 0.0) { 0.0 } else { share };
     }
-    (at, crossed)
+    sum(at)
 }
 
 #[inline(always)]
-fn sum(of: [f32; 4]) -> f32 {
+fn sum(of: Four) -> f32 {
     (of[0] + of[1]) + (of[2] + of[3])
 }
 
 #[inline(always)]
-fn mix(from: Row, to: Row, share: f32) -> Row {
-    let mut row = [0.0; 4];
+fn mix(from: Four, to: Four, share: Four) -> Four {
+    let mut mixed = [0.0; 4];
     for i in 0..4 {
-        row[i] = from[i] * (1.0 - share) + to[i] * share;
+        mixed[i] = from[i] + (to[i] - from[i]) * share[i];
     }
-    row
-}
-
-/// The difference across y or z of four rows that follow each other there, at `share` between the middle two and at x.
-#[inline(always)]
-fn along(before: Row, low: Row, high: Row, behind: Row, share: f32, x: f32) -> f32 {
-    let mut row = [0.0; 4];
-    for i in 0..4 {
-        row[i] = (before[i] - high[i]) * (1.0 - share) + (low[i] - behind[i]) * share;
-    }
-    row[1] * (1.0 - x) + row[2] * x
+    mixed
 }

@@ -72,9 +72,11 @@ impl Mesher {
                 self.signs.remove(&element);
             }
         }
-        let mut build = Build { out, unit: spacing / FRACTION as f32 };
+        let mut build = Build { out };
         self.build_inside(samples, &main, &mut build);
         self.seam.build(samples, &self.vertices, &mut build);
+        let unit = spacing / FRACTION as f32;
+        out.mesh.positions.extend(out.lattice.iter().map(|at| at.map(|at| at as f32 * unit)));
         Ok(())
     }
 
@@ -98,7 +100,6 @@ impl Mesher {
 
     fn build_inside(&mut self, samples: &[f32], main: &Patch, build: &mut Build<'_>) {
         let side = main.cells[0];
-        let [row_stride, slice_stride] = main.strides();
         let samples = &samples[..main.samples()];
         // Entries without a vertex keep what was there before: nothing looks at them.
         if self.vertices.len() < main.count() {
@@ -106,17 +107,14 @@ impl Mesher {
         }
         for z in 0..side {
             for y in 0..side {
-                let mut cells = self.signs.crossed_cells(y, z) | self.seam.own_cells(y, z);
+                let cells = self.signs.crossed_cells(y, z) | self.seam.own_cells(y, z);
                 let first = (z * side + y) * side;
-                let corner = [-1, y as i32 - 1, z as i32 - 1];
-                let sample = main.sample_of(corner);
-                build.reserve(cells.count_ones() as usize);
-                while cells != 0 {
-                    let x = cells.trailing_zeros() as usize;
-                    cells &= cells - 1;
-                    let vertex = cell::vertex(samples, sample + x, row_stride, slice_stride);
-                    let corner = [corner[0] + x as i32, corner[1], corner[2]];
-                    self.vertices[first + x] = build.vertex(corner, 0, &vertex);
+                if cells != 0 {
+                    let row = &mut self.vertices[first..first + side];
+                    let start = main.sample_of([-1, y as i32 - 1, z as i32 - 1]) - 1;
+                    cell::vertices(samples, start, main.strides(), cells, |x, vertex| {
+                        row[x] = build.vertex([x as i32 - 1, y as i32 - 1, z as i32 - 1], 0, &vertex);
+                    });
                 }
                 if y > 0 && z > 0 {
                     self.build_quads(y - 1, z - 1, first, build);
@@ -137,7 +135,8 @@ impl Mesher {
                 let x = edges.trailing_zeros() as usize;
                 edges &= edges - 1;
                 let last = first + 1 + x;
-                let around = [last - b - c, last - c, last, last - b].map(|cell| self.vertices[cell]);
+                let at = |cell: usize| self.vertices[cell];
+                let around = [at(last - b - c), at(last - c), at(last), at(last - b)];
                 build.quad(axis, around, solid >> x & 1 == 1);
             }
         }
@@ -151,24 +150,15 @@ impl Mesher {
 /// A mesh under construction.
 pub(super) struct Build<'o> {
     pub out: &'o mut VolumeMesh,
-    /// Metres in a step of the lattice.
-    unit: f32,
 }
 
 impl Build<'_> {
-    fn reserve(&mut self, vertices: usize) {
-        self.out.mesh.positions.reserve(vertices);
-        self.out.mesh.normals.reserve(vertices);
-        self.out.lattice.reserve(vertices);
-    }
-
     /// Adds the vertex of a cell, given in cells 2^step wide.
     #[inline]
     pub fn vertex(&mut self, cell: [i32; 3], step: u32, vertex: &Vertex) -> u32 {
         let index = self.out.lattice.len() as u32;
-        let lattice = [0, 1, 2].map(|axis| (cell[axis] * FRACTION + vertex.fraction[axis]) << step);
-        self.out.lattice.push(lattice);
-        self.out.mesh.positions.push(lattice.map(|at| at as f32 * self.unit));
+        let at = |axis: usize| (cell[axis] * FRACTION + vertex.fraction[axis]) << step;
+        self.out.lattice.push([at(0), at(1), at(2)]);
         self.out.mesh.normals.push(vertex.normal);
         index
     }
@@ -191,7 +181,8 @@ impl Build<'_> {
     /// The shorter diagonal, unless a triangle would then be turned over or without area as seen along the edge.
     #[inline]
     fn is_second_diagonal_better(&self, axis: usize, around: [u32; 4]) -> bool {
-        let [p, q, r, s] = around.map(|index| self.out.lattice[index as usize]);
+        let at = |index: u32| self.out.lattice[index as usize];
+        let [p, q, r, s] = [at(around[0]), at(around[1]), at(around[2]), at(around[3])];
         let (first, second) = (sub(r, p), sub(s, q));
         let shorter = square(second) < square(first);
         let area = |u: [i64; 3], v: [i64; 3]| {
@@ -214,7 +205,7 @@ impl Build<'_> {
 }
 
 fn sub(a: [i32; 3], b: [i32; 3]) -> [i64; 3] {
-    [0, 1, 2].map(|axis| i64::from(a[axis] - b[axis]))
+    [i64::from(a[0] - b[0]), i64::from(a[1] - b[1]), i64::from(a[2] - b[2])]
 }
 
 fn square(of: [i64; 3]) -> i64 {

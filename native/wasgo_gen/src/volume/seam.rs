@@ -121,10 +121,12 @@ impl Seam {
         let Some(patch) = &self.patches[usize::from(number)] else { return 0 };
         let known = &mut self.vertices[patch.index + patch.number_of(at)];
         if *known == NONE {
-            let [row, slice] = patch.strides();
             let samples = &samples[patch.offset..patch.offset + patch.samples()];
-            let vertex = cell::vertex(samples, patch.sample_of(at), row, slice);
-            *known = build.vertex(at, patch.step, &vertex);
+            let x = (at[0] - patch.first[0]) as usize;
+            let start = patch.sample_of(at) - x - 1;
+            cell::vertices(samples, start, patch.strides(), 1 << x, |_, vertex| {
+                *known = build.vertex(at, patch.step, &vertex);
+            });
         }
         *known
     }

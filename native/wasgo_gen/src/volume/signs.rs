@@ -131,13 +131,17 @@ impl Element {
 
 /// The signs of a row of samples.
 fn pack(row: &[f32]) -> u128 {
-    let mut bits = 0;
-    for (number, part) in row.chunks(8).enumerate() {
-        let mut byte = 0u8;
-        for (bit, value) in part.iter().enumerate() {
-            byte |= u8::from(*value > 0.0) << bit;
-        }
-        bits |= u128::from(byte) << (8 * number);
+    let (eights, rest) = row.as_chunks::<8>();
+    let mut words = [0u64; 2];
+    for (number, eight) in eights.iter().enumerate() {
+        words[number / 8] |= u64::from(byte(eight)) << (number % 8 * 8);
     }
-    bits
+    let rest = rest.iter().rev().fold(0, |bits, value| bits << 1 | u128::from(*value > 0.0));
+    u128::from(words[0]) | u128::from(words[1]) << 64 | rest << (eights.len() * 8)
+}
+
+fn byte(eight: &[f32; 8]) -> u8 {
+    // Bytes of 0 or 1, which one multiplication gathers in the highest.
+    let ones = eight.map(|value| u8::from(value > 0.0));
+    (u64::from_le_bytes(ones).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
