@@ -4,8 +4,81 @@ mod volume_world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use volume_world::{Joined, Point, World, densities};
+use volume_world::{Leaf, World, densities};
 use wasgo_gen::volume::{DIRECTIONS, VolumeMesh, grids};
+
+/// Positions for the whole world: 2^-16 of a cell of level 0.
+type Point = [i64; 3];
+
+/// Where a vertex of a chunk is in the world.
+fn place(world: &World, (level, at): Leaf, lattice: [i32; 3]) -> Point {
+    [0, 1, 2].map(|axis| (((at[axis] * i64::from(world.cells)) << 16) + i64::from(lattice[axis])) << level)
+}
+
+/// What all the chunks of a world make together.
+#[derive(Default)]
+struct Joined {
+    /// Bits of the normal of each vertex.
+    normals: BTreeMap<Point, [u32; 3]>,
+    triangles: Vec<[Point; 3]>,
+    seam_triangles: usize,
+}
+
+impl Joined {
+    /// Meshes every chunk, and checks that chunks agree on each vertex that they share.
+    fn new(world: &World, density: &impl Fn([i64; 3]) -> f32) -> Self {
+        let mut joined = Self::default();
+        for leaf in &world.leaves {
+            joined.add(world, *leaf, &world.mesh(*leaf, density));
+        }
+        joined
+    }
+
+    fn add(&mut self, world: &World, leaf: Leaf, mesh: &VolumeMesh) {
+        let places: Vec<Point> = mesh.lattice.iter().map(|at| place(world, leaf, *at)).collect();
+        let unique: BTreeSet<&Point> = places.iter().collect();
+        assert_eq!(unique.len(), places.len(), "vertices of different cells are at one place");
+        let mut used = vec![false; places.len()];
+        for (place, normal) in places.iter().zip(&mesh.mesh.normals) {
+            let bits = normal.map(f32::to_bits);
+            let known = self.normals.entry(*place).or_insert(bits);
+            assert_eq!(*known, bits, "normal at {place:?}");
+            let length = normal.iter().map(|n| n * n).sum::<f32>();
+            assert!((length - 1.0).abs() < 1e-5, "normal of length {length}");
+        }
+        for triangle in mesh.mesh.indices.as_chunks::<3>().0 {
+            triangle.iter().for_each(|index| used[*index as usize] = true);
+            let [a, b, c] = triangle.map(|index| places[index as usize]);
+            assert!(a != b && b != c && c != a);
+            self.triangles.push([a, b, c]);
+        }
+        assert!(used.into_iter().all(|used| used), "a vertex without a triangle");
+        self.seam_triangles += mesh.stats.seam_triangles as usize;
+    }
+
+    /// Every edge is passed as often one way as the other.
+    fn assert_closed(&self, name: &str) {
+        let mut edges = BTreeMap::<[Point; 2], i32>::new();
+        for [a, b, c] in &self.triangles {
+            for (from, to) in [(a, b), (b, c), (c, a)] {
+                let (key, way) = if from < to { ([*from, *to], 1) } else { ([*to, *from], -1) };
+                *edges.entry(key).or_default() += way;
+            }
+        }
+        let open: Vec<_> = edges.iter().filter(|(_, balance)| **balance != 0).collect();
+        assert!(open.is_empty(), "{name}: {} of {} edges are open: {:?}", open.len(), edges.len(), open[0]);
+    }
+
+    /// In finest cells.
+    fn volume(&self) -> f64 {
+        let of = |[a, b, c]: &[Point; 3]| {
+            let [a, b, c] = [a, b, c].map(|p| p.map(|x| x as f64 / 65_536.0));
+            let cross = [b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0]];
+            a.iter().zip(cross).map(|(a, b)| a * b).sum::<f64>() / 6.0
+        };
+        self.triangles.iter().map(of).sum()
+    }
+}
 
 fn worlds() -> Vec<(String, World)> {
     let random = (0..3).map(|seed| (format!("random {seed}"), World::random(8, 3, seed)));
@@ -62,7 +135,7 @@ fn vertices_beyond_the_border_are_those_of_the_neighbour() {
             let Some(theirs) = (step >= 0).then(|| meshes.get(&other)).flatten() else { continue };
             // The vertices of the neighbour by cell, with all that is in a vertex.
             let vertices = |leaf, mesh: &VolumeMesh| -> Vec<(Point, [u32; 3])> {
-                let places = mesh.lattice.iter().map(|at| world.place(leaf, *at));
+                let places = mesh.lattice.iter().map(|at| place(&world, leaf, *at));
                 places.zip(mesh.mesh.normals.iter().map(|normal| normal.map(f32::to_bits))).collect()
             };
             let cell = |place: Point| place.map(|p| p >> (16 + other.0));
