@@ -34,7 +34,11 @@
 //! ```
 
 mod cell;
+mod collapse;
+mod collider;
+mod geometry;
 mod grid;
+mod heightfield;
 mod mesher;
 mod neighbours;
 mod seam;
@@ -42,7 +46,9 @@ mod signs;
 
 use crate::MeshData;
 
+pub use collider::{Collider, ColliderError, MAX_COLLIDER_SAMPLES, MAX_COLLIDER_VERTICES, collider};
 pub use grid::{Grid, grids, samples};
+pub use heightfield::heightfield_collider;
 pub use mesher::Mesher;
 pub use neighbours::{DIRECTIONS, Neighbours};
 

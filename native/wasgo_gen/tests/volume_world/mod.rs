@@ -91,8 +91,11 @@ impl World {
     }
 }
 
+/// A density at each point of the finest lattice.
+pub type Density = Box<dyn Fn([i64; 3]) -> f32>;
+
 /// Densities by name, with air around the world's inside so that all surfaces close.
-pub fn densities(side: i64, margin: i64, seed: u64) -> Vec<(&'static str, Box<dyn Fn([i64; 3]) -> f32>)> {
+pub fn densities(side: i64, margin: i64, seed: u64) -> Vec<(&'static str, Density)> {
     let half = side as f32 / 2.0;
     let within = move |[x, y, z]: [i64; 3]| {
         let inside = |at: i64| (at - margin).min(side - margin - at) as f32;

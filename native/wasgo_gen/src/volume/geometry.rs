@@ -1,0 +1,81 @@
+//! Points, planes and distances as f64.
+
+pub(super) type Point = [f64; 3];
+
+pub(super) fn sub(a: Point, b: Point) -> Point {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+pub(super) fn dot(a: Point, b: Point) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+pub(super) fn cross(a: Point, b: Point) -> Point {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+fn ahead(from: Point, along: Point, share: f64) -> Point {
+    [from[0] + along[0] * share, from[1] + along[1] * share, from[2] + along[2] * share]
+}
+
+/// The sum of squares of distances to planes, weighted with the areas of the triangles that they were taken from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quadric {
+    /// Products of the plane's coefficients: xx, xy, xz, xw, yy, yz, yw, zz, zw, ww.
+    products: [f64; 10],
+}
+
+impl Quadric {
+    /// Of the plane of a triangle; nothing for one without area.
+    pub fn of_plane([a, b, c]: [Point; 3]) -> Self {
+        let normal = cross(sub(b, a), sub(c, a));
+        let twice_area = dot(normal, normal).sqrt();
+        if twice_area <= 0.0 {
+            return Self::default();
+        }
+        let [x, y, z] = normal.map(|part| part / twice_area);
+        let w = -dot([x, y, z], a);
+        let products = [x * x, x * y, x * z, x * w, y * y, y * z, y * w, z * z, z * w, w * w];
+        Self { products: products.map(|product| product * twice_area / 2.0) }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.products.iter_mut().zip(other.products).for_each(|(sum, product)| *sum += product);
+    }
+
+    /// At least 0.
+    pub fn at(&self, [x, y, z]: Point) -> f64 {
+        let [xx, xy, xz, xw, yy, yz, yw, zz, zw, ww] = self.products;
+        let sum = (xx * x * x + yy * y * y + zz * z * z + ww)
+            + 2.0 * (xy * x * y + xz * x * z + yz * y * z + xw * x + yw * y + zw * z);
+        // Never -0, whose bits are above all others.
+        if sum > 0.0 { sum } else { 0.0 }
+    }
+}
+
+/// How far a point is from a triangle.
+pub(super) fn distance(point: Point, [a, b, c]: [Point; 3]) -> f64 {
+    let (ab, ac) = (sub(b, a), sub(c, a));
+    let normal = cross(ab, ac);
+    let square = dot(normal, normal);
+    let from = sub(point, a);
+    if square > 0.0 {
+        // Shares of b and c in the nearest point of the plane.
+        let at_b = dot(cross(from, ac), normal);
+        let at_c = dot(cross(ab, from), normal);
+        if at_b >= 0.0 && at_c >= 0.0 && at_b + at_c <= square {
+            let off = dot(from, normal);
+            return (off * off / square).sqrt();
+        }
+    }
+    to_side(point, a, b).min(to_side(point, b, c)).min(to_side(point, c, a)).sqrt()
+}
+
+/// The square of the distance from a stretch.
+fn to_side(point: Point, a: Point, b: Point) -> f64 {
+    let along = sub(b, a);
+    let length = dot(along, along);
+    let share = if length > 0.0 { (dot(sub(point, a), along) / length).clamp(0.0, 1.0) } else { 0.0 };
+    let off = sub(point, ahead(a, along, share));
+    dot(off, off)
+}
