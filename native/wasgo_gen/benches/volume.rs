@@ -10,7 +10,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use fast_surface_nets::ndshape::RuntimeShape;
 use fast_surface_nets::{SurfaceNetsBuffer, surface_nets};
 use wasgo_gen::noise::simplex3;
-use wasgo_gen::volume::{Densities, Mesher, Neighbours, VolumeChunk, VolumeMesh, grids};
+use wasgo_gen::volume::{
+    Densities, Mesher, Neighbours, VolumeChunk, VolumeMesh, collider, grids, heightfield_collider,
+};
+use wasgo_gen::{Plan, chunk};
 
 fn density(name: &str, cells: u32, point: [i32; 3]) -> f32 {
     let [x, y, z] = point.map(f64::from);
@@ -52,5 +55,43 @@ fn meshes(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, meshes);
+fn seams(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("volume/noise 32 beside coarser chunks");
+    let neighbours = Neighbours::new([1; 18]).unwrap();
+    let chunk = VolumeChunk { cells: 32, spacing: 1.0, neighbours };
+    let grids = grids(32, &neighbours).unwrap();
+    let samples: Vec<f32> = grids.iter().flat_map(|grid| grid.points()).map(|at| density("noise", 32, at)).collect();
+    let (mut mesher, mut out) = (Mesher::new(), VolumeMesh::default());
+    let mut mesh = || {
+        mesher.mesh(&chunk, Densities::Sampled(black_box(&samples)), &mut out).unwrap();
+        out.mesh.triangles()
+    };
+    group.throughput(Throughput::Elements(mesh() as u64));
+    group.bench_function("all around", |bencher| bencher.iter(&mut mesh));
+    group.finish();
+}
+
+/// Elements are triangles of what the collider is made from.
+fn colliders(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("collider");
+    for name in ["sphere", "noise"] {
+        let chunk = VolumeChunk { cells: 32, spacing: 1.0, neighbours: Neighbours::SAME };
+        let grid = grids(32, &chunk.neighbours).unwrap()[0];
+        let samples: Vec<f32> = grid.points().map(|point| density(name, 32, point)).collect();
+        let mut out = VolumeMesh::default();
+        Mesher::new().mesh(&chunk, Densities::Sampled(&samples), &mut out).unwrap();
+        group.throughput(Throughput::Elements(out.mesh.triangles() as u64));
+        group.bench_function(format!("{name} 32 within 0.2 cells"), |bencher| {
+            bencher.iter(|| collider(black_box(&out.mesh), 0.2).unwrap());
+        });
+    }
+    let ground = chunk(&Plan::new(42), 3, 3).unwrap();
+    group.throughput(Throughput::Elements(64 * 64 * 2));
+    group.bench_function("height field 65 within 0.2 m", |bencher| {
+        bencher.iter(|| heightfield_collider(black_box(&ground.heights), 65, 1.0, 0.2).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, meshes, seams, colliders);
 criterion_main!(benches);

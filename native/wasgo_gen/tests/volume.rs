@@ -135,7 +135,7 @@ fn vertices_beyond_the_border_are_those_of_the_neighbour() {
             let Some(theirs) = (step >= 0).then(|| meshes.get(&other)).flatten() else { continue };
             // The vertices of the neighbour by cell, with all that is in a vertex.
             let vertices = |leaf, mesh: &VolumeMesh| -> Vec<(Point, [u32; 3])> {
-                let places = mesh.lattice.iter().map(|at| place(&world, leaf, *at));
+                let places = mesh.lattice.iter().map(|at| self::place(&world, leaf, *at));
                 places.zip(mesh.mesh.normals.iter().map(|normal| normal.map(f32::to_bits))).collect()
             };
             let cell = |place: Point| place.map(|p| p >> (16 + other.0));
