@@ -5,8 +5,10 @@
 mod volume_world;
 
 use volume_world::{World, densities};
-use wasgo_gen::volume::VolumeMesh;
-use wasgo_gen::{le_bytes, le_bytes_u32};
+use wasgo_gen::volume::{Collider, VolumeMesh, collider, heightfield_collider};
+use wasgo_gen::{Plan, chunk, le_bytes, le_bytes_u32};
+
+const START: u64 = 0xCBF2_9CE4_8422_2325;
 
 /// FNV-1a, 64 bits.
 fn hash(start: u64, bytes: &[u8]) -> u64 {
@@ -45,7 +47,7 @@ fn meshes_of_all_levels_are_the_same_bytes() {
     for (name, world) in [("steep", World::steep(8, 4, 2, 5)), ("random", World::random(8, 2, 5))] {
         for (density_name, density) in densities(world.side(), 3 << (world.depth - 1), 42) {
             let meshes = world.leaves.iter().map(|leaf| world.mesh(*leaf, &density));
-            let hash = meshes.fold(0xCBF2_9CE4_8422_2325, |start, mesh| mesh_hash(start, &mesh));
+            let hash = meshes.fold(START, |start, mesh| mesh_hash(start, &mesh));
             found.push((format!("{density_name}, {name}"), hash));
         }
     }
@@ -65,4 +67,31 @@ const MESHES: [u64; 12] = [
     0x4795_C0D6_C741_7DD0,
     0x4E76_2937_FBBF_C307,
     0xBA7B_F101_4D46_4828,
+];
+
+#[test]
+fn colliders_are_the_same_bytes() {
+    let of = |out: &Collider| {
+        let start = hash(START, &le_bytes(out.positions.as_flattened()));
+        hash(hash(start, &le_bytes_u32(&out.indices)), &le_bytes(&[out.error]))
+    };
+    let world = World::random(16, 1, 3);
+    let leaf = *world.leaves.first().unwrap();
+    let mut found = Vec::new();
+    for (name, density) in densities(world.side(), 2, 9) {
+        found.push((name.to_owned(), of(&collider(&world.mesh(leaf, &density).mesh, 0.2).unwrap())));
+    }
+    let ground = chunk(&Plan::new(42), 3, 3).unwrap();
+    found.push(("height field".into(), of(&heightfield_collider(&ground.heights, 65, 1.0, 0.2).unwrap())));
+    check(&found, &COLLIDERS);
+}
+
+const COLLIDERS: [u64; 7] = [
+    0x25EA_4932_03EE_ADB8,
+    0x9970_B766_E77F_827E,
+    0x79C8_D4DF_E028_35C3,
+    0x7C32_C709_1009_A6E4,
+    0xB3ED_DD4E_3049_55B8,
+    0x3845_8BF6_03AF_C5A2,
+    0xA538_B856_DE80_6E74,
 ];

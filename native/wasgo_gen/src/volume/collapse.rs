@@ -4,13 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::collider::{Collider, Numbering, round_up};
-use super::geometry::{Point, Quadric, cross, distance, dot, sub};
+use super::geometry::{Face, Point, Quadric, cross, dot, sub};
 
 /// Most triangles at a vertex that takes part in a collapse: what is looked at for each stays bounded.
 const MAX_FAN: usize = 32;
 
 /// Most vertices taken away that the triangles at a vertex have in mind, for the same reason.
 const MAX_POINTS: usize = 384;
+
+/// How many neighbours of a vertex are tried, the cheapest first.
+const TRIES: usize = 4;
 
 /// A triangle may turn by a bit more than 60 degrees with one collapse.
 const LEAST_COSINE: f64 = 0.45;
@@ -29,10 +32,10 @@ pub(super) struct Collapse {
     /// Whether a vertex must stay: at the border, or where more than two triangles meet at an edge.
     locked: Vec<bool>,
     quadrics: Vec<Quadric>,
-    /// How often the surroundings of a vertex have changed: what the queue says of an earlier time is not true any more.
-    changes: Vec<u32>,
-    /// The cost of the cheapest collapse of a vertex as bits, the vertex, and its changes. Of equal costs the first vertex comes first.
-    queue: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Whether a vertex is in the queue, once.
+    queued: Vec<bool>,
+    /// The cost of the cheapest collapse of a vertex as bits, which may have risen since, and the vertex.
+    queue: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
 impl Collapse {
@@ -59,7 +62,7 @@ impl Collapse {
             fans,
             locked: vec![false; count],
             quadrics,
-            changes: vec![0; count],
+            queued: vec![false; count],
             queue: BinaryHeap::new(),
         };
         collapse.lock();
@@ -128,14 +131,16 @@ impl Collapse {
             self.enqueue(vertex);
         }
         let mut candidates = Vec::new();
-        while let Some(Reverse((_, vertex, change))) = self.queue.pop() {
-            if self.changes[vertex as usize] != change {
-                continue;
-            }
+        while let Some(Reverse((cost, vertex))) = self.queue.pop() {
+            self.queued[vertex as usize] = false;
             candidates.clear();
             candidates.extend(self.rim(vertex).map(|(to, _)| (self.cost(vertex, to).to_bits(), to)));
             candidates.sort_unstable();
-            for (_, to) in &candidates {
+            if candidates.first().is_some_and(|(cheapest, _)| *cheapest > cost) {
+                self.enqueue(vertex);
+                continue;
+            }
+            for (_, to) in candidates.iter().take(TRIES) {
                 if self.try_collapse(vertex, *to) {
                     break;
                 }
@@ -149,12 +154,13 @@ impl Collapse {
     }
 
     fn enqueue(&mut self, vertex: u32) {
-        if self.locked[vertex as usize] {
+        if self.locked[vertex as usize] || self.queued[vertex as usize] {
             return;
         }
         let cheapest = self.rim(vertex).map(|(to, _)| self.cost(vertex, to).to_bits()).min();
         if let Some(cost) = cheapest {
-            self.queue.push(Reverse((cost, vertex, self.changes[vertex as usize])));
+            self.queued[vertex as usize] = true;
+            self.queue.push(Reverse((cost, vertex)));
         }
     }
 
@@ -209,28 +215,28 @@ impl Collapse {
             return None;
         }
         let corners = |triangle: [u32; 3]| triangle.map(|vertex| self.positions[vertex as usize]);
+        let faces: Vec<Face> = staying.iter().map(|(_, triangle)| Face::new(corners(*triangle))).collect();
         let mut measured = Vec::with_capacity(count + 1);
         let in_mind = fan.iter().flat_map(|number| self.points[*number as usize].iter().map(|(point, _)| *point));
         for point in std::iter::once(from).chain(in_mind) {
             let at = self.positions[point as usize];
             let mut nearest = (f64::INFINITY, 0);
-            for (number, triangle) in staying {
-                let far = distance(at, corners(*triangle));
-                if far < nearest.0 {
-                    nearest = (far, *number);
+            for (face, (number, _)) in faces.iter().zip(staying) {
+                if let Some(nearer) = face.nearer(at, nearest.0) {
+                    nearest = (nearer, *number);
                 }
             }
-            if nearest.0 > self.target {
+            let far = nearest.0.sqrt();
+            if far.is_nan() || far > self.target {
                 return None;
             }
-            measured.push((nearest.1, point, nearest.0));
+            measured.push((nearest.1, point, far));
         }
         Some(measured)
     }
 
     fn apply(&mut self, from: u32, to: u32, staying: &[(u32, [u32; 3])], points: Vec<(u32, u32, f64)>) {
         let fan = std::mem::take(&mut self.fans[from as usize]);
-        self.changes[from as usize] += 1;
         for number in fan {
             self.points[number as usize].clear();
             if !staying.iter().any(|(stays, _)| *stays == number) {
@@ -251,7 +257,6 @@ impl Collapse {
         self.quadrics[to as usize].add(&quadric);
         let around: Vec<u32> = self.rim(to).map(|(vertex, _)| vertex).chain([to]).collect();
         for vertex in around {
-            self.changes[vertex as usize] += 1;
             self.enqueue(vertex);
         }
     }

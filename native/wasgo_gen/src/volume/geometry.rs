@@ -53,22 +53,41 @@ impl Quadric {
     }
 }
 
-/// How far a point is from a triangle.
-pub(super) fn distance(point: Point, [a, b, c]: [Point; 3]) -> f64 {
-    let (ab, ac) = (sub(b, a), sub(c, a));
-    let normal = cross(ab, ac);
-    let square = dot(normal, normal);
-    let from = sub(point, a);
-    if square > 0.0 {
-        // Shares of b and c in the nearest point of the plane.
-        let at_b = dot(cross(from, ac), normal);
-        let at_c = dot(cross(ab, from), normal);
-        if at_b >= 0.0 && at_c >= 0.0 && at_b + at_c <= square {
-            let off = dot(from, normal);
-            return (off * off / square).sqrt();
-        }
+/// A triangle, ready to be asked how far points are from it.
+pub(super) struct Face {
+    corners: [Point; 3],
+    sides: [Point; 2],
+    normal: Point,
+    square: f64,
+}
+
+impl Face {
+    pub fn new(corners: [Point; 3]) -> Self {
+        let sides = [sub(corners[1], corners[0]), sub(corners[2], corners[0])];
+        let normal = cross(sides[0], sides[1]);
+        Self { corners, sides, normal, square: dot(normal, normal) }
     }
-    to_side(point, a, b).min(to_side(point, b, c)).min(to_side(point, c, a)).sqrt()
+
+    /// The square of the distance of a point, if it is less than `limit`.
+    pub fn nearer(&self, point: Point, limit: f64) -> Option<f64> {
+        let [a, b, c] = self.corners;
+        if self.square > 0.0 {
+            let from = sub(point, a);
+            let off = dot(from, self.normal);
+            let far = off * off / self.square;
+            if far >= limit {
+                return None;
+            }
+            // Shares of b and c in the nearest point of the plane.
+            let at_b = dot(cross(from, self.sides[1]), self.normal);
+            let at_c = dot(cross(self.sides[0], from), self.normal);
+            if at_b >= 0.0 && at_c >= 0.0 && at_b + at_c <= self.square {
+                return Some(far);
+            }
+        }
+        let far = to_side(point, a, b).min(to_side(point, b, c)).min(to_side(point, c, a));
+        (far < limit).then_some(far)
+    }
 }
 
 /// The square of the distance from a stretch.
