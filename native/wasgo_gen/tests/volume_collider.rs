@@ -2,7 +2,7 @@
 
 mod volume_world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use volume_world::{World, densities};
@@ -55,8 +55,10 @@ fn furthest(points: &[[f32; 3]], of: &Collider) -> f64 {
     let wide = |p: [f32; 3]| p.map(f64::from);
     let triangles: Vec<_> =
         of.indices.as_chunks::<3>().0.iter().map(|t| t.map(|index| wide(of.positions[index as usize]))).collect();
+    let stays: BTreeSet<[u32; 3]> = of.positions.iter().map(|p| p.map(f32::to_bits)).collect();
+    let points = points.iter().filter(|p| !stays.contains(&p.map(f32::to_bits)));
     let nearest = |p: &[f32; 3]| triangles.iter().map(|t| distance(wide(*p), *t)).fold(f64::INFINITY, f64::min);
-    points.iter().map(nearest).fold(0.0, f64::max)
+    points.map(nearest).fold(0.0, f64::max)
 }
 
 fn volume(positions: &[[f32; 3]], indices: &[u32]) -> f64 {
@@ -69,7 +71,7 @@ fn volume(positions: &[[f32; 3]], indices: &[u32]) -> f64 {
 
 /// Meshes of chunks with borders and seams; among them sheets and checkers that are no manifolds.
 fn meshes() -> Vec<(String, MeshData)> {
-    let world = World::random(16, 1, 3);
+    let world = World::random(8, 1, 3);
     let leaf = *world.leaves.first().unwrap();
     let named = densities(world.side(), 2, 9);
     named.into_iter().map(|(name, density)| (name.to_owned(), world.mesh(leaf, &density).mesh)).collect()
@@ -79,7 +81,7 @@ fn meshes() -> Vec<(String, MeshData)> {
 fn no_vertex_is_further_away_than_stated() {
     for (name, mesh) in meshes() {
         let mut before = usize::MAX;
-        for target in [0.0, 0.05, 0.3, 2.0] {
+        for target in [0.0, 0.2, 2.0] {
             let found = collider(&mesh, target).unwrap();
             let name = format!("{name} within {target}: {} of {}", found.indices.len(), mesh.indices.len());
             assert!(found.error <= target, "{name}: {}", found.error);
@@ -175,12 +177,14 @@ fn deviation(heights: &[f32], samples: usize, spacing: f32, found: &Collider) ->
         let area = turn(a, b, c);
         assert!(area > 0, "a triangle faces down");
         covered += area;
-        for (number, height) in heights.iter().enumerate() {
-            let at = [(number % samples) as i64, (number / samples) as i64];
+        let low = [0, 1].map(|axis| a[axis].min(b[axis]).min(c[axis]));
+        let high = [0, 1].map(|axis| a[axis].max(b[axis]).max(c[axis]));
+        for at in (low[1]..=high[1]).flat_map(|z| (low[0]..=high[0]).map(move |x| [x, z])) {
+            let height = heights[at[1] as usize * samples + at[0] as usize];
             let weights = [turn(b, c, at), turn(c, a, at), turn(a, b, at)];
             if weights.iter().all(|weight| *weight >= 0) {
                 let on: f64 = weights.iter().zip(corners).map(|(w, p)| *w as f64 * f64::from(p[1])).sum();
-                most = most.max((f64::from(*height) - on / area as f64).abs());
+                most = most.max((f64::from(height) - on / area as f64).abs());
             }
         }
     }
