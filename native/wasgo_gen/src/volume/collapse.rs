@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::collider::{Collider, Numbering, round_up};
-use super::geometry::{Face, Point, Quadric, cross, dot, sub};
+use super::geometry::{Face, Point, Quadric, Shape, dot};
 
 /// Most triangles at a vertex that takes part in a collapse: what is looked at for each stays bounded.
 const MAX_FAN: usize = 32;
@@ -17,6 +17,9 @@ const TRIES: usize = 4;
 
 /// A triangle may turn by a bit more than 60 degrees with one collapse.
 const LEAST_COSINE: f64 = 0.45;
+
+/// The least compactness of a triangle that isn't wanted: six times as long as wide. Physics doesn't like longer ones.
+const NEEDLE: f64 = 0.08;
 
 /// A mesh that loses vertices.
 pub(super) struct Collapse {
@@ -195,15 +198,13 @@ impl Collapse {
         !is_last && !self.is_crowded(first) && !self.is_crowded(second)
     }
 
+    /// Whether a triangle turns little, and does not become a needle if it was none.
     fn keeps_side(&self, before: [u32; 3], after: [u32; 3]) -> bool {
-        let normal = |triangle: [u32; 3]| {
-            let [a, b, c] = triangle.map(|vertex| self.positions[vertex as usize]);
-            cross(sub(b, a), sub(c, a))
-        };
-        let (before, after) = (normal(before), normal(after));
-        let lengths = dot(before, before) * dot(after, after);
-        let along = dot(before, after);
-        along > 0.0 && along * along > LEAST_COSINE * LEAST_COSINE * lengths
+        let [before, after] = [before, after].map(|corners| Shape::of(corners.map(|at| self.positions[at as usize])));
+        let lengths = dot(before.normal, before.normal) * dot(after.normal, after.normal);
+        let along = dot(before.normal, after.normal);
+        let stays = along > 0.0 && along * along > LEAST_COSINE * LEAST_COSINE * lengths;
+        stays && after.compactness() >= before.compactness().min(NEEDLE)
     }
 
     /// For all vertices in mind of the triangles at `from`, and for itself: which of the triangles after is nearest, and

@@ -53,6 +53,26 @@ impl Quadric {
     }
 }
 
+/// Where a triangle looks, and how long its sides are.
+pub(super) struct Shape {
+    /// As long as twice the area.
+    pub normal: Point,
+    /// The sum of the squares of the sides.
+    sides: f64,
+}
+
+impl Shape {
+    pub fn of([a, b, c]: [Point; 3]) -> Self {
+        let (ab, bc, ca) = (sub(b, a), sub(c, b), sub(a, c));
+        Self { normal: cross(ab, bc), sides: dot(ab, ab) + dot(bc, bc) + dot(ca, ca) }
+    }
+
+    /// The square of the area over that of an equilateral triangle with as much in the squares of its sides: 0 to 1.
+    pub fn compactness(&self) -> f64 {
+        if self.sides > 0.0 { 12.0 * dot(self.normal, self.normal) / (self.sides * self.sides) } else { 0.0 }
+    }
+}
+
 /// A triangle, ready to be asked how far points are from it.
 pub(super) struct Face {
     corners: [Point; 3],
