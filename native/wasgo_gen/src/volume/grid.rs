@@ -38,10 +38,10 @@ impl Grid {
 
 /// The grids of a chunk of so many cells along a side, one behind the other in the array.
 ///
-/// The first is the chunk's own lattice with two samples more on every side than it has cells, the last of them left
-/// out on the far sides. After it comes a thin one for each coarser neighbour at whose seam the chunk emits, at that
-/// neighbour's stride. (Rarely one at stride 1, where a neighbour of the same level lies across an edge between two
-/// coarser ones.)
+/// The first has all points of the chunk's lattice from -2 to one beyond its far corner: a cell before the chunk, and
+/// what central differences need. After it comes a thin one for each coarser neighbour at whose border the chunk closes
+/// the gap, at that neighbour's stride; and rarely one at stride 1, where a neighbour of the same level lies across an
+/// edge, between coarser ones. With [`Neighbours::SAME`] there is the first alone.
 ///
 /// # Errors
 ///
