@@ -25,6 +25,7 @@ pub mod props;
 mod scatter;
 pub mod scene;
 mod vector;
+pub mod volume;
 
 pub use bytes::{le_bytes, le_bytes_u32};
 pub use chunk::{Chunk, ChunkId, ChunkStats, DIRECTIONS, GenError, Neighbours};

@@ -1,0 +1,97 @@
+//! The same bytes for the same densities: in debug and release builds, and on every machine that runs these tests.
+//!
+//! A change of these hashes is a change of every world that was made before. Set `WASGO_GOLDEN=print` to see the new ones.
+
+mod volume_world;
+
+use volume_world::{World, densities};
+use wasgo_gen::volume::{Collider, VolumeMesh, collider, heightfield_collider};
+use wasgo_gen::{Plan, chunk, le_bytes, le_bytes_u32};
+
+const START: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// FNV-1a, 64 bits.
+fn hash(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3))
+}
+
+fn mesh_hash(start: u64, out: &VolumeMesh) -> u64 {
+    let lattice: Vec<u32> = out.lattice.as_flattened().iter().map(|at| *at as u32).collect();
+    let stats = [out.stats.solid, out.stats.seam_triangles as f32];
+    [
+        le_bytes(out.mesh.positions.as_flattened()),
+        le_bytes(out.mesh.normals.as_flattened()),
+        le_bytes_u32(&out.mesh.indices),
+        le_bytes_u32(&lattice),
+        le_bytes(&stats),
+    ]
+    .iter()
+    .fold(start, |start, bytes| hash(start, bytes))
+}
+
+fn check(found: &[(String, u64)], golden: &[u64]) {
+    if std::env::var("WASGO_GOLDEN").is_ok_and(|value| value == "print") {
+        for (name, hash) in found {
+            println!("{hash:#018X}, // {name}");
+        }
+    }
+    assert_eq!(found.len(), golden.len());
+    for ((name, found), golden) in found.iter().zip(golden) {
+        assert_eq!(found, golden, "{name} is {found:#018X}");
+    }
+}
+
+#[test]
+fn meshes_of_all_levels_are_the_same_bytes() {
+    let mut found = Vec::new();
+    for (name, world) in [("steep", World::steep(8, 4, 2, 5)), ("random", World::random(8, 2, 5))] {
+        for (density_name, density) in densities(world.side(), 3 << (world.depth - 1), 42) {
+            let meshes = world.leaves.iter().map(|leaf| world.mesh(*leaf, &density));
+            let hash = meshes.fold(START, |start, mesh| mesh_hash(start, &mesh));
+            found.push((format!("{density_name}, {name}"), hash));
+        }
+    }
+    check(&found, &MESHES);
+}
+
+const MESHES: [u64; 12] = [
+    0xB214_A36D_2164_C834,
+    0x9589_6E8D_2F36_EBED,
+    0xA8E5_7A68_F388_FC2C,
+    0x6663_84BC_003F_F954,
+    0x72E6_E486_3858_4F7B,
+    0xAFC7_1AD3_F3E9_0885,
+    0xA9CB_2ED4_C51F_82FC,
+    0xC389_C0AC_D283_C292,
+    0x8C57_2AB2_5D48_1950,
+    0x4795_C0D6_C741_7DD0,
+    0x4E76_2937_FBBF_C307,
+    0xBA7B_F101_4D46_4828,
+];
+
+#[test]
+fn colliders_are_the_same_bytes() {
+    let of = |out: &Collider| {
+        let start = hash(START, &le_bytes(out.positions.as_flattened()));
+        hash(hash(start, &le_bytes_u32(&out.indices)), &le_bytes(&[out.error]))
+    };
+    let world = World::random(16, 1, 3);
+    let leaf = *world.leaves.first().unwrap();
+    let mut found = Vec::new();
+    for (name, density) in densities(world.side(), 2, 9) {
+        found.push((name.to_owned(), of(&collider(&world.mesh(leaf, &density).mesh, 0.2).unwrap())));
+    }
+    let ground = chunk(&Plan::new(42), 3, 3).unwrap();
+    found.push(("height field".into(), of(&heightfield_collider(&ground.heights, 65, 1.0, 0.2).unwrap())));
+    check(&found, &COLLIDERS);
+}
+
+const COLLIDERS: [u64; 7] = [
+    0xC67D_B0DB_1109_034C,
+    0xD305_60F1_244F_4166,
+    0xCF71_E13F_B820_7304,
+    0xE422_8060_3FF5_C396,
+    0x314A_C423_A7D4_FAAF,
+    0x3845_8BF6_03AF_C5A2,
+    0xA538_B856_DE80_6E74,
+];
