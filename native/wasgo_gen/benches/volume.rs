@@ -13,7 +13,7 @@ use wasgo_gen::noise::simplex3;
 use wasgo_gen::volume::{
     Densities, Mesher, Neighbours, VolumeChunk, VolumeMesh, collider, grids, heightfield_collider,
 };
-use wasgo_gen::{Plan, chunk};
+use wasgo_gen::{ChunkId, Generator, Plan};
 
 fn density(name: &str, cells: u32, point: [i32; 3]) -> f32 {
     let [x, y, z] = point.map(f64::from);
@@ -85,7 +85,7 @@ fn colliders(criterion: &mut Criterion) {
             bencher.iter(|| collider(black_box(&out.mesh), 0.2).unwrap());
         });
     }
-    let ground = chunk(&Plan::new(42), 3, 3).unwrap();
+    let ground = Generator::new(Plan::new(42)).expect("the usual plan").chunk(ChunkId::new(3, 3)).unwrap();
     group.throughput(Throughput::Elements(64 * 64 * 2));
     group.bench_function("height field 65 within 0.2 m", |bencher| {
         bencher.iter(|| heightfield_collider(black_box(&ground.heights), 65, 1.0, 0.2).unwrap());

@@ -13,6 +13,7 @@ pub use neighbours::{DIRECTIONS, Neighbours};
 use crate::generator::{Generator, with_scratch};
 use crate::instance::Instance;
 use crate::plan::{MAX_WORLD, Plan, PlanError};
+use crate::volume::VolumeError;
 use crate::{le_bytes, le_bytes_u32, scatter};
 
 /// Which chunk: coordinates count in chunks of its own level.
@@ -72,6 +73,15 @@ pub enum GenError {
         /// The plan's coarsest.
         max: u8,
     },
+    /// A chunk of the ground of a plan that has none, or a volume.
+    #[error("the plan has no {what}")]
+    Nothing {
+        /// What was asked for: `terrain` or `volume`.
+        what: &'static str,
+    },
+    /// A volume that can't be made.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// A neighbour so much coarser that its samples aren't on the border.
     #[error("the neighbour {direction} is {steps} levels coarser, allowed: 0 to {max} with {samples} samples a side")]
     TooCoarse {
@@ -201,7 +211,7 @@ impl Generator {
             neighbours::fit_normals(self, &lattice, &id.neighbours, &mut normals, scratch);
             let slopes: Vec<f32> = normals.chunks_exact(3).map(|normal| 1.0 - normal[1]).collect();
             let mut colors = Vec::new();
-            self.colors((&x, &z), (&heights, &slopes), &mut colors, scratch);
+            self.colors((&x, None, &z), (&heights, &slopes), &mut colors, scratch);
             let mut indices = triangles(samples as u32);
             neighbours::fit_triangles(samples as u32, &id.neighbours, &mut indices);
             let instances = scatter::scatter(self, &grid, scratch);
@@ -214,6 +224,9 @@ impl Generator {
 
     fn check(&self, id: &ChunkId) -> Result<(), GenError> {
         let shape = &self.plan().chunk;
+        if self.plan().terrain.is_none() {
+            return Err(GenError::Nothing { what: "terrain" });
+        }
         if id.level > shape.levels {
             return Err(GenError::NoLevel { level: id.level, max: shape.levels });
         }

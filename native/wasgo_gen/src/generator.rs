@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::density::Density;
 use crate::field::compile::{Compiler, Scope};
 use crate::field::kernel::BLOCK;
 use crate::field::program::{Points, Program, Scratch};
@@ -13,7 +14,8 @@ use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
 pub struct Generator {
     plan: Plan,
     digest: [u8; 32],
-    height: Program,
+    height: Option<Program>,
+    pub(crate) density: Option<Density>,
     ground: Program,
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
@@ -40,10 +42,15 @@ impl Generator {
     /// The first thing that is wrong with the plan, with its place.
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
         plan.validate()?;
-        let Some(terrain) = &plan.terrain else {
-            return Err(PlanError { place: "terrain".into(), fault: Fault::NoTerrain });
-        };
-        let height = program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)])?;
+        if plan.terrain.is_none() && plan.volume.is_none() {
+            return Err(PlanError { place: String::new(), fault: Fault::Empty });
+        }
+        let height = plan
+            .terrain
+            .as_ref()
+            .map(|terrain| program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
+        let height = height.transpose()?;
+        let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume)).transpose()?;
         let mut looks = Vec::new();
         for (at, layer) in plan.ground.iter().enumerate().skip(1) {
             looks.extend(layer.by.as_ref().map(|by| (format!("ground[{at}].by"), by)));
@@ -56,7 +63,7 @@ impl Generator {
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
-        Ok(Self { plan, digest, height, ground, moisture, masks })
+        Ok(Self { plan, digest, height, density, ground, moisture, masks })
     }
 
     /// The plan.
@@ -82,7 +89,10 @@ impl Generator {
     }
 
     pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
-        each_block(&self.height, x, z, &[], scratch, &mut [&mut *out]);
+        let Some(program) = &self.height else {
+            return out.fill(0.0);
+        };
+        each_block(program, x, None, z, &[], scratch, &mut [&mut *out]);
         for height in out {
             *height = height.clamp(-MAX_HEIGHT, MAX_HEIGHT);
         }
@@ -91,7 +101,7 @@ impl Generator {
     /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.
     pub(crate) fn colors(
         &self,
-        (x, z): (&[f64], &[f64]),
+        (x, y, z): (&[f64], Option<&[f64]>, &[f64]),
         (heights, slopes): (&[f32], &[f32]),
         out: &mut Vec<f32>,
         scratch: &mut Scratch,
@@ -99,7 +109,7 @@ impl Generator {
         let count = x.len();
         let mut values = vec![0.0; self.ground.outputs() * count];
         let mut rows: Vec<&mut [f32]> = values.chunks_exact_mut(count.max(1)).collect();
-        each_block(&self.ground, x, z, &[heights, slopes], scratch, &mut rows);
+        each_block(&self.ground, x, y, z, &[heights, slopes], scratch, &mut rows);
         let base = self.plan.ground.first().map_or([0.5; 3], |layer| layer.color);
         let start = out.len();
         out.reserve(count * 4);
@@ -138,7 +148,7 @@ impl Generator {
         let Some(program) = &self.moisture else {
             return out.fill(0.5);
         };
-        each_block(program, x, z, &[ground.0, ground.1], scratch, &mut [&mut *out]);
+        each_block(program, x, None, z, &[ground.0, ground.1], scratch, &mut [&mut *out]);
         for value in out {
             *value = value.clamp(0.0, 1.0);
         }
@@ -154,7 +164,7 @@ impl Generator {
         scratch: &mut Scratch,
     ) {
         match &self.masks[rule] {
-            Some(program) => each_block(program, x, z, &[ground.0, ground.1], scratch, &mut [&mut *out]),
+            Some(program) => each_block(program, x, None, z, &[ground.0, ground.1], scratch, &mut [&mut *out]),
             None => out.fill(1.0),
         }
     }
@@ -167,22 +177,26 @@ fn program(plan: &Plan, scope: Scope, fields: &[(String, &String)]) -> Result<Pr
         compiler.output(place, id)?;
     }
     let program = Program::new(&compiler.finish());
+    let place = fields.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>().join(", ");
+    check_bounds(&program, &place)?;
+    Ok(program)
+}
+
+/// That a program's numbers run away nowhere in the world.
+pub(crate) fn check_bounds(program: &Program, place: &str) -> Result<(), PlanError> {
     let world = Span { low: -MAX_WORLD, high: MAX_WORLD };
-    let flat = Span { low: 0.0, high: 0.0 };
     let inputs = [Range::new(-MAX_HEIGHT, MAX_HEIGHT), Range::new(0.0, 1.0)];
-    match program.unbounded([world, flat, world], &inputs, &mut Scratch::default()) {
-        None => Ok(program),
-        Some((what, value)) => {
-            let place = fields.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>().join(", ");
-            Err(PlanError { place, fault: Fault::Unbounded { what, value } })
-        }
+    match program.unbounded([world; 3], &inputs, &mut Scratch::default()) {
+        None => Ok(()),
+        Some((what, value)) => Err(PlanError { place: place.into(), fault: Fault::Unbounded { what, value } }),
     }
 }
 
-/// Runs a program over places in the plane, however many.
+/// Runs a program over places, however many; in the plane without `y`.
 fn each_block(
     program: &Program,
     x: &[f64],
+    y: Option<&[f64]>,
     z: &[f64],
     inputs: &[&[f32]],
     scratch: &mut Scratch,
@@ -191,7 +205,8 @@ fn each_block(
     let level = [0.0; BLOCK];
     for start in (0..x.len()).step_by(BLOCK) {
         let end = (start + BLOCK).min(x.len());
-        let points = Points { x: &x[start..end], y: &level[..end - start], z: &z[start..end] };
+        let points =
+            Points { x: &x[start..end], y: y.map_or(&level[..end - start], |y| &y[start..end]), z: &z[start..end] };
         let inputs: Vec<&[f32]> = inputs.iter().map(|values| &values[start..end]).collect();
         let mut out: Vec<&mut [f32]> = out.iter_mut().map(|values| &mut values[start..end]).collect();
         program.run(&points, &inputs, scratch, &mut out);

@@ -14,6 +14,7 @@
 
 mod bytes;
 mod chunk;
+mod density;
 pub mod field;
 mod generator;
 mod hash;
@@ -29,11 +30,12 @@ pub mod volume;
 
 pub use bytes::{le_bytes, le_bytes_u32};
 pub use chunk::{Chunk, ChunkId, ChunkStats, DIRECTIONS, GenError, Neighbours};
+pub use density::{VolumeId, VolumePart};
 pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
 pub use plan::{
     Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD,
-    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION,
+    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION, Volume,
 };
 pub use props::{Prop, creature, props};

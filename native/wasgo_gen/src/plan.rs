@@ -62,6 +62,9 @@ pub struct Plan {
     /// The ground as a height field. Without it the world has none.
     #[serde(default)]
     pub terrain: Option<Terrain>,
+    /// What is solid, in space: caves, overhangs, floating rocks. Without it the world has no volumes.
+    #[serde(default)]
+    pub volume: Option<Volume>,
     /// How moist the ground is, 0..=1: told to scripts. Without it 0.5.
     #[serde(default)]
     pub moisture: Option<NodeId>,
@@ -103,6 +106,20 @@ pub struct Terrain {
     /// Height of the water in metres, where there is any.
     #[serde(default)]
     pub water: Option<f32>,
+}
+
+/// What is solid, chunk by chunk: cubes of the levels that the plan's chunks have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Above 0 is solid. The nearer it is to a distance in metres, the better the surface.
+    pub density: NodeId,
+    /// Cells along a side of a chunk: 8..=64. Default 32.
+    #[serde(default = "thirty_two")]
+    pub cells: u32,
+    /// Side of a cell of level 0, in metres: 0.01..=64. Default 1.
+    #[serde(default = "whole")]
+    pub spacing: f32,
 }
 
 /// A kind of ground.
@@ -204,6 +221,9 @@ pub struct Avoid {
     pub distance: f32,
 }
 
+const fn thirty_two() -> u32 {
+    32
+}
 const fn four() -> u32 {
     4
 }
@@ -233,6 +253,7 @@ impl Plan {
             chunk: ChunkShape::default(),
             nodes: BTreeMap::new(),
             terrain: None,
+            volume: None,
             moisture: None,
             ground: Vec::new(),
             shade: None,

@@ -136,7 +136,7 @@ fn of_noise(noise: &Noise, spans: &[Span; 3]) -> Range {
         let steepest = if noise.space { SLOPE_3 } else { SLOPE_2 };
         let change = (radius * frequency) as f32 * steepest * 1.001 + MARGIN;
         // Noise of 2 cells' width tells nothing; neither does a point that is no number.
-        if noise.kind != NoiseKind::Simplex || !(change < 1.5) {
+        if noise.kind != NoiseKind::Simplex || change.is_nan() || change >= 1.5 {
             return full;
         }
         let at = |axis: usize| spans[axis].middle() * frequency;
@@ -149,7 +149,7 @@ fn of_noise(noise: &Noise, spans: &[Span; 3]) -> Range {
     };
     match noise.fractal {
         Fractal::None => octave(0).widened(),
-        Fractal::Fbm => sum(noise, |n| octave(n)),
+        Fractal::Fbm => sum(noise, octave),
         Fractal::Billow => sum(noise, |n| octave(n).abs()),
         Fractal::Ridged => {
             let mut weight = Range::point(1.0);

@@ -314,7 +314,10 @@ impl<'p> Compiler<'p> {
         let planar = match &domain {
             Domain::Warp { from, by, .. } => {
                 let moved = [by[0], by[2]].into_iter().flatten();
-                self.planar_domains[*from] && moved.fold(true, |planar, value| planar && self.code.planar[value])
+                self.planar_domains[*from] && {
+                    let mut moved = moved;
+                    moved.all(|value| self.code.planar[value])
+                }
             }
             Domain::Affine { from, .. } => self.planar_domains[*from],
         };

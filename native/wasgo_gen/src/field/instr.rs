@@ -208,7 +208,7 @@ impl Unary {
 #[inline(always)]
 #[allow(clippy::inline_always)] // In loops over blocks.
 pub(crate) fn smoothstep(low: f32, high: f32, v: f32) -> f32 {
-    let t = ((v - low) / (high - low)).max(0.0).min(1.0);
+    let t = ((v - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 

@@ -19,13 +19,14 @@ pub(crate) struct Program {
     register_count: usize,
     domain_count: usize,
     outputs: Vec<Value>,
-    /// How many values the caller gives.
-    inputs: usize,
 }
 
 /// Memory to run programs in; keep it from block to block.
 pub(crate) struct Scratch {
+    // Swapped, not copied, one by one.
+    #[allow(clippy::vec_box)]
     registers: Vec<Box<Values>>,
+    #[allow(clippy::vec_box)]
     domains: Vec<Box<Places>>,
     /// Where the next value and the next domain are made.
     next_values: Box<Values>,
@@ -69,11 +70,7 @@ pub(crate) struct Points<'a> {
 impl Program {
     /// The whole of the code.
     pub(crate) fn new(code: &Code) -> Self {
-        let inputs = code.instrs.iter().filter_map(|i| match i {
-            Instr::Input(number) => Some(*number + 1),
-            _ => None,
-        });
-        Self::allocate(code.instrs.clone(), code.outputs.clone(), code.domains.len(), inputs.max().unwrap_or(0))
+        Self::allocate(code.instrs.clone(), code.outputs.clone(), code.domains.len())
     }
 
     /// Two programs: one for what is the same all the way up, and one for the rest, whose inputs are the outputs of the first.
@@ -86,17 +83,17 @@ impl Program {
                 shared.push(value);
             }
         }
-        let flat = Self::allocate(code.instrs.clone(), shared.clone(), code.domains.len(), 0);
+        let flat = Self::allocate(code.instrs.clone(), shared.clone(), code.domains.len());
         let mut instrs = code.instrs.clone();
         for (number, value) in shared.iter().enumerate() {
             instrs[*value] = Instr::Input(number);
         }
-        let full = Self::allocate(instrs, code.outputs.clone(), code.domains.len(), shared.len());
+        let full = Self::allocate(instrs, code.outputs.clone(), code.domains.len());
         (flat, full)
     }
 
     /// Gives values registers: as few as hold what is still wanted. Instructions that nothing needs are never run.
-    fn allocate(instrs: Vec<Instr>, outputs: Vec<Value>, domain_count: usize, inputs: usize) -> Self {
+    fn allocate(instrs: Vec<Instr>, outputs: Vec<Value>, domain_count: usize) -> Self {
         let mut last = vec![0; instrs.len()];
         for (at, instr) in instrs.iter().enumerate() {
             for value in operands(instr) {
@@ -123,17 +120,12 @@ impl Program {
                 free.push(registers[*value]);
             }
         }
-        Self { instrs, registers, register_count: count, domain_count, outputs, inputs }
+        Self { instrs, registers, register_count: count, domain_count, outputs }
     }
 
     /// How many values it gives.
     pub(crate) fn outputs(&self) -> usize {
         self.outputs.len()
-    }
-
-    /// How many values it takes.
-    pub(crate) fn inputs(&self) -> usize {
-        self.inputs
     }
 
     /// The bounds of the values over a box of places, in the order of the outputs.

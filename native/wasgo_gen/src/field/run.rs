@@ -339,7 +339,7 @@ pub(crate) fn binary(binary: Binary, a: &Values, b: &Values, count: usize, out: 
 
 pub(crate) fn blend(a: &Values, b: &Values, by: &Values, count: usize, out: &mut Values) {
     for (((out, a), b), by) in out[..count].iter_mut().zip(&a[..count]).zip(&b[..count]).zip(&by[..count]) {
-        let share = by.max(0.0).min(1.0);
+        let share = by.clamp(0.0, 1.0);
         // Exactly one or the other at the ends, whatever rounding would make of `a + (b - a)`.
         let mixed = a + (b - a) * share;
         *out = if share <= 0.0 {

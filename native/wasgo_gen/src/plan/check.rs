@@ -61,6 +61,10 @@ impl Plan {
         if let Some(water) = self.terrain.as_ref().and_then(|terrain| terrain.water) {
             number("terrain.water", water, -MAX_HEIGHT, MAX_HEIGHT)?;
         }
+        if let Some(volume) = &self.volume {
+            whole("volume.cells", u64::from(volume.cells), 8, 64)?;
+            number("volume.spacing", volume.spacing, 0.01, 64.0)?;
+        }
         at_most("ground", "layers", self.ground.len(), MAX_LAYERS)?;
         self.ground.iter().enumerate().try_for_each(|(at, layer)| check_layer(at, layer))?;
         at_most("scatter", "rules", self.scatter.len(), MAX_RULES)?;

@@ -81,6 +81,9 @@ pub enum Fault {
         /// The name.
         name: String,
     },
+    /// Neither a terrain nor a volume.
+    #[error("the plan has neither a terrain nor a volume")]
+    Empty,
     /// Something that needs a terrain, in a plan that has none.
     #[error("the plan has no terrain for it to stand on")]
     NoTerrain,

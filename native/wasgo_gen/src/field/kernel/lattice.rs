@@ -83,7 +83,7 @@ pub(crate) fn perlin3(seed: u32, [i, j, k]: [i32; 3], [x, y, z]: [f32; 3]) -> f3
         perlin_row(seed, [i, j1, k1], [x, y - 1.0, z - 1.0], u),
         v,
     );
-    (lerp(near, far, w) * PERLIN_3).max(-1.0).min(1.0)
+    (lerp(near, far, w) * PERLIN_3).clamp(-1.0, 1.0)
 }
 
 #[inline(always)]
