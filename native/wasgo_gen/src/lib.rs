@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod built;
 mod bytes;
 mod chunk;
 mod hash;
