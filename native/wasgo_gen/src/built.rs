@@ -18,6 +18,7 @@ mod grammar;
 mod presets;
 mod roof;
 mod solid;
+mod tiles;
 
 pub use building::{BoxCollider, Building, BuildingLod, BuildingSpec, Entrance, Style, Surface, building};
 pub use error::BuiltError;
@@ -27,6 +28,10 @@ pub use grammar::{
     Material, Paint, Part, RoofKind, RoofRule, Size, Step, Test, WindowRule,
 };
 pub use presets::{Preset, grammar};
+pub use tiles::{
+    Border, Fitting, Fixed, Interior, Light, MAX_ATTEMPTS, MAX_CELLS, MAX_SOCKETS, MAX_TILES, Placed, Socket, Tile,
+    TileGrid, TileLook, TileScene, TileSet, Tiles, dungeon, dungeon_tiles, interior, interior_tiles, tile_scene,
+};
 
 /// The ground before anything is built on it.
 ///

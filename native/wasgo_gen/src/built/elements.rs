@@ -320,7 +320,7 @@ pub(super) fn stones(to: &mut Expander<'_>, brush: Brush, frame: &Frame, u: [f32
     let count = (width * height * PER_METRE).min(MOST) as u32;
     let place = frame.origin.iter().fold(0, |hash, value| derive(hash, u64::from(value.to_bits())));
     let mut chance = Chance::new(derive(place, u64::from(v[0].to_bits()) << 32 | u64::from(u[0].to_bits())));
-    for _ in 0..count {
+    for number in 0..count {
         let (w, h) = (chance.between(0.24, 0.5).min(width), chance.between(0.13, 0.2).min(height));
         let left = u[0] + chance.between(0.0, width - w);
         // In courses of 22 cm.
@@ -328,7 +328,7 @@ pub(super) fn stones(to: &mut Expander<'_>, brush: Brush, frame: &Frame, u: [f32
         let row = (chance.between(0.0, rows)).floor().min(rows - 1.0);
         let foot = v[0] + row * (height - h) / rows;
         let stone = brush.times(chance.between(0.82, 1.2));
-        to.solids.rectangle(stone, frame, [left, left + w], [foot, foot + h], 0.012);
+        to.solids.rectangle(stone, frame, [left, left + w], [foot, foot + h], 0.01 + 0.0005 * number as f32);
     }
 }
 
