@@ -17,6 +17,7 @@ mod footprint;
 mod grammar;
 mod presets;
 mod roof;
+mod settle;
 mod solid;
 mod tiles;
 
@@ -28,6 +29,10 @@ pub use grammar::{
     Material, Paint, Part, RoofKind, RoofRule, Size, Step, Test, WindowRule,
 };
 pub use presets::{Preset, grammar};
+pub use settle::{
+    Area, Layout, Lot, Pad, Rectangle, Region, Road, RoadPoint, RoadRule, SettlementProp, SettlementPropKind,
+    SettlementRule, Settlements, Shaped, Shaping, Site, SiteId, SizeClass,
+};
 pub use tiles::{
     Border, Fitting, Fixed, Interior, Light, MAX_ATTEMPTS, MAX_CELLS, MAX_SOCKETS, MAX_TILES, Placed, Socket, Tile,
     TileGrid, TileLook, TileScene, TileSet, Tiles, dungeon, dungeon_tiles, interior, interior_tiles, tile_scene,
