@@ -302,7 +302,7 @@ fn dormer(to: &mut Expander<'_>, rule: &RoofRule, slope: &Slope, s: f32, sign: f
     let meets = |rise: f32| (slope.ridge() + thick - rise) / slope.pitch;
     let along = |ds: f32, t: f32, rise: f32| slope.at(s + ds, sign * t, rise);
     // To the right as seen from outside, s falls where t is positive.
-    let right = -sign * (slope.along[0] * slope.across[1] - slope.along[1] * slope.across[0]);
+    let right = sign * (slope.along[0] * slope.across[1] - slope.along[1] * slope.across[0]);
     let wall = to.brush(&rule.wall);
     let p = |side: f32, t: f32, rise: f32| along(side * right * half, t, rise);
     to.solids.polygon(wall, &[p(-1.0, t, foot), p(1.0, t, foot), p(1.0, t, head), p(0.0, t, peak), p(-1.0, t, head)]);

@@ -42,12 +42,20 @@ pub struct Road {
     pub bounds: Area,
 }
 
-/// A road along a line, or nothing where that would be too steep. `start` and `end` are heights that it must have there.
+/// What a road is tied to at an end: a height, and the radius around the end within which it has that height.
+pub(super) type Tie = Option<(f32, f64)>;
+
+/// The square of a site.
+pub(super) fn square(site: &Site) -> Tie {
+    Some((site.height, site.size.square()))
+}
+
+/// A road along a line, or nothing where that would be too steep.
 pub(super) fn along(
     rule: &SettlementRule,
     ground: &(impl Ground + ?Sized),
     line: &[[f64; 2]],
-    (start, end): (Option<f32>, Option<f32>),
+    ties: [Tie; 2],
     width: f32,
     ends: [SiteId; 2],
 ) -> Option<Road> {
@@ -62,9 +70,25 @@ pub(super) fn along(
     for (height, least) in heights.iter_mut().zip(&least) {
         *height = least.unwrap_or(*height);
     }
-    heights[0] = start.unwrap_or(heights[0]);
-    heights[last] = end.unwrap_or(heights[last]);
-    let heights = profile(line, &heights, &least, rule.roads.max_grade)?;
+    // What is level at both ends, and the rest between.
+    let level = |tie: Tie, end: usize, step: &dyn Fn(usize) -> usize| {
+        let radius = tie.map_or(0.0, |(_, radius)| radius);
+        (0..=last).take_while(|at| super::path::distance(line[step(*at)], line[end]) <= radius).count().max(1) - 1
+    };
+    let first = level(ties[0], 0, &|at| at);
+    let until = last.checked_sub(level(ties[1], last, &|at| last - at))?;
+    if until <= first {
+        return None;
+    }
+    for (tie, part) in ties.into_iter().zip([0..=first, until..=last]) {
+        if let Some((height, _)) = tie {
+            heights[part].fill(height);
+        }
+    }
+    let between = first..=until;
+    let risen =
+        profile(&line[between.clone()], &heights[between.clone()], &least[between.clone()], rule.roads.max_grade)?;
+    heights[between].copy_from_slice(&risen);
     let points: Vec<RoadPoint> = (0..line.len())
         .map(|at| RoadPoint { x: line[at][0], z: line[at][1], height: heights[at], bridge: wet[at] })
         .collect();
@@ -88,6 +112,5 @@ pub(super) fn between(
     };
     let avoid: Vec<Around> = sites.iter().filter(near).map(|site| (site.position, site.radius + 20.0)).collect();
     let points = route(rule, ground, one.position, other.position, &avoid)?;
-    let heights = (Some(one.height), Some(other.height));
-    along(rule, ground, &smooth(&points), heights, rule.roads.width, [one.id, other.id])
+    along(rule, ground, &smooth(&points), [square(one), square(other)], rule.roads.width, [one.id, other.id])
 }

@@ -205,7 +205,8 @@ impl Sum {
         // The slope goes on a little beyond the ends, so that joints are smooth.
         let reach = segment.half + segment.margin;
         let height = segment.height + segment.slope * along.clamp(-reach, segment.length + reach);
-        self.add(weight, beside, height);
+        // Of the segments of a road, the one that a point is beside counts.
+        self.add(weight, beside + (along - on).abs(), height);
         // The visible road has a soft edge of half a metre.
         self.road = self.road.max(falloff((far - segment.half + 0.25).max(0.0), 0.5));
         self.clear |= far <= segment.half + VERGE;

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::path::{distance, even, smooth};
-use super::road::{Road, along};
+use super::road::{Road, along, square};
 use super::route::route;
 use super::rule::{SettlementRule, SizeClass};
 use super::sites::Site;
@@ -95,7 +95,7 @@ pub(super) fn streets(
                 let height = all[main].points[start.at][2] as f32;
                 let line = even(&line, super::path::STEP);
                 let ends = [site.id; 2];
-                if let Some(road) = along(rule, ground, &line, (Some(height), None), rule.roads.lane, ends)
+                if let Some(road) = along(rule, ground, &line, [Some((height, 0.0)), None], rule.roads.lane, ends)
                     && road.points.iter().all(|point| !point.bridge)
                 {
                     add(road, false, all);
@@ -136,7 +136,7 @@ fn way_out(
     let length = site.radius * 0.85;
     let end = [site.position[0] + cos * length, site.position[1] + sin * length];
     let points = route(rule, ground, site.position, end, &[])?;
-    let road = along(rule, ground, &smooth(&points), (Some(site.height), None), rule.roads.width, [site.id; 2])?;
+    let road = along(rule, ground, &smooth(&points), [square(site), None], rule.roads.width, [site.id; 2])?;
     road.points.iter().all(|point| !point.bridge).then_some(road)
 }
 

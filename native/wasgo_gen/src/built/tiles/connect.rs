@@ -7,7 +7,7 @@ use super::solve::{Domain, Solver, Table, neighbours};
 use super::{Border, Placed, TileSet, Tiles};
 
 /// How far from a new way cells may change, at most.
-const REACH: u32 = 3;
+const REACH: u32 = 6;
 
 /// The most ways that are cut in one attempt.
 const MAX_WAYS: usize = 64;
@@ -67,7 +67,7 @@ pub(super) fn connect(set: &TileSet, table: &Table, solver: &mut Solver<'_>, all
         let Some(way) = shortest_way(&tiles, &part, count, level, table, allowed) else {
             return unconnected(&part, level) == 0;
         };
-        if !cut(set, table, solver, allowed, &tiles, &way) {
+        if !cut(set, table, solver, allowed, &tiles, &way) && !fill(set, table, solver, allowed, &tiles, &way, &part) {
             return false;
         }
     }
@@ -166,4 +166,38 @@ fn cut(set: &TileSet, table: &Table, solver: &mut Solver<'_>, allowed: &[Domain]
         edge = next;
     }
     false
+}
+
+/// Gives up the part that a way begins in: its cells are settled anew so that none can be walked on. No when something in
+/// it is wanted, or when its surroundings do not allow it.
+fn fill(
+    set: &TileSet,
+    table: &Table,
+    solver: &mut Solver<'_>,
+    allowed: &[Domain],
+    tiles: &Tiles,
+    way: &[u32],
+    part: &[Option<u32>],
+) -> bool {
+    let Some(lost) = way.last().and_then(|cell| part[*cell as usize]) else { return false };
+    let wanted = |cell: usize| set.tiles[tiles.cells[cell].tile as usize].least > 0;
+    let gone: Vec<bool> = part.iter().map(|part| *part == Some(lost)).collect();
+    if (0..gone.len()).any(|cell| gone[cell] && wanted(cell)) {
+        return false;
+    }
+    let domains: Vec<Domain> = (0..allowed.len())
+        .map(|cell| {
+            let beside = neighbours(tiles.size, cell as u32).into_iter().flatten().any(|other| gone[other as usize]);
+            if gone[cell] {
+                let mut domain = allowed[cell];
+                table.keep(&mut domain, |placed| !set.walkable(placed));
+                domain
+            } else if beside && !wanted(cell) {
+                allowed[cell]
+            } else {
+                table.only(tiles.cells[cell])
+            }
+        })
+        .collect();
+    solver.restart(&domains) && solver.solve()
 }
