@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use wasgo_gen::built::{
-    Area, BuildingSpec, Ground, Preset, SettlementRule, Settlements, TileGrid, TileLook, building, dungeon, dungeon_tiles,
-    tile_scene,
+    Area, BuildingSpec, Ground, Preset, SettlementRule, Settlements, TileGrid, TileLook, building, dungeon,
+    dungeon_tiles, tile_scene,
 };
 use wasgo_gen::noise::simplex2;
 
@@ -45,7 +45,9 @@ fn dungeons(c: &mut Criterion) {
         });
     });
     let Ok(tiles) = dungeon(&set, &grid, 1) else { return };
-    c.bench_function("dungeon 24x24 geometry", |b| b.iter(|| tile_scene(&set, black_box(&tiles), &TileLook::default(), 1)));
+    c.bench_function("dungeon 24x24 geometry", |b| {
+        b.iter(|| tile_scene(&set, black_box(&tiles), &TileLook::default(), 1))
+    });
 }
 
 fn settlements(c: &mut Criterion) {

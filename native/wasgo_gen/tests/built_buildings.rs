@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use wasgo_gen::MeshData;
 use wasgo_gen::built::{
-    Axis, BuildingSpec, BuiltError, Faces, Footprint, Grammar, MAX_TRIANGLES, Part, Preset, Size, Step, Style, building,
-    grammar,
+    Axis, BuildingSpec, BuiltError, Faces, Footprint, Grammar, MAX_TRIANGLES, Part, Preset, Size, Step, Style,
+    building, grammar,
 };
 
 type V = [f32; 3];
@@ -184,10 +184,8 @@ fn presets_are_allowed_and_survive_a_file() {
         let text = serde_json::to_string(&rules).unwrap();
         let back: Grammar = serde_json::from_str(&text).unwrap();
         assert_eq!(back, rules);
-        let own = BuildingSpec {
-            style: Style::Grammar(Box::new(back)),
-            ..BuildingSpec::new(preset, preset.footprint())
-        };
+        let own =
+            BuildingSpec { style: Style::Grammar(Box::new(back)), ..BuildingSpec::new(preset, preset.footprint()) };
         let named = BuildingSpec::new(preset, preset.footprint());
         assert_eq!(building(&own, 5), building(&named, 5));
     }

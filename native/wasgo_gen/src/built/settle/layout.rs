@@ -27,6 +27,19 @@ pub struct Lot {
     pub position: [f64; 3],
     /// Its turn about +Y in radians.
     pub yaw: f32,
+    /// The way from the street to the front of the building: world metres. The ground along it is even.
+    pub path: [[f64; 3]; 2],
+}
+
+impl Lot {
+    /// How wide the way to the door is, in metres.
+    #[must_use]
+    pub fn path_width(&self) -> f64 {
+        match self.preset {
+            Preset::Church | Preset::Hall | Preset::Barn => 3.0,
+            _ => 1.5,
+        }
+    }
 }
 
 /// Ground that is made flat.

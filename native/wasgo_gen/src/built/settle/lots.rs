@@ -143,13 +143,15 @@ impl<G: Ground + ?Sized> Builder<'_, G> {
     fn at_square(&mut self, preset: Preset, salt: u64) {
         const TRIES: u32 = 32;
         let seed = derive(self.site.seed, 500 + salt);
-        let kind = Kind::new(preset, &mut Chance::new(seed));
+        let mut kind = Kind::new(preset, &mut Chance::new(seed));
+        let ahead = kind.room[0];
         let turn = f64::from(unit(derive(seed, 1))) * TAU;
         // Farther back when there is no room at the front.
-        for back in [0.0, 8.0, 18.0] {
+        for back in [0.0, 7.0, 15.0] {
+            kind.room[0] = ahead + back;
             for part in 0..TRIES {
                 let (sin, cos) = libm::sincos(turn + TAU * f64::from(part) / f64::from(TRIES));
-                let edge = self.site.size.square() + 1.0 + back;
+                let edge = self.site.size.square() + 1.0;
                 let foot = [self.site.position[0] + cos * edge, self.site.position[1] + sin * edge];
                 if self.place(&kind, foot, [-cos, -sin], self.site.height, derive(seed, 2)) {
                     return;
@@ -229,15 +231,18 @@ impl<G: Ground + ?Sized> Builder<'_, G> {
         }
         let mean = heights.iter().sum::<f32>() / 5.0;
         // Not far from the street, so that one can walk to the door.
-        let step = (ahead as f32) * 0.3;
-        let height = mean.max(street - step - 0.4).min(street + step + 0.4);
+        let step = ahead as f32 * 0.22 + 0.2;
+        let height = mean.max(street - step).min(street + step);
         let spec = BuildingSpec {
             foundation: (1.0 + (height - low).max(0.0)).min(10.0),
             ..BuildingSpec::new(kind.preset, kind.footprint.clone())
         };
         let position = [building.center[0], f64::from(height), building.center[1]];
         let yaw = building.yaw();
-        self.lots.push(Lot { area, building, preset: kind.preset, spec, seed, position, yaw });
+        // From within the street or square to the wall.
+        let (from, to) = (at(-0.6), at(ahead));
+        let path = [[from[0], f64::from(street), from[1]], [to[0], f64::from(height), to[1]]];
+        self.lots.push(Lot { area, building, preset: kind.preset, spec, seed, position, yaw, path });
         true
     }
 }

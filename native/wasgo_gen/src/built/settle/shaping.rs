@@ -8,6 +8,9 @@ use super::sites::Area;
 /// Beside a road, and so far, nothing is scattered, in metres.
 const VERGE: f64 = 1.5;
 
+/// How far beside the way to a door the ground is shaped, in metres.
+const PATH_MARGIN: f64 = 2.5;
+
 /// Side of the cells in which pieces are found, in metres.
 const CELL: f64 = 16.0;
 
@@ -36,6 +39,21 @@ struct Segment {
     slope: f64,
     half: f64,
     margin: f64,
+}
+
+impl Segment {
+    fn new(from: [f64; 2], to: [f64; 2], heights: [f64; 2], half: f64, margin: f64) -> Option<Self> {
+        let length = super::path::distance(from, to);
+        (length > 1e-6).then(|| Self {
+            from,
+            along: [(to[0] - from[0]) / length, (to[1] - from[1]) / length],
+            length,
+            height: heights[0],
+            slope: (heights[1] - heights[0]) / length,
+            half,
+            margin,
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -74,26 +92,24 @@ impl Shaping {
             }
             for lot in &layout.lots {
                 add(Piece::Clear(lot.area), around(&lot.area, 0.0));
+                let [from, to] = lot.path.map(|[x, _, z]| [x, z]);
+                let half = lot.path_width() / 2.0;
+                if let Some(segment) = Segment::new(from, to, lot.path.map(|[_, y, _]| y), half, PATH_MARGIN) {
+                    add(Piece::Segment(segment), Area::around([from, to].into_iter()).grown(half + PATH_MARGIN));
+                }
             }
         }
         for road in layouts.iter().flat_map(|layout| &layout.streets).chain(roads) {
             for pair in road.points.windows(2) {
                 let (from, to) = (pair[0].place(), pair[1].place());
-                let length = super::path::distance(from, to);
-                if length < 1e-6 || pair[0].bridge || pair[1].bridge {
+                if pair[0].bridge || pair[1].bridge {
                     continue;
                 }
+                let heights = [pair[0].height, pair[1].height].map(f64::from);
                 let (half, margin) = (f64::from(road.width) / 2.0, f64::from(road.margin));
-                let segment = Segment {
-                    from,
-                    along: [(to[0] - from[0]) / length, (to[1] - from[1]) / length],
-                    length,
-                    height: f64::from(pair[0].height),
-                    slope: (f64::from(pair[1].height) - f64::from(pair[0].height)) / length,
-                    half,
-                    margin,
-                };
-                add(Piece::Segment(segment), Area::around([from, to].into_iter()).grown(half + margin));
+                if let Some(segment) = Segment::new(from, to, heights, half, margin) {
+                    add(Piece::Segment(segment), Area::around([from, to].into_iter()).grown(half + margin));
+                }
             }
         }
         let size = [0, 1].map(|axis| (area.max[axis] - area.min[axis]).max(1e-3));
@@ -203,7 +219,7 @@ impl Sum {
             return;
         }
         // The slope goes on a little beyond the ends, so that joints are smooth.
-        let reach = segment.half + segment.margin;
+        let reach = 2.0;
         let height = segment.height + segment.slope * along.clamp(-reach, segment.length + reach);
         // Of the segments of a road, the one that a point is beside counts.
         self.add(weight, beside + (along - on).abs(), height);

@@ -299,9 +299,9 @@ impl Builder<'_> {
             let (a, b) = (pair[0], pair[1]);
             let (c, d) = (away(b), away(a));
             let p = |[u, v]: [f32; 2], n: f32| frame.at(u, v, n);
-            self.solids.polygon(trim, &[p(a, 0.04), p(d, 0.04), p(c, 0.04), p(b, 0.04)].map(|p| p));
-            self.solids.polygon(trim, &[p(a, 0.0), p(a, 0.04), p(b, 0.04), p(b, 0.0)]);
-            self.solids.polygon(trim, &[p(d, 0.04), p(d, 0.0), p(c, 0.0), p(c, 0.04)]);
+            self.solids.polygon(trim, &[p(a, 0.04), p(b, 0.04), p(c, 0.04), p(d, 0.04)]);
+            self.solids.polygon(trim, &[p(b, 0.0), p(b, 0.04), p(a, 0.04), p(a, 0.0)]);
+            self.solids.polygon(trim, &[p(d, 0.0), p(d, 0.04), p(c, 0.04), p(c, 0.0)]);
         }
     }
 
