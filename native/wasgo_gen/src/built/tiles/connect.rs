@@ -6,11 +6,15 @@ use std::collections::VecDeque;
 use super::solve::{Domain, Solver, Table, neighbours};
 use super::{Border, Placed, TileSet, Tiles};
 
-/// How far from a new way cells may change, at most.
-const REACH: u32 = 6;
+/// How far from a new way cells may change: at first, and where the part must not be lost.
+const NEAR: u32 = 2;
+const FAR: u32 = 6;
 
-/// The most ways that are cut in one attempt.
-const MAX_WAYS: usize = 64;
+/// How many ways are tried for a part that must not be lost.
+const WAYS: usize = 6;
+
+/// The most parts that are joined or given up in one attempt.
+const MAX_PARTS: usize = 2048;
 
 /// Whether one can walk from a tile in a direction, as far as that tile knows.
 fn passes(set: &TileSet, placed: Placed, direction: usize) -> bool {
@@ -58,16 +62,30 @@ pub(super) fn rooms(set: &TileSet, tiles: &Tiles) -> Vec<Vec<u32>> {
     rooms
 }
 
-/// Joins all parts of every level of a solved grid. No when that is not possible.
+/// Joins all parts of every level of a solved grid, and gives up small ones that cannot be joined. No when that is not
+/// possible.
 pub(super) fn connect(set: &TileSet, table: &Table, solver: &mut Solver<'_>, allowed: &[Domain]) -> bool {
-    for _ in 0..MAX_WAYS {
+    for _ in 0..MAX_PARTS {
         let tiles = solver.tiles();
         let (part, count) = parts(set, &tiles, false);
         let level = tiles.size[0] * tiles.size[2];
-        let Some(way) = shortest_way(&tiles, &part, count, level, table, allowed) else {
+        let mut open: Vec<bool> = allowed.iter().map(|domain| table.can_walk(domain)).collect();
+        let Some(way) = shortest_way(&tiles, &part, count, level, &open) else {
             return unconnected(&part, level) == 0;
         };
-        if !cut(set, table, solver, allowed, &tiles, &way) && !fill(set, table, solver, allowed, &tiles, &way, &part) {
+        let mut joined = cut(set, table, solver, allowed, &tiles, &way, NEAR)
+            || fill(set, table, solver, allowed, &tiles, &way, &part);
+        for _ in 0..WAYS {
+            if joined {
+                break;
+            }
+            // Elsewhere, then: not over the middle of the way that failed.
+            open[way[way.len() / 2] as usize] = false;
+            let Some(way) = shortest_way(&tiles, &part, count, level, &open) else { return false };
+            open[way[way.len() / 2] as usize] = false;
+            joined = cut(set, table, solver, allowed, &tiles, &way, FAR);
+        }
+        if !joined {
             return false;
         }
     }
@@ -84,14 +102,7 @@ fn unconnected(part: &[Option<u32>], level: u32) -> usize {
 }
 
 /// From the smallest part to another one on its level, over the fewest cells that may be walkable.
-fn shortest_way(
-    tiles: &Tiles,
-    part: &[Option<u32>],
-    count: u32,
-    level: u32,
-    table: &Table,
-    allowed: &[Domain],
-) -> Option<Vec<u32>> {
+fn shortest_way(tiles: &Tiles, part: &[Option<u32>], count: u32, level: u32, open: &[bool]) -> Option<Vec<u32>> {
     let mut size = vec![0u32; count as usize];
     let mut floor = vec![0usize; count as usize];
     for (cell, part) in part.iter().enumerate() {
@@ -118,7 +129,7 @@ fn shortest_way(
             return Some(way);
         }
         for other in neighbours(tiles.size, cell).into_iter().take(4).flatten() {
-            if before[other as usize].is_none() && table.can_walk(&allowed[other as usize]) {
+            if before[other as usize].is_none() && open[other as usize] {
                 before[other as usize] = Some(cell);
                 queue.push_back(other);
             }
@@ -128,13 +139,21 @@ fn shortest_way(
 }
 
 /// Settles anew the cells of a way so that one can walk along it, and as few cells around as will do.
-fn cut(set: &TileSet, table: &Table, solver: &mut Solver<'_>, allowed: &[Domain], tiles: &Tiles, way: &[u32]) -> bool {
+fn cut(
+    set: &TileSet,
+    table: &Table,
+    solver: &mut Solver<'_>,
+    allowed: &[Domain],
+    tiles: &Tiles,
+    way: &[u32],
+    reach: u32,
+) -> bool {
     let mut near = vec![false; allowed.len()];
     let mut edge: Vec<u32> = way.to_vec();
     for cell in way {
         near[*cell as usize] = true;
     }
-    for _ in 0..REACH {
+    for _ in 0..reach {
         // What a tile set wants at least so many of stays.
         let mut domains: Vec<Domain> = (0..allowed.len())
             .map(|cell| {

@@ -163,7 +163,7 @@ pub fn interior(outline: &[[f32; 2]], entrances: &[Entrance], cell: f32, seed: u
             let room = within(i64::from(column), i64::from(row));
             table.keep(&mut allowed[cell as usize], |placed: Placed| {
                 let entry = |direction: usize| set.side(placed, direction) == Some("entry");
-                let wanted = |direction: usize| doors.iter().any(|door| *door == (cell, direction));
+                let wanted = |direction: usize| doors.contains(&(cell, direction));
                 set.walkable(placed) == room && (0..4).all(|direction| entry(direction) == wanted(direction))
             });
         }

@@ -12,8 +12,10 @@ const WORDS: usize = MAX_TILES * 4 / 64;
 /// The variants that a cell may still have.
 pub(super) type Domain = [u64; WORDS];
 
-/// How often a dead end takes back a choice, before the attempt is given up: this many times, and once for each cell.
-const BACKTRACKS: usize = 64;
+/// How often a dead end takes back a choice, before the attempt is given up: this many times, and once for every few cells
+/// that are open at its start.
+const BACKTRACKS: usize = 24;
+const OPEN_PER_BACKTRACK: usize = 4;
 
 fn bits(domain: &Domain) -> impl Iterator<Item = usize> {
     domain.iter().enumerate().flat_map(|(word, bits)| {
@@ -186,12 +188,24 @@ impl<'t> Solver<'t> {
         solver
     }
 
-    /// Begins again with other domains; chance goes on. No when they already contradict each other.
+    /// Begins again with other domains, of which those that leave no choice are known to fit each other; chance goes on. No
+    /// when they contradict each other.
     pub(super) fn restart(&mut self, allowed: &[Domain]) -> bool {
-        let chance = self.chance.next();
-        let most = self.settled_most;
-        *self = Self::new(self.table, self.size, allowed, derive(self.seed, chance));
-        self.settled_most = most;
+        self.trail.clear();
+        self.decisions.clear();
+        self.open.clear();
+        self.queue.clear();
+        self.domains.copy_from_slice(allowed);
+        let is_open = |cell: u32| count(&allowed[cell as usize]) > 1;
+        for cell in 0..allowed.len() as u32 {
+            if is_open(cell) || neighbours(self.size, cell).into_iter().flatten().any(is_open) {
+                self.queue.push(cell);
+            }
+        }
+        self.dead = allowed.iter().any(|domain| count(domain) == 0) || !self.propagate();
+        for cell in 0..allowed.len() as u32 {
+            self.enqueue(cell);
+        }
         !self.dead
     }
 
@@ -227,7 +241,8 @@ impl<'t> Solver<'t> {
 
     /// Settles every cell, or says no.
     pub(super) fn solve(&mut self) -> bool {
-        let mut backtracks = BACKTRACKS + self.domains.len();
+        let open = self.domains.iter().filter(|domain| count(domain) > 1).count();
+        let mut backtracks = BACKTRACKS + open / OPEN_PER_BACKTRACK;
         while !self.dead {
             let Some(cell) = self.pick() else {
                 self.settled_most = self.domains.len();
