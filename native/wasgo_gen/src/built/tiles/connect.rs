@@ -11,7 +11,10 @@ const NEAR: u32 = 2;
 const FAR: u32 = 6;
 
 /// How many ways are tried for a part that must not be lost.
-const WAYS: usize = 6;
+const WAYS: usize = 8;
+
+/// Parts of more cells than this are not given up before other ways have been tried.
+const LARGE: usize = 6;
 
 /// The most parts that are joined or given up in one attempt.
 const MAX_PARTS: usize = 2048;
@@ -73,17 +76,24 @@ pub(super) fn connect(set: &TileSet, table: &Table, solver: &mut Solver<'_>, all
         let Some(way) = shortest_way(&tiles, &part, count, level, &open) else {
             return unconnected(&part, level) == 0;
         };
-        let mut joined = cut(set, table, solver, allowed, &tiles, &way, NEAR)
-            || fill(set, table, solver, allowed, &tiles, &way, &part);
-        for _ in 0..WAYS {
+        let lost = way.last().and_then(|cell| part[*cell as usize]);
+        let large = part.iter().filter(|part| part.is_some() && **part == lost).count() > LARGE;
+        let mut joined = cut(set, table, solver, allowed, &tiles, &way, NEAR);
+        let first = way;
+        for number in 0..WAYS {
+            // What is small is given up at once, what is large after some other ways.
+            if !joined && number == if large { WAYS / 2 } else { 0 } {
+                joined = fill(set, table, solver, allowed, &tiles, &first, &part);
+            }
             if joined {
                 break;
             }
-            // Elsewhere, then: not over the middle of the way that failed.
-            open[way[way.len() / 2] as usize] = false;
-            let Some(way) = shortest_way(&tiles, &part, count, level, &open) else { return false };
-            open[way[way.len() / 2] as usize] = false;
-            joined = cut(set, table, solver, allowed, &tiles, &way, FAR);
+            // Not over the middle of a way that failed.
+            open[first[first.len() / 2] as usize] = false;
+            let Some(other) = shortest_way(&tiles, &part, count, level, &open) else { continue };
+            open[other[other.len() / 2] as usize] = false;
+            let reach = if number < WAYS / 2 { NEAR } else { FAR };
+            joined = cut(set, table, solver, allowed, &tiles, &other, reach);
         }
         if !joined {
             return false;
