@@ -319,8 +319,9 @@ impl Tiles {
                     (None, _) => false,
                 }
             });
-            let upper = self.at(x, y + 1, z).and_then(|above| set.tiles[above.tile as usize].below.as_deref());
-            let above = set.tiles[placed.tile as usize].above.as_deref();
+            let tile = |placed: Placed| set.tiles.get(placed.tile as usize);
+            let upper = self.at(x, y + 1, z).and_then(tile).and_then(|tile| tile.below.as_deref());
+            let above = tile(placed).and_then(|tile| tile.above.as_deref());
             beside && above.zip(upper).is_none_or(|(a, b)| set.joins(a, b))
         })
     }

@@ -19,7 +19,7 @@ pub struct Area {
 
 impl Area {
     /// The longest side of an area that may be asked for, in metres.
-    pub const MAX_SIDE: f64 = 16_384.0;
+    pub const MAX_SIDE: f64 = 8192.0;
 
     pub(super) fn check(&self) -> Result<(), BuiltError> {
         for axis in [0, 1] {
