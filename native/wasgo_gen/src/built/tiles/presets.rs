@@ -51,12 +51,12 @@ pub fn dungeon_tiles() -> TileSet {
     let edge = |first| [first, "wall_left", "open", "wall_right"];
     let tiles = vec![
         Tile { walkable: false, turns: 1, ..tile("rock", 2.6, ["rock"; 4]) },
-        Tile { turns: 1, ..tile("floor", 4.5, ["open"; 4]) },
+        Tile { turns: 1, ..tile("floor", 2.0, ["open"; 4]) },
         with(&[Fitting::Column], Tile { turns: 1, ..tile("column", 0.5, ["open"; 4]) }),
-        tile("edge", 2.4, edge("rock")),
+        tile("edge", 1.8, edge("rock")),
         with(&[Fitting::Torch], tile("edge_torch", 0.5, edge("rock"))),
         tile("edge_door", 0.45, edge("door")),
-        tile("corner", 0.5, ["rock", "wall_left", "wall_right", "rock"]),
+        tile("corner", 0.65, ["rock", "wall_left", "wall_right", "rock"]),
         with(&[Fitting::Barrels], tile("corner_barrels", 0.12, ["rock", "wall_left", "wall_right", "rock"])),
         tile("corridor", 1.3, ["hall", "rock", "hall", "rock"]),
         with(&[Fitting::Torch], tile("corridor_torch", 0.4, ["rock", "hall", "rock", "hall"])),
