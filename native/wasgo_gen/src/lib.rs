@@ -12,6 +12,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod built;
 mod bytes;
 mod chunk;
 mod density;
