@@ -14,7 +14,7 @@ defmodule Wasgo.Gen do
   Generating runs on threads of its own; the calling process waits for a message.
   """
 
-  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Gen.{Chunk, Plan, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -26,6 +26,9 @@ defmodule Wasgo.Gen do
     levels: [type: :any, default: nil],
     height: [type: :any, default: nil],
     water: [type: :any, default: :default],
+    density: [type: :any, default: nil],
+    cells: [type: :any, default: nil],
+    cell_size: [type: :any, default: nil],
     moisture: [type: :any, default: nil],
     ground: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
     shade: [type: :any, default: :default],
@@ -42,6 +45,10 @@ defmodule Wasgo.Gen do
     * `:levels` - the coarsest level of detail, 0 to 12; 6 unless given. Chunks of level n are 2^n times as wide, with as many samples
     * `:height` - a `Wasgo.Gen.Field`: the height of the ground in metres
     * `:water` - height of the water in metres, or `nil` for none
+    * `:density` - a field in space: above 0 is solid. With it the plan has a volume, with caves and overhangs: `volume/3`. Of a plan without
+      `:height` it is all there is
+    * `:cells` - along a side of a cube of the volume, 8 to 64; 32 unless given
+    * `:cell_size` - side of a cell of level 0 in metres, 0.01 to 64; 1 unless given
     * `:moisture` - a field from 0 (dry) to 1 (wet), told to scripts; 0.5 unless given
     * `:ground` - layers, each a keyword list, the first everywhere and each covering those before:
       `:color` as linear `{red, green, blue}`, `:by` (a field from 0 to 1: where it lies), `:name`
@@ -161,6 +168,56 @@ defmodule Wasgo.Gen do
       {:ok, Native.gen_key(plan.resource, x, z, level, neighbours)}
     end
   end
+
+  @doc """
+  Generates a cube of the plan's volume, `{x, y, z}` or `{x, y, z, level}`; coordinates count in cubes of that level.
+
+    * `:neighbours` - how many levels coarser the cubes around it are, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer: of two
+      cubes the finer closes the gap between them
+
+      iex> import Wasgo.Gen.Field
+      iex> plan = Wasgo.Gen.plan!(seed: 1, density: sphere({16, 16, 16}, 10))
+      iex> volume = Wasgo.Gen.volume!(plan, {0, 0, 0})
+      iex> {volume.origin, volume.size, Wasgo.Gen.Volume.triangles(volume) > 1000}
+      {{0.0, 0.0, 0.0}, 32.0, true}
+      iex> Wasgo.Gen.Volume.triangles(Wasgo.Gen.volume!(plan, {1, 0, 0}))
+      0
+  """
+  @spec volume(Plan.t(), Volume.address(), keyword()) ::
+          {:ok, Volume.t()} | {:error, PlanError.t()}
+  def volume(%Plan{} = plan, address, options \\ []) do
+    {x, y, z, level} = cube(address)
+
+    with {:ok, neighbours} <- Volume.neighbours(Keyword.get(options, :neighbours, [])),
+         :ok <- in_any_world({x, z, level}),
+         :ok <- in_any_world({y, z, level}),
+         {:ok, native} <-
+           Result.await(Native.gen_volume(plan.resource, {x, y, z}, level, neighbours)) do
+      {:ok, Volume.new(plan, {x, y, z}, level, native)}
+    end
+  end
+
+  @doc "As `volume/3`, but raises."
+  @spec volume!(Plan.t(), Volume.address(), keyword()) :: Volume.t()
+  def volume!(plan, address, options \\ []), do: Result.bang!(volume(plan, address, options))
+
+  @doc """
+  The densities of a cube at the corners of its cells: (cells + 1)^3 32-bit floats, x fastest, then y, then z.
+  """
+  @spec densities(Plan.t(), Volume.address()) :: {:ok, binary()} | {:error, PlanError.t()}
+  def densities(%Plan{} = plan, address) do
+    {x, y, z, level} = cube(address)
+
+    with :ok <- in_any_world({x, z, level}), :ok <- in_any_world({y, z, level}) do
+      Result.await(Native.gen_densities(plan.resource, {x, y, z}, level))
+    end
+  end
+
+  defp cube({x, y, z}), do: cube({x, y, z, 0})
+
+  defp cube({x, y, z, level} = cube)
+       when is_integer(x) and is_integer(y) and is_integer(z) and is_integer(level),
+       do: cube
 
   defp address({x, z}) when is_integer(x) and is_integer(z), do: {x, z, 0}
 

@@ -2,10 +2,11 @@ defmodule Wasgo.GenTest do
   use ExUnit.Case, async: true
 
   alias Wasgo.{DecodeError, Gen, PlanError}
-  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Gen.{Chunk, Plan, Volume}
 
   doctest Wasgo.Gen
   doctest Wasgo.Gen.Field
+  doctest Wasgo.Gen.Volume
   doctest Wasgo.Gen.Chunk
 
   @small [chunk_size: 16.0, samples: 9]
@@ -441,6 +442,82 @@ defmodule Wasgo.GenTest do
 
       assert inspect(Gen.plan!(seed: 7, scatter: [])) ==
                "#Wasgo.Gen.Plan<seed 7, chunks of 64.0 m with 65 x 65 samples>"
+    end
+  end
+
+  describe "a volume" do
+    import Wasgo.Gen.Field, except: [height: 0]
+
+    setup do
+      hills = fbm(frequency: 0.02, octaves: 3) |> scale(8)
+      rough = fbm(frequency: 0.06, octaves: 3, dimensions: 3) |> scale(4)
+      density = subtract(add(hills, rough), coordinate(:y))
+      {:ok, plan: Gen.plan!(seed: 4, density: density, cells: 16, cell_size: 0.5)}
+    end
+
+    test "has a surface that a scene can hold, with colours", %{plan: plan} do
+      volume = Gen.volume!(plan, {0, 0, 0})
+      assert {volume.size, volume.origin} == {8.0, {0.0, 0.0, 0.0}}
+      assert byte_size(volume.surface.positions) == byte_size(volume.surface.normals)
+
+      assert div(byte_size(volume.surface.colors), 16) ==
+               div(byte_size(volume.surface.positions), 12)
+
+      assert {:ok, scene} = Volume.to_scene(volume)
+      assert {:ok, %{triangles: triangles}} = Wasgo.Scene.validate(scene)
+      assert triangles == Volume.triangles(volume) and triangles > 100
+
+      assert inspect(volume) =~
+               ~r/^#Wasgo.Gen.Volume<\{0, 0, 0\}, 8.0 m, \d+% solid, \d+ triangles>$/
+
+      assert {:ok, collider} = Volume.collider(volume, 0.1)
+      assert collider.error <= 0.1 and inspect(collider) =~ "within 0."
+    end
+
+    test "is nothing in the air and in the ground", %{plan: plan} do
+      for {y, solid} <- [{50, 0.0}, {-50, 1.0}] do
+        volume = Gen.volume!(plan, {0, y, 0})
+        assert {Volume.triangles(volume), volume.solid} == {0, solid}
+        assert {:ok, scene} = Volume.to_scene(volume)
+        assert {:ok, %{triangles: 0}} = Wasgo.Scene.validate(scene)
+      end
+    end
+
+    test "is the same whoever makes it, and fits coarser neighbours", %{plan: plan} do
+      again = fn options -> Gen.volume!(plan, {0, 0, 0}, options).surface end
+      assert again.([]) == again.([])
+      beside = Gen.volume!(plan, {0, 0, 0}, neighbours: [{{1, 0, 0}, 1}, {{1, 1, 0}, 1}])
+      assert beside.seam_triangles > 0 and beside.surface != again.([])
+    end
+
+    test "has densities, by corner", %{plan: plan} do
+      assert {:ok, densities} = Gen.densities(plan, {0, 0, 0})
+      assert byte_size(densities) == 4 * 17 * 17 * 17
+      values = for <<value::float-32-little <- densities>>, do: value
+      solid = Enum.count(values, &(&1 > 0)) / length(values)
+      assert_in_delta solid, Gen.volume!(plan, {0, 0, 0}).solid, 0.001
+    end
+
+    test "is refused where there is none, with the field", %{plan: plan} do
+      for {result, field} <- [
+            {Gen.volume(plan, {0, 2 ** 40, 0}), "x"},
+            {Gen.volume(plan, {0, 0, 0, 7}), "level"},
+            {Gen.volume(plan, {0, 0, 0}, neighbours: [{{1, 1, 1}, 1}]), "neighbours"},
+            {Gen.volume(plan, {0, 0, 0}, neighbours: [{{1, 0, 0}, 9}]), "neighbours"},
+            {Gen.volume(Gen.plan!(seed: 1), {0, 0, 0}), "volume"},
+            {Gen.chunk(plan, {0, 0}), "terrain"},
+            {Gen.plan(seed: 1, density: 1.0, cells: 7), "volume.cells"},
+            {Gen.plan(seed: 1, density: slope()), "volume.density: slope"}
+          ] do
+        assert {:error, %PlanError{field: ^field}} = result
+      end
+    end
+
+    test "colliders refuse an error that is none", %{plan: plan} do
+      volume = Gen.volume!(plan, {0, 0, 0})
+      assert {:error, %PlanError{field: "error"}} = Volume.collider(volume, -1)
+      chunk = Gen.chunk!(Gen.plan!([seed: 1] ++ @small), {0, 0})
+      assert {:error, %PlanError{field: "error"}} = Chunk.collider(chunk, -0.5)
     end
   end
 

@@ -14,7 +14,7 @@ defmodule Wasgo.Gen.Chunk do
     * `name` - what the region is called, if somebody has named it
   """
 
-  alias Wasgo.Gen.Plan
+  alias Wasgo.Gen.{Collider, Plan}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.Scene
@@ -169,6 +169,22 @@ defmodule Wasgo.Gen.Chunk do
       props = List.to_tuple(plan.props)
       {:ok, for({kind, transforms} <- sets, do: {elem(props, kind), transforms})}
     end
+  end
+
+  @doc """
+  A collider of triangles for the ground: as few as stay within `error` metres of every sample. Colliders of neighbours of one level meet. Where
+  an engine takes a height map, `heights` is one already, and faster.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {:ok, collider} = Wasgo.Gen.Chunk.collider(chunk, 0.25)
+      iex> collider.error <= 0.25 and Wasgo.Gen.Collider.triangles(collider) < 4000
+      true
+  """
+  @spec collider(t(), number()) :: {:ok, Collider.t()} | {:error, Wasgo.PlanError.t()}
+  def collider(%__MODULE__{} = chunk, error) when is_number(error) do
+    spacing = chunk.size / (chunk.samples - 1)
+    native = Native.gen_height_collider(chunk.heights, chunk.samples, spacing, error / 1)
+    with {:ok, made} <- Result.await(native), do: {:ok, Collider.new(made)}
   end
 
   @doc """

@@ -1,13 +1,15 @@
 //! Colliders are within their stated error, and meet at borders.
 
+mod support;
 mod volume_world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use support::chunk;
 use volume_world::{World, densities};
 use wasgo_gen::volume::{Collider, ColliderError, collider, heightfield_collider};
-use wasgo_gen::{MeshData, Plan, chunk};
+use wasgo_gen::{MeshData, Plan};
 
 type Edge = [[u32; 3]; 2];
 
@@ -196,9 +198,9 @@ fn deviation(heights: &[f32], samples: usize, spacing: f32, found: &Collider) ->
 fn no_height_is_further_off_than_stated() {
     for (samples, target) in [(65, 0.0), (65, 0.1), (65, 0.5), (65, 3.0), (49, 0.3), (18, 0.3), (2, 0.1)] {
         let mut plan = Plan::new(5);
-        plan.samples = samples;
-        let ground = chunk(&plan, 1, -2).unwrap();
-        let spacing = ground.size / (samples - 1) as f32;
+        plan.chunk.samples = samples;
+        let ground = chunk(&plan, 1, -2);
+        let spacing = ground.size as f32 / (samples - 1) as f32;
         let found = heightfield_collider(&ground.heights, samples, spacing, target).unwrap();
         let measured = deviation(&ground.heights, samples as usize, spacing, &found);
         assert!(
@@ -221,7 +223,7 @@ fn height_fields_beside_each_other_meet() {
     let sides: Vec<Vec<[u32; 2]>> = [(0, 0.02, 64.0), (1, 1.0, 0.0)]
         .iter()
         .map(|(x, target, at)| {
-            let found = heightfield_collider(&chunk(&plan, *x, 0).unwrap().heights, 65, 1.0, *target).unwrap();
+            let found = heightfield_collider(&chunk(&plan, *x, 0).heights, 65, 1.0, *target).unwrap();
             let mut side: Vec<_> =
                 found.positions.iter().filter(|p| p[0] == *at).map(|p| [p[2].to_bits(), p[1].to_bits()]).collect();
             side.sort_unstable();

@@ -15,6 +15,12 @@ pub struct PlanResource(Generator);
 #[rustler::resource_impl]
 impl Resource for PlanResource {}
 
+impl PlanResource {
+    pub(crate) fn generator(&self) -> &Generator {
+        &self.0
+    }
+}
+
 /// A chunk, whose bytes binaries of the BEAM refer to.
 struct ChunkResource(Chunk);
 
@@ -194,12 +200,13 @@ fn surface<'a>(env: Env<'a>, surface: &Surface<'_>) -> Term<'a> {
         .encode(env)
 }
 
-fn gen_error<'a>(env: Env<'a>, error: &GenError) -> Term<'a> {
+pub(crate) fn gen_error<'a>(env: Env<'a>, error: &GenError) -> Term<'a> {
     let (field, message) = match error {
         GenError::Plan(error) => return plan_error(env, error),
         GenError::OutOfWorld { axis, .. } => (axis.to_string(), error.to_string()),
         GenError::NoLevel { .. } => ("level".to_string(), error.to_string()),
-        GenError::TooCoarse { .. } => ("neighbours".to_string(), error.to_string()),
+        GenError::Nothing { what } => ((*what).to_string(), error.to_string()),
+        GenError::Volume(_) | GenError::TooCoarse { .. } => ("neighbours".to_string(), error.to_string()),
     };
     plan_fault(env, atoms::out_of_range(), Some(&field), &message)
 }
@@ -210,12 +217,12 @@ fn plan_error<'a>(env: Env<'a>, error: &PlanError) -> Term<'a> {
             atoms::out_of_range()
         }
         Fault::NoNode { .. } | Fault::NoRule { .. } => atoms::unknown(),
-        Fault::Cycle | Fault::NoGround | Fault::NoTerrain | Fault::Form(_) => atoms::invalid(),
+        Fault::Cycle | Fault::NoGround | Fault::NoTerrain | Fault::Empty | Fault::Form(_) => atoms::invalid(),
     };
     let field = (!error.place.is_empty()).then_some(error.place.as_str());
     plan_fault(env, reason, field, &error.to_string())
 }
 
-fn plan_fault<'a>(env: Env<'a>, reason: Atom, field: Option<&str>, message: &str) -> Term<'a> {
+pub(crate) fn plan_fault<'a>(env: Env<'a>, reason: Atom, field: Option<&str>, message: &str) -> Term<'a> {
     fault::fault(env, atoms::plan(), reason.to_term(env), message, &[(atoms::field(), field.encode(env))])
 }

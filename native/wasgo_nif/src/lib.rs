@@ -19,6 +19,7 @@ mod slice;
 mod store;
 mod values;
 mod variant;
+mod volume;
 mod wasm;
 mod wire;
 

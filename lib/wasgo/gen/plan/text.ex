@@ -37,8 +37,8 @@ defmodule Wasgo.Gen.Plan.Text do
     end
   end
 
-  # The usual world, or an empty one of a height.
-  defp base(%{height: nil} = options) do
+  # The usual world, or an empty one of a height, a volume or both.
+  defp base(%{height: nil, density: nil} = options) do
     options.seed |> Native.gen_default() |> Wire.decode!(:json) |> change(options)
   end
 
@@ -49,7 +49,8 @@ defmodule Wasgo.Gen.Plan.Text do
         "seed" => options.seed,
         "chunk" => %{},
         "nodes" => %{},
-        "terrain" => %{"height" => id(options.height)},
+        "terrain" => options.height && %{"height" => id(options.height)},
+        "volume" => volume(options),
         "ground" => [],
         "scatter" => []
       },
@@ -65,11 +66,19 @@ defmodule Wasgo.Gen.Plan.Text do
       |> put("levels", options.levels)
 
     terrain =
-      if options.water == :default,
+      if options.water == :default or base["terrain"] == nil,
         do: base["terrain"],
         else: Map.put(base["terrain"], "water", options.water)
 
     {:ok, %{base | "chunk" => chunk, "terrain" => terrain}}
+  end
+
+  defp volume(%{density: nil}), do: nil
+
+  defp volume(options) do
+    %{"density" => id(options.density)}
+    |> put("cells", options.cells)
+    |> put("spacing", options.cell_size)
   end
 
   defp shade(map, :default), do: map
@@ -84,7 +93,7 @@ defmodule Wasgo.Gen.Plan.Text do
     lists =
       for list <- [options.ground, options.scatter], is_list(list), item <- list, do: item[:by]
 
-    found = [options.height, options.moisture, options.shade | lists]
+    found = [options.height, options.density, options.moisture, options.shade | lists]
     for field <- found, operand?(field), do: as_field(field)
   end
 
