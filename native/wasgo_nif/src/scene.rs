@@ -158,6 +158,7 @@ fn convert<'s>(scene: &'s SceneTerm<'_>) -> Result<Scene<'s>, Fault> {
             })
             .collect(),
         roots: scene.roots.clone(),
+        ..Scene::default()
     })
 }
 
@@ -174,6 +175,7 @@ fn node(node: &NodeTerm<'_>) -> Result<Node, Fault> {
         mesh: node.mesh,
         children: node.children.clone(),
         extras,
+        ..Node::default()
     })
 }
 
@@ -198,8 +200,9 @@ fn mesh<'s>(mesh: &'s MeshTerm<'_>) -> Mesh<'s> {
         colors: Cow::Borrowed(surface.colors.as_slice()),
         indices: Cow::Borrowed(surface.indices.as_slice()),
         material: surface.material,
+        ..Surface::default()
     });
-    Mesh { name: mesh.name.into(), surfaces: surfaces.collect() }
+    Mesh { name: mesh.name.into(), surfaces: surfaces.collect(), ..Mesh::default() }
 }
 
 fn material(material: &MaterialTerm<'_>) -> Result<Material, Fault> {
@@ -212,5 +215,6 @@ fn material(material: &MaterialTerm<'_>) -> Result<Material, Fault> {
         metallic: part("the metallic factor", material.metallic)?,
         roughness: part("the roughness", material.roughness)?,
         double_sided: material.double_sided,
+        ..Material::default()
     })
 }

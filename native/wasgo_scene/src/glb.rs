@@ -13,7 +13,7 @@ use self::json::Json;
 use self::plan::Plan;
 use self::tree::Tree;
 use crate::validate::{Limits, validate};
-use crate::{Material, Mesh, Scene, SceneError};
+use crate::{AlphaMode, Material, Mesh, Scene, SceneError};
 
 const GENERATOR: &str = concat!("Wasgo ", env!("CARGO_PKG_VERSION"));
 const MAGIC: u32 = 0x4654_6C67;
@@ -144,8 +144,13 @@ fn write_material(json: &mut Json, material: &Material) {
             json.key("metallicFactor").f32(material.metallic);
             json.key("roughnessFactor").f32(material.roughness);
         });
-        if material.base_color[3] < 1.0 {
-            json.key("alphaMode").text("BLEND");
+        match material.alpha_mode() {
+            AlphaMode::Auto | AlphaMode::Opaque => {}
+            AlphaMode::Mask(cutoff) => {
+                json.key("alphaMode").text("MASK");
+                json.key("alphaCutoff").f32(cutoff);
+            }
+            AlphaMode::Blend => json.key("alphaMode").text("BLEND"),
         }
         if material.double_sided {
             json.key("doubleSided").bool(true);

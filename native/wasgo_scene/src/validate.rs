@@ -258,15 +258,14 @@ fn check_node(index: usize, node: &Node, scene: &Scene<'_>, limits: &Limits) -> 
     at_most("extras of a node", node.extras.len(), limits.extras)?;
     for (key, extra) in &node.extras {
         at_most("bytes of the key of an extra", key.len(), limits.text)?;
-        match extra {
-            Extra::Text(text) => {
-                at_most("bytes of the text of an extra", text.len(), limits.text)?;
-            }
-            Extra::Number(number) if !number.is_finite() => {
-                let node = label(index, &node.name);
-                return Err(SceneError::BadExtra { node, key: key.clone() });
-            }
-            Extra::Number(_) | Extra::Bool(_) => {}
+        if let Extra::Text(text) = extra {
+            at_most("bytes of the text of an extra", text.len(), limits.text)?;
+        }
+        if let Extra::Number(number) = extra
+            && !number.is_finite()
+        {
+            let node = label(index, &node.name);
+            return Err(SceneError::BadExtra { node, key: key.clone() });
         }
     }
     Ok(())

@@ -219,6 +219,7 @@ prop_compose! {
             colors: colors.into(),
             indices: indices.into(),
             material,
+            ..Surface::default()
         }
     }
 }
@@ -240,12 +241,13 @@ prop_compose! {
         Scene {
             name: "any".into(),
             nodes,
-            meshes: vec![Mesh { name: "m".into(), surfaces }],
+            meshes: vec![Mesh { name: "m".into(), surfaces, ..Mesh::default() }],
             materials: vec![Material::default(), Material::default()],
             instances: instances.into_iter().map(|(mesh, parent, transforms)| {
                 Instances { name: "i".into(), mesh, parent, transforms: transforms.into() }
             }).collect(),
             roots,
+            ..Scene::default()
         }
     }
 }

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::{name, references};
 use crate::transform::{normalized_quaternion, trs_from_rows};
 use crate::validate::{floats, label};
-use crate::{Extra, Node, Scene, SceneError, Transform};
+use crate::{Node, Scene, SceneError, Transform};
 
 /// The nodes of the file: those of the scene, then for each set of instances a group and its members.
 pub(super) struct Tree {
@@ -112,11 +112,7 @@ fn write_node(json: &mut Json, node: &Node, children: &[u64], plan: &Plan) {
     if !node.extras.is_empty() {
         json.key("extras").object(|json| {
             for (key, extra) in &node.extras {
-                match extra {
-                    Extra::Text(text) => json.key(key).text(text),
-                    Extra::Number(number) => json.key(key).f64(*number),
-                    Extra::Bool(value) => json.key(key).bool(*value),
-                }
+                json.key(key).extra(extra);
             }
         });
     }
