@@ -55,6 +55,16 @@ pub fn row_bytes(rows: &[f32; 12]) -> [u8; 48] {
     bytes
 }
 
+/// The 3x4 matrix that 48 little-endian bytes hold.
+#[must_use]
+pub fn rows_from_bytes(bytes: &[u8; 48]) -> [f32; 12] {
+    let mut rows = [0.0; 12];
+    for (row, word) in rows.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *row = f32::from_le_bytes(*word);
+    }
+    rows
+}
+
 /// How far from square the axes may be (cosine of the angle between two) to count as rotation and scale only.
 const SHEAR_TOLERANCE: f64 = 1e-4;
 
