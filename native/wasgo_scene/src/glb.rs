@@ -4,8 +4,10 @@
 //! that share a mesh, which every reader knows, unless [`WriteOptions::instancing`] asks otherwise.
 //! The same scene is the same bytes.
 
+mod read;
 mod write;
 
+pub use read::{ReadError, ReadFault, ReadOptions, read, read_with};
 pub use write::{WriteOptions, write, write_with};
 
 /// What a file of this crate says that it was made by.

@@ -7,7 +7,8 @@ mod movement;
 mod surface;
 mod tree;
 
-pub(crate) use self::buffer::floats;
+pub(crate) use self::buffer::{floats, not_unit};
+pub(crate) use self::surface::check_surface;
 
 use crate::{Mesh, Scene, SceneError};
 
@@ -149,12 +150,21 @@ pub struct Counts {
 ///
 /// The first fault found, with the name of the thing at fault.
 pub fn validate(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
+    check(scene, limits, true)
+}
+
+/// As [`validate`], of a scene whose surfaces were checked by [`check_surface`].
+pub(crate) fn validate_but_surfaces(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
+    check(scene, limits, false)
+}
+
+fn check(scene: &Scene<'_>, limits: &Limits, surfaces: bool) -> Result<Counts, SceneError> {
     let counts = count(scene, limits)?;
     extras::check(&scene.extras, limits, || "the scene".into())?;
     extras::check(&scene.extensions, limits, || "the scene".into())?;
     material::check(scene, limits)?;
     for (index, mesh) in scene.meshes.iter().enumerate() {
-        surface::check_mesh(index, mesh, scene, limits)?;
+        surface::check_mesh(index, mesh, scene, limits, surfaces)?;
     }
     tree::check(scene, limits)?;
     movement::check(scene, limits)?;

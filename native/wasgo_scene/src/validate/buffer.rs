@@ -16,7 +16,7 @@ pub(super) fn not_finite(bytes: &[u8]) -> Option<usize> {
 const EXPONENT: u32 = 0x7F80_0000;
 
 /// The first of the vectors of x, y, z (and what follows, up to `N` bytes) whose length is not about 1, with its length.
-pub(super) fn not_unit<const N: usize>(bytes: &[u8], tolerance: f32) -> Option<(usize, f32)> {
+pub(crate) fn not_unit<const N: usize>(bytes: &[u8], tolerance: f32) -> Option<(usize, f32)> {
     let (low, high) = ((1.0 - tolerance) * (1.0 - tolerance), (1.0 + tolerance) * (1.0 + tolerance));
     let vectors = bytes.as_chunks::<N>().0;
     let square = |vector: &[u8; N]| {

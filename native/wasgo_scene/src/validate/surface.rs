@@ -4,7 +4,13 @@ use super::buffer::{not_finite, not_unit, out_of_range};
 use super::{Limits, NORMAL_TOLERANCE, at_most, extras, floats, in_range, label, within};
 use crate::{ComponentType, Material, Mesh, Scene, SceneError, Surface};
 
-pub(super) fn check_mesh(index: usize, mesh: &Mesh<'_>, scene: &Scene<'_>, limits: &Limits) -> Result<(), SceneError> {
+pub(super) fn check_mesh(
+    index: usize,
+    mesh: &Mesh<'_>,
+    scene: &Scene<'_>,
+    limits: &Limits,
+    surfaces: bool,
+) -> Result<(), SceneError> {
     let whose = || format!("mesh {}", label(index, &mesh.name));
     let misfit = |fault| Err(SceneError::Misfit { whose: whose(), fault });
     for (number, surface) in mesh.surfaces.iter().enumerate() {
@@ -12,7 +18,9 @@ pub(super) fn check_mesh(index: usize, mesh: &Mesh<'_>, scene: &Scene<'_>, limit
         if let Some(material) = surface.material {
             within("material", material, scene.materials.len(), at)?;
         }
-        Check { surface, number, mesh: &|| label(index, &mesh.name) }.all()?;
+        if surfaces {
+            Check { surface, number, mesh: &|| label(index, &mesh.name) }.all()?;
+        }
         if let Some(material) = surface.material.filter(|_| !surface.is_empty()) {
             check_uv_sets(surface, &scene.materials[material], at)?;
         }
@@ -39,6 +47,11 @@ pub(super) fn check_mesh(index: usize, mesh: &Mesh<'_>, scene: &Scene<'_>, limit
     }
     extras::check(&mesh.extensions, limits, whose)?;
     extras::check(&mesh.extras, limits, whose)
+}
+
+/// Checks the data of a surface, which needs no scene around it. `mesh` is the name of its mesh.
+pub(crate) fn check_surface(surface: &Surface<'_>, number: usize, mesh: &str) -> Result<(), SceneError> {
+    Check { surface, number, mesh: &|| format!("{mesh:?}") }.all()
 }
 
 /// A texture needs its places.
@@ -203,12 +216,14 @@ impl Check<'_, '_> {
     /// Weights are 0 or more with a sum of about 1, and no joint holds a vertex twice.
     fn joints(&self) -> Result<(), SceneError> {
         let (joints, weights) = (self.surface.joints.as_chunks::<8>().0, self.surface.weights.as_chunks::<16>().0);
+        // The rest may be in a second set.
+        let more = self.surface.attributes.contains_key("WEIGHTS_1");
         for (vertex, (joints, weights)) in joints.iter().zip(weights).enumerate() {
             let mut values = [0.0f32; 4];
             values.iter_mut().zip(floats(weights)).for_each(|(place, value)| *place = value);
             let sum: f32 = values.iter().sum();
             let whose = || format!("{}, vertex {vertex}", self.whose());
-            in_range((sum - 1.0).abs() <= NORMAL_TOLERANCE, "the sum of the weights", sum, "1", whose)?;
+            in_range(more || (sum - 1.0).abs() <= NORMAL_TOLERANCE, "the sum of the weights", sum, "1", whose)?;
             for value in values {
                 in_range(value >= 0.0, "a weight", value, "0..=1", whose)?;
             }

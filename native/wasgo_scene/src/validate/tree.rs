@@ -17,7 +17,7 @@ pub(super) fn check(scene: &Scene<'_>, limits: &Limits) -> Result<(), SceneError
     for (index, skin) in scene.skins.iter().enumerate() {
         check_skin(index, skin, scene, &tree, limits)?;
     }
-    check_skinned(scene)?;
+    check_skinned(scene, &tree)?;
     check_cameras(scene, limits)?;
     check_lights(scene, limits)
 }
@@ -186,9 +186,6 @@ fn check_skin(
     if skin.joints.iter().any(|joint| tree.tops[*joint] != top) {
         return misfit("its joints are below different roots");
     }
-    if !tree.roots[top] {
-        return misfit("its joints are below no root of the scene");
-    }
     if skin.skeleton.is_some_and(|skeleton| !tree.below(skeleton, &skin.joints)) {
         return misfit("a joint is not below its skeleton");
     }
@@ -214,7 +211,7 @@ fn check_skin(
 }
 
 /// Every joint that a surface names is one of the skin it is shown with. Each mesh is read once.
-fn check_skinned(scene: &Scene<'_>) -> Result<(), SceneError> {
+fn check_skinned(scene: &Scene<'_>, tree: &Tree) -> Result<(), SceneError> {
     if scene.nodes.iter().all(|node| node.skin.is_none()) {
         return Ok(());
     }
@@ -236,6 +233,11 @@ fn check_skinned(scene: &Scene<'_>) -> Result<(), SceneError> {
     for (index, node) in scene.nodes.iter().enumerate() {
         let (Some(mesh), Some(skin)) = (node.mesh, node.skin) else { continue };
         let whose = || format!("node {}", label(index, &node.name));
+        let top = scene.skins[skin].joints.first().map(|joint| tree.tops[*joint]);
+        if tree.roots[tree.tops[index]] && top.is_none_or(|top| !tree.roots[top]) {
+            let fault = "the joints of its skin are below no root of the scene";
+            return Err(SceneError::Misfit { whose: whose(), fault });
+        }
         match needed[mesh] {
             None => {
                 let fault = "it has a skin, and a mesh without joints";

@@ -1,6 +1,8 @@
 //! A reader of GLB for tests: checks the container and hands out the JSON and the bytes.
 #![allow(dead_code)]
 
+pub mod random;
+
 use std::borrow::Cow;
 
 use serde_json::Value;

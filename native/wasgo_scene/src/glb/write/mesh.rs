@@ -85,7 +85,12 @@ fn write_surface<'a>(json: &mut Json, surface: &'a Surface<'_>, plan: &Plan, ski
         attributes.push(("TEXCOORD_1", buffer.zeros(Kind::UV, surface.vertices())));
     }
     if skinned && !surface.joints.is_empty() {
-        let (joints, weights) = held(&surface.joints, &surface.weights);
+        let more = surface.attributes.contains_key("WEIGHTS_1");
+        let (joints, weights) = if more {
+            (Cow::Borrowed(&*surface.joints), Cow::Borrowed(&*surface.weights))
+        } else {
+            held(&surface.joints, &surface.weights)
+        };
         attributes.push(("JOINTS_0", data(buffer, Kind::JOINTS, joints)));
         attributes.push(("WEIGHTS_0", data(buffer, Kind::WEIGHTS, weights)));
     }
