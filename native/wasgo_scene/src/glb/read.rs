@@ -281,12 +281,14 @@ fn merge_groups(scene: &mut Scene<'_>) {
         set.parent = *parent;
     }
     // Instances that neither a parent nor a root leads to stay out of sight.
-    let shown = |set: usize| parents[set].is_some() || scene.roots.contains(&(kept + set));
+    let mut shown: Vec<bool> = parents.iter().map(Option::is_some).collect();
+    for root in scene.roots.iter().filter(|root| used(root)) {
+        shown[root - kept] = true;
+    }
     let mut number = 0;
-    let hidden: Vec<bool> = (0..parents.len()).map(|set| !shown(set)).collect();
     scene.instances.retain(|_| {
         number += 1;
-        number <= first || !hidden[number - 1 - first]
+        number <= first || shown[number - 1 - first]
     });
     scene.roots.retain(|root| !used(root));
     for node in &mut scene.nodes {

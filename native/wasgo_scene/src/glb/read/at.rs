@@ -21,6 +21,9 @@ enum Key<'d> {
     Item(usize),
 }
 
+/// Fields of an object in which one is looked for: each look goes over all.
+const FIELDS: usize = 256;
+
 const EXPECTED_OBJECT: ReadFault = ReadFault::Invalid { expected: "an object" };
 
 impl<'d, 'p> At<'d, 'p> {
@@ -70,8 +73,10 @@ impl<'d, 'p> At<'d, 'p> {
 
     /// A field that may be missing.
     pub(super) fn get<'s>(&'s self, key: &str) -> Result<Option<At<'d, 's>>, ReadError> {
+        let fields = self.fields()?;
+        self.at_most("fields of an object", fields.len(), FIELDS)?;
         // Of two with one name the last counts.
-        let found = self.fields()?.iter().rev().find(|(name, _)| name == key);
+        let found = fields.iter().rev().find(|(name, _)| name == key);
         Ok(found.map(|(name, value)| At { value, parent: Some(self), key: Key::Field(name) }))
     }
 

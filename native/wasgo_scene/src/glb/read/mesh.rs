@@ -45,6 +45,8 @@ impl<'d, 'a> Reader<'d, 'a, '_> {
             mesh.surfaces.push(surface);
         }
         mesh.weights = at.or("weights", Vec::new(), |at| at.numbers(self.options.limits.morphs))?;
+        let names = mesh.surfaces.iter().flat_map(|surface| &surface.morphs).count();
+        self.charge(at, names.saturating_mul(longest_name(&mesh)))?;
         name_morphs(&mut mesh);
         Ok(mesh)
     }
@@ -290,6 +292,12 @@ impl<'d, 'a> Reader<'d, 'a, '_> {
         }
         Ok(())
     }
+}
+
+/// The longest name that the mesh has for its morphs.
+fn longest_name(mesh: &Mesh<'_>) -> usize {
+    let Some(Extra::List(names)) = mesh.extras.get(TARGET_NAMES) else { return 0 };
+    names.iter().map(|name| if let Extra::Text(name) = name { name.len() } else { 0 }).max().unwrap_or(0)
 }
 
 /// Gives the morphs of all surfaces the names that the mesh has for them.

@@ -106,10 +106,16 @@ fn sheared(whose: String) -> SceneError {
 fn trs(transform: &Transform) -> Option<Trs> {
     match transform {
         Transform::Rows(rows) => trs_from_rows(rows),
-        Transform::Trs { translation, rotation, scale } => {
-            Some((*translation, normalized_quaternion(rotation.map(f64::from)), *scale))
-        }
+        Transform::Trs { translation, rotation, scale } => Some((*translation, unit(*rotation), *scale)),
     }
+}
+
+/// A rotation of length 1. One that is as close to it as f32 can say stays as it is, so that a file that is read and written
+/// is the same.
+fn unit(rotation: [f32; 4]) -> [f32; 4] {
+    let wide = rotation.map(f64::from);
+    let square: f64 = wide.iter().map(|v| v * v).sum();
+    if (square - 1.0).abs() < 1e-6 { rotation } else { normalized_quaternion(wide) }
 }
 
 fn write_node<'a>(json: &mut Json, node: &'a Node, children: &[u64], plan: &Plan, used: &mut Used<'a>) {
