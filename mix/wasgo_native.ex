@@ -41,8 +41,8 @@ defmodule Mix.Tasks.Compile.WasgoNative do
   @library "wasgo_nif.so"
   @build_args ~w(build --release --locked -p wasgo_nif)
   # Variables that change what Cargo builds, or where: a new value is a reason to ask Cargo again.
-  @build_env ~w(CARGO CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR CC CFLAGS RUSTFLAGS
-                RUSTUP_TOOLCHAIN WASGO_NATIVE_FEATURES)
+  @build_env ~w(CARGO CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR CC CFLAGS CXX CXXFLAGS
+                RUSTFLAGS RUSTUP_TOOLCHAIN WASGO_NATIVE_FEATURES)
 
   # Cargo runs in a process group of its own, so it would build on when the VM is stopped. The port's
   # channel (descriptor 3) closes with the VM: then Cargo is told to end.

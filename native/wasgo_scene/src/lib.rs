@@ -15,6 +15,7 @@
 mod error;
 pub mod glb;
 mod model;
+pub mod ops;
 pub mod transform;
 mod validate;
 pub mod winding;

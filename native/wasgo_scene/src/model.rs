@@ -52,6 +52,28 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// The same scene, borrowing its bytes from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Scene<'_> {
+        Scene {
+            name: self.name.clone(),
+            nodes: self.nodes.clone(),
+            meshes: self.meshes.iter().map(Mesh::borrow).collect(),
+            materials: self.materials.clone(),
+            textures: self.textures.clone(),
+            images: self.images.iter().map(Image::borrow).collect(),
+            skins: self.skins.iter().map(Skin::borrow).collect(),
+            cameras: self.cameras.clone(),
+            lights: self.lights.clone(),
+            animations: self.animations.iter().map(Animation::borrow).collect(),
+            instances: self.instances.iter().map(Instances::borrow).collect(),
+            roots: self.roots.clone(),
+            copyright: self.copyright.clone(),
+            extras: self.extras.clone(),
+            extensions: self.extensions.clone(),
+        }
+    }
+
     /// The same scene with its bytes owned.
     #[must_use]
     pub fn into_owned(self) -> Scene<'static> {

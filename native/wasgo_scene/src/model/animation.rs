@@ -17,6 +17,16 @@ pub struct Animation<'a> {
 }
 
 impl Animation<'_> {
+    /// The same animation, borrowing its bytes from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Animation<'_> {
+        Animation {
+            name: self.name.clone(),
+            channels: self.channels.iter().map(Channel::borrow).collect(),
+            extras: self.extras.clone(),
+        }
+    }
+
     /// The same animation with its bytes owned.
     #[must_use]
     pub fn into_owned(self) -> Animation<'static> {
@@ -44,6 +54,12 @@ pub struct Channel<'a> {
     /// f32 values, as many a key as `path` has numbers; for [`Interpolation::Cubic`] three times as many: the tangent
     /// in, the value, the tangent out.
     pub values: Cow<'a, [u8]>,
+}
+
+impl Channel<'_> {
+    fn borrow(&self) -> Channel<'_> {
+        Channel { times: Cow::Borrowed(&self.times), values: Cow::Borrowed(&self.values), ..*self }
+    }
 }
 
 /// What of a node moves.

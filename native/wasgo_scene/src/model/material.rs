@@ -218,6 +218,12 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
+    /// The same image, borrowing its bytes from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Image<'_> {
+        Image { bytes: Cow::Borrowed(&self.bytes), name: self.name.clone(), extras: self.extras.clone(), ..*self }
+    }
+
     /// The same image with its bytes owned.
     #[must_use]
     pub fn into_owned(self) -> Image<'static> {

@@ -83,6 +83,12 @@ impl Instances<'_> {
         self.transforms.len() / 48
     }
 
+    /// The same set, borrowing its bytes from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Instances<'_> {
+        Instances { transforms: Cow::Borrowed(&self.transforms), name: self.name.clone(), ..*self }
+    }
+
     /// The same set with its bytes owned.
     #[must_use]
     pub fn into_owned(self) -> Instances<'static> {
@@ -107,6 +113,18 @@ pub struct Skin<'a> {
 }
 
 impl Skin<'_> {
+    /// The same skin, borrowing its bytes from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Skin<'_> {
+        Skin {
+            name: self.name.clone(),
+            joints: self.joints.clone(),
+            inverse_bind: Cow::Borrowed(&self.inverse_bind),
+            skeleton: self.skeleton,
+            extras: self.extras.clone(),
+        }
+    }
+
     /// The same skin with its bytes owned.
     #[must_use]
     pub fn into_owned(self) -> Skin<'static> {

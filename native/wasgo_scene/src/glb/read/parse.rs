@@ -322,7 +322,7 @@ mod tests {
     fn nothing_is_taken_for_more_values_or_depth_than_allowed() {
         assert!(parse(b"[1,2,3]", 0, 4).is_ok());
         let error = parse(b"[1,2,3]", 100, 3).unwrap_err();
-        assert_eq!(error.place, "byte 106");
+        assert_eq!(error.place, "byte 105");
         assert!(parse("[".repeat(1_000_000).as_bytes(), 0, 10_000_000).is_err());
     }
 }
