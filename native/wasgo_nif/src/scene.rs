@@ -1,17 +1,17 @@
 //! Scenes out of Elixir's structs and into them, from GLB and to it.
 
+mod change;
 mod decode;
 mod encode;
 mod read;
 mod terms;
 mod words;
 
-use rustler::{Binary, Encoder, Env, OwnedEnv, Term};
+use rustler::{Binary, Env, OwnedEnv, Term};
 use wasgo_scene::glb::{self, WriteOptions};
 use wasgo_scene::{Limits, Scene, SceneError, validate, winding};
 
 use self::decode::Wrong;
-use self::encode::{Encode, Origins};
 use self::terms::SceneTerm;
 use crate::{atoms, bytes, fault, jobs};
 

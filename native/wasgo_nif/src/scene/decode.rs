@@ -115,9 +115,14 @@ fn is(term: Term<'_>, atom: Atom) -> bool {
     Atom::from_term(term).is_ok_and(|found| found == atom)
 }
 
+/// Nothing for `nil`.
+fn given(term: Term<'_>) -> Option<Term<'_>> {
+    (!is(term, atoms::nil())).then_some(term)
+}
+
 fn node(node: &NodeTerm<'_>) -> Read<Node> {
     let name = node.name;
-    let transform = match node.matrix {
+    let transform = match given(node.matrix) {
         Some(matrix) => Transform::Rows(numbers("the matrix", name, matrix)?),
         None => Transform::Trs {
             translation: numbers("the translation", name, node.translation)?,
@@ -313,7 +318,7 @@ fn texture(texture: &TextureTerm<'_>) -> Read<Texture> {
 fn camera(camera: &CameraTerm<'_>) -> Read<Camera> {
     let name = camera.name;
     let near = number("near", name, camera.near)?;
-    let far = camera.far.map(|far| number("far", name, far)).transpose()?;
+    let far = given(camera.far).map(|far| number("far", name, far)).transpose()?;
     let wrong = || {
         Wrong(format!(
             "the projection of \"{name}\" must be {{:perspective, yfov, aspect}} or {{:orthographic, xmag, ymag}}"
@@ -347,7 +352,7 @@ fn light(light: &LightTerm<'_>) -> Read<Light> {
         name: name.into(),
         color: numbers("the colour", name, light.color)?,
         intensity: number("the intensity", name, light.intensity)?,
-        range: light.range.map(|range| number("the range", name, range)).transpose()?,
+        range: given(light.range).map(|range| number("the range", name, range)).transpose()?,
         kind,
         extras: extras(name, light.extras)?,
     })

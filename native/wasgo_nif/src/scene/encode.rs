@@ -189,7 +189,7 @@ impl<'e, 'o> Encode<'e, 'o> {
             translation: self.numbers(&translation),
             rotation: self.numbers(&rotation),
             scale: self.numbers(&scale),
-            matrix,
+            matrix: matrix.encode(self.env),
             mesh: node.mesh,
             skin: node.skin,
             weights: self.list(&node.weights),
@@ -323,7 +323,7 @@ impl<'e, 'o> Encode<'e, 'o> {
             name: self.text(&camera.name),
             projection,
             near: self.number(near),
-            far: far.map(|far| self.number(far)),
+            far: far.map(|far| self.number(far)).encode(env),
             extras: self.extras(&camera.extras),
         }
     }
@@ -341,7 +341,7 @@ impl<'e, 'o> Encode<'e, 'o> {
             kind,
             color: self.numbers(&light.color),
             intensity: self.number(light.intensity),
-            range: light.range.map(|range| self.number(range)),
+            range: light.range.map(|range| self.number(range)).encode(self.env),
             extras: self.extras(&light.extras),
         }
     }

@@ -29,7 +29,7 @@ pub struct NodeTerm<'a> {
     pub translation: Term<'a>,
     pub rotation: Term<'a>,
     pub scale: Term<'a>,
-    pub matrix: Option<Term<'a>>,
+    pub matrix: Term<'a>,
     pub mesh: Option<usize>,
     pub skin: Option<usize>,
     pub weights: Vec<Term<'a>>,
@@ -164,7 +164,7 @@ pub struct CameraTerm<'a> {
     pub name: &'a str,
     pub projection: Term<'a>,
     pub near: Term<'a>,
-    pub far: Option<Term<'a>>,
+    pub far: Term<'a>,
     pub extras: Term<'a>,
 }
 
@@ -175,7 +175,7 @@ pub struct LightTerm<'a> {
     pub kind: Term<'a>,
     pub color: Term<'a>,
     pub intensity: Term<'a>,
-    pub range: Option<Term<'a>>,
+    pub range: Term<'a>,
     pub extras: Term<'a>,
 }
 
