@@ -7,7 +7,7 @@
 mod read;
 mod write;
 
-pub use read::{ReadError, ReadFault, ReadOptions, read, read_with};
+pub use read::{ReadError, ReadFault, ReadOptions, Resolver, read, read_with};
 pub use write::{WriteOptions, write, write_with};
 
 /// What a file of this crate says that it was made by.

@@ -76,7 +76,7 @@ fn read(file: &[u8]) -> Result<(), String> {
 }
 
 fn file(number: u64) -> Vec<u8> {
-    glb::write_with(&random_scene(number, true), &WriteOptions { instancing: number % 2 == 0 }).unwrap()
+    glb::write_with(&random_scene(number, true), &WriteOptions { instancing: number.is_multiple_of(2) }).unwrap()
 }
 
 /// The file with its JSON changed.
@@ -191,6 +191,8 @@ proptest! {
     }
 }
 
+type Change<'c> = &'c dyn Fn(&mut Value);
+
 /// What the error of a changed file says.
 fn refused(change: impl FnOnce(&mut Value)) -> String {
     let file = changed(&glb::write(&support::scene()).unwrap(), change);
@@ -199,7 +201,7 @@ fn refused(change: impl FnOnce(&mut Value)) -> String {
 
 #[test]
 fn every_fault_is_named_with_its_place() {
-    let cases: [(&str, &dyn Fn(&mut Value)); 30] = [
+    let cases: [(&str, Change<'_>); 30] = [
         ("\"asset\" is missing", &|j| drop(j.as_object_mut().unwrap().remove("asset"))),
         ("/asset/version: version 1.0 of glTF, and only 2.0 is known", &|j| j["asset"]["version"] = json!("1.0")),
         ("/asset/minVersion: version 2.1", &|j| j["asset"]["minVersion"] = json!("2.1")),

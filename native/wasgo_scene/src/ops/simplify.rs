@@ -121,7 +121,7 @@ fn check(ratio: f32, error: f32) -> Result<(), SceneError> {
     if !(0.0..=1.0).contains(&ratio) {
         return Err(bad("ratio", ratio, "0..=1"));
     }
-    if !(error >= 0.0) {
+    if error.is_nan() || error < 0.0 {
         return Err(bad("error", error, "0 or more"));
     }
     Ok(())

@@ -31,8 +31,8 @@ pub(crate) fn not_unit<const N: usize>(bytes: &[u8], tolerance: f32) -> Option<(
     if right {
         return None;
     }
-    let lengths = vectors.iter().map(|vector| square(vector).sqrt()).enumerate();
-    lengths.filter(|(_, length)| (length - 1.0).abs() > tolerance || length.is_nan()).next()
+    let mut lengths = vectors.iter().map(|vector| square(vector).sqrt()).enumerate();
+    lengths.find(|(_, length)| (length - 1.0).abs() > tolerance || length.is_nan())
 }
 
 /// The first index that is not below `count`, with its place.
@@ -43,6 +43,6 @@ pub(super) fn out_of_range(indices: &[u8], count: usize) -> Option<(usize, u32)>
     if words.is_empty() || !wrong(greatest) {
         return None;
     }
-    let indices = words.iter().map(|word| u32::from_le_bytes(*word)).enumerate();
-    indices.filter(|(_, index)| wrong(*index)).next()
+    let mut indices = words.iter().map(|word| u32::from_le_bytes(*word)).enumerate();
+    indices.find(|(_, index)| wrong(*index))
 }

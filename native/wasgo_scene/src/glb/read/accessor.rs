@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Reader;
 use super::at::At;
 use super::error::{ReadError, ReadFault};
+use super::source::View;
 use crate::ComponentType;
 
 /// What an accessor holds: packed elements as they are in the file.
@@ -87,7 +88,7 @@ impl<'d, 'a> Reader<'d, 'a, '_> {
         count: usize,
         size: usize,
     ) -> Result<Cow<'a, [u8]>, ReadError> {
-        let (buffer, start, end, stride) = self.view(reference)?;
+        let View { buffer, start, end, stride } = self.view(reference)?;
         let stride = stride.unwrap_or(size);
         if stride < size {
             return reference.invalid("a view whose stride is not less than an element");

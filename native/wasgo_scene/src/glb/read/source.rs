@@ -15,6 +15,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// A part of a buffer.
+pub(super) struct View<'r, 'a> {
+    pub(super) buffer: &'r Cow<'a, [u8]>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) stride: Option<usize>,
+}
+
 impl<'d, 'a> Reader<'d, 'a, '_> {
     /// All buffers. What is in the file is borrowed.
     pub(super) fn read_buffers(&mut self, bin: Option<&'a [u8]>) -> Result<(), ReadError> {
@@ -60,10 +68,7 @@ impl<'d, 'a> Reader<'d, 'a, '_> {
     }
 
     /// The bytes of a buffer view and its stride, by a reference to it.
-    pub(super) fn view(
-        &self,
-        reference: &At<'d, '_>,
-    ) -> Result<(&Cow<'a, [u8]>, usize, usize, Option<usize>), ReadError> {
+    pub(super) fn view(&self, reference: &At<'d, '_>) -> Result<View<'_, 'a>, ReadError> {
         self.entry("bufferViews", "buffer view", reference, |view| {
             self.refuse_extensions(view)?;
             let buffer = view.need("buffer")?.index("buffer", self.buffers.len())?;
@@ -80,13 +85,13 @@ impl<'d, 'a> Reader<'d, 'a, '_> {
                 _ => at.invalid("a stride of 4 to 252"),
             })?;
             // Both are below the length of a slice.
-            Ok((bytes, offset as usize, end as usize, stride))
+            Ok(View { buffer: bytes, start: offset as usize, end: end as usize, stride })
         })
     }
 
     /// The bytes of a view that holds no numbers.
     pub(super) fn view_bytes(&self, reference: &At<'d, '_>) -> Result<Cow<'a, [u8]>, ReadError> {
-        let (buffer, start, end, _) = self.view(reference)?;
+        let View { buffer, start, end, .. } = self.view(reference)?;
         self.part(reference, buffer, start, end)
     }
 

@@ -230,7 +230,7 @@ fn bounds<const N: usize>(bytes: &[u8]) -> Bounds<N> {
 
 /// glTF wants colours in 0..=1. Copies only what has to change.
 fn clamped(colors: &[u8]) -> Cow<'_, [u8]> {
-    if floats(colors).fold(true, |right, value| right & (value >= 0.0) & (value <= 1.0)) {
+    if floats(colors).fold(true, |right, value| right & (0.0..=1.0).contains(&value)) {
         return Cow::Borrowed(colors);
     }
     Cow::Owned(floats(colors).flat_map(|value| value.clamp(0.0, 1.0).to_le_bytes()).collect())
