@@ -329,3 +329,17 @@ fn one_accessor_used_many_times_takes_no_more_memory_than_allowed() {
     assert!(result.unwrap_err().to_string().contains("bytes of decoded data"));
     assert!(peak < MEMORY * 2 + file.len() * 256, "{peak}");
 }
+
+#[test]
+fn files_beside_the_file_are_handed_out_by_whom_knows_them() {
+    let file = glb::write(&support::scene()).unwrap();
+    let Glb { mut json, bin } = Glb::read(&file);
+    json["buffers"][0]["uri"] = json!("x.bin");
+    let folder = [("x.bin", bin)];
+    let resolver = |uri: &str| folder.iter().find(|(name, _)| *name == uri).map(|(_, bytes)| bytes.clone());
+    let text = json.to_string();
+    let read = glb::read_with(text.as_bytes(), &ReadOptions { resolver: Some(&resolver), ..options() }).unwrap();
+    assert_eq!(glb::write(&read).unwrap(), file);
+    let small = ReadOptions { resolver: Some(&resolver), memory: 10, ..options() };
+    assert!(glb::read_with(text.as_bytes(), &small).is_err());
+}

@@ -22,7 +22,7 @@ use crate::validate::{Limits, validate_but_surfaces};
 use crate::{Instances, Node, Scene, Transform};
 
 /// Hands out the bytes of a relative URI, if there are any.
-pub type Resolver = dyn Fn(&str) -> Option<Vec<u8>>;
+pub type Resolver<'o> = dyn Fn(&str) -> Option<Vec<u8>> + 'o;
 
 /// How a file is read, and what it may take.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ pub struct ReadOptions<'o> {
     /// Which of the file's scenes; `None`: the one that the file says, else the first.
     pub scene: Option<usize>,
     /// Hands out files that this one refers to by relative URIs. Default: there are none.
-    pub resolver: Option<&'o Resolver>,
+    pub resolver: Option<&'o Resolver<'o>>,
 }
 
 impl Default for ReadOptions<'_> {
