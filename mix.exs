@@ -93,6 +93,7 @@ defmodule Wasgo.MixProject do
         "native",
         "Cargo.toml",
         "Cargo.lock",
+        ".cargo/config.toml",
         "godot/addons",
         "godot/PROTOCOL.md",
         "README.md",

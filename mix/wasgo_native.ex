@@ -41,8 +41,8 @@ defmodule Mix.Tasks.Compile.WasgoNative do
   @library "wasgo_nif.so"
   @build_args ~w(build --release --locked -p wasgo_nif)
   # Variables that change what Cargo builds, or where: a new value is a reason to ask Cargo again.
-  @build_env ~w(CARGO CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR CC CFLAGS RUSTFLAGS
-                RUSTUP_TOOLCHAIN WASGO_NATIVE_FEATURES)
+  @build_env ~w(CARGO CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_TARGET_DIR CC CFLAGS CXX CXXFLAGS
+                RUSTFLAGS RUSTUP_TOOLCHAIN WASGO_NATIVE_FEATURES)
 
   # Cargo runs in a process group of its own, so it would build on when the VM is stopped. The port's
   # channel (descriptor 3) closes with the VM: then Cargo is told to end.
@@ -186,17 +186,27 @@ defmodule Mix.Tasks.Compile.WasgoNative do
     end
   end
 
-  # Without this check the answer would be "linker `cc` not found", late. CC may hold arguments.
+  # Without this check the answer would be "linker `cc` not found", late. CC and CXX may hold arguments.
   defp check_cc do
-    name = "CC" |> System.get_env("cc") |> String.split() |> List.first() || "cc"
+    case {missing("CC", "cc"), missing("CXX", "c++")} do
+      {nil, nil} ->
+        :ok
 
-    if System.find_executable(name) do
-      :ok
-    else
-      {:error,
-       "#{name}, the C compiler, was not found on the PATH. Rust links with it and SQLite is compiled " <>
-         "with it: install gcc and the C library's headers (Debian, Ubuntu: gcc libc6-dev), or set CC."}
+      {nil, name} ->
+        {:error,
+         "#{name}, the C++ compiler, was not found on the PATH. The simplifier of meshes is compiled " <>
+           "with it: install g++ (Debian, Ubuntu: g++), or set CXX."}
+
+      {name, _} ->
+        {:error,
+         "#{name}, the C compiler, was not found on the PATH. Rust links with it and SQLite is compiled " <>
+           "with it: install gcc and the C library's headers (Debian, Ubuntu: gcc libc6-dev), or set CC."}
     end
+  end
+
+  defp missing(variable, default) do
+    name = variable |> System.get_env(default) |> String.split() |> List.first() || default
+    unless System.find_executable(name), do: name
   end
 
   defp cargo_build(root, cargo) do

@@ -68,7 +68,8 @@ excluded =
             replication: replication,
             libsql_server: server,
             c2w_image: image.(),
-            wasi_programs: Wasgo.WasiPrograms.missing()
+            wasi_programs: Wasgo.WasiPrograms.missing(),
+            gltf_validator: Wasgo.GltfValidator.missing()
           ] ++
           neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do

@@ -59,16 +59,17 @@ find_missing() {
   problems=()
   find_missing_beam "$1"
   if [ -z "${WASGO_PREBUILT:-}" ] || [ "$1" = test ]; then
-    have "$(c_compiler)" || missing+=(gcc libc6-dev)
+    have "$(compiler CC cc)" || missing+=(gcc libc6-dev)
+    have "$(compiler CXX c++)" || missing+=(g++)
     find_missing_rust
   fi
 }
 
-# CC may hold arguments.
-c_compiler() {
+# compiler VARIABLE DEFAULT: the program that is named; the variable may hold arguments.
+compiler() {
   local words
-  read -r -a words <<<"${CC:-cc}"
-  printf '%s\n' "${words[0]:-cc}"
+  read -r -a words <<<"${!1:-$2}"
+  printf '%s\n' "${words[0]:-$2}"
 }
 
 find_missing_beam() {

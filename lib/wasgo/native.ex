@@ -140,7 +140,9 @@ defmodule Wasgo.Native do
   def gen_materials, do: nif()
   def gen_water(_size, _level), do: nif()
 
-  def scene_to_glb(_scene), do: nif()
+  def scene_to_glb(_scene, _instancing), do: nif()
+  def scene_from_glb(_file, _options), do: nif()
+  def scene_change(_scene, _change), do: nif()
   def scene_validate(_scene), do: nif()
   def scene_flip(_indices), do: nif()
   def scene_flip_dirty(_indices), do: nif()

@@ -4,105 +4,69 @@ defmodule Wasgo.Scene do
 
   Vertex data is raw little-endian bytes, so that it goes from the generator to a file or an engine without being copied.
   References (a node's mesh, a surface's material) are positions in the scene's lists.
+
+  | list | of |
+  | --- | --- |
+  | `nodes`, `roots` | `Wasgo.Scene.Node`; positions of those without a parent |
+  | `meshes` | `Wasgo.Scene.Mesh`, each of `Wasgo.Scene.Surface`s |
+  | `instances` | `Wasgo.Scene.Instances`: a mesh placed many times |
+  | `materials`, `textures`, `images` | `Wasgo.Scene.Material`, `Wasgo.Scene.Texture`, `Wasgo.Scene.Image` |
+  | `skins`, `animations` | `Wasgo.Scene.Skin`, `Wasgo.Scene.Animation` |
+  | `cameras`, `lights` | `Wasgo.Scene.Camera`, `Wasgo.Scene.Light` |
+
+  `from_glb/2` reads a file from anywhere, `to_glb/2` writes one. In between, `transform/2`, `simplify/2`, `lods/2`, `optimize/1`,
+  `tangents/1`, `split/2`, `compact/1` and `merge/2` make other scenes of scenes; what they leave as it is is not copied.
+
+      iex> box = Wasgo.Scene.from_glb!(Wasgo.Scene.to_glb!(%Wasgo.Scene{name: "empty"}))
+      iex> box.name
+      "empty"
   """
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
 
-  defmodule Surface do
-    @moduledoc """
-    Triangles of one material.
-
-      * `positions` - three 32-bit floats a vertex, in metres
-      * `normals` - three 32-bit floats a vertex, of length 1; or empty
-      * `colors` - four 32-bit floats a vertex: linear red, green, blue and alpha from 0 to 1; or empty
-      * `indices` - three unsigned 32-bit integers a triangle
-      * `material` - position in the scene's materials, or `nil`
-    """
-    @enforce_keys [:positions, :indices]
-    defstruct [:positions, :indices, normals: "", colors: "", material: nil]
-
-    @type t :: %__MODULE__{
-            positions: binary(),
-            normals: binary(),
-            colors: binary(),
-            indices: binary(),
-            material: non_neg_integer() | nil
-          }
-
-    defimpl Inspect do
-      def inspect(surface, _opts) do
-        vertices = div(byte_size(surface.positions), 12)
-        triangles = div(byte_size(surface.indices), 12)
-        "#Wasgo.Scene.Surface<#{vertices} vertices, #{triangles} triangles>"
-      end
-    end
-  end
-
-  defmodule Mesh do
-    @moduledoc "A named list of surfaces."
-    @enforce_keys [:name, :surfaces]
-    defstruct [:name, :surfaces]
-    @type t :: %__MODULE__{name: String.t(), surfaces: [Surface.t()]}
-  end
-
-  defmodule Material do
-    @moduledoc "How a surface looks: a base colour (linear red, green, blue, alpha), metallic and roughness factors from 0 to 1."
-    defstruct name: "",
-              base_color: {1.0, 1.0, 1.0, 1.0},
-              metallic: 0.0,
-              roughness: 1.0,
-              double_sided: false
-
-    @type t :: %__MODULE__{
-            name: String.t(),
-            base_color: {float(), float(), float(), float()},
-            metallic: float(),
-            roughness: float(),
-            double_sided: boolean()
-          }
-  end
-
-  defmodule Node do
-    @moduledoc "A place in the scene, relative to its parent, with a mesh or without; `extras` are pairs of a name and text, a number or a boolean."
-    defstruct name: "", translation: {0.0, 0.0, 0.0}, mesh: nil, children: [], extras: []
-
-    @type t :: %__MODULE__{
-            name: String.t(),
-            translation: {float(), float(), float()},
-            mesh: non_neg_integer() | nil,
-            children: [non_neg_integer()],
-            extras: [{String.t(), String.t() | number() | boolean()}]
-          }
-  end
-
-  defmodule Instances do
-    @moduledoc "One mesh placed many times: 12 32-bit floats an instance, a 3 x 4 matrix row by row, relative to the node `parent`."
-    @enforce_keys [:name, :mesh, :transforms]
-    defstruct [:name, :mesh, :transforms, parent: nil]
-
-    @type t :: %__MODULE__{
-            name: String.t(),
-            mesh: non_neg_integer(),
-            parent: non_neg_integer() | nil,
-            transforms: binary()
-          }
-
-    @doc "How many there are."
-    @spec count(t()) :: non_neg_integer()
-    def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
-  end
-
-  defstruct name: "", nodes: [], meshes: [], materials: [], instances: [], roots: []
+  defstruct name: "",
+            nodes: [],
+            meshes: [],
+            materials: [],
+            textures: [],
+            images: [],
+            skins: [],
+            cameras: [],
+            lights: [],
+            animations: [],
+            instances: [],
+            roots: [],
+            copyright: "",
+            extras: [],
+            extensions: []
 
   @type t :: %__MODULE__{
           name: String.t(),
-          nodes: [Node.t()],
-          meshes: [Mesh.t()],
-          materials: [Material.t()],
-          instances: [Instances.t()],
-          roots: [non_neg_integer()]
+          nodes: [__MODULE__.Node.t()],
+          meshes: [__MODULE__.Mesh.t()],
+          materials: [__MODULE__.Material.t()],
+          textures: [__MODULE__.Texture.t()],
+          images: [__MODULE__.Image.t()],
+          skins: [__MODULE__.Skin.t()],
+          cameras: [__MODULE__.Camera.t()],
+          lights: [__MODULE__.Light.t()],
+          animations: [__MODULE__.Animation.t()],
+          instances: [__MODULE__.Instances.t()],
+          roots: [non_neg_integer()],
+          copyright: String.t(),
+          extras: extras(),
+          extensions: extras()
         }
+
+  @typedoc "What a JSON file can say."
+  @type json :: nil | boolean() | number() | String.t() | [json()] | %{String.t() => json()}
+
+  @typedoc "For whoever reads the scene: pairs of a name and a value; a map is taken too."
+  @type extras :: [{String.t(), json()}] | %{String.t() => json()}
+
+  @typedoc "A point, in metres."
+  @type point :: {float(), float(), float()}
 
   @type counts :: %{
           meshes: non_neg_integer(),
@@ -112,6 +76,20 @@ defmodule Wasgo.Scene do
           nodes: non_neg_integer(),
           instances: non_neg_integer()
         }
+
+  @typedoc "Another scene, or why there is none."
+  @type changed :: {:ok, t()} | {:error, Wasgo.SceneError.t()}
+
+  @read_options [
+    lossy: false,
+    scene: nil,
+    max_memory: nil,
+    max_json_bytes: nil,
+    max_vertices: nil,
+    max_triangles: nil,
+    max_nodes: nil,
+    max_image_bytes: nil
+  ]
 
   # Above this, flipping takes longer than a scheduler may be held.
   @flip_on_scheduler 1_048_576
@@ -154,15 +132,187 @@ defmodule Wasgo.Scene do
     end
   end
 
-  @doc """
-  The scene as a GLB 2.0 file. Instances become nodes that share their mesh.
-  """
-  @spec to_glb(t()) :: {:ok, binary()} | {:error, Wasgo.SceneError.t()}
-  def to_glb(%__MODULE__{} = scene), do: Result.await(Native.scene_to_glb(scene))
+  @doc "As `validate/1`, but raises."
+  @spec validate!(t()) :: counts()
+  def validate!(scene), do: Result.bang!(validate(scene))
 
-  @doc "As `to_glb/1`, but raises."
-  @spec to_glb!(t()) :: binary()
-  def to_glb!(scene), do: Result.bang!(to_glb(scene))
+  @doc """
+  The scene as a GLB 2.0 file.
+
+  What nothing shows is left out, and equal data is written once. LODs are in the extras of their surface, where `from_glb/2` finds
+  them.
+
+  ## Options
+
+    * `:instancing` - whether instances are written by the extension `EXT_mesh_gpu_instancing`, which makes smaller files that only
+      some readers know: Godot does not. Default `false`: instances become nodes that share their mesh
+  """
+  @spec to_glb(t(), instancing: boolean()) :: {:ok, binary()} | {:error, Wasgo.SceneError.t()}
+  def to_glb(%__MODULE__{} = scene, options \\ []) do
+    options = Keyword.validate!(options, instancing: false)
+    Result.await(Native.scene_to_glb(scene, options[:instancing] == true))
+  end
+
+  @doc "As `to_glb/2`, but raises."
+  @spec to_glb!(t(), instancing: boolean()) :: binary()
+  def to_glb!(scene, options \\ []), do: Result.bang!(to_glb(scene, options))
+
+  @doc """
+  The scene in a GLB file, or in a glTF file (JSON) whose data is in `data:` URIs.
+
+  All of glTF 2.0 is read: sparse and interleaved data, every type of numbers, strips and fans, morphs, skins, animations, lights, and
+  instances by `EXT_mesh_gpu_instancing`. What is in the file as a scene has it becomes a part of the file's binary, not a copy. Of
+  several scenes one is read.
+
+  A file that is broken, holds too much or says something that a scene can't hold (lines and points, external files, extensions that may
+  refer to parts of the file) is a `Wasgo.DecodeError` whose reason is `{:gltf, fault, place, words}`, with the place in its JSON.
+
+      iex> {:error, error} = Wasgo.Scene.from_glb(~s({"asset": {"version": "2.0"}, "nodes": [{"mesh": 3}]}))
+      iex> error.reason
+      {:gltf, :no_such, "/nodes/0/mesh", "there is no mesh 3, the file has 0"}
+      iex> Exception.message(error)
+      "reading gltf: /nodes/0/mesh: there is no mesh 3, the file has 0"
+
+  ## Options
+
+    * `:lossy` - whether what a scene can't hold is left out instead of an error. What a file says that a reader must know is an error
+      in any case. Default `false`
+    * `:scene` - the position of the scene that is read; default: the one that the file says, else the first
+    * `:max_vertices`, `:max_triangles` - default 16,777,216 each
+    * `:max_nodes` - default 262,144
+    * `:max_image_bytes` - default 512 MiB
+    * `:max_json_bytes` - default 64 MiB
+    * `:max_memory` - bytes for what has to be decoded or converted, default 512 MiB
+  """
+  @spec from_glb(binary(), keyword()) :: {:ok, t()} | {:error, Wasgo.DecodeError.t()}
+  def from_glb(file, options \\ []) when is_binary(file) do
+    options = Keyword.validate!(options, @read_options)
+    Result.await(Native.scene_from_glb(file, Map.new(options)))
+  end
+
+  @doc "As `from_glb/2`, but raises."
+  @spec from_glb!(binary(), keyword()) :: t()
+  def from_glb!(file, options \\ []), do: Result.bang!(from_glb(file, options))
+
+  @doc """
+  The corners of the box around all that the scene shows, in metres: `{least, greatest}`, or `nil` when it shows nothing.
+
+      iex> Wasgo.Scene.bounds(%Wasgo.Scene{})
+      {:ok, nil}
+  """
+  @spec bounds(t()) :: {:ok, {point(), point()} | nil} | {:error, Wasgo.SceneError.t()}
+  def bounds(%__MODULE__{} = scene), do: change(scene, {:bounds})
+
+  @doc "As `bounds/1`, but raises."
+  @spec bounds!(t()) :: {point(), point()} | nil
+  def bounds!(scene), do: Result.bang!(bounds(scene))
+
+  @doc """
+  The scene with all that it shows moved by a 3 x 4 matrix: a tuple of 12 numbers, row by row, the last of each row in metres.
+
+      iex> scene = %Wasgo.Scene{nodes: [%Wasgo.Scene.Node{name: "a"}], roots: [0]}
+      iex> {:ok, moved} = Wasgo.Scene.transform(scene, {1, 0, 0, 5, 0, 1, 0, 6, 0, 0, 1, 7})
+      iex> hd(moved.nodes).translation
+      {5.0, 6.0, 7.0}
+  """
+  @spec transform(t(), tuple()) :: changed()
+  def transform(%__MODULE__{} = scene, matrix), do: change(scene, {:transform, matrix})
+
+  @doc "As `transform/2`, but raises."
+  @spec transform!(t(), tuple()) :: t()
+  def transform!(scene, matrix), do: Result.bang!(transform(scene, matrix))
+
+  @doc """
+  The scene with fewer triangles, and how far a surface may be from where it was, in metres of its mesh.
+
+  ## Options
+
+    * `:ratio` - the share of the triangles that is aimed at, default 0.5
+    * `:error` - how far a surface may move, in metres; it stops there. Default `:infinity`
+    * `:lock_borders` - whether the open borders of a surface stay, so that it still meets its neighbours. Default `true`
+  """
+  @spec simplify(t(), keyword()) ::
+          {:ok, {t(), error :: float()}} | {:error, Wasgo.SceneError.t()}
+  def simplify(%__MODULE__{} = scene, options \\ []) do
+    options = Keyword.validate!(options, ratio: 0.5, error: :infinity, lock_borders: true)
+    change(scene, {:simplify, options[:ratio], options[:error], options[:lock_borders]})
+  end
+
+  @doc "As `simplify/2`, but raises."
+  @spec simplify!(t(), keyword()) :: {t(), float()}
+  def simplify!(scene, options \\ []), do: Result.bang!(simplify(scene, options))
+
+  @doc """
+  The scene with LODs of every surface, one for each ratio that brings fewer triangles.
+
+  ## Options
+
+    * `:ratios` - shares of the triangles, default `[0.5, 0.25, 0.1]`
+    * `:error` - how far a LOD may be from its surface, in metres. Default `:infinity`
+  """
+  @spec lods(t(), keyword()) :: changed()
+  def lods(%__MODULE__{} = scene, options \\ []) do
+    options = Keyword.validate!(options, ratios: [0.5, 0.25, 0.1], error: :infinity)
+    change(scene, {:lods, options[:ratios], options[:error]})
+  end
+
+  @doc "As `lods/2`, but raises."
+  @spec lods!(t(), keyword()) :: t()
+  def lods!(scene, options \\ []), do: Result.bang!(lods(scene, options))
+
+  @doc "The scene with triangles and vertices in an order that is fast to draw. Vertices that no triangle uses are dropped."
+  @spec optimize(t()) :: changed()
+  def optimize(%__MODULE__{} = scene), do: change(scene, {:optimize})
+
+  @doc "As `optimize/1`, but raises."
+  @spec optimize!(t()) :: t()
+  def optimize!(scene), do: Result.bang!(optimize(scene))
+
+  @doc """
+  The scene with tangents on every surface that has normals and texture coordinates and that has none: what normal maps need. By
+  Mikkelsen's method, as tools that bake them do.
+  """
+  @spec tangents(t()) :: changed()
+  def tangents(%__MODULE__{} = scene), do: change(scene, {:tangents})
+
+  @doc "As `tangents/1`, but raises."
+  @spec tangents!(t()) :: t()
+  def tangents!(scene), do: Result.bang!(tangents(scene))
+
+  @doc "The scene without what it does not show: nodes that no root leads to, meshes, materials, images and the like that nothing uses."
+  @spec compact(t()) :: changed()
+  def compact(%__MODULE__{} = scene), do: change(scene, {:compact})
+
+  @doc "As `compact/1`, but raises."
+  @spec compact!(t()) :: t()
+  def compact!(scene), do: Result.bang!(compact(scene))
+
+  @doc """
+  The scene in parts that show together what it shows.
+
+    * `:root` - a part for each root, and for each set of instances that is below none; roots that a skin or an animation binds stay
+      together
+    * `:material` - a part for each material
+    * `{:grid, side}` - a part for each square of the ground, of that side in metres
+
+  ```
+  iex> scene = %Wasgo.Scene{name: "two", nodes: [%Wasgo.Scene.Node{name: "a"}, %Wasgo.Scene.Node{name: "b"}], roots: [0, 1]}
+  iex> {:ok, parts} = Wasgo.Scene.split(scene, :root)
+  iex> for part <- parts, do: hd(part.nodes).name
+  ["a", "b"]
+  ```
+  """
+  @spec split(t(), :root | :material | {:grid, number()}) ::
+          {:ok, [t()]} | {:error, Wasgo.SceneError.t()}
+  def split(%__MODULE__{} = scene, :root), do: change(scene, {:split_root})
+  def split(%__MODULE__{} = scene, :material), do: change(scene, {:split_material})
+  def split(%__MODULE__{} = scene, {:grid, side}), do: change(scene, {:split_grid, side})
+
+  @doc "As `split/2`, but raises."
+  @spec split!(t(), :root | :material | {:grid, number()}) :: [t()]
+  def split!(scene, by), do: Result.bang!(split(scene, by))
+
+  defp change(scene, change), do: Result.await(Native.scene_change(scene, change))
 
   @doc """
   Several scenes as one: lists are joined, references moved along. Meshes and materials that are the same are kept once.

@@ -25,10 +25,12 @@ defmodule Wasgo.DecodeError do
     * `{:unfinished, bytes}` - the input ended within a value, of which that many bytes had come
     * `{:contract, words}` - what a script returned is not what its contract asks for
     * `{:http, words}` - what a service answered is not HTTP
+    * `{:gltf, fault, place, words}` - a glTF or GLB file that can't be read: `fault` is `:not_gltf`, `:version`, `:truncated`, `:syntax`,
+      `:missing`, `:invalid`, `:no_such`, `:too_many`, `:unsupported` or `:scene`, `place` a path into its JSON, or `""`
 
   `offset` is where in the input, in bytes, and `reading` what was read there: `:input` (all of it), `:header` (the
   type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`, or `{:format, format}` (one of
-  `Wasgo.Wire.formats/0`). Both may be `nil`.
+  `Wasgo.Wire.formats/0`, or `:gltf`). Both may be `nil`.
   """
 
   defexception [:reason, :offset, :reading]
@@ -55,6 +57,7 @@ defmodule Wasgo.DecodeError do
           | {:unfinished, bytes :: pos_integer()}
           | {:contract, words :: String.t()}
           | {:http, words :: String.t()}
+          | {:gltf, fault :: atom(), place :: String.t(), words :: String.t()}
 
   @type reading ::
           :input | :header | {:value | :count | :element_type | :format, type :: atom()}
@@ -131,6 +134,8 @@ defmodule Wasgo.DecodeError do
 
   defp words({:contract, words}), do: words
   defp words({:http, words}), do: words
+  defp words({:gltf, _fault, "", words}), do: words
+  defp words({:gltf, _fault, place, words}), do: "#{place}: #{words}"
   defp words(other), do: inspect(other)
 
   defp name(nil), do: "nil"

@@ -123,6 +123,10 @@ defmodule Wasgo.Native.Result do
     %Wasgo.DecodeError{reason: {:contract, message}}
   end
 
+  def exception(%{kind: :gltf, reason: reason, offset: offset}) do
+    %Wasgo.DecodeError{reason: reason, offset: offset, reading: {:format, :gltf}}
+  end
+
   def exception(%{kind: :directory, reason: reason, path: path}) do
     %File.Error{reason: reason, action: "open directory", path: path}
   end

@@ -149,7 +149,7 @@ impl Chunk {
             normals: le_bytes(&self.normals),
             colors: le_bytes(&self.colors),
             indices: le_bytes_u32(&self.indices),
-            material: None,
+            ..Surface::default()
         }
     }
 

@@ -57,8 +57,11 @@ impl MeshData {
             positions: owned(le_bytes(self.positions.as_flattened())),
             normals: owned(le_bytes(self.normals.as_flattened())),
             colors: owned(le_bytes(self.colors.as_flattened())),
+            uvs: owned(le_bytes(self.uvs.as_flattened())),
+            uvs2: owned(le_bytes(self.uvs2.as_flattened())),
             indices: owned(le_bytes_u32(&self.indices)),
             material,
+            ..Surface::default()
         }
     }
 }

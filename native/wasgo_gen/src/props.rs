@@ -113,5 +113,5 @@ fn prop(seed: u64, kind: PropKind, number: u64) -> Prop {
         PropKind::Bush => plants::bush(seed),
     };
     let name = format!("{}_{number}", kind.name());
-    Prop { name: name.clone(), kind, mesh: Mesh { name, surfaces: vec![surface] } }
+    Prop { name: name.clone(), kind, mesh: Mesh { name, surfaces: vec![surface], ..Mesh::default() } }
 }

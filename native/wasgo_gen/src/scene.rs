@@ -38,26 +38,26 @@ pub fn materials() -> Vec<Material> {
 pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props: &'a [Prop]) -> Scene<'a> {
     let name = format!("chunk_{}_{}", chunk.id.x, chunk.id.z);
     let ground = Surface { material: Some(GROUND), ..chunk.surface() };
-    let mut meshes = vec![Mesh { name: "ground".into(), surfaces: vec![ground] }];
+    let mut meshes = vec![Mesh { name: "ground".into(), surfaces: vec![ground], ..Mesh::default() }];
     let [x, y, z] = chunk.origin.map(|metres| metres as f32);
     let mut nodes = vec![Node {
         name: name.clone(),
         transform: Transform::at([x, y, z]),
         mesh: Some(0),
-        children: Vec::new(),
         extras: BTreeMap::from([
             ("chunk_x".into(), Extra::Number(f64::from(chunk.id.x))),
             ("chunk_z".into(), Extra::Number(f64::from(chunk.id.z))),
             // As text: a JSON number cannot hold every u64.
             ("seed".into(), Extra::Text(plan.seed.to_string())),
         ]),
+        ..Node::default()
     }];
     if let Some(level) =
         plan.terrain.as_ref().and_then(|terrain| terrain.water).filter(|_| chunk.stats.water_share > 0.0)
     {
         nodes[0].children.push(1);
         nodes.push(Node { name: "water".into(), mesh: Some(meshes.len()), ..Node::default() });
-        meshes.push(Mesh { name: "water".into(), surfaces: vec![water(chunk.size as f32, level)] });
+        meshes.push(Mesh { name: "water".into(), surfaces: vec![water(chunk.size as f32, level)], ..Mesh::default() });
     }
     let mut sets = Vec::new();
     for (kind, prop) in (0u32..).zip(props) {
@@ -72,7 +72,7 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
             meshes.push(prop.mesh.borrow());
         }
     }
-    Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0] }
+    Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0], ..Scene::default() }
 }
 
 /// A square of water over a whole chunk of `size` metres, at the height `level`.
@@ -84,8 +84,8 @@ pub fn water(size: f32, level: f32) -> Surface<'static> {
     Surface {
         positions: owned(le_bytes(&positions)),
         normals: owned(le_bytes(&[0.0, 1.0, 0.0].repeat(4))),
-        colors: Cow::Borrowed(&[]),
         indices: owned(le_bytes_u32(&[0, 2, 1, 1, 2, 3])),
         material: Some(WATER),
+        ..Surface::default()
     }
 }

@@ -25,7 +25,7 @@ fn mesh_of(positions: &[f32]) -> Mesh<'static> {
         indices: Cow::Owned(le_bytes_u32(&[0, 1, 2]).into_owned()),
         ..Surface::default()
     };
-    Mesh { name: "base".into(), surfaces: vec![surface] }
+    Mesh { name: "base".into(), surfaces: vec![surface], ..Mesh::default() }
 }
 
 #[test]

@@ -11,6 +11,15 @@ rustler::atoms! {
     infinity,
     neg_infinity,
 
+    // Choices of scenes.
+    gltf,
+    mask,
+    perspective,
+    orthographic,
+    spot,
+    place,
+    fault,
+
     // Keys and values of native errors.
     kind,
     reason,

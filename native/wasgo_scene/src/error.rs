@@ -12,7 +12,7 @@ pub enum SceneError {
         mesh: String,
         /// The surface within the mesh.
         surface: usize,
-        /// Which buffer: `positions`, `normals`, `colors` or `indices`.
+        /// Which buffer, as in `positions`.
         buffer: &'static str,
         /// Its length in bytes.
         bytes: usize,
@@ -62,7 +62,7 @@ pub enum SceneError {
     NoSuch {
         /// What holds the reference.
         whose: String,
-        /// What it refers to: `mesh`, `node` or `material`.
+        /// What it refers to, as in `mesh`.
         what: &'static str,
         /// The index it gives.
         index: usize,
@@ -95,21 +95,31 @@ pub enum SceneError {
         /// What is wrong.
         fault: &'static str,
     },
-    /// A material value that is not in 0..=1.
-    #[error("material {material}: {field} is {value}, allowed: 0..=1")]
-    BadMaterial {
-        /// The material.
-        material: String,
+    /// A number that is not in its range.
+    #[error("{whose}: {field} is {value}, allowed: {allowed}")]
+    BadValue {
+        /// What holds the number.
+        whose: String,
         /// Which field.
         field: &'static str,
         /// The value found.
         value: f32,
+        /// The range, in words.
+        allowed: &'static str,
+    },
+    /// Two things that do not fit each other, or one that lacks what it needs.
+    #[error("{whose}: {fault}")]
+    Misfit {
+        /// Where.
+        whose: String,
+        /// What is wrong.
+        fault: &'static str,
     },
     /// An extra that JSON cannot say.
-    #[error("node {node}: extra {key:?} is not a finite number")]
+    #[error("{whose}: extra {key:?} is not a finite number")]
     BadExtra {
-        /// The node.
-        node: String,
+        /// What holds the extra.
+        whose: String,
         /// The key of the extra.
         key: String,
     },

@@ -15,10 +15,15 @@
 mod error;
 pub mod glb;
 mod model;
+pub mod ops;
 pub mod transform;
 mod validate;
 pub mod winding;
 
 pub use error::SceneError;
-pub use model::{Extra, Instances, Material, Mesh, Node, Scene, Surface, Transform};
+pub use model::{
+    AlphaMode, Animation, Attribute, Camera, Channel, ComponentType, ElementShape, Extra, Extras, Filter, Image,
+    ImageFormat, Instances, Interpolation, Light, LightKind, Lod, Material, Mesh, MipFilter, Morph, Node, Path,
+    Projection, Sampler, Scene, Skin, Surface, Texture, TextureRef, TextureTransform, Transform, Wrap,
+};
 pub use validate::{Counts, Limits, NORMAL_TOLERANCE, validate};

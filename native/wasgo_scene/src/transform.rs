@@ -1,5 +1,7 @@
 //! Quaternions and 3x4 matrices. Plain arithmetic in a fixed order: the same bits on every machine.
 
+use crate::Transform;
+
 /// The quaternion (x, y, z, w) of a turn of `yaw` radians about +Y, counter-clockwise seen from above.
 ///
 /// ```
@@ -53,6 +55,16 @@ pub fn row_bytes(rows: &[f32; 12]) -> [u8; 48] {
         place.copy_from_slice(&value.to_le_bytes());
     }
     bytes
+}
+
+/// The 3x4 matrix that 48 little-endian bytes hold.
+#[must_use]
+pub fn rows_from_bytes(bytes: &[u8; 48]) -> [f32; 12] {
+    let mut rows = [0.0; 12];
+    for (row, word) in rows.iter_mut().zip(bytes.as_chunks::<4>().0) {
+        *row = f32::from_le_bytes(*word);
+    }
+    rows
 }
 
 /// How far from square the axes may be (cosine of the angle between two) to count as rotation and scale only.
@@ -112,4 +124,29 @@ fn quaternion([x, y, z]: [[f64; 3]; 3]) -> [f64; 4] {
     } else {
         [z[0] + x[2], y[2] + z[1], 1.0 + z[2] - x[0] - y[1], x[1] - y[0]]
     }
+}
+
+/// The matrix of a node's transform, 3x4, row by row.
+#[must_use]
+pub fn rows_of(transform: &Transform) -> [f32; 12] {
+    match transform {
+        Transform::Rows(rows) => *rows,
+        Transform::Trs { translation, rotation, scale } => rows_from_trs(*translation, *rotation, *scale),
+    }
+}
+
+/// The 3x4 matrix that moves as `inner` does, and then as `outer` does.
+#[must_use]
+pub fn compose(outer: &[f32; 12], inner: &[f32; 12]) -> [f32; 12] {
+    std::array::from_fn(|at| {
+        let (row, column) = (&outer[at / 4 * 4..at / 4 * 4 + 4], at % 4);
+        let sum = row[0] * inner[column] + row[1] * inner[4 + column] + row[2] * inner[8 + column];
+        if column == 3 { sum + row[3] } else { sum }
+    })
+}
+
+/// Where a 3x4 matrix moves a point to.
+#[must_use]
+pub fn point(rows: &[f32; 12], [x, y, z]: [f32; 3]) -> [f32; 3] {
+    std::array::from_fn(|row| rows[row * 4] * x + rows[row * 4 + 1] * y + rows[row * 4 + 2] * z + rows[row * 4 + 3])
 }

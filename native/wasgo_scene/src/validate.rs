@@ -1,6 +1,16 @@
 //! Checks a scene before anything is made of it. Reads every byte once; takes memory for the nodes only.
 
-use crate::{Extra, Instances, Material, Mesh, Node, Scene, SceneError, Surface, Transform};
+mod buffer;
+mod extras;
+mod material;
+mod movement;
+mod surface;
+mod tree;
+
+pub(crate) use self::buffer::{floats, not_unit};
+pub(crate) use self::surface::check_surface;
+
+use crate::{Mesh, Scene, SceneError};
 
 /// How far the length of a normal or of a rotation may be from 1. Rounding to f32 is far below it; what is
 /// above it has forgotten to normalize.
@@ -26,16 +36,40 @@ pub struct Limits {
     pub instances: usize,
     /// Materials. Default 4,096.
     pub materials: usize,
+    /// Textures, and images, each. Default 4,096.
+    pub textures: usize,
+    /// Bytes of all images. Default 512 MiB.
+    pub image_bytes: usize,
+    /// Skins. Default 4,096.
+    pub skins: usize,
+    /// Joints of a skin. Default 1,024.
+    pub joints: usize,
+    /// Morphs of a surface. Default 512.
+    pub morphs: usize,
+    /// LODs of a surface. Default 16.
+    pub lods: usize,
+    /// Cameras, and lights, each. Default 4,096.
+    pub cameras: usize,
+    /// Animations. Default 4,096.
+    pub animations: usize,
+    /// Channels of all animations. Default 65,536.
+    pub channels: usize,
+    /// Keys of all channels. Default 4,194,304.
+    pub keys: usize,
     /// Nodes from a root to a leaf. Default 256: readers walk the tree by recursion.
     pub depth: usize,
     /// Bytes of a name, and of the text and key of an extra. Default 1,024.
     pub text: usize,
-    /// Extras of one node. Default 64.
+    /// Extras of one thing, however deep. Default 4,096.
     pub extras: usize,
+    /// Lists and maps around an extra. Default 16.
+    pub extra_depth: usize,
+    /// Other attributes of a surface. Default 16.
+    pub attributes: usize,
 }
 
 impl Limits {
-    /// No limits but those of memory.
+    /// No limits but those of memory and of the stack.
     pub const NONE: Self = Self {
         meshes: usize::MAX,
         surfaces: usize::MAX,
@@ -44,9 +78,21 @@ impl Limits {
         nodes: usize::MAX,
         instances: usize::MAX,
         materials: usize::MAX,
+        textures: usize::MAX,
+        image_bytes: usize::MAX,
+        skins: usize::MAX,
+        joints: usize::MAX,
+        morphs: usize::MAX,
+        lods: usize::MAX,
+        cameras: usize::MAX,
+        animations: usize::MAX,
+        channels: usize::MAX,
+        keys: usize::MAX,
         depth: usize::MAX,
         text: usize::MAX,
         extras: usize::MAX,
+        extra_depth: 64,
+        attributes: usize::MAX,
     };
 }
 
@@ -60,9 +106,21 @@ impl Default for Limits {
             nodes: 262_144,
             instances: 1_048_576,
             materials: 4_096,
+            textures: 4_096,
+            image_bytes: 512 << 20,
+            skins: 4_096,
+            joints: 1_024,
+            morphs: 512,
+            lods: 16,
+            cameras: 4_096,
+            animations: 4_096,
+            channels: 65_536,
+            keys: 4_194_304,
             depth: 256,
             text: 1_024,
-            extras: 64,
+            extras: 4_096,
+            extra_depth: 16,
+            attributes: 16,
         }
     }
 }
@@ -85,34 +143,31 @@ pub struct Counts {
 }
 
 /// Checks that a scene is sound: lengths match, indices and references are in range, numbers are finite,
-/// normals and rotations have a length of about 1, materials are in 0..=1, every node has at most one parent
+/// normals and rotations have a length of about 1, materials are in their ranges, every node has at most one parent
 /// and none is its own ancestor, and there is no more of anything than `limits` allow.
 ///
 /// # Errors
 ///
 /// The first fault found, with the name of the thing at fault.
 pub fn validate(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
+    check(scene, limits, true)
+}
+
+/// As [`validate`], of a scene whose surfaces were checked by [`check_surface`].
+pub(crate) fn validate_but_surfaces(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
+    check(scene, limits, false)
+}
+
+fn check(scene: &Scene<'_>, limits: &Limits, surfaces: bool) -> Result<Counts, SceneError> {
     let counts = count(scene, limits)?;
-    for (index, material) in scene.materials.iter().enumerate() {
-        check_material(index, material)?;
-    }
+    extras::check(&scene.extras, limits, || "the scene".into())?;
+    extras::check(&scene.extensions, limits, || "the scene".into())?;
+    material::check(scene, limits)?;
     for (index, mesh) in scene.meshes.iter().enumerate() {
-        for (number, surface) in mesh.surfaces.iter().enumerate() {
-            if let Some(material) = surface.material {
-                within("material", material, scene.materials.len(), || {
-                    format!("mesh {}, surface {number}", label(index, &mesh.name))
-                })?;
-            }
-            check_surface(surface, number, || label(index, &mesh.name))?;
-        }
+        surface::check_mesh(index, mesh, scene, limits, surfaces)?;
     }
-    for (index, node) in scene.nodes.iter().enumerate() {
-        check_node(index, node, scene, limits)?;
-    }
-    for (index, instances) in scene.instances.iter().enumerate() {
-        check_instances(index, instances, scene)?;
-    }
-    check_tree(scene, limits)?;
+    tree::check(scene, limits)?;
+    movement::check(scene, limits)?;
     Ok(counts)
 }
 
@@ -135,6 +190,20 @@ fn within(what: &'static str, index: usize, count: usize, whose: impl Fn() -> St
     Ok(())
 }
 
+/// A number that must be in a range, which `allowed` says in words. NaN is in none.
+fn in_range(
+    right: bool,
+    field: &'static str,
+    value: f32,
+    allowed: &'static str,
+    whose: impl Fn() -> String,
+) -> Result<(), SceneError> {
+    if right && value.is_finite() {
+        return Ok(());
+    }
+    Err(SceneError::BadValue { whose: whose(), field, value, allowed })
+}
+
 /// Counts first, from lengths alone, so that nothing is read of a scene that is too large.
 fn count(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
     let mut counts = Counts {
@@ -143,18 +212,34 @@ fn count(scene: &Scene<'_>, limits: &Limits) -> Result<Counts, SceneError> {
         ..Counts::default()
     };
     at_most("materials", scene.materials.len(), limits.materials)?;
+    at_most("textures", scene.textures.len(), limits.textures)?;
+    at_most("images", scene.images.len(), limits.textures)?;
+    at_most("skins", scene.skins.len(), limits.skins)?;
+    at_most("cameras", scene.cameras.len(), limits.cameras)?;
+    at_most("lights", scene.lights.len(), limits.cameras)?;
+    at_most("animations", scene.animations.len(), limits.animations)?;
     at_most("roots", scene.roots.len(), limits.nodes)?;
     // A set without instances still costs a node.
     at_most("sets of instances", scene.instances.len(), limits.nodes)?;
     at_most("bytes of a name", longest_name(scene), limits.text)?;
     for surface in scene.meshes.iter().flat_map(|mesh: &Mesh<'_>| &mesh.surfaces) {
         counts.surfaces = at_most("surfaces", counts.surfaces + 1, limits.surfaces)?;
-        counts.vertices = at_most("vertices", counts.vertices.saturating_add(surface.vertices()), limits.vertices)?;
+        at_most("morphs of a surface", surface.morphs.len(), limits.morphs)?;
+        at_most("LODs of a surface", surface.lods.len(), limits.lods)?;
+        at_most("other attributes of a surface", surface.attributes.len(), limits.attributes)?;
+        // A morph costs what a vertex costs.
+        let vertices = surface.vertices().saturating_mul(1 + surface.morphs.len());
+        at_most("vertices", counts.vertices.saturating_add(vertices), limits.vertices)?;
+        counts.vertices = counts.vertices.saturating_add(surface.vertices());
         counts.triangles =
             at_most("triangles", counts.triangles.saturating_add(surface.triangles()), limits.triangles)?;
     }
     for set in &scene.instances {
         counts.instances = at_most("instances", counts.instances.saturating_add(set.count()), limits.instances)?;
+    }
+    let mut bytes = 0usize;
+    for image in &scene.images {
+        bytes = at_most("bytes of images", bytes.saturating_add(image.bytes.len()), limits.image_bytes)?;
     }
     Ok(counts)
 }
@@ -164,168 +249,13 @@ fn longest_name(scene: &Scene<'_>) -> usize {
     let names = names.chain(scene.meshes.iter().map(|mesh| &mesh.name));
     let names = names.chain(scene.materials.iter().map(|material| &material.name));
     let names = names.chain(scene.instances.iter().map(|set| &set.name));
-    names.chain([&scene.name]).map(String::len).max().unwrap_or(0)
-}
-
-fn check_material(index: usize, material: &Material) -> Result<(), SceneError> {
-    let colors = material.base_color.iter().map(|value| ("base_color", *value));
-    let values = colors.chain([("metallic", material.metallic), ("roughness", material.roughness)]);
-    for (field, value) in values {
-        if !(0.0..=1.0).contains(&value) {
-            let material = label(index, &material.name);
-            return Err(SceneError::BadMaterial { material, field, value });
-        }
-    }
-    Ok(())
-}
-
-fn check_surface(surface: &Surface<'_>, number: usize, mesh: impl Fn() -> String) -> Result<(), SceneError> {
-    let vertices = surface.vertices();
-    let wrong = |buffer: &'static str, bytes: usize, expected: String| SceneError::WrongLength {
-        mesh: mesh(),
-        surface: number,
-        buffer,
-        bytes,
-        expected,
-    };
-    for (buffer, bytes) in [("positions", &surface.positions), ("indices", &surface.indices)] {
-        if !bytes.len().is_multiple_of(12) {
-            return Err(wrong(buffer, bytes.len(), "a multiple of 12".into()));
-        }
-    }
-    for (buffer, bytes, size) in [("normals", &surface.normals, 12), ("colors", &surface.colors, 16)] {
-        if !bytes.is_empty() && bytes.len() != vertices * size {
-            return Err(wrong(buffer, bytes.len(), format!("{} or none", vertices * size)));
-        }
-    }
-    let not_finite = |buffer, vertex| SceneError::NotFinite { mesh: mesh(), surface: number, buffer, vertex };
-    for (buffer, bytes, size) in
-        [("position", &surface.positions, 3), ("normal", &surface.normals, 3), ("color", &surface.colors, 4)]
-    {
-        if let Some(place) = floats(bytes).position(|value| !value.is_finite()) {
-            return Err(not_finite(buffer, place / size));
-        }
-    }
-    for (vertex, normal) in surface.normals.chunks_exact(12).enumerate() {
-        let square: f32 = floats(normal).map(|value| value * value).sum();
-        let length = square.sqrt();
-        if (length - 1.0).abs() > NORMAL_TOLERANCE {
-            return Err(SceneError::NormalNotUnit { mesh: mesh(), surface: number, vertex, length });
-        }
-    }
-    for (at, bytes) in surface.indices.chunks_exact(4).enumerate() {
-        let index = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        if usize::try_from(index).map_or(true, |index| index >= vertices) {
-            return Err(SceneError::IndexOutOfRange { mesh: mesh(), surface: number, at, index, vertices });
-        }
-    }
-    Ok(())
-}
-
-/// The f32 values of a little-endian buffer.
-pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
-    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-}
-
-fn check_node(index: usize, node: &Node, scene: &Scene<'_>, limits: &Limits) -> Result<(), SceneError> {
-    let whose = || format!("node {}", label(index, &node.name));
-    if let Some(mesh) = node.mesh {
-        within("mesh", mesh, scene.meshes.len(), whose)?;
-    }
-    for child in &node.children {
-        within("node", *child, scene.nodes.len(), whose)?;
-    }
-    let bad = |fault| SceneError::BadTransform { whose: whose(), fault };
-    match &node.transform {
-        Transform::Rows(rows) if rows.iter().any(|v| !v.is_finite()) => {
-            return Err(bad("the matrix is not finite"));
-        }
-        Transform::Rows(_) => {}
-        Transform::Trs { translation, rotation, scale } => {
-            if translation.iter().any(|v| !v.is_finite()) {
-                return Err(bad("the translation is not finite"));
-            }
-            if scale.iter().any(|v| !v.is_finite()) {
-                return Err(bad("the scale is not finite"));
-            }
-            let square: f32 = rotation.iter().map(|v| v * v).sum();
-            let unit = 1.0 - NORMAL_TOLERANCE..=1.0 + NORMAL_TOLERANCE;
-            if !unit.contains(&square.sqrt()) {
-                return Err(bad("the rotation is not a unit quaternion"));
-            }
-        }
-    }
-    at_most("extras of a node", node.extras.len(), limits.extras)?;
-    for (key, extra) in &node.extras {
-        at_most("bytes of the key of an extra", key.len(), limits.text)?;
-        match extra {
-            Extra::Text(text) => {
-                at_most("bytes of the text of an extra", text.len(), limits.text)?;
-            }
-            Extra::Number(number) if !number.is_finite() => {
-                let node = label(index, &node.name);
-                return Err(SceneError::BadExtra { node, key: key.clone() });
-            }
-            Extra::Number(_) | Extra::Bool(_) => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_instances(index: usize, set: &Instances<'_>, scene: &Scene<'_>) -> Result<(), SceneError> {
-    let whose = || format!("instances {}", label(index, &set.name));
-    within("mesh", set.mesh, scene.meshes.len(), whose)?;
-    if let Some(parent) = set.parent {
-        within("node", parent, scene.nodes.len(), whose)?;
-    }
-    if !set.transforms.len().is_multiple_of(48) {
-        let instances = label(index, &set.name);
-        return Err(SceneError::InstancesLength { instances, bytes: set.transforms.len() });
-    }
-    if let Some(place) = floats(&set.transforms).position(|value| !value.is_finite()) {
-        let whose = format!("{}, instance {}", whose(), place / 12);
-        return Err(SceneError::BadTransform { whose, fault: "the matrix is not finite" });
-    }
-    Ok(())
-}
-
-/// One parent at most for every node, none for roots, no cycles, not too deep. Expects references in range,
-/// except for roots.
-fn check_tree(scene: &Scene<'_>, limits: &Limits) -> Result<(), SceneError> {
-    let name = |index: usize| label(index, &scene.nodes[index].name);
-    let mut parents: Vec<Option<usize>> = vec![None; scene.nodes.len()];
-    for (index, node) in scene.nodes.iter().enumerate() {
-        for &child in &node.children {
-            if parents[child].replace(index).is_some() {
-                return Err(SceneError::TwoParents { node: name(child) });
-            }
-        }
-    }
-    let mut seen = vec![false; scene.nodes.len()];
-    for &root in &scene.roots {
-        within("node", root, scene.nodes.len(), || "roots".into())?;
-        if parents[root].is_some() || std::mem::replace(&mut seen[root], true) {
-            return Err(SceneError::RootNotFree { node: name(root) });
-        }
-    }
-    // With one parent each, every walk upwards ends at a node without a parent or goes round. Depths that are
-    // known (not 0) end a walk early, so the whole is linear.
-    let mut depths = vec![0usize; scene.nodes.len()];
-    let mut path = Vec::new();
-    for start in 0..scene.nodes.len() {
-        let mut current = Some(start);
-        while let Some(index) = current.filter(|index| depths[*index] == 0) {
-            if path.len() >= scene.nodes.len() {
-                return Err(SceneError::Cycle { node: name(index) });
-            }
-            path.push(index);
-            current = parents[index];
-        }
-        let mut depth = current.map_or(0, |index| depths[index]);
-        while let Some(index) = path.pop() {
-            depth = at_most("nodes below one another", depth + 1, limits.depth)?;
-            depths[index] = depth;
-        }
-    }
-    Ok(())
+    let names = names.chain(scene.textures.iter().map(|texture| &texture.name));
+    let names = names.chain(scene.images.iter().map(|image| &image.name));
+    let names = names.chain(scene.skins.iter().map(|skin| &skin.name));
+    let names = names.chain(scene.cameras.iter().map(|camera| &camera.name));
+    let names = names.chain(scene.lights.iter().map(|light| &light.name));
+    let names = names.chain(scene.animations.iter().map(|animation| &animation.name));
+    let surfaces = scene.meshes.iter().flat_map(|mesh| &mesh.surfaces);
+    let morphs = surfaces.flat_map(|surface| &surface.morphs).map(|morph| &morph.name);
+    names.chain(morphs).chain([&scene.name, &scene.copyright]).map(String::len).max().unwrap_or(0)
 }

@@ -69,7 +69,7 @@ fn surfaces_that_draw_nothing_are_skipped() {
 #[test]
 fn unused_things_are_not_written() {
     let mut scene = scene();
-    scene.meshes.insert(0, Mesh { name: "unused".into(), surfaces: vec![triangle()] });
+    scene.meshes.insert(0, Mesh { name: "unused".into(), surfaces: vec![triangle()], ..Mesh::default() });
     scene.materials.insert(0, Material::default());
     scene.meshes[0].surfaces[0].material = Some(0);
     scene.meshes[1].surfaces[0].material = Some(1);
@@ -87,7 +87,7 @@ fn unused_things_are_not_written() {
 fn equal_buffers_are_written_once() {
     let mut scene = scene();
     let lod = Surface { indices: u32s(&[0, 2, 1]), ..triangle() };
-    scene.meshes.push(Mesh { name: "again".into(), surfaces: vec![triangle(), lod] });
+    scene.meshes.push(Mesh { name: "again".into(), surfaces: vec![triangle(), lod], ..Mesh::default() });
     scene.nodes.push(Node { mesh: Some(1), ..Node::default() });
     scene.roots.push(1);
     let glb = read(&scene);

@@ -174,6 +174,7 @@ fn every_limit_holds() {
         depth: 1,
         text: 5,
         extras: 1,
+        ..Limits::default()
     };
     assert!(validate(&scene, &exact).is_ok());
     for (what, limits) in [
@@ -186,7 +187,7 @@ fn every_limit_holds() {
         ("materials", Limits { materials: 0, ..exact }),
         ("nodes below one another", Limits { depth: 0, ..exact }),
         ("bytes of a name", Limits { text: 4, ..exact }),
-        ("extras of a node", Limits { extras: 0, ..exact }),
+        ("extras of one thing", Limits { extras: 0, ..exact }),
     ] {
         match validate(&scene, &limits) {
             Err(SceneError::TooMany { what: found, .. }) => assert_eq!(found, what),
@@ -219,6 +220,7 @@ prop_compose! {
             colors: colors.into(),
             indices: indices.into(),
             material,
+            ..Surface::default()
         }
     }
 }
@@ -240,12 +242,13 @@ prop_compose! {
         Scene {
             name: "any".into(),
             nodes,
-            meshes: vec![Mesh { name: "m".into(), surfaces }],
+            meshes: vec![Mesh { name: "m".into(), surfaces, ..Mesh::default() }],
             materials: vec![Material::default(), Material::default()],
             instances: instances.into_iter().map(|(mesh, parent, transforms)| {
                 Instances { name: "i".into(), mesh, parent, transforms: transforms.into() }
             }).collect(),
             roots,
+            ..Scene::default()
         }
     }
 }

@@ -23,7 +23,7 @@ const DARK: Vector = [0.015, 0.012, 0.02];
 /// about 0.8 m high. The material is [`PAINTED`](crate::scene::PAINTED).
 #[must_use]
 pub fn creature(seed: u64) -> Mesh<'static> {
-    Mesh { name: "creature".into(), surfaces: vec![body(derive(seed, 0xC0))] }
+    Mesh { name: "creature".into(), surfaces: vec![body(derive(seed, 0xC0))], ..Mesh::default() }
 }
 
 fn body(seed: u64) -> Surface<'static> {

@@ -71,7 +71,7 @@ impl PropLod {
     #[must_use]
     pub fn into_mesh(self, name: impl Into<String>, material: impl Fn(Finish) -> Option<usize>) -> Mesh<'static> {
         let surfaces = self.parts.into_iter().map(|part| part.mesh.into_surface(material(part.finish)));
-        Mesh { name: name.into(), surfaces: surfaces.collect() }
+        Mesh { name: name.into(), surfaces: surfaces.collect(), ..Mesh::default() }
     }
 }
 

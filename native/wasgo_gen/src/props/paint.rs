@@ -60,6 +60,7 @@ impl Painter {
             colors: owned(le_bytes(&self.colors)),
             indices: owned(le_bytes_u32(&self.indices)),
             material: Some(PAINTED),
+            ..Surface::default()
         }
     }
 

@@ -389,6 +389,9 @@ pub fn variation(base: &Mesh<'_>, amounts: &Variation, seed: u64) -> Result<Mesh
     Ok(Mesh {
         name: base.name.clone(),
         surfaces: base.surfaces.iter().map(|surface| varied.surface(surface)).collect(),
+        weights: base.weights.clone(),
+        extras: base.extras.clone(),
+        extensions: base.extensions.clone(),
     })
 }
 

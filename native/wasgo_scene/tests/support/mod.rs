@@ -1,6 +1,8 @@
 //! A reader of GLB for tests: checks the container and hands out the JSON and the bytes.
 #![allow(dead_code)]
 
+pub mod random;
+
 use std::borrow::Cow;
 
 use serde_json::Value;
@@ -72,6 +74,7 @@ pub fn triangle() -> Surface<'static> {
         colors: f32s(&[1.0, 0.5, 0.25, 1.0, 0.0, 2.0, -1.0, 1.0, 0.1, 0.2, 0.3, 1.0]),
         indices: u32s(&[0, 1, 2]),
         material: Some(0),
+        ..Surface::default()
     }
 }
 
@@ -80,9 +83,9 @@ pub fn scene() -> Scene<'static> {
     Scene {
         name: "test".into(),
         nodes: vec![Node { name: "root".into(), mesh: Some(0), ..Node::default() }],
-        meshes: vec![Mesh { name: "flat".into(), surfaces: vec![triangle()] }],
+        meshes: vec![Mesh { name: "flat".into(), surfaces: vec![triangle()], ..Mesh::default() }],
         materials: vec![Material { name: "paint".into(), ..Material::default() }],
-        instances: Vec::new(),
         roots: vec![0],
+        ..Scene::default()
     }
 }

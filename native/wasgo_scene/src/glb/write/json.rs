@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::{Extra, Extras};
+
 /// Text under construction. Puts the commas itself.
 pub(super) struct Json {
     text: String,
@@ -61,8 +63,7 @@ impl Json {
     }
 
     pub(super) fn bool(&mut self, value: bool) {
-        self.separate();
-        self.text.push_str(if value { "true" } else { "false" });
+        self.literal(if value { "true" } else { "false" });
     }
 
     pub(super) fn integer(&mut self, value: u64) {
@@ -84,11 +85,41 @@ impl Json {
         self.trim();
     }
 
+    /// A JSON value.
+    pub(super) fn extra(&mut self, extra: &Extra) {
+        match extra {
+            Extra::Null => self.literal("null"),
+            Extra::Bool(value) => self.bool(*value),
+            Extra::Integer(value) => {
+                self.separate();
+                self.push(format_args!("{value}"));
+            }
+            Extra::Number(value) => self.f64(*value),
+            Extra::Text(text) => self.text(text),
+            Extra::List(items) => self.array(|json| items.iter().for_each(|item| json.extra(item))),
+            Extra::Map(extras) => self.extras(extras),
+        }
+    }
+
+    /// An object of JSON values.
+    pub(super) fn extras(&mut self, extras: &Extras) {
+        self.object(|json| {
+            for (key, extra) in extras {
+                json.key(key).extra(extra);
+            }
+        });
+    }
+
     /// `1.0` says no more than `1`.
     fn trim(&mut self) {
         if self.text.ends_with(".0") {
             self.text.truncate(self.text.len() - 2);
         }
+    }
+
+    fn literal(&mut self, text: &str) {
+        self.separate();
+        self.text.push_str(text);
     }
 
     fn nested(&mut self, open: char, close: char, inside: impl FnOnce(&mut Self)) {
