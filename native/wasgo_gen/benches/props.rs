@@ -45,7 +45,7 @@ fn pictures(criterion: &mut Criterion) {
 fn variations(criterion: &mut Criterion) {
     let model = tree(&TreeSpec::default(), 1).expect("it is as usual");
     let surfaces = model.lods[0].parts.iter().map(|part| part.mesh.clone().into_surface(None));
-    let mesh = Mesh { name: "tree".into(), surfaces: surfaces.collect() };
+    let mesh = Mesh { name: "tree".into(), surfaces: surfaces.collect(), ..Mesh::default() };
     let vertices: usize = mesh.surfaces.iter().map(|surface| surface.vertices()).sum();
     let mut group = criterion.benchmark_group("variation");
     group.throughput(Throughput::Elements(vertices as u64));
