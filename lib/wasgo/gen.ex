@@ -14,7 +14,7 @@ defmodule Wasgo.Gen do
   Generating runs on threads of its own; the calling process waits for a message.
   """
 
-  alias Wasgo.Gen.{Chunk, Plan, Volume}
+  alias Wasgo.Gen.{Chunk, Picture, Plan, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -270,6 +270,45 @@ defmodule Wasgo.Gen do
     message = "chunk #{field} is #{value}, which is outside of any world"
     {:error, %PlanError{reason: :out_of_range, field: field, message: message}}
   end
+
+  @preview_options [
+    size: [type: {:range, 16..4096}, default: 1024, doc: "pixels along a side"],
+    metres: [type: :any, default: 1024.0, doc: "side of the square that is seen"],
+    center: [type: :any, default: {0, 0}, doc: "its middle, `{x, z}` in metres"],
+    scatter: [type: :boolean, default: true, doc: "whether what stands on the ground is drawn"]
+  ]
+
+  @doc """
+  Draws a plan from above: hills shaded as on a map, the ground's colours, water, and dots where things stand.
+
+    * `:size` - pixels along a side, 16 to 4096; 1024 unless given
+    * `:metres` - side of the square that is seen; 1024 unless given
+    * `:center` - its middle, `{x, z}` in metres; the world's origin unless given
+    * `:scatter` - `false` to leave out what stands on the ground. Of wide views it is left out anyway
+
+      iex> {:ok, picture} = Wasgo.Gen.preview(Wasgo.Gen.plan!(seed: 7), size: 64)
+      iex> picture
+      #Wasgo.Gen.Picture<64 x 64 pixels of 1024.0 m>
+      iex> <<0x89, "PNG", _::binary>> = picture.png
+      iex> :ok
+      :ok
+
+  `mix wasgo.preview` does it from the command line.
+  """
+  @spec preview(Plan.t(), keyword()) :: {:ok, Picture.t()} | {:error, PlanError.t()}
+  def preview(%Plan{} = plan, options \\ []) do
+    options = Wasgo.Options.validate!(options, @preview_options, "Wasgo.Gen.preview/2")
+    {x, z} = options.center
+    {size, metres} = {options.size, options.metres / 1}
+    native = Native.gen_preview(plan.resource, {x / 1, z / 1}, metres, size, options.scatter)
+
+    with {:ok, png} <- Result.await(native),
+         do: {:ok, %Picture{png: png, size: size, metres: metres}}
+  end
+
+  @doc "As `preview/2`, but raises."
+  @spec preview!(Plan.t(), keyword()) :: Picture.t()
+  def preview!(plan, options \\ []), do: Result.bang!(preview(plan, options))
 
   @doc """
   A mesh of a small creature, some 0.8 m high, its feet at the origin, looking along -Z; each seed has its own colours.

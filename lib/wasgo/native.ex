@@ -130,6 +130,7 @@ defmodule Wasgo.Native do
   def gen_plan(_plan), do: nif()
   def gen_default(_seed), do: nif()
   def gen_chunk(_plan, _x, _z, _level, _neighbours), do: nif()
+  def gen_preview(_plan, _center, _metres, _size, _scatter), do: nif()
   def gen_volume(_plan, _at, _level, _neighbours), do: nif()
   def gen_densities(_plan, _at, _level), do: nif()
   def gen_collider(_positions, _indices, _error), do: nif()

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use wasgo_scene::Surface;
 
-pub(crate) use grid::{Grid, Lattice, ground_at};
+pub(crate) use grid::{Grid, Lattice, ground_at, normal};
 pub use neighbours::{DIRECTIONS, Neighbours};
 
 use crate::generator::{Generator, with_scratch};

@@ -23,6 +23,7 @@ pub mod instance;
 mod mesh;
 pub mod noise;
 mod plan;
+pub mod preview;
 pub mod props;
 mod scatter;
 pub mod scene;

@@ -395,3 +395,61 @@ pub(crate) fn domain(domain: &Domain, from: &Places, by: [Option<&Values>; 3], c
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::instr::MAX_OCTAVES;
+
+    fn places() -> Places {
+        let mut places = [[0.0; BLOCK]; 3];
+        for n in 0..BLOCK {
+            let n_f = n as f64;
+            places[0][n] = n_f * 1.37 - 300.0 + if n % 5 == 0 { 900_000.0 } else { 0.0 };
+            places[1][n] = n_f * -0.71;
+            places[2][n] = (n * n % 977) as f64 * 0.53 - 100.0;
+        }
+        places
+    }
+
+    fn bits(values: &Values) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    /// On a machine without the wider instructions both are the same code, and there is nothing to see.
+    #[test]
+    fn wider_instructions_give_the_same_bits() {
+        let places = places();
+        let (mut wide, mut plain) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for kind in [NoiseKind::Simplex, NoiseKind::Perlin, NoiseKind::Value, NoiseKind::White] {
+            for fractal in [Fractal::None, Fractal::Fbm, Fractal::Ridged, Fractal::Billow] {
+                for space in [false, true] {
+                    let seeds = std::array::from_fn(|n| 77 + n as u32);
+                    let (mut frequencies, mut heights) = ([0.013; MAX_OCTAVES], [0.5; MAX_OCTAVES]);
+                    (frequencies[1], frequencies[2], heights[1], heights[2]) = (0.029, 0.061, 0.3, 0.2);
+                    let of = Noise { kind, fractal, space, octaves: 3, seeds, frequencies, heights };
+                    noise(&of, &places, BLOCK, &mut wide);
+                    NoiseKernel { noise: &of, places: &places, count: BLOCK, out: &mut plain }.run();
+                    assert_eq!(bits(&wide), bits(&plain), "{kind:?} {fractal:?} {space}");
+                }
+            }
+        }
+        for feature in [Feature::Distance, Feature::Border, Feature::Value] {
+            for space in [false, true] {
+                let of = Cellular { feature, space, frequency: 0.07, jitter: 0.9, seed: 3 };
+                cellular(&of, &places, BLOCK, &mut wide);
+                CellularKernel { cellular: &of, places: &places, count: BLOCK, out: &mut plain }.run();
+                assert_eq!(bits(&wide), bits(&plain), "{feature:?} {space}");
+            }
+        }
+        let mut heights = [[0.0; BLOCK]; 3];
+        for n in 0..BLOCK {
+            (heights[0][n], heights[1][n], heights[2][n]) = (n as f32 * 0.1, n as f32 * 0.13, (n % 7) as f32);
+        }
+        let of = Gully { octaves: 5, seeds: [5; 8], frequency: 0.04, strength: 3.0, gain: 0.5, slope: 0.4, step: 2.0 };
+        let heights = [&heights[0], &heights[1], &heights[2]];
+        gully(&of, &places, heights, BLOCK, &mut wide);
+        GullyKernel { gully: &of, places: &places, heights, count: BLOCK, out: &mut plain }.run();
+        assert_eq!(bits(&wide), bits(&plain));
+    }
+}
