@@ -402,14 +402,10 @@ mod tests {
     use crate::field::instr::MAX_OCTAVES;
 
     fn places() -> Places {
-        let mut places = [[0.0; BLOCK]; 3];
-        for n in 0..BLOCK {
-            let n_f = n as f64;
-            places[0][n] = n_f * 1.37 - 300.0 + if n % 5 == 0 { 900_000.0 } else { 0.0 };
-            places[1][n] = n_f * -0.71;
-            places[2][n] = (n * n % 977) as f64 * 0.53 - 100.0;
-        }
-        places
+        let x = |n: usize| n as f64 * 1.37 - 300.0 + if n.is_multiple_of(5) { 900_000.0 } else { 0.0 };
+        let y = |n: usize| n as f64 * -0.71;
+        let z = |n: usize| (n * n % 977) as f64 * 0.53 - 100.0;
+        [std::array::from_fn(x), std::array::from_fn(y), std::array::from_fn(z)]
     }
 
     fn bits(values: &Values) -> Vec<u32> {
@@ -442,12 +438,11 @@ mod tests {
                 assert_eq!(bits(&wide), bits(&plain), "{feature:?} {space}");
             }
         }
-        let mut heights = [[0.0; BLOCK]; 3];
-        for n in 0..BLOCK {
-            (heights[0][n], heights[1][n], heights[2][n]) = (n as f32 * 0.1, n as f32 * 0.13, (n % 7) as f32);
-        }
+        let here: Values = std::array::from_fn(|n| n as f32 * 0.1);
+        let east: Values = std::array::from_fn(|n| n as f32 * 0.13);
+        let south: Values = std::array::from_fn(|n| (n % 7) as f32);
         let of = Gully { octaves: 5, seeds: [5; 8], frequency: 0.04, strength: 3.0, gain: 0.5, slope: 0.4, step: 2.0 };
-        let heights = [&heights[0], &heights[1], &heights[2]];
+        let heights = [&here, &east, &south];
         gully(&of, &places, heights, BLOCK, &mut wide);
         GullyKernel { gully: &of, places: &places, heights, count: BLOCK, out: &mut plain }.run();
         assert_eq!(bits(&wide), bits(&plain));
