@@ -163,9 +163,9 @@ defmodule Wasgo.Gen do
   @spec key(Plan.t(), address(), keyword()) :: {:ok, binary()} | {:error, PlanError.t()}
   def key(%Plan{} = plan, address, options \\ []) do
     with {:ok, neighbours} <- neighbours(options),
-         {x, z, level} = address(address),
-         :ok <- in_any_world({x, z, level}) do
-      {:ok, Native.gen_key(plan.resource, x, z, level, neighbours)}
+         address = address(address),
+         :ok <- in_any_world(address) do
+      Result.await(Native.gen_key(plan.resource, address, neighbours))
     end
   end
 
@@ -247,13 +247,10 @@ defmodule Wasgo.Gen do
   @doc false
   # Begins a chunk without waiting for it.
   def start(%Plan{} = plan, address, neighbours \\ <<0::64>>) do
-    {x, z, level} = address(address)
+    address = address(address)
 
-    with :ok <- in_any_world({x, z, level}) do
-      Native.gen_chunk(plan.resource, x, z, level, neighbours)
-    else
-      {:error, %PlanError{} = error} -> {:error, Map.put(Map.from_struct(error), :kind, :plan)}
-    end
+    with :ok <- in_any_world(address),
+         do: Native.gen_chunk(plan.resource, address, neighbours)
   end
 
   defp in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,

@@ -226,6 +226,7 @@ defmodule Wasgo.GenTest do
             {{9000, 0, 6}, [], "x"}
           ] do
         assert {:error, %PlanError{field: ^field}} = Gen.chunk(plan, address, options)
+        assert {:error, %PlanError{field: ^field}} = Gen.key(plan, address, options)
       end
     end
 

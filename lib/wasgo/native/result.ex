@@ -119,6 +119,9 @@ defmodule Wasgo.Native.Result do
   defp outside({reference, _imports}), do: reference
 
   @spec exception(map()) :: Exception.t()
+  # What was refused before the native half was asked.
+  def exception(exception) when is_exception(exception), do: exception
+
   def exception(%{kind: :decode, message: message}) do
     %Wasgo.DecodeError{reason: {:contract, message}}
   end

@@ -119,7 +119,7 @@ defmodule Wasgo.Stages.Generate do
 
   defp start(_plan, other) do
     message = "a chunk's coordinate is {x, z}, two integers, and not #{inspect(other)}"
-    {:error, %{kind: :plan, reason: :invalid, field: "coordinate", message: message}}
+    {:error, %Wasgo.PlanError{reason: :invalid, field: "coordinate", message: message}}
   end
 
   defp buffer(chunk), do: %Buffer{payload: chunk, metadata: %{coordinate: chunk.coordinate}}

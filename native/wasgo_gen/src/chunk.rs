@@ -162,11 +162,15 @@ impl Chunk {
 
 impl Generator {
     /// The name of a chunk's content: a digest of the plan and of which chunk it is. Where it is the same, so are all bytes of the chunk.
-    #[must_use]
-    pub fn key(&self, id: &ChunkId) -> [u8; 32] {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Generator::chunk`]: what can't be made has no name.
+    pub fn key(&self, id: &ChunkId) -> Result<[u8; 32], GenError> {
+        self.check(id)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"wasgo chunk\0").update(&self.digest()).update(&id.key());
-        hasher.finalize().into()
+        Ok(hasher.finalize().into())
     }
 
     /// Makes a chunk. The same plan and chunk give the same bits on every machine. Neighbours of one level agree on their common border in

@@ -2,7 +2,7 @@
 //! what was asked before. Not for secrets.
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-const PRIMES: [u64; 3] = [0x8DA6_B343_C2B2_AE35, 0xD816_3841_FB1B_D4E5, 0xCB1A_B31F_27D4_EB2F];
+const PRIMES: [u64; 2] = [0x8DA6_B343_C2B2_AE35, 0xD816_3841_FB1B_D4E5];
 
 /// Spreads every input bit over all output bits. Constants: variant 13 of D. Stafford, "Better bit mixing", 2011.
 pub(crate) const fn mix(mut h: u64) -> u64 {
@@ -21,11 +21,6 @@ pub(crate) const fn hash2(seed: u64, x: i64, y: i64) -> u64 {
     let x = (x as u64).wrapping_mul(PRIMES[0]);
     let y = (y as u64).wrapping_mul(PRIMES[1]);
     mix(seed.wrapping_add(x).wrapping_add(y))
-}
-
-/// The hash of a point of the space grid.
-pub(crate) const fn hash3(seed: u64, x: i64, y: i64, z: i64) -> u64 {
-    hash2(seed.wrapping_add((z as u64).wrapping_mul(PRIMES[2])), x, y)
 }
 
 /// 0..1 from the upper 24 bits: exact as f32 and never 1.

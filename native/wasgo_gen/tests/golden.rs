@@ -197,8 +197,8 @@ fn meshes_are_the_same_bytes() {
 }
 
 const MESHES: [u64; 4] = [
-    0x452A_8A98_86DF_1FF8, // props 42
-    0xB5AD_D7EA_3DA5_F434, // props max
+    0x3C24_655E_3D47_B05C, // props 42
+    0x7BDF_1421_9F91_97EC, // props max
     0xB7BA_7D0E_AD37_62BB, // creature 1
     0x4667_5FD5_40D6_610D, // creature 2
 ];
@@ -216,7 +216,7 @@ fn files_are_the_same_bytes() {
 }
 
 const FILES: [u64; 1] = [
-    0x953F_729A_DA9A_7081, // glb of -1 2
+    0xD8BF_4422_BCD9_2956, // glb of -1 2
 ];
 
 #[test]

@@ -142,13 +142,14 @@ fn chunks_are_in_the_world_of_a_level_and_among_possible_neighbours() {
 #[test]
 fn a_chunk_has_a_key_that_tells_its_content() {
     let generator = generator(&Plan::new(1));
-    let key = generator.key(&ChunkId::new(3, 4));
-    assert_eq!(key, support::generator(&Plan::new(1)).key(&ChunkId::new(3, 4)));
+    let key = generator.key(&ChunkId::new(3, 4)).unwrap();
+    assert_eq!(key, support::generator(&Plan::new(1)).key(&ChunkId::new(3, 4)).unwrap());
+    assert!(generator.key(&ChunkId { level: 9, ..ChunkId::default() }).is_err());
     let others = [
-        generator.key(&ChunkId::new(4, 3)),
-        generator.key(&ChunkId { level: 1, ..ChunkId::new(3, 4) }),
-        generator.key(&ChunkId { neighbours: Neighbours([0, 0, 1, 0, 0, 0, 0, 0]), ..ChunkId::new(3, 4) }),
-        support::generator(&Plan::new(2)).key(&ChunkId::new(3, 4)),
+        generator.key(&ChunkId::new(4, 3)).unwrap(),
+        generator.key(&ChunkId { level: 1, ..ChunkId::new(3, 4) }).unwrap(),
+        generator.key(&ChunkId { neighbours: Neighbours([0, 0, 1, 0, 0, 0, 0, 0]), ..ChunkId::new(3, 4) }).unwrap(),
+        support::generator(&Plan::new(2)).key(&ChunkId::new(3, 4)).unwrap(),
     ];
     assert!(others.iter().all(|other| *other != key));
 }

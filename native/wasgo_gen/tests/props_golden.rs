@@ -33,33 +33,33 @@ fn trees_are_the_same_bytes() {
 
 const TREES: [u64; 29] = [
     0xDD65_40B7_2E65_AEAB, // oak Leafy
-    0xE296_AE8A_0EA9_2D0E, // oak LowPoly
+    0x502B_8A75_5EC2_6727, // oak LowPoly
     0x7013_7243_DE05_C516, // birch Leafy
-    0xBD83_9B12_86AB_3B65, // birch LowPoly
+    0xFE17_9955_5136_C791, // birch LowPoly
     0x296D_7253_0B76_6341, // spruce Leafy
     0x6470_5D39_BF37_7032, // spruce LowPoly
     0xB17E_E293_B188_C4CA, // pine Leafy
-    0x465B_708B_47C4_0109, // pine LowPoly
+    0xB7DE_D812_BE4E_F8D4, // pine LowPoly
     0x19A9_72D6_9AF4_7B5F, // willow Leafy
-    0xECE1_BAE8_C762_2230, // willow LowPoly
+    0x2F84_A8A1_51EF_0EF0, // willow LowPoly
     0x93DD_1BFB_118F_F0B7, // palm Leafy
     0x5236_00F2_3212_FA8C, // palm LowPoly
     0x4B16_5914_65BC_1483, // acacia Leafy
-    0xD060_426A_0327_E332, // acacia LowPoly
+    0xC511_E8DB_A536_DDF8, // acacia LowPoly
     0x1E7B_6F96_1908_7018, // dead Leafy
     0x3AC3_E83A_636A_FAA1, // dead LowPoly
     0x7328_F1F3_860C_6581, // poplar Leafy
-    0xE6A9_F932_9C56_DEF7, // poplar LowPoly
+    0x290B_F12D_08AE_1905, // poplar LowPoly
     0xD9DF_D1CA_C31D_1DB0, // cherry Leafy
-    0x77FF_F33F_6F60_46FB, // cherry LowPoly
+    0x0ECC_F076_69DF_852E, // cherry LowPoly
     0x7554_692E_03DB_68E0, // maple Leafy
-    0x0848_E53A_579A_D6AE, // maple LowPoly
+    0x0692_F990_EFC5_E2B1, // maple LowPoly
     0xD667_981B_73E8_A581, // shrub Leafy
-    0xC52B_FA0A_706B_BE87, // shrub LowPoly
+    0x8E64_A81C_7E11_C1B1, // shrub LowPoly
     0x4CDD_3260_870C_69E8, // rose Leafy
-    0xC5E3_D0A5_7AAB_3F4A, // rose LowPoly
+    0x06F6_2CCF_CCA3_130A, // rose LowPoly
     0x5E14_8FE7_92EE_0E86, // juniper Leafy
-    0x71C9_92D5_9F1B_E817, // juniper LowPoly
+    0x0CD5_64E7_9AD5_3526, // juniper LowPoly
     0x7FE1_A649_5519_AE88, // extreme willow
 ];
 
@@ -86,14 +86,14 @@ fn other_props_are_the_same_bytes() {
 const OTHERS: [u64; 24] = [
     0x9B45_750A_58F8_8ADF, // crystals
     0xED9E_04DC_4E2C_4270, // fern
-    0x7B28_5A8C_EB42_2636, // log
-    0x3733_1D9A_4CA3_3B31, // stump
-    0x66C4_E2DD_95BD_DD56, // Boulder
-    0x3156_0E02_7481_3C07, // Slab
-    0x75F3_8E5F_FBD1_14DE, // Outcrop
-    0x9984_5447_FC76_48A0, // Pebbles
-    0x89DF_7BBC_E815_45AF, // Cliff
-    0x0D03_30EC_95FB_AB88, // Standing
+    0x1D5B_B190_D163_4D70, // log
+    0xCDA4_F470_7F46_3639, // stump
+    0x48DF_5EAD_F38A_4E9B, // Boulder
+    0x23EC_3880_5E35_E9B4, // Slab
+    0x5D42_F63C_5470_C281, // Outcrop
+    0x7FDB_DE65_D24B_5F7E, // Pebbles
+    0x99FA_AE31_2EAD_1B15, // Cliff
+    0x2A21_02A2_C8B9_C928, // Standing
     0xA451_1AA9_57D4_B42D, // Meadow
     0x6DDC_C041_8705_4D41, // Tall
     0xBC25_5E80_5F2B_2451, // Dry
@@ -140,5 +140,5 @@ const PICTURES: [u64; 7] = [
     0x9B98_162A_6FE6_E711, // oak bark
     0xFF6A_82FE_8569_FF08, // birch bark
     0xF7F7_998B_A86A_C8B9, // palm bark
-    0x37E6_22DA_DFB0_7475, // variation
+    0x11F9_7ED9_60DF_7A16, // variation
 ];

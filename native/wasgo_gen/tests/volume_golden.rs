@@ -58,17 +58,17 @@ fn meshes_of_all_levels_are_the_same_bytes() {
 }
 
 const MESHES: [u64; 12] = [
-    0xB214_A36D_2164_C834, // hills and caves, steep
-    0x9589_6E8D_2F36_EBED, // rough, steep
+    0x6A79_6929_D584_4E2B, // hills and caves, steep
+    0x80E4_08A3_FCF1_435C, // rough, steep
     0xA8E5_7A68_F388_FC2C, // ball, steep
-    0x6663_84BC_003F_F954, // sheet thinner than a cell, steep
-    0x72E6_E486_3858_4F7B, // tunnels, steep
+    0x2F91_204E_C44C_9798, // sheet thinner than a cell, steep
+    0x46B1_E14C_F9DA_804B, // tunnels, steep
     0xAFC7_1AD3_F3E9_0885, // checkers, steep
-    0xA9CB_2ED4_C51F_82FC, // hills and caves, random
-    0xC389_C0AC_D283_C292, // rough, random
+    0xDE6A_A1DF_C2F5_A885, // hills and caves, random
+    0xF724_C832_13B0_A53D, // rough, random
     0x8C57_2AB2_5D48_1950, // ball, random
-    0x4795_C0D6_C741_7DD0, // sheet thinner than a cell, random
-    0x4E76_2937_FBBF_C307, // tunnels, random
+    0x9A18_C0B5_CD0C_DE60, // sheet thinner than a cell, random
+    0x7CBF_3C20_E51D_587B, // tunnels, random
     0xBA7B_F101_4D46_4828, // checkers, random
 ];
 
@@ -90,11 +90,11 @@ fn colliders_are_the_same_bytes() {
 }
 
 const COLLIDERS: [u64; 7] = [
-    0xC67D_B0DB_1109_034C, // hills and caves
-    0xD305_60F1_244F_4166, // rough
+    0x3726_0F8E_F140_2863, // hills and caves
+    0xEDB2_3825_BF57_AF37, // rough
     0xCF71_E13F_B820_7304, // ball
-    0xE422_8060_3FF5_C396, // sheet thinner than a cell
-    0x314A_C423_A7D4_FAAF, // tunnels
+    0x7098_50CE_8BD8_F9E3, // sheet thinner than a cell
+    0xA4A8_ECB3_6BE8_CC7D, // tunnels
     0x3845_8BF6_03AF_C5A2, // checkers
     0xD093_3660_53E0_6A8E, // height field
 ];

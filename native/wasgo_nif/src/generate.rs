@@ -66,23 +66,21 @@ fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
     }
 }
 
+/// `Wasgo.Gen` makes the eight bytes itself; others are as many neighbours that are too coarse, and refused as such.
+fn chunk_id((x, z, level): (i32, i32, u8), neighbours: Binary<'_>) -> ChunkId {
+    let neighbours = Neighbours(<[u8; 8]>::try_from(neighbours.as_slice()).unwrap_or([u8::MAX; 8]));
+    ChunkId { x, z, level, neighbours }
+}
+
 /// Makes a chunk in the pool. `neighbours` are eight bytes: how many levels coarser the chunks around it are.
 #[rustler::nif]
 fn gen_chunk<'a>(
     env: Env<'a>,
     plan: ResourceArc<PlanResource>,
-    x: i32,
-    z: i32,
-    level: u8,
+    at: (i32, i32, u8),
     neighbours: Binary<'a>,
 ) -> Term<'a> {
-    let Ok(neighbours) = <[u8; 8]>::try_from(neighbours.as_slice()) else {
-        return fault::err(
-            env,
-            plan_fault(env, atoms::invalid(), Some("neighbours"), "neighbours must be eight levels"),
-        );
-    };
-    let id = ChunkId { x, z, level, neighbours: Neighbours(neighbours) };
+    let id = chunk_id(at, neighbours);
     jobs::start(
         env,
         move || plan.0.chunk(id),
@@ -96,18 +94,16 @@ fn gen_chunk<'a>(
     )
 }
 
-/// The name of a chunk's content: 32 bytes.
+/// The name of a chunk's content: `{:ok, 32 bytes}`.
 #[rustler::nif]
-fn gen_key<'a>(
-    env: Env<'a>,
-    plan: ResourceArc<PlanResource>,
-    x: i32,
-    z: i32,
-    level: u8,
-    neighbours: Binary<'a>,
-) -> Term<'a> {
-    let neighbours = Neighbours(<[u8; 8]>::try_from(neighbours.as_slice()).unwrap_or_default());
-    bytes::binary(env, plan.0.key(&ChunkId { x, z, level, neighbours }).to_vec())
+fn gen_key<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, at: (i32, i32, u8), neighbours: Binary<'a>) -> Term<'a> {
+    match plan.0.key(&chunk_id(at, neighbours)) {
+        Ok(key) => {
+            let key = bytes::binary(env, key.to_vec());
+            fault::ok(env, key)
+        }
+        Err(error) => fault::err(env, gen_error(env, &error)),
+    }
 }
 
 /// Checks an instance table against a plan; answers `{:ok, [{kind, transforms}]}`, one for each kind that is there. The table may have

@@ -127,8 +127,12 @@ impl<'p> Compiler<'p> {
             Node::Coordinate { axis } => self.push(Instr::Coordinate(*axis, domain)),
             Node::Height {} => self.ground(0),
             Node::Slope {} => self.ground(1),
-            Node::Noise { .. } => {
-                let noise = self.noise(node);
+            Node::Noise { kind, fractal, dimensions, frequency, octaves, lacunarity, gain, seed } => {
+                let base = self.derived(salt::NOISE + 8 * *kind as u64 + u64::from(*dimensions), *seed);
+                let layers = layers(base, *octaves as usize, (*frequency, *lacunarity), *gain);
+                let (seeds, frequencies, heights) = layers;
+                let (kind, fractal, space, octaves) = (*kind, *fractal, *dimensions == 3, *octaves as usize);
+                let noise = Noise { kind, fractal, space, octaves, seeds, frequencies, heights };
                 self.push(Instr::Noise(Box::new(noise), domain))
             }
             Node::Cellular { feature, dimensions, frequency, jitter, seed } => {
@@ -183,7 +187,7 @@ impl<'p> Compiler<'p> {
                 self.field("of", of, there)
             }
             Node::Body { shape, center } => self.push(Instr::Body { body: body(shape), center: *center, domain }),
-            Node::Erode { of, .. } => {
+            Node::Erode { of, frequency, strength, octaves, gain, slope, seed } => {
                 let here = self.field("of", of, domain)?;
                 let mut heights = [here; 3];
                 for (place, offset) in heights[1..].iter_mut().zip([[-STEP, 0.0, 0.0], [0.0, 0.0, -STEP]]) {
@@ -191,7 +195,16 @@ impl<'p> Compiler<'p> {
                     let there = self.domain(moved)?;
                     *place = self.field("of", of, there)?;
                 }
-                let gully = self.gully(node);
+                let base = self.derived(salt::GULLY, *seed);
+                let gully = Gully {
+                    octaves: *octaves as usize,
+                    seeds: std::array::from_fn(|octave| derive(u64::from(base), octave as u64) as u32),
+                    frequency: *frequency,
+                    strength: *strength,
+                    gain: *gain,
+                    slope: *slope,
+                    step: STEP as f32,
+                };
                 let cut = self.push(Instr::Gully { gully, domain, heights })?;
                 self.push(Instr::Binary(Binary::Add, here, cut))
             }
@@ -229,55 +242,6 @@ impl<'p> Compiler<'p> {
             sum = self.push(Instr::Binary(binary, sum, next))?;
         }
         Ok(sum)
-    }
-
-    /// Expects a noise.
-    fn noise(&self, node: &Node) -> Noise {
-        let Node::Noise { kind, fractal, dimensions, frequency, octaves, lacunarity, gain, seed } = node else {
-            unreachable!("asked for noise nodes only")
-        };
-        let mut noise = Noise {
-            kind: *kind,
-            fractal: *fractal,
-            space: *dimensions == 3,
-            octaves: *octaves as usize,
-            seeds: [0; MAX_OCTAVES],
-            frequencies: [0.0; MAX_OCTAVES],
-            heights: [0.0; MAX_OCTAVES],
-        };
-        let salt = salt::NOISE + 8 * *kind as u64 + u64::from(*dimensions);
-        let base = self.derived(salt, *seed);
-        let (mut frequency, mut height, mut total) = (*frequency, 1.0f32, 0.0f32);
-        for octave in 0..noise.octaves {
-            noise.seeds[octave] = derive(u64::from(base), octave as u64) as u32;
-            noise.frequencies[octave] = frequency;
-            noise.heights[octave] = height;
-            total += height;
-            frequency *= lacunarity;
-            height *= gain;
-        }
-        for height in &mut noise.heights {
-            *height /= total;
-        }
-        noise
-    }
-
-    /// Expects erosion.
-    fn gully(&self, node: &Node) -> Gully {
-        let Node::Erode { frequency, strength, octaves, gain, slope, seed, .. } = node else {
-            unreachable!("asked for erosion only")
-        };
-        let base = self.derived(salt::GULLY, *seed);
-        let seeds = std::array::from_fn(|octave| derive(u64::from(base), octave as u64) as u32);
-        Gully {
-            octaves: *octaves as usize,
-            seeds,
-            frequency: *frequency,
-            strength: *strength,
-            gain: *gain,
-            slope: *slope,
-            step: STEP as f32,
-        }
     }
 
     /// A seed for one use of the plan's.
@@ -340,6 +304,29 @@ impl<'p> Compiler<'p> {
             other => operands(other).into_iter().all(|value| self.code.planar[value]),
         }
     }
+}
+
+/// Seed, frequency and height of each octave; heights are 1 in sum.
+fn layers(
+    base: u32,
+    octaves: usize,
+    (mut frequency, lacunarity): (f64, f64),
+    gain: f32,
+) -> ([u32; MAX_OCTAVES], [f64; MAX_OCTAVES], [f32; MAX_OCTAVES]) {
+    let (mut seeds, mut frequencies, mut heights) = ([0; MAX_OCTAVES], [0.0; MAX_OCTAVES], [0.0f32; MAX_OCTAVES]);
+    let (mut height, mut total) = (1.0f32, 0.0f32);
+    for octave in 0..octaves {
+        seeds[octave] = derive(u64::from(base), octave as u64) as u32;
+        frequencies[octave] = frequency;
+        heights[octave] = height;
+        total += height;
+        frequency *= lacunarity;
+        height *= gain;
+    }
+    for height in &mut heights {
+        *height /= total;
+    }
+    (seeds, frequencies, heights)
 }
 
 /// The values that an instruction takes, those that make its domain left out.

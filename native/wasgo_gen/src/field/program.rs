@@ -19,6 +19,8 @@ pub(crate) struct Program {
     register_count: usize,
     domain_count: usize,
     outputs: Vec<Value>,
+    /// For each instruction those that must have run: what makes its operands, and the places at which it looks up.
+    needs: Vec<Box<[Value]>>,
 }
 
 /// Memory to run programs in; keep it from block to block.
@@ -103,6 +105,14 @@ impl Program {
         for value in &outputs {
             last[*value] = instrs.len();
         }
+        let mut makers = vec![None; domain_count];
+        for (at, instr) in instrs.iter().enumerate() {
+            if let Instr::Domain(id, _) = instr {
+                makers[*id] = Some(at);
+            }
+        }
+        let maker = |instr: &Instr| domain_of(instr).and_then(|domain| makers[domain]);
+        let needs = instrs.iter().map(|instr| operands(instr).into_iter().chain(maker(instr)).collect()).collect();
         let (mut registers, mut free, mut count) = (vec![0; instrs.len()], Vec::new(), 0);
         let mut ending: Vec<Vec<Value>> = vec![Vec::new(); instrs.len() + 1];
         for (at, instr) in instrs.iter().enumerate() {
@@ -120,7 +130,7 @@ impl Program {
                 free.push(registers[*value]);
             }
         }
-        Self { instrs, registers, register_count: count, domain_count, outputs }
+        Self { instrs, registers, register_count: count, domain_count, outputs, needs }
     }
 
     /// How many values it gives.
@@ -221,13 +231,6 @@ impl Program {
         for value in &self.outputs {
             scratch.needed[*value] = true;
         }
-        // The places at which something is looked up are made by instructions too.
-        let mut makers = vec![usize::MAX; self.domain_count];
-        for (at, instr) in self.instrs.iter().enumerate() {
-            if let Instr::Domain(id, _) = instr {
-                makers[*id] = at;
-            }
-        }
         for at in (0..self.instrs.len()).rev() {
             if !scratch.needed[at] {
                 continue;
@@ -236,12 +239,8 @@ impl Program {
                 Todo::Fill(_) => {}
                 Todo::Copy(from) => scratch.needed[from] = true,
                 Todo::Run => {
-                    let instr = &self.instrs[at];
-                    for value in operands(instr) {
-                        scratch.needed[value] = true;
-                    }
-                    if let Some(maker) = domain_of(instr).map(|domain| makers[domain]).filter(|m| *m != usize::MAX) {
-                        scratch.needed[maker] = true;
+                    for value in &self.needs[at] {
+                        scratch.needed[*value] = true;
                     }
                 }
             }
