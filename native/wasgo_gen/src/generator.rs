@@ -193,7 +193,7 @@ pub(crate) fn check_bounds(program: &Program, place: &str) -> Result<(), PlanErr
 }
 
 /// Runs a program over places, however many; in the plane without `y`.
-fn each_block(
+pub(crate) fn each_block(
     program: &Program,
     x: &[f64],
     y: Option<&[f64]>,

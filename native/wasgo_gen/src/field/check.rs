@@ -1,7 +1,7 @@
 //! What the parameters of nodes may be.
 
 use super::node::{Fractal, Node, NodeId, Shape};
-use crate::plan::MAX_WORLD;
+use crate::plan::{MAX_HEIGHT, MAX_WORLD};
 
 /// The finest cells of noise: 64 a metre.
 const MAX_FREQUENCY: f64 = 64.0;
@@ -132,6 +132,22 @@ impl Node {
                 number("gain", *gain, 0.0, 1.0)?;
                 number("slope", *slope, 0.01, 10.0)
             }
+            Self::Rivers { frequency, width, depth, valley, sea, springs, .. } => {
+                wide("frequency", *frequency, 2e-4, 0.05)?;
+                number("width", *width, 0.5, 1000.0)?;
+                number("depth", *depth, 0.0, 200.0)?;
+                number("valley", *valley, 0.1, 32.0)?;
+                let most = 0.9 / *frequency;
+                let whole = f64::from(*width) * (1.0 + 2.0 * f64::from(*valley));
+                // Ponds are wider, and no course reaches farther than the next.
+                if whole.max(f64::from(*width) * 4.0) > most {
+                    let allowed =
+                        format!("so much that a river with its valley, now {whole} m, is at most {most} m wide");
+                    return Err(wrong("width", width, allowed));
+                }
+                sea.iter().try_for_each(|sea| number("sea", *sea, -MAX_HEIGHT, MAX_HEIGHT))?;
+                count("springs", *springs as usize, 1, 6)
+            }
             Self::Climate { climates, index, sharpness, .. } => {
                 count("climates", climates.len(), 2, 16)
                     .map_err(|w| Wrong { allowed: "2 to 16 climates".into(), ..w })?;
@@ -167,6 +183,7 @@ impl Node {
             | Self::Terrace { of, .. }
             | Self::Curve { of, .. }
             | Self::Place { of, .. }
+            | Self::Rivers { of, .. }
             | Self::Erode { of, .. } => vec![("of", of)],
             Self::Blend { a, b, by } => vec![("a", a), ("b", b), ("by", by)],
             Self::Warp { of, by, .. } => by.iter().map(|id| ("by", id)).chain([("of", of)]).collect(),

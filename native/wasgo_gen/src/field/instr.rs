@@ -1,7 +1,10 @@
 //! The instructions of a program. Each makes one value (or one domain) for all points of a block.
 
+use std::sync::Arc;
+
 use super::kernel::shape::Body;
-use super::node::{Axis, Feature, Fractal, NoiseKind};
+use super::node::{Axis, Feature, Fractal, NoiseKind, RiverOutput};
+use super::rivers::Rivers;
 
 /// The number of a value: that of the instruction that makes it.
 pub(crate) type Value = usize;
@@ -39,6 +42,13 @@ pub(crate) enum Instr {
         domain: DomainId,
         heights: [Value; 3],
     },
+    Rivers {
+        rivers: Arc<Rivers>,
+        output: RiverOutput,
+        domain: DomainId,
+        /// The heights, where the output is made of them.
+        land: Option<Value>,
+    },
     Climate {
         temperature: Value,
         moisture: Value,
@@ -70,6 +80,7 @@ impl Instr {
             Self::Blend { .. } => "blend",
             Self::Curve(..) => "curve",
             Self::Gully { .. } => "erode",
+            Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
             Self::Domain(..) => "warp or place",
         }

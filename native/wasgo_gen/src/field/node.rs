@@ -232,6 +232,35 @@ pub enum Node {
         #[serde(default)]
         seed: u32,
     },
+    /// Rivers that run down a field of heights to where it is lowest: the land with their beds in it, or what else is told of them. A river's
+    /// water never rises on its way; it widens with what runs into it, and ends in the sea or in a pond.
+    Rivers {
+        /// Which: heights in metres, as they are at y = 0. Rivers can't be made of rivers.
+        of: NodeId,
+        /// Places where a river may begin or bend, for each metre: 0.0002..=0.05. Hills and valleys that are smaller than 1 / frequency are cut
+        /// through.
+        frequency: f64,
+        /// Of the widest rivers, in metres: 0.5..=1000.
+        width: f32,
+        /// Of the widest rivers' beds, from bank to bottom in metres: 0..=200.
+        depth: f32,
+        /// How far the land beside a river is led down to it, in widths of the widest: 0.1..=32. A width and two valleys must fit into
+        /// 0.9 / frequency.
+        #[serde(default = "four_widths")]
+        valley: f32,
+        /// Height in metres at which rivers end.
+        #[serde(default)]
+        sea: Option<f32>,
+        /// How many such places a river has come through where it is first seen: 1..=6. Fewer rivers the more.
+        #[serde(default = "three")]
+        springs: u32,
+        /// What is told.
+        #[serde(default)]
+        output: RiverOutput,
+        /// Fields that differ in it only are different.
+        #[serde(default)]
+        seed: u32,
+    },
     /// How much of one climate there is where others compete with it: 0..=1, and 1 in sum over all of them.
     Climate {
         /// 0 is cold, 1 is hot.
@@ -303,6 +332,19 @@ pub enum Feature {
     Value,
 }
 
+/// What rivers tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RiverOutput {
+    /// The land with beds and valleys in it, in metres.
+    #[default]
+    Ground,
+    /// Height of the water in metres; under the banks it goes down with them, and is -16,384 where no river is near.
+    Water,
+    /// Metres to the nearest bank, below 0 in the bed; at most as far as valleys go.
+    Distance,
+}
+
 /// A body for [`Node::Body`]; lengths in metres.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -344,6 +386,12 @@ const fn one() -> u32 {
 }
 const fn two() -> u8 {
     2
+}
+const fn three() -> u32 {
+    3
+}
+const fn four_widths() -> f32 {
+    4.0
 }
 const fn five() -> u32 {
     5
@@ -400,6 +448,7 @@ impl Node {
             Self::Place { .. } => "place",
             Self::Body { .. } => "body",
             Self::Erode { .. } => "erode",
+            Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
         }
     }
