@@ -130,7 +130,7 @@ defmodule Wasgo.Native do
   def gen_plan(_plan), do: nif()
   def gen_default(_seed), do: nif()
   def gen_chunk(_plan, _at, _neighbours), do: nif()
-  def gen_preview(_plan, _center, _metres, _size, _scatter), do: nif()
+  def gen_preview(_plan, _center, _metres, _size, _scatter, _look), do: nif()
   def gen_volume(_plan, _at, _level, _neighbours), do: nif()
   def gen_densities(_plan, _at, _level), do: nif()
   def gen_collider(_positions, _indices, _error), do: nif()
@@ -140,6 +140,7 @@ defmodule Wasgo.Native do
   def gen_creature(_seed), do: nif()
   def gen_materials, do: nif()
   def gen_water(_size, _level), do: nif()
+  def gen_river_water(_plan, _at), do: nif()
 
   def scene_to_glb(_scene, _instancing), do: nif()
   def scene_from_glb(_file, _options), do: nif()

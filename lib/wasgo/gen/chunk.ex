@@ -200,6 +200,18 @@ defmodule Wasgo.Gen.Chunk do
   def water(%__MODULE__{}), do: nil
 
   @doc """
+  The water of the rivers in the chunk, or `nil` where there is none: of plans with `:rivers`.
+  """
+  @spec rivers(t()) :: {:ok, Scene.Surface.t() | nil} | {:error, Wasgo.PlanError.t()}
+  def rivers(%__MODULE__{plan: plan, coordinate: {x, z}, level: level}) do
+    with {:ok, native} when native != nil <-
+           Result.await(Native.gen_river_water(plan.resource, {x, z, level})) do
+      [surface] = Wasgo.Gen.surfaces([native], Plan.water())
+      {:ok, surface}
+    end
+  end
+
+  @doc """
   The ground's height in metres at a sample, both counted from 0.
 
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
@@ -216,17 +228,19 @@ defmodule Wasgo.Gen.Chunk do
   @doc """
   The chunk as a scene: a node at its origin with the ground, and below it the water and what stands there.
   """
-  @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t()}
+  @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t() | Wasgo.PlanError.t()}
   def to_scene(%__MODULE__{} = chunk) do
-    with {:ok, sets} <- instances(chunk) do
-      {:ok, build(chunk, water(chunk), sets)}
+    with {:ok, sets} <- instances(chunk),
+         {:ok, rivers} <- rivers(chunk) do
+      {:ok, build(chunk, Enum.reject([water(chunk), rivers], &is_nil/1), sets)}
     end
   end
 
-  defp build(chunk, water, sets) do
+  defp build(chunk, waters, sets) do
     {x, z} = chunk.coordinate
     base = [%Scene.Mesh{name: "ground_#{x}_#{z}", surfaces: [chunk.ground]}]
-    sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: [water]}], else: []
+    water = waters != []
+    sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: waters}], else: []
     props = Enum.map(sets, &elem(&1, 0))
 
     extras = [

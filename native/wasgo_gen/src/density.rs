@@ -172,6 +172,11 @@ impl Generator {
 }
 
 impl Density {
+    /// All of it in one program.
+    pub(crate) fn whole(&self) -> &Program {
+        &self.whole
+    }
+
     /// Whether all of a grid is solid, or none of it, as far as bounds can tell.
     fn uniform(&self, frame: &Frame, grid: &Grid, scratch: &mut Scratch) -> Option<bool> {
         let spans = [0, 1, 2].map(|axis| {

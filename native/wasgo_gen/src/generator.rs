@@ -15,6 +15,7 @@ pub struct Generator {
     plan: Plan,
     digest: [u8; 32],
     height: Option<Program>,
+    pub(crate) rivers: Option<Program>,
     pub(crate) density: Option<Density>,
     ground: Program,
     moisture: Option<Program>,
@@ -50,6 +51,8 @@ impl Generator {
             .as_ref()
             .map(|terrain| program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
         let height = height.transpose()?;
+        let rivers =
+            plan.rivers.as_ref().map(|id| program(&plan, Scope::Terrain, &[("rivers".into(), id)])).transpose()?;
         let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume)).transpose()?;
         let mut looks = Vec::new();
         for (at, layer) in plan.ground.iter().enumerate().skip(1) {
@@ -63,7 +66,7 @@ impl Generator {
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
-        Ok(Self { plan, digest, height, density, ground, moisture, masks })
+        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks })
     }
 
     /// The plan.
@@ -96,6 +99,14 @@ impl Generator {
         for height in out {
             *height = height.clamp(-MAX_HEIGHT, MAX_HEIGHT);
         }
+    }
+
+    /// Between what the heights of the terrain over a box of places are.
+    pub(crate) fn height_bounds(&self, spans: [Span; 3], scratch: &mut Scratch) -> Range {
+        let level = Span { low: 0.0, high: 0.0 };
+        let bounds = |program: &Program| program.bounds([spans[0], level, spans[2]], &[], scratch)[0];
+        let range = self.height.as_ref().map_or(Range::point(0.0), bounds);
+        range.monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
     }
 
     /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.

@@ -25,6 +25,7 @@ pub mod noise;
 mod plan;
 pub mod preview;
 pub mod props;
+mod river_water;
 mod scatter;
 pub mod scene;
 mod vector;

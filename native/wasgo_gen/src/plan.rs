@@ -62,6 +62,10 @@ pub struct Plan {
     /// The ground as a height field. Without it the world has none.
     #[serde(default)]
     pub terrain: Option<Terrain>,
+    /// Height of the water of rivers, in metres, -16,384 where there is none: a field, [`Node::Rivers`](crate::field::Node::Rivers) that tells of
+    /// its water. Without it there is none to be drawn.
+    #[serde(default)]
+    pub rivers: Option<NodeId>,
     /// What is solid, in space: caves, overhangs, floating rocks. Without it the world has no volumes.
     #[serde(default)]
     pub volume: Option<Volume>,
@@ -253,6 +257,7 @@ impl Plan {
             chunk: ChunkShape::default(),
             nodes: BTreeMap::new(),
             terrain: None,
+            rivers: None,
             volume: None,
             moisture: None,
             ground: Vec::new(),

@@ -143,6 +143,25 @@ fn gen_water<'a>(env: Env<'a>, size: f64, level: f64) -> Term<'a> {
     surface(env, &scene::water(size as f32, level as f32))
 }
 
+/// The water of the rivers in a chunk, as one of `surfaces`, or nil: made in the pool where the plan has any.
+#[rustler::nif]
+fn gen_river_water<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, (x, z, level): (i32, i32, u8)) -> Term<'a> {
+    if plan.0.plan().rivers.is_none() {
+        return fault::ok(env, None::<()>);
+    }
+    jobs::start(
+        env,
+        move || plan.0.river_water(ChunkId { level, ..ChunkId::new(x, z) }),
+        |env, made| match made {
+            Ok(mesh) => {
+                let water = (!mesh.indices.is_empty()).then(|| surface(env, &mesh.into_surface(None)));
+                fault::ok(env, water)
+            }
+            Err(error) => fault::err(env, gen_error(env, &error)),
+        },
+    )
+}
+
 /// The surfaces of a creature's mesh.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn gen_creature<'a>(env: Env<'a>, seed: u64) -> Term<'a> {

@@ -32,6 +32,7 @@ defmodule Wasgo.Gen.Plan.Text do
        base
        |> Map.update!("nodes", &Map.merge(&1, nodes))
        |> Map.merge(%{"ground" => ground, "scatter" => scatter})
+       |> put("rivers", options.rivers && id(options.rivers))
        |> put("moisture", options.moisture && id(options.moisture))
        |> shade(options.shade)}
     end
@@ -93,7 +94,7 @@ defmodule Wasgo.Gen.Plan.Text do
     lists =
       for list <- [options.ground, options.scatter], is_list(list), item <- list, do: item[:by]
 
-    found = [options.height, options.density, options.moisture, options.shade | lists]
+    found = [options.height, options.rivers, options.density, options.moisture, options.shade | lists]
     for field <- found, operand?(field), do: as_field(field)
   end
 
