@@ -114,6 +114,37 @@ fn water_runs_downhill() {
 }
 
 #[test]
+fn the_water_to_draw_lies_in_the_beds_and_agrees_on_borders() {
+    let mut plan = plan(RiverOutput::Ground);
+    let mut water = plan.nodes["rivers"].clone();
+    if let Node::Rivers { output, .. } = &mut water {
+        *output = RiverOutput::Water;
+    }
+    plan.nodes.insert("water".into(), water);
+    plan.rivers = Some("water".into());
+    let generator = Generator::new(plan).unwrap();
+    let (mut wet, mut shared) = (0, 0);
+    for (x, z) in wet_chunks().into_iter().step_by(3) {
+        let mesh = generator.river_water(ChunkId::new(x, z)).unwrap();
+        let chunk = generator.chunk(ChunkId::new(x, z)).unwrap();
+        let ground = |at: &[f32; 3]| chunk.heights[at[2] as usize * 65 + at[0] as usize];
+        wet += mesh.positions.iter().filter(|at| at[1] > ground(at)).count();
+        // But in the sea.
+        let deep = mesh.positions.iter().filter(|at| at[1] > 0.5).find(|at| at[1] > ground(at) + 4.0);
+        assert!(deep.is_none(), "{deep:?} over {:?}", deep.map(ground));
+        // What both have on the border is the same.
+        let east = generator.river_water(ChunkId::new(x + 1, z)).unwrap();
+        for at in mesh.positions.iter().filter(|at| at[0] == 64.0) {
+            if let Some(other) = east.positions.iter().find(|other| other[0] == 0.0 && other[2] == at[2]) {
+                assert_eq!(other[1].to_bits(), at[1].to_bits());
+                shared += 1;
+            }
+        }
+    }
+    assert!(wet > 500 && shared > 10, "{wet} {shared}");
+}
+
+#[test]
 fn what_is_wrong_with_rivers_is_named() {
     let refused = |change: &dyn Fn(&mut Node)| {
         let mut plan = plan(RiverOutput::Ground);

@@ -207,10 +207,20 @@ impl Rivers {
         let bank = (near.bank.max(0.0) * BANK).min(near.freeboard);
         let bed = near.water + bank - near.bed;
         // Nothing is heaped up in the sea.
-        let dry = self.sea.map_or(1.0, |sea| (land - sea).clamp(0.0, 1.0));
         let low = bed.min(land);
-        let bed = low + (bed - low) * dry;
+        let bed = low + (bed - low) * self.dry(land);
         land + (bed - land) * near.share
+    }
+
+    /// The water's height over land: that of the sea where there is sea.
+    fn level(&self, land: f32, near: &Near) -> f32 {
+        let low = self.sea.map_or(near.water, |sea| near.water.min(sea));
+        low + (near.water - low) * self.dry(land) - (near.bank - UNDER).max(0.0)
+    }
+
+    /// 0 where land is below the sea, 1 from a metre above it.
+    fn dry(&self, land: f32) -> f32 {
+        self.sea.map_or(1.0, |sea| (land - sea).clamp(0.0, 1.0))
     }
 
     /// Runs over the points of a block; `land` is the field's own heights there.
@@ -238,7 +248,7 @@ impl Rivers {
                 (RiverOutput::Ground, None) => land,
                 (RiverOutput::Ground, Some(near)) => self.cut(land, &near),
                 (RiverOutput::Water, None) => -MAX_HEIGHT,
-                (RiverOutput::Water, Some(near)) => near.water - (near.bank - UNDER).max(0.0),
+                (RiverOutput::Water, Some(near)) => self.level(land, &near),
                 (RiverOutput::Distance, near) => near.map_or(self.valley, |near| near.bank),
             };
         }
@@ -269,7 +279,7 @@ impl Rivers {
 
 /// The land's value, where the output takes it.
 pub(crate) fn operand(output: RiverOutput, land: Value) -> Option<Value> {
-    (output == RiverOutput::Ground).then_some(land)
+    (output != RiverOutput::Distance).then_some(land)
 }
 
 #[cfg(test)]
