@@ -37,6 +37,8 @@ pub(super) struct Bricks {
     pub(super) cell: f64,
     /// How many bricks along each axis.
     count: [usize; 3],
+    /// And how many blocks.
+    block_count: [usize; 3],
     states: Vec<u32>,
     blocks: Vec<u32>,
     // Apart from each other: a growing list would be moved.
@@ -67,14 +69,15 @@ impl Bricks {
             cell *= 1.25;
         }
         let count = count(cell);
-        let blocks = count.map(|side| side.div_ceil(BLOCKS)).iter().product();
+        let block_count = count.map(|side| side.div_ceil(BLOCKS));
         let columns = if terrain { vec![None; count[0] * count[2]] } else { Vec::new() };
         Self {
             origin: low,
             cell,
             count,
+            block_count,
             states: vec![UNKNOWN; count.iter().product()],
-            blocks: vec![UNKNOWN; blocks],
+            blocks: vec![UNKNOWN; block_count.iter().product()],
             kept: Vec::new(),
             columns,
         }
@@ -103,8 +106,8 @@ impl Bricks {
     pub(super) fn around(&mut self, at: [f32; 3], generator: &Generator, scratch: &mut Scratch) -> Option<Around> {
         let brick = self.brick(at)?;
         let block = brick.map(|side| side / BLOCKS);
-        let blocks = self.count.map(|side| side.div_ceil(BLOCKS));
-        let in_blocks = (block[2] * blocks[1] + block[1]) * blocks[0] + block[0];
+        let [wide, high, _] = self.block_count;
+        let in_blocks = (block[2] * high + block[1]) * wide + block[0];
         if self.blocks[in_blocks] == UNKNOWN {
             let first = block.map(|side| side * BLOCKS);
             self.blocks[in_blocks] = match self.sign(first, BLOCKS, generator, scratch) {

@@ -39,6 +39,8 @@ pub(super) struct Space {
     sun: [f32; 3],
     below: Option<f64>,
     water: Option<f32>,
+    /// How much of the sky each pixel of the row before saw, where it saw anything.
+    open: Vec<Option<f32>>,
     /// Heights between which there is something, in metres.
     low: f64,
     high: f64,
@@ -92,7 +94,7 @@ impl Space {
         let sun = if view.angle >= ANGLES.1 { MAP_SUN } else { SIDE_SUN };
         let water = generator.plan().terrain.as_ref().and_then(|terrain| terrain.water);
         let water = water.filter(|water| f64::from(*water) < cut);
-        Ok(Self { bricks, next: 0, sun, below: view.below, water, low, high })
+        Ok(Self { bricks, next: 0, open: vec![None; camera.size], sun, below: view.below, water, low, high })
     }
 
     pub(super) fn step(&mut self, generator: &Generator, canvas: &mut Canvas, scratch: &mut Scratch) -> bool {
@@ -118,7 +120,6 @@ impl Space {
         let flat = light::brightness([0.0, 1.0, 0.0], self.sun, 1.0, 1.0);
         // The surface's places are coloured together.
         let (mut columns, mut places, mut normals, mut bright) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut open = None;
         for column in range {
             let (start, hit) = self.look(camera.place(column, row), camera.direction(), generator, scratch);
             let place = match hit {
@@ -126,7 +127,7 @@ impl Space {
                 Hit::Cut => start,
                 Hit::Nothing => {
                     canvas.put(column, row, self.water.map_or(SKY, |_| light::deep(flat)));
-                    open = None;
+                    self.open[column] = None;
                     continue;
                 }
             };
@@ -137,16 +138,19 @@ impl Space {
                 let normal = self.normal(at, generator, scratch);
                 let lit = if self.shadow(at, normal, generator, scratch) { 0.0 } else { 1.0 };
                 // The sky changes little from pixel to pixel.
-                let share = match open {
-                    Some(share) if column % 2 == 1 => share,
-                    _ => self.open(at, normal, generator, scratch),
+                let beside = if column % 2 == 1 { self.open[column - 1] } else { None };
+                let above = if row % 2 == 1 { self.open[column] } else { None };
+                let share = match beside.or(above) {
+                    Some(share) => share,
+                    None => self.open(at, normal, generator, scratch),
                 };
-                open = Some(share);
+                self.open[column] = Some(share);
                 columns.push(column);
                 places.push(place);
                 normals.push(normal);
                 bright.push(light::brightness(normal, self.sun, lit, share));
             } else {
+                self.open[column] = None;
                 canvas.put(column, row, CUT);
             }
         }
