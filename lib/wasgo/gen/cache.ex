@@ -405,7 +405,6 @@ defmodule Wasgo.Gen.Cache do
     case LRU.use(state.rows, key) do
       {:ok, part, rows} ->
         state = %{state | rows: rows, used: Map.put(state.used, key, LRU.number(rows, key))}
-        # A part is younger than all that refer to it.
         if part, do: touch(state, part), else: state
 
       :none ->
@@ -495,15 +494,24 @@ defmodule Wasgo.Gen.Cache do
   defp written(%{clear: true} = state, _count, _reason), do: state
 
   defp written(state, _count, {:shutdown, {:ok, rows}}) do
+    state
+    |> count(:stored, length(rows))
+    |> put_rows(rows)
+    |> evict()
+  end
+
+  defp written(state, count, _failed), do: count(state, :failed, count)
+
+  defp put_rows(state, rows) do
     lru =
       Enum.reduce(rows, state.rows, fn {key, size, used, part}, lru ->
         LRU.put(lru, key, size, part, used)
       end)
 
-    evict(count(%{state | rows: lru}, :stored, length(rows)))
+    # A part is younger than all that refer to it.
+    parts = for {_key, _size, _used, part} <- rows, part != nil, uniq: true, do: part
+    Enum.reduce(parts, %{state | rows: lru}, &touch(&2, &1))
   end
-
-  defp written(state, count, _failed), do: count(state, :failed, count)
 
   defp evict(state) do
     {gone, rows} = LRU.shrink(state.rows)

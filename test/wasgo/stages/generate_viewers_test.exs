@@ -438,8 +438,7 @@ defmodule Wasgo.Stages.GenerateViewersTest do
         options = [plan: context.plan, viewers: context.viewers, max_in_flight: 8, cache: cache]
         assert [{:ok, _}, {:ok, _}] = Enum.take(Pipeline.stream([{Generate, options}]), 2)
 
-        :ok =
-          Viewers.put(context.viewers, 1, {x, 0}, radius: 100)
+        :ok = Viewers.put(context.viewers, 1, {x, 0}, radius: 100)
 
         Gen.chunk!(context.plan, {0, 0})
         if cache, do: Cache.info(cache)
