@@ -11,7 +11,8 @@ defmodule Wasgo.Gen do
       iex> again.heights == chunk.heights
       true
 
-  Generating runs on threads of its own; the calling process waits for a message.
+  Generating runs on threads of its own; the calling process waits for a message. For worlds that are larger than one chunk there are
+  `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
   alias Wasgo.Gen.{Chunk, Picture, Plan, Volume}

@@ -9,7 +9,7 @@ defmodule Wasgo.WorldSink do
 
   @doc "Takes a buffer. What goes must have been there."
   def take(sink, %{payload: %Gone{} = gone}) do
-    address = Tuple.append(gone.coordinate, gone.level)
+    address = address(gone.coordinate, gone.level)
     assert is_map_key(sink, address), "#{inspect(address)} goes, and was not there"
     Map.delete(sink, address)
   end
@@ -17,7 +17,10 @@ defmodule Wasgo.WorldSink do
   def take(sink, buffer), do: Map.put(sink, address(buffer), buffer)
 
   @doc "Where a buffer's chunk or cube is: `{x, z, level}`, `{x, y, z, level}`."
-  def address(buffer), do: Tuple.append(buffer.metadata.coordinate, buffer.metadata.level)
+  def address(%{metadata: metadata}), do: address(metadata.coordinate, metadata.level)
+
+  defp address({x, z}, level), do: {x, z, level}
+  defp address({x, y, z}, level), do: {x, y, z, level}
 
   @doc "Whether one of two addresses is within the other."
   def overlap?(one, other) do

@@ -102,7 +102,7 @@ defmodule Wasgo.Gen.Cache do
           {:ok, Chunk.t()} | {:error, Exception.t()}
   def chunk(cache, %Plan{} = plan, address, options \\ []) do
     with {:ok, neighbours} <- Gen.neighbours(options) do
-      address = if tuple_size(address) == 2, do: Tuple.append(address, 0), else: address
+      address = if tuple_size(address) == 2, do: Tuple.insert_at(address, 2, 0), else: address
       get(cache, Work.new(plan, address, neighbours))
     end
   end
@@ -112,7 +112,7 @@ defmodule Wasgo.Gen.Cache do
           {:ok, Volume.t()} | {:error, Exception.t()}
   def volume(cache, %Plan{} = plan, address, options \\ []) do
     with {:ok, neighbours} <- Volume.neighbours(Keyword.get(options, :neighbours, [])) do
-      address = if tuple_size(address) == 3, do: Tuple.append(address, 0), else: address
+      address = if tuple_size(address) == 3, do: Tuple.insert_at(address, 3, 0), else: address
       get(cache, Work.new(plan, address, neighbours))
     end
   end

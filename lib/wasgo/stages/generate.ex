@@ -50,6 +50,9 @@ defmodule Wasgo.Stages.Generate do
 
   The metadata has `:coordinate`, `:level`, `:key` (the name of the content, `Wasgo.Gen.key/3`) and `:viewers`, the ids of those who want it.
 
+  A stage behind it that works on several buffers at once (`Wasgo.Pipeline.through/3`) keeps the last of them until another one comes: with a source that waits
+  let it do without, or be an element of Membrane's.
+
   Of a plan that has a `:density` and no `:height`, cubes of its volume are made (`Wasgo.Gen.volume/3`): what is said of squares is true of cubes in space, with
   spheres around the viewers, and payloads are `Wasgo.Gen.Volume`.
   """

@@ -155,7 +155,7 @@ defmodule Wasgo.Gen.CacheTest do
 
   test "chunks of a list come from the cache", %{plan: plan} do
     cache = cache()
-    chunks = [{0, 0}, {1, 0}, {0, 0}, {2, 2, 1}, {0x7FFF_FFFF, 0}]
+    chunks = [{0, 0}, {1, 0}, {0, 0}, {2, 2, 1}, {0x7FFF_FFFF, 0}, {0, 0, 99}]
 
     stream = fn more ->
       Enum.to_list(Pipeline.stream([{Generate, [plan: plan, chunks: chunks] ++ more}]))
