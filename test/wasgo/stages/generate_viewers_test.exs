@@ -446,6 +446,17 @@ defmodule Wasgo.Stages.GenerateViewersTest do
       end
     end
 
+    test "that ends while nobody wants what it has begun leaves no message behind", context do
+      :ok = Viewers.put(context.viewers, 1, {0, 0}, radius: 100)
+      state = begin(plan: context.plan, viewers: context.viewers, max_in_flight: 64)
+      {{:ok, _first}, state} = demand(state)
+      :ok = Viewers.delete(context.viewers, 1)
+      assert {[{:ok, %{payload: %Gone{}}}], state} = all(state)
+      Generate.terminate(state)
+      for x <- 0..3, do: Gen.chunk!(context.plan, {x, 0})
+      refute_received _
+    end
+
     test "goes on without its cache when that is gone", context do
       Process.flag(:trap_exit, true)
       {:ok, cache} = Cache.start_link([])

@@ -88,6 +88,21 @@ defmodule Wasgo.Stages.TransformSceneTest do
       assert_in_delta z, -2, 1.0e-5
     end
 
+    # The same about each axis, of a point that is scaled to {2, 6, 15}.
+    for {axis, expected} <- [
+          {{half, 0, 0, half}, {2, -15, 6}},
+          {{0, half, 0, half}, {15, 6, -2}},
+          {{0, 0, half, half}, {-6, 2, 15}},
+          {{0.5, 0.5, 0.5, 0.5}, {15, 2, 6}},
+          {{-0.5, 0.5, 0.5, 0.5}, {-6, 15, -2}}
+        ] do
+      moved = one(scene, transform: [rotation: axis, scale: {2, 3, 5}]).payload
+      {{x, y, z}, {at_x, at_y, at_z}} = {node.(moved).translation, expected}
+      assert_in_delta x, at_x, 1.0e-4
+      assert_in_delta y, at_y, 1.0e-4
+      assert_in_delta z, at_z, 1.0e-4
+    end
+
     assert node.(one(scene, transform: [scale: 2]).payload).translation == {2.0, 4.0, 6.0}
   end
 
