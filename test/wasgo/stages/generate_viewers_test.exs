@@ -393,9 +393,23 @@ defmodule Wasgo.Stages.GenerateViewersTest do
       stage = stream_process(messages)
       down = Process.monitor(stage)
       Messages.stop(messages)
-      # Not killed, but ended: it has said that it follows no more.
-      assert_receive {:DOWN, ^down, _, _, :normal}, 30_000
+      assert_receive {:DOWN, ^down, _, _, _reason}, 30_000
       assert :sys.get_state(context.viewers).followers == %{}
+    end
+
+    test "ends by itself while it waits when its runtime asks it to", context do
+      for runtime <- [Wasgo.Stage.Worker, Wasgo.Pipeline.Puller] do
+        task =
+          Task.async(fn ->
+            result = Generate.handle_demand(1, begin(options(context, until: nil)))
+            Generate.terminate(elem(result, 2))
+            elem(result, 0)
+          end)
+
+        send(task.pid, {runtime, :stop})
+        assert Task.await(task, 30_000) == :end_of_stream
+        assert :sys.get_state(context.viewers).followers == %{}
+      end
     end
 
     test "is ended while it waits by whoever closes its reader", context do
@@ -406,7 +420,7 @@ defmodule Wasgo.Stages.GenerateViewersTest do
       %{puller: puller} = :sys.get_state(reader)
       down = Process.monitor(puller)
       Reader.close(reader)
-      assert_receive {:DOWN, ^down, _, _, :normal}, 30_000
+      assert_receive {:DOWN, ^down, _, _, _reason}, 30_000
     end
 
     test "ends with the process that holds the viewers", context do
@@ -562,6 +576,8 @@ defmodule Wasgo.Stages.GenerateViewersTest do
     assert_receive {:EXIT, ^cache, :killed}
     state
   end
+
+  defp options(context, more), do: [plan: context.plan, viewers: context.viewers] ++ more
 
   # The process that a stream of messages runs in.
   defp stream_process(messages) do

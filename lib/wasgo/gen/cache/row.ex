@@ -60,15 +60,16 @@ defmodule Wasgo.Gen.Cache.Row do
     IO.iodata_to_binary([@mark, <<:erlang.crc32(body)::32-little>>, body])
   end
 
-  # What is in a row, and the digest of its part. `find` is asked for the part.
-  @spec decode(binary(), (binary() -> {:ok, binary()} | :none)) ::
-          {:ok, term(), binary() | nil} | :damaged
+  # What is in a row, and the digest of its part. `find` is asked for the part; without it there is nothing.
+  @spec decode(binary(), (binary() -> {:ok, binary()} | :none | :damaged)) ::
+          {:ok, term(), binary() | nil} | :none | :damaged
   def decode(<<@mark, checksum::32-little, body::binary>>, find) do
     with true <- :erlang.crc32(body) == checksum,
          <<@version::32-little, kind, rest::binary>> <- body,
          {:ok, made, part} <- read(kind, rest, find) do
       {:ok, made, part}
     else
+      :none -> :none
       _wrong -> :damaged
     end
   end
