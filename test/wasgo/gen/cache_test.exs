@@ -386,6 +386,16 @@ defmodule Wasgo.Gen.CacheTest do
     refute_received _
   end
 
+  test "supervisors start it, by its name, and have it write what it has made", %{plan: plan} do
+    store = Store.open!(:memory)
+    start_supervised!({Cache, name: __MODULE__.Named, store: store})
+    start_supervised!({Viewers, name: __MODULE__.Viewers})
+    assert Viewers.put(__MODULE__.Viewers, 1, {0, 0}, radius: 1) == :ok
+    for x <- 1..9, do: {:ok, _} = Cache.chunk(__MODULE__.Named, plan, {x, 0})
+    :ok = stop_supervised(__MODULE__.Named)
+    assert Store.query!(store, "SELECT COUNT(*) FROM wasgo_gen_cache").rows == [[10]]
+  end
+
   test "options are checked" do
     assert_raise ArgumentError, ~r/option :store .* a Wasgo.Store/, fn ->
       Cache.start_link(store: "x.db")

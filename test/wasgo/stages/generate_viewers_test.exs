@@ -225,6 +225,23 @@ defmodule Wasgo.Stages.GenerateViewersTest do
       for {:ok, buffer} <- elements, do: assert(%Gone{} = buffer.payload)
     end
 
+    test "leaves has what was begun for it made for the cache", context do
+      {:ok, cache} = Cache.start_link([])
+      options = options(context, cache: cache, max_in_flight: 8)
+      :ok = Viewers.put(context.viewers, 1, {0, 0}, radius: 60)
+      begun = Enum.take(world(options(context, [])), 8)
+      {{:ok, _first}, state} = demand(begin(options))
+      :ok = Viewers.delete(context.viewers, 1)
+      {elements, state} = all(state)
+      assert [{:ok, %{payload: %Gone{}}}] = elements
+      Generate.terminate(state)
+
+      for %{payload: %{coordinate: {x, z}, level: level, neighbours: <<0::64>>} = chunk} <- begun,
+          do: assert(Cache.chunk(cache, context.plan, {x, z, level}) == {:ok, chunk})
+
+      assert %{made: 8} = Cache.info(cache)
+    end
+
     test "is somewhere else at once gets what is there, and nothing on the way", context do
       :ok = Viewers.put(context.viewers, 1, {0, 0}, radius: 60)
       state = begin(plan: context.plan, viewers: context.viewers, max_in_flight: 8)
