@@ -252,3 +252,37 @@ rows =
   end)
 
 Bench.table(["a cube of a volume", "triangles", "p50", "p99", "triangles a second"], rows)
+
+# The surface alone: densities are given.
+rows =
+  Bench.step("surfaces", fn ->
+    for cells <- [32, 64] do
+      wave = fn x, y, z ->
+        :math.sin(x / 2.6) + :math.sin(y / 3.1) + :math.sin(z / 2.3 + x / 9) + :math.sin((y + z) / 5)
+      end
+
+      along = -2..(cells + 1)
+
+      densities =
+        for z <- along, y <- along, x <- along, into: "", do: <<wave.(x, y, z)::float-32-little>>
+
+      {:ok, surface} = Volume.surface(densities, cells: cells)
+      triangles = div(byte_size(surface.indices), 12)
+
+      stats =
+        Bench.samples(Bench.rounds(400), fn -> {:ok, _} = Volume.surface(densities, cells: cells) end)
+
+      [
+        "#{cells} x #{cells} x #{cells} cells, waves",
+        Bench.digits(triangles),
+        Bench.time(stats.p50),
+        Bench.time(stats.p99),
+        "#{Bench.digits(triangles / stats.p50 * 1.0e3)} million"
+      ]
+    end
+  end)
+
+Bench.table(
+  ["the surface of given densities", "triangles", "p50", "p99", "triangles a second"],
+  rows
+)

@@ -133,6 +133,7 @@ defmodule Wasgo.Native do
   def gen_preview(_plan, _center, _metres, _size, _scatter), do: nif()
   def gen_volume(_plan, _at, _level, _neighbours), do: nif()
   def gen_densities(_plan, _at, _level), do: nif()
+  def gen_surface(_densities, _cells, _spacing), do: nif()
   def gen_collider(_positions, _indices, _error), do: nif()
   def gen_height_collider(_heights, _samples, _spacing, _error), do: nif()
   def gen_key(_plan, _at, _neighbours), do: nif()

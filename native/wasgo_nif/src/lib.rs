@@ -18,6 +18,7 @@ mod preview;
 mod scene;
 mod slice;
 mod store;
+mod surface;
 mod values;
 mod variant;
 mod volume;
