@@ -28,6 +28,19 @@ impl Finish {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Bark, Self::Leaf, Self::Solid, Self::Timber, Self::Crystal, Self::Card];
 
+    /// As in JSON: `bark`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bark => "bark",
+            Self::Leaf => "leaf",
+            Self::Solid => "solid",
+            Self::Timber => "timber",
+            Self::Crystal => "crystal",
+            Self::Card => "card",
+        }
+    }
+
     /// Whether back faces are to be drawn too.
     #[must_use]
     pub const fn double_sided(self) -> bool {
