@@ -51,10 +51,10 @@ pub use impostor::{Image, impostor, mesh_impostor};
 pub use meadow::{GrassKind, GrassSpec, grass};
 pub use model::{Collider, Finish, Part, PropLod, PropModel};
 pub(crate) use placed::sample;
-pub use placed::{Prop, PropMesh, lod_error, props};
+pub use placed::{Prop, PropMesh, lod_error, meshes, props};
 pub use spec::{PropSpec, model};
 pub use stone::{CrystalSpec, RockKind, RockSpec, crystals, rock};
-pub use texture::{bark_texture, leaf_texture};
+pub use texture::{bark_texture, leaf_texture, textures};
 pub use tree::{
     Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
 };

@@ -38,6 +38,15 @@ impl ScatterKind {
         }
     }
 
+    /// The kind alone: `tree` of `tree_oak`, and of the low-poly kind too.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LowPoly(kind) => kind.name(),
+            Self::Model(spec) => spec.kind(),
+        }
+    }
+
     /// The most triangles that one of it has in its finest level.
     #[must_use]
     pub fn max_triangles(&self) -> u32 {
@@ -72,7 +81,8 @@ impl From<PropSpec> for ScatterKind {
 
 impl PlanError {
     /// An error of a prop's parameters, which are at a place of a plan. What the error calls the whole, as in `tree.height`, is the place.
-    pub(crate) fn of_prop(place: &str, error: PropError) -> Self {
+    #[must_use]
+    pub fn of_prop(place: &str, error: PropError) -> Self {
         let at = |field: &str| match field.split_once('.') {
             Some((_, field)) => format!("{place}.{field}"),
             None => place.to_owned(),

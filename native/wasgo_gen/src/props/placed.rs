@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasgo_scene::{Mesh, Surface};
 
-use super::model::{Collider, Finish, PropModel};
+use super::model::{Collider, Finish, PropLod, PropModel};
 use super::spec::{PropSpec, model};
 use super::variation::{Variation, floats, mesh_bounds, variation};
 use super::{PropError, boulder, plants};
@@ -86,12 +86,7 @@ impl Prop {
 
     fn of_model(name: String, rule: &ScatterRule, model: PropModel) -> Self {
         let PropModel { lods, colliders, bounds } = model;
-        let lods = lods.into_iter().enumerate().map(|(number, lod)| {
-            let mesh_name = if number == 0 { name.clone() } else { format!("{name}_lod{number}") };
-            let error = lod.error;
-            PropMesh { mesh: lod.into_mesh(mesh_name, |finish| Some(scene::material(finish))), error }
-        });
-        let lods = lods.collect();
+        let lods = meshes(lods, &name);
         Self { name, kind: rule.kind.clone(), lods, colliders, bounds, max_scale: rule.scale.1 }
     }
 
@@ -100,6 +95,17 @@ impl Prop {
         let lods = vec![PropMesh { mesh, error: 0.0 }];
         Self { name, kind: rule.kind.clone(), lods, colliders: Vec::new(), bounds, max_scale: rule.scale.1 }
     }
+}
+
+/// Levels of detail as meshes with the materials of [`scene::materials`]: the first of this name, the others `tree_oak_0_lod1` and so on.
+#[must_use]
+pub fn meshes(lods: Vec<PropLod>, name: &str) -> Vec<PropMesh> {
+    let mesh = |(number, lod): (usize, PropLod)| {
+        let error = lod.error;
+        let name = if number == 0 { name.to_owned() } else { format!("{name}_lod{number}") };
+        PropMesh { mesh: lod.into_mesh(name, |finish| Some(scene::material(finish))), error }
+    };
+    lods.into_iter().enumerate().map(mesh).collect()
 }
 
 /// How far the props that a chunk of a level places may be from their finest levels, in metres: a sixteenth of the distance of the
