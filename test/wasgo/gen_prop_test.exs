@@ -73,9 +73,10 @@ defmodule Wasgo.GenPropTest do
     @tag timeout: 300_000
     test "of each kind has no error and no warning of the Khronos validator" do
       files =
-        for prop <- props(), {distance, name} <- [{0, "near"}, {5.0e4, "far"}] do
+        for {prop, at} <- Enum.with_index(props()),
+            {distance, name} <- [{0, "near"}, {5.0e4, "far"}] do
           {:ok, scene} = Prop.to_scene(prop, distance: distance)
-          {"#{prop.name}_#{name}", Scene.to_glb!(scene)}
+          {"#{prop.name}_#{at}_#{name}", Scene.to_glb!(scene)}
         end
 
       textured =
