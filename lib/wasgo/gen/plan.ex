@@ -67,7 +67,7 @@ defmodule Wasgo.Gen.Plan do
 
   @doc """
   The materials that generated surfaces refer to: ground, painted (low-poly props and creatures), water, and those of props: bark, leaf (to be
-  seen from both sides), solid, timber, crystal and card (from both sides).
+  seen from both sides), solid, timber, crystal and card.
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do

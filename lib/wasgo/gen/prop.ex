@@ -33,7 +33,7 @@ defmodule Wasgo.Gen.Prop do
   | `:triangles` | the most of the finest level | 200 to 50,000 | 5,000, of shrubs 1,500 |
   | `:form` | a species of one's own, below | | that of the species |
 
-  Levels: two thirds fewer triangles, 60 to 400, and two crossed cards.
+  Levels: a third of the triangles, 60 to 400 of them, and two crossed cards.
 
   `:form` is a keyword list of: `:height` (`{least, greatest}` m), `:crown` (`:round`, `:dome`, `:cone`, `:flame`, `:umbrella`, `:even`),
   `:trunk` (`:radius` of the height 0.002 to 0.2, `:segments` 2 to 32, `:gnarl` 0 to 0.8, `:lean` 0 to 0.8, `:flare` 0 to 2, `:taper` 0 to 1),

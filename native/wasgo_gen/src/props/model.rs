@@ -19,7 +19,7 @@ pub enum Finish {
     Timber,
     /// Crystals: smooth and shiny.
     Crystal,
-    /// Cards that stand for the whole prop from afar, to be seen from both sides: their colours are in the vertices, and
+    /// Cards that stand for the whole prop from afar, with faces for both sides: their colours are in the vertices, and
     /// their texture coordinates are those of [`impostor`](super::impostor()), which may replace these colours.
     Card,
 }
@@ -44,7 +44,7 @@ impl Finish {
     /// Whether back faces are to be drawn too.
     #[must_use]
     pub const fn double_sided(self) -> bool {
-        matches!(self, Self::Leaf | Self::Card)
+        matches!(self, Self::Leaf)
     }
 }
 
