@@ -27,7 +27,7 @@ pub fn text<'a>(env: Env<'a>, text: &Binary<'a>) -> Result<String, Term<'a>> {
 
 /// Makes a prop of its parameters, in the pool; answers `{:ok, {name, kind, lods, colliders, bounds, textures}}`. With a texture size of
 /// 0 there are none.
-#[rustler::nif(schedule = "DirtyCpu")]
+#[rustler::nif]
 fn gen_prop<'a>(env: Env<'a>, parameters: Binary<'a>, seed: u64, texture_size: u32) -> Term<'a> {
     let parameters = match text(env, &parameters) {
         Ok(text) => text,
@@ -62,7 +62,7 @@ fn gen_prop<'a>(env: Env<'a>, parameters: Binary<'a>, seed: u64, texture_size: u
 }
 
 /// Makes a fence along points (three f64 each), in the pool; answers as `gen_prop`.
-#[rustler::nif(schedule = "DirtyCpu")]
+#[rustler::nif]
 fn gen_fence<'a>(env: Env<'a>, points: Binary<'a>, parameters: Binary<'a>, seed: u64) -> Term<'a> {
     let count = points.len() / 24;
     if count > MAX_POINTS {
