@@ -11,7 +11,8 @@ defmodule Wasgo.Gen do
       iex> again.heights == chunk.heights
       true
 
-  Generating runs on threads of its own; the calling process waits for a message.
+  Generating runs on threads of its own; the calling process waits for a message. For worlds that are larger than one chunk there are
+  `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
   alias Wasgo.Gen.{Chunk, Picture, Plan, Prop, Volume}
@@ -199,10 +200,7 @@ defmodule Wasgo.Gen do
     {x, y, z, level} = cube(address)
 
     with {:ok, neighbours} <- Volume.neighbours(Keyword.get(options, :neighbours, [])),
-         :ok <- in_any_world({x, z, level}),
-         :ok <- in_any_world({y, z, level}),
-         {:ok, native} <-
-           Result.await(Native.gen_volume(plan.resource, {x, y, z}, level, neighbours)) do
+         {:ok, native} <- Result.await(start_volume(plan, address, neighbours)) do
       {:ok, Volume.new(plan, {x, y, z}, level, native)}
     end
   end
@@ -263,10 +261,21 @@ defmodule Wasgo.Gen do
          do: Native.gen_chunk(plan.resource, address, neighbours)
   end
 
-  defp in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,
+  @doc false
+  # Begins a cube of the volume without waiting for it.
+  def start_volume(%Plan{} = plan, address, neighbours) do
+    {x, y, z, level} = cube(address)
+
+    with :ok <- in_any_world({x, z, level}),
+         :ok <- in_any_world({y, z, level}),
+         do: Native.gen_volume(plan.resource, {x, y, z}, level, neighbours)
+  end
+
+  @doc false
+  def in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,
     do: :ok
 
-  defp in_any_world({x, z, level}) do
+  def in_any_world({x, z, level}) do
     {field, value} =
       cond do
         abs(x) > @axis -> {"x", x}
