@@ -139,6 +139,10 @@ defmodule Wasgo.Native do
   def gen_key(_plan, _at, _neighbours), do: nif()
   def gen_instances(_plan, _table, _size), do: nif()
   def gen_creature(_seed), do: nif()
+  def gen_prop(_parameters, _seed, _texture_size), do: nif()
+  def gen_fence(_points, _parameters, _seed), do: nif()
+  def gen_vary(_scene, _amounts, _seed), do: nif()
+  def gen_impostor(_scene, _size), do: nif()
   def gen_materials, do: nif()
   def gen_water(_size, _level), do: nif()
 

@@ -172,7 +172,8 @@ defmodule Wasgo.Godot.Frame do
     %{
       "base_color" => Color.new(r, g, b, a),
       "metallic" => material.metallic,
-      "roughness" => material.roughness
+      "roughness" => material.roughness,
+      "double_sided" => material.double_sided
     }
   end
 end

@@ -15,6 +15,7 @@ mod generate;
 mod jobs;
 mod later;
 mod preview;
+mod prop;
 mod scene;
 mod slice;
 mod store;
