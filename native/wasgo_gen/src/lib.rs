@@ -38,7 +38,7 @@ pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
 pub use plan::{
-    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD,
-    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION, Volume,
+    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PROP_TRIANGLES,
+    MAX_RULES, MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule, Terrain, VERSION, Volume,
 };
-pub use props::{Prop, creature, props};
+pub use props::{Prop, PropMesh, creature, props};

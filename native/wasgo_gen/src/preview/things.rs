@@ -3,8 +3,8 @@
 use super::{Canvas, View};
 use crate::chunk::{ChunkId, GenError, Grid, Lattice};
 use crate::generator::{Generator, with_scratch};
-use crate::plan::{Plan, PropKind};
-use crate::scatter;
+use crate::plan::{Plan, PlanError, PropKind, ScatterKind, ScatterRule};
+use crate::{props, scatter};
 
 /// The most chunks whose things are drawn: those of a wider view would be less than a pixel.
 const MAX_CHUNKS: u64 = 4096;
@@ -19,7 +19,9 @@ pub(super) struct Things {
     next: usize,
     /// The plan with as many samples as there are pixels, which is as exact as they can show.
     plan: Plan,
-    kinds: Vec<PropKind>,
+    /// How each kind is drawn, as far as it was asked for: rule by rule.
+    dots: Vec<Dot>,
+    rules: usize,
     below: Option<f32>,
 }
 
@@ -37,14 +39,19 @@ impl Things {
             return None;
         }
         let chunks = (first[1]..=last[1]).flat_map(|z| (first[0]..=last[0]).map(move |x| (x, z))).collect();
-        let kinds = plan.scatter.iter().flat_map(|rule| (0..rule.variants).map(|_| rule.kind)).collect();
         let mut plan = plan.clone();
         let pixels = (side * f64::from(view.size) / view.metres).ceil() as u32;
         plan.chunk.samples = plan.chunk.samples.min(pixels.max(4) + 1);
-        Some(Self { chunks, next: 0, plan, kinds, below: view.below.map(|below| below as f32) })
+        Some(Self { chunks, next: 0, plan, dots: Vec::new(), rules: 0, below: view.below.map(|below| below as f32) })
     }
 
     pub(super) fn step(&mut self, generator: &Generator, canvas: &mut Canvas) -> Result<bool, GenError> {
+        if let Some(rule) = self.plan.scatter.get(self.rules) {
+            let dot = dot_of(&self.plan, rule)?;
+            self.dots.extend((0..rule.variants).map(|_| dot));
+            self.rules += 1;
+            return Ok(false);
+        }
         let last = (self.next + SLICE).min(self.chunks.len());
         for (x, z) in &self.chunks[self.next..last] {
             let lattice = Lattice::new(&self.plan, &ChunkId::new(*x, *z));
@@ -59,18 +66,41 @@ impl Things {
                 }
                 let at =
                     [west + f64::from(it.position[0]), f64::from(it.position[1]), north + f64::from(it.position[2])];
-                let (color, size) = match self.kinds.get(it.kind as usize) {
-                    Some(PropKind::Tree) => ([0.010, 0.068, 0.006], [1.0, 4.5]),
-                    Some(PropKind::Conifer) => ([0.005, 0.034, 0.016], [1.0, 6.0]),
-                    Some(PropKind::Rock) => ([0.117, 0.107, 0.098], [0.8, 0.8]),
-                    _ => ([0.107, 0.156, 0.02], [0.8, 0.8]),
-                };
-                canvas.thing(at, size.map(|size| size * f64::from(it.scale)), color);
+                let Some(Dot { color, size }) = self.dots.get(it.kind as usize) else { continue };
+                canvas.thing(at, size.map(|size| f64::from(size * it.scale)), *color);
             }
         }
         self.next = last;
         Ok(self.next == self.chunks.len())
     }
+}
+
+/// How the things of a rule are drawn.
+#[derive(Clone, Copy)]
+struct Dot {
+    /// Linear.
+    color: [f32; 3],
+    /// Radius and height in metres, at a scale of 1.
+    size: [f32; 2],
+}
+
+/// Low-poly kinds have colours that can be told apart. Other props are seen in their own: the mean of what isn't wood, a little
+/// darker, as what shades itself is.
+fn dot_of(plan: &Plan, rule: &ScatterRule) -> Result<Dot, GenError> {
+    let (color, size) = match &rule.kind {
+        ScatterKind::LowPoly(PropKind::Tree) => ([0.010, 0.068, 0.006], [1.0, 4.5]),
+        ScatterKind::LowPoly(PropKind::Conifer) => ([0.005, 0.034, 0.016], [1.0, 6.0]),
+        ScatterKind::LowPoly(PropKind::Rock) => ([0.117, 0.107, 0.098], [0.8, 0.8]),
+        ScatterKind::LowPoly(PropKind::Bush) => ([0.107, 0.156, 0.02], [0.8, 0.8]),
+        ScatterKind::Model(_) => {
+            let prop = props::sample(plan, rule).map_err(|error| PlanError::of_prop("scatter", error))?;
+            let [low, high] = prop.bounds;
+            // What sticks out furthest is thin.
+            let radius = 0.4 * ((high[0] - low[0]) + (high[2] - low[2])) * 0.5;
+            (prop.mean_color().map(|value| value * 0.7), [radius.max(0.01), (high[1] - low[1]).max(0.01)])
+        }
+    };
+    Ok(Dot { color, size })
 }
 
 impl Canvas {
