@@ -27,6 +27,7 @@ pub mod preview;
 pub mod props;
 mod scatter;
 pub mod scene;
+pub mod script;
 mod vector;
 pub mod volume;
 
@@ -37,7 +38,8 @@ pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
 pub use plan::{
-    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD,
-    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION, Volume,
+    Avoid, ChunkShape, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT, MAX_INSTANCES,
+    MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_RULES, MAX_SCRIPTS,
+    MAX_WORLD, Plan, PlanError, PropKind, ScatterRule, ScriptSource, ScriptValue, Terrain, VERSION, Volume,
 };
 pub use props::{Prop, creature, props};

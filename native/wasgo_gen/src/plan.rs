@@ -3,12 +3,18 @@
 mod check;
 mod error;
 mod preset;
+mod script;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::{Fault, PlanError};
+pub use script::{
+    GeneratorRule, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_SCRIPTS,
+    ScriptSource, ScriptValue,
+};
+pub(crate) use script::{place_fuel, wrong_parameter};
 
 use crate::field::{Node, NodeId};
 
@@ -77,6 +83,12 @@ pub struct Plan {
     /// What stands on it: at most [`MAX_RULES`] rules.
     #[serde(default)]
     pub scatter: Vec<ScatterRule>,
+    /// The scripts that fields and generators call, by name: at most [`MAX_SCRIPTS`].
+    #[serde(default)]
+    pub scripts: BTreeMap<String, ScriptSource>,
+    /// What scripts make, chunk by chunk: at most [`MAX_GENERATORS`].
+    #[serde(default)]
+    pub generators: Vec<GeneratorRule>,
 }
 
 /// Size and resolution of chunks.
@@ -258,6 +270,8 @@ impl Plan {
             ground: Vec::new(),
             shade: None,
             scatter: Vec::new(),
+            scripts: BTreeMap::new(),
+            generators: Vec::new(),
         }
     }
 

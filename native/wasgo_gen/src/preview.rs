@@ -2,7 +2,7 @@
 
 use crate::chunk::{ChunkId, GenError};
 use crate::field::program::Scratch;
-use crate::generator::{Generator, with_scratch};
+use crate::generator::{Generator, with_job};
 use crate::plan::{MAX_WORLD, PropKind};
 
 /// The most pixels along a side.
@@ -95,7 +95,7 @@ impl Generator {
         if self.plan().terrain.is_none() {
             return Err(GenError::Nothing { what: "terrain" }.into());
         }
-        let mut picture = with_scratch(|scratch| self.draw_ground(view, scratch));
+        let mut picture = with_job(|scratch| self.draw_ground(view, scratch)).map_err(GenError::from)?;
         if view.scatter {
             self.draw_things(view, &mut picture)?;
         }

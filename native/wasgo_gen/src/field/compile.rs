@@ -1,12 +1,14 @@
 //! From a graph of nodes to a program.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::instr::{Binary, Cellular, Curve, Domain, DomainId, Gully, Instr, MAX_OCTAVES, Noise, Unary, Value};
 use super::kernel::shape::Body;
 use super::node::{Axis, Node, NodeId, Shape};
 use crate::hash::derive;
 use crate::plan::{Fault, PlanError};
+use crate::script::{FieldScript, Scripts};
 
 /// The most instructions of a program. Fields that are looked up elsewhere (warps, erosion) are made anew there, so that a few nodes
 /// can ask for very many.
@@ -43,6 +45,7 @@ pub(crate) struct Code {
 
 pub(crate) struct Compiler<'p> {
     nodes: &'p BTreeMap<NodeId, Node>,
+    scripts: &'p Scripts,
     seed: u64,
     scope: Scope,
     code: Code,
@@ -55,10 +58,10 @@ pub(crate) struct Compiler<'p> {
 }
 
 impl<'p> Compiler<'p> {
-    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, seed: u64, scope: Scope) -> Self {
+    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, scripts: &'p Scripts, seed: u64, scope: Scope) -> Self {
         let code = Code { domains: vec![None], ..Code::default() };
         let (made, path, root) = (BTreeMap::new(), Vec::new(), String::new());
-        Self { nodes, seed, scope, code, planar_domains: vec![true], made, path, root }
+        Self { nodes, scripts, seed, scope, code, planar_domains: vec![true], made, path, root }
     }
 
     /// Adds a field; `root` says where the plan has it.
@@ -214,6 +217,23 @@ impl<'p> Compiler<'p> {
                 let (climates, index, sharpness) = (climates.clone().into_boxed_slice(), *index, *sharpness);
                 self.push(Instr::Climate { temperature, moisture, climates, index, sharpness })
             }
+            Node::Script { script: name, parameters, dimensions, low, high, fuel } => {
+                let Some(script) = self.scripts.get(name) else {
+                    return Err(self.error(Fault::NoScript { name: name.clone() }));
+                };
+                let script = FieldScript {
+                    script: Arc::clone(script),
+                    name: name.clone(),
+                    place: self.place(),
+                    seed: self.seed,
+                    parameters: parameters.clone(),
+                    space: *dimensions == 3,
+                    low: *low,
+                    high: *high,
+                    fuel: *fuel,
+                };
+                self.push(Instr::Script(Box::new(script), domain))
+            }
         }
     }
 
@@ -298,6 +318,7 @@ impl<'p> Compiler<'p> {
             Instr::Noise(noise, domain) => !noise.space && self.planar_domains[*domain],
             Instr::Cellular(cellular, domain) => !cellular.space && self.planar_domains[*domain],
             Instr::Body { .. } => false,
+            Instr::Script(script, domain) => !script.space && self.planar_domains[*domain],
             Instr::Gully { domain, .. } if !self.planar_domains[*domain] => false,
             // Places are made wherever they are needed.
             Instr::Domain(..) => false,
@@ -333,7 +354,7 @@ fn layers(
 pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
     match instr {
         Instr::Constant(_) | Instr::Coordinate(..) | Instr::Input(_) => Vec::new(),
-        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } => Vec::new(),
+        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } | Instr::Script(..) => Vec::new(),
         Instr::Unary(_, a) | Instr::Curve(a, _) => vec![*a],
         Instr::Binary(_, a, b) => vec![*a, *b],
         Instr::Blend { a, b, by } => vec![*a, *b, *by],
@@ -348,7 +369,7 @@ pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
 pub(crate) fn domain_of(instr: &Instr) -> Option<DomainId> {
     match instr {
         Instr::Coordinate(_, domain) | Instr::Noise(_, domain) | Instr::Cellular(_, domain) => Some(*domain),
-        Instr::Body { domain, .. } | Instr::Gully { domain, .. } => Some(*domain),
+        Instr::Body { domain, .. } | Instr::Gully { domain, .. } | Instr::Script(_, domain) => Some(*domain),
         Instr::Domain(_, Domain::Warp { from, .. } | Domain::Affine { from, .. }) => Some(*from),
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 use super::kernel::shape::Body;
 use super::node::{Axis, Feature, Fractal, NoiseKind};
+use crate::script::FieldScript;
 
 /// The number of a value: that of the instruction that makes it.
 pub(crate) type Value = usize;
@@ -46,6 +47,8 @@ pub(crate) enum Instr {
         index: usize,
         sharpness: u32,
     },
+    /// What a script says.
+    Script(Box<FieldScript>, DomainId),
     /// Makes a domain, not a value.
     Domain(DomainId, Domain),
 }
@@ -71,6 +74,7 @@ impl Instr {
             Self::Curve(..) => "curve",
             Self::Gully { .. } => "erode",
             Self::Climate { .. } => "climate",
+            Self::Script(..) => "script",
             Self::Domain(..) => "warp or place",
         }
     }
