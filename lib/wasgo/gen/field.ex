@@ -294,6 +294,33 @@ defmodule Wasgo.Gen.Field do
     end
   end
 
+  @doc """
+  What a script of the plan says (the `:scripts` of `Wasgo.Gen.plan/1`): it is asked the values at up to 512 places at once.
+  `guest/README.md` tells authors how; `guest/scripts/craters.ts` is one.
+
+    * `:low`, `:high` - the least and the greatest value that it gives; required. Others are errors, and from these two it is known where the script need not
+      be asked at all
+    * `:parameters` - what it is told besides: up to 64 numbers and texts
+    * `:dimensions` - 2 unless given: places in the plane; 3: in space
+    * `:fuel` - work that it may do for each place, about a nanosecond a unit: 100 to 1,000,000, 10,000 unless given
+
+  Its values must depend on the places alone, or borders of chunks don't meet.
+
+      iex> import Wasgo.Gen.Field
+      iex> craters = script("craters", parameters: [80.0, 6.0], low: -10.2, high: 3.0)
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: craters, scripts: %{"craters" => File.read!("guest/scripts/craters.wasm")})
+      iex> stats = Wasgo.Gen.chunk!(plan, {0, 0}).stats
+      iex> stats.min_height >= -10.2 and stats.min_height < stats.max_height
+      true
+  """
+  @spec script(String.t(), keyword()) :: t()
+  def script(name, options) when is_binary(name) do
+    allowed = [:parameters, :dimensions, :low, :high, :fuel]
+    options = options!(options, allowed, [:low, :high])
+    # A list of pairs is a keyword list elsewhere; here parameters are plain values.
+    new("script", [script: name] ++ options)
+  end
+
   @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
   @spec named(operand(), String.t()) :: t()
   def named(of, name) when is_binary(name), do: %{field(of) | id: name}
