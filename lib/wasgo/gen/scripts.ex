@@ -43,9 +43,9 @@ defmodule Wasgo.Gen.Scripts do
   def compile(scripts, _text) when scripts == %{}, do: {:ok, []}
 
   def compile(scripts, text) do
-    named = for {name, script} <- scripts, name in names(text), do: {name, script}
-
-    Enum.reduce_while(named, {:ok, []}, fn {name, {source, digest}}, {:ok, done} ->
+    scripts
+    |> Map.take(names(text))
+    |> Enum.reduce_while({:ok, []}, fn {name, {source, digest}}, {:ok, done} ->
       case Module.compile(source, deterministic: true) do
         {:ok, module} -> {:cont, {:ok, [{name, digest, module.resource} | done]}}
         {:error, cause} -> {:halt, {:error, error(name, cause)}}

@@ -150,7 +150,7 @@ impl Generator {
         let corner = [0, 1].map(|axis: usize| view.center[axis] - view.metres * 0.5);
         let scale = f64::from(view.size) / view.metres;
         for (x, z) in (first[1]..=last[1]).flat_map(|z| (first[0]..=last[0]).map(move |x| (x, z))) {
-            let chunk = self.chunk(ChunkId::new(x, z))?;
+            let chunk = self.make(ChunkId::new(x, z), false)?;
             for it in &chunk.instances {
                 let at =
                     |axis: usize| (chunk.origin[2 * axis] + f64::from(it.position[2 * axis]) - corner[axis]) * scale;
