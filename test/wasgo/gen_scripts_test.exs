@@ -341,8 +341,8 @@ defmodule Wasgo.GenScriptsTest do
              "generators[0].level", "99"},
             {[height: constant(0), generators: [[wrong: 1]]], "generators[0].wrong",
              "there is no"},
-            {[height: script("ok", low: 0, high: 1, parameters: [%{}])], "nodes",
-             "a parameter is"}
+            {[height: constant(0), generators: [[script: "ok", parameters: [1, true]]]],
+             "generators[0].parameters[1]", "a parameter is a number, a text or null"}
           ] do
         assert {:error, %PlanError{} = error} =
                  Gen.plan([seed: 1, scripts: [ok: flat(0)]] ++ options)
@@ -352,6 +352,16 @@ defmodule Wasgo.GenScriptsTest do
       end
 
       assert_raise ArgumentError, fn -> script("ok", low: 0) end
+
+      assert_raise ArgumentError, ~r/numbers, texts and nil, and not true/, fn ->
+        script("ok", low: 0, high: 1, parameters: [nil, "a", 1, 2.0, true])
+      end
+
+      parameters = [nil, "a", 1, 2.0]
+      height = script("ok", low: 0, high: 1, parameters: parameters)
+      plan = Gen.plan!(seed: 1, height: height, scripts: [ok: flat(0)])
+      %{"nodes" => nodes} = Wasgo.Wire.decode!(Plan.to_json(plan), :json)
+      assert [^parameters] = for({_id, node} <- nodes, do: node["parameters"])
     end
   end
 

@@ -317,8 +317,15 @@ defmodule Wasgo.Gen.Field do
   def script(name, options) when is_binary(name) do
     allowed = [:parameters, :dimensions, :low, :high, :fuel]
     options = options!(options, allowed, [:low, :high])
-    # A list of pairs is a keyword list elsewhere; here parameters are plain values.
-    new("script", [script: name] ++ options)
+
+    case Enum.reject(options[:parameters] || [], &(is_number(&1) or is_binary(&1) or is_nil(&1))) do
+      [] ->
+        new("script", [script: name] ++ options)
+
+      [other | _] ->
+        raise ArgumentError,
+              "a script's parameters are numbers, texts and nil, and not #{inspect(other, limit: 5)}"
+    end
   end
 
   @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
@@ -372,6 +379,7 @@ defmodule Wasgo.Gen.Field do
   defp stored(%__MODULE__{id: id}), do: id
   defp stored([{key, _} | _] = keywords) when is_atom(key), do: Map.new(keywords, &stored_pair/1)
   defp stored(list) when is_list(list), do: Enum.map(list, &stored/1)
+  defp stored(nil), do: nil
   defp stored(atom) when is_atom(atom), do: Atom.to_string(atom)
   defp stored(other), do: other
 
