@@ -316,10 +316,13 @@ fn after_its_first_failure_a_script_is_not_called_again_in_a_job() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+/// What a script answers.
+type Answer = dyn Fn(&ScriptCall<'_>) -> Vec<u8> + Send + Sync;
+
 #[test]
 fn answers_that_a_field_may_not_give_are_refused() {
     let places = |call: &ScriptCall<'_>| (call.asked.len() - 8) / 24;
-    let cases: [(&str, Box<dyn Fn(&ScriptCall<'_>) -> Vec<u8> + Send + Sync>); 6] = [
+    let cases: [(&str, Box<Answer>); 6] = [
         ("answered 0 bytes", Box::new(|_| Vec::new())),
         ("bytes for", Box::new(move |call| vec![0; 4 * places(call) - 1])),
         ("bytes for", Box::new(move |call| vec![0; 4 * places(call) + 4])),

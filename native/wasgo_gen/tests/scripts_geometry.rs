@@ -63,9 +63,12 @@ fn a_good_answer_is_read() {
     assert_eq!(read(&nowhere.bytes()), Ok(Vec::new()));
 }
 
+/// Makes a good answer a bad one.
+type Spoil = fn(&mut Answer);
+
 #[test]
 fn each_fault_is_named() {
-    let cases: &[(&str, fn(&mut Answer))] = &[
+    let cases: &[(&str, Spoil)] = &[
         ("it does not begin with", |it| it.header[0] = 2),
         ("what the header counts needs", |it| it.header[1] = 1000),
         ("meshes: 1025, allowed: at most 1024", |it| it.header[1] = MAX_MESHES as u32 + 1),
