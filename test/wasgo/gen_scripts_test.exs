@@ -212,6 +212,19 @@ defmodule Wasgo.GenScriptsTest do
       assert hd(sent["surfaces"])["material"]["roughness"] == hd(materials).roughness
     end
 
+    test "is kept with its chunk, in memory and in a store" do
+      plan = stones()
+      made = Gen.chunk!(plan, {0, 0})
+      {:ok, store} = Store.open(:memory)
+
+      for {info, asked} <- [{:made, 2}, {:store_hits, 1}] do
+        {:ok, cache} = Gen.Cache.start_link(store: store)
+        for _ <- 1..asked, do: assert(Gen.Cache.chunk(cache, plan, {0, 0}) == {:ok, made})
+        assert Map.fetch!(Gen.Cache.info(cache), info) == 1
+        GenServer.stop(cache)
+      end
+    end
+
     @tag :gltf_validator
     test "makes files that the validator has nothing to say about" do
       {:ok, scene} = stones() |> Gen.chunk!({0, 0}) |> Chunk.to_scene()

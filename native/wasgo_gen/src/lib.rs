@@ -39,7 +39,8 @@ pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_i
 pub use mesh::MeshData;
 pub use plan::{
     Avoid, ChunkShape, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT, MAX_INSTANCES,
-    MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_RULES, MAX_SCRIPTS,
-    MAX_WORLD, Plan, PlanError, PropKind, ScatterRule, ScriptSource, ScriptValue, Terrain, VERSION, Volume,
+    MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_PROP_TRIANGLES,
+    MAX_RULES, MAX_SCRIPTS, MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue,
+    Terrain, VERSION, Volume,
 };
-pub use props::{Prop, creature, props};
+pub use props::{Prop, PropMesh, creature, props};

@@ -9,7 +9,7 @@ use crate::bytes::{le_bytes, le_bytes_u32};
 use crate::chunk::Chunk;
 use crate::instance::{Instance, transforms};
 use crate::plan::Plan;
-use crate::props::Prop;
+use crate::props::{Finish, Prop};
 use crate::script::Look;
 
 /// Number of the material of the ground in [`materials`].
@@ -19,22 +19,44 @@ pub const PAINTED: usize = 1;
 /// Number of the material of water in [`materials`].
 pub const WATER: usize = 2;
 
-/// The materials that generated surfaces refer to.
+/// Number of the material of the first of [`Finish::ALL`] in [`materials`]; the others follow. See [`material`].
+pub const FINISHES: usize = 3;
+
+/// Number of the material of a finish in [`materials`].
+#[must_use]
+pub const fn material(finish: Finish) -> usize {
+    FINISHES + finish as usize
+}
+
+/// The materials that generated surfaces refer to: of the ground, of what is painted, of water, and of each finish.
 #[must_use]
 pub fn materials() -> Vec<Material> {
     let matt = |name: &str| Material { name: name.into(), ..Material::default() };
-    vec![
+    let mut materials = vec![
         matt("ground"),
         Material { roughness: 0.9, ..matt("painted") },
         Material { base_color: [0.03, 0.16, 0.2, 0.72], roughness: 0.12, ..matt("water") },
-    ]
+    ];
+    materials.extend(Finish::ALL.map(|finish| Material {
+        roughness: match finish {
+            Finish::Bark => 0.95,
+            Finish::Leaf => 0.7,
+            Finish::Solid | Finish::Timber => 0.9,
+            Finish::Crystal => 0.15,
+            Finish::Card => 0.85,
+        },
+        double_sided: finish.double_sided(),
+        ..matt(finish.name())
+    }));
+    materials
 }
 
 /// A chunk with what stands on it: one node at the chunk's origin with the ground as its mesh and the chunk's
 /// coordinates and seed in its extras; below it the instances and what scripts made, and a sheet of water when any sample is under it.
 ///
 /// `instances` are the chunk's own or what a script made of them; `props` are those of the same plan; an instance of a kind that
-/// they lack is left out. Bytes are borrowed where they can be.
+/// they lack is left out. Props are shown in the level of detail that fits the chunk's ([`Prop::lod_for`]). Bytes are borrowed
+/// where they can be.
 #[must_use]
 pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props: &'a [Prop]) -> Scene<'a> {
     let name = format!("chunk_{}_{}", chunk.id.x, chunk.id.z);
@@ -70,7 +92,7 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
                 parent: Some(0),
                 transforms: transforms.into(),
             });
-            meshes.push(prop.mesh.borrow());
+            meshes.push(prop.lods[prop.lod_for(plan, chunk.id.level)].mesh.borrow());
         }
     }
     let mut materials = materials();
