@@ -258,7 +258,8 @@ rows =
   Bench.step("surfaces", fn ->
     for cells <- [32, 64] do
       wave = fn x, y, z ->
-        :math.sin(x / 2.6) + :math.sin(y / 3.1) + :math.sin(z / 2.3 + x / 9) + :math.sin((y + z) / 5)
+        :math.sin(x / 2.6) + :math.sin(y / 3.1) + :math.sin(z / 2.3 + x / 9) +
+          :math.sin((y + z) / 5)
       end
 
       along = -2..(cells + 1)
@@ -270,7 +271,9 @@ rows =
       triangles = div(byte_size(surface.indices), 12)
 
       stats =
-        Bench.samples(Bench.rounds(400), fn -> {:ok, _} = Volume.surface(densities, cells: cells) end)
+        Bench.samples(Bench.rounds(400), fn ->
+          {:ok, _} = Volume.surface(densities, cells: cells)
+        end)
 
       [
         "#{cells} x #{cells} x #{cells} cells, waves",

@@ -15,7 +15,7 @@ defmodule Wasgo.Gen do
   `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
-  alias Wasgo.Gen.{Chunk, Picture, Plan, Prop, Volume}
+  alias Wasgo.Gen.{Chunk, Picture, Plan, Prop, Scripts, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -34,7 +34,9 @@ defmodule Wasgo.Gen do
     moisture: [type: :any, default: nil],
     ground: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
     shade: [type: :any, default: :default],
-    scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default]
+    scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
+    scripts: [type: {:or, [:keyword, :map]}, default: []],
+    generators: [type: {:list_of, :keyword}, default: []]
   ]
 
   @doc """
@@ -62,6 +64,14 @@ defmodule Wasgo.Gen do
       distance between two), `:density` (0 to 1), `:by` (a field with which the density is multiplied), `:slope`, `:height`, `:scale`
       (each `{least, greatest}`), `:level` (the coarsest level that has them, 0 unless given), `:avoid` (distances in metres to keep from things of
       rules before, by name: `[{"rocks", 3.0}]`)
+    * `:scripts` - the scripts that fields (`Wasgo.Gen.Field.script/2`) and generators call, by name: WebAssembly bytes or WAT text, `{store, name}` or
+      `{store, name, version}` of `Wasgo.Script.Registry`. The plan's text has their digests
+    * `:generators` - scripts that make meshes, chunk by chunk (`Wasgo.Gen.Chunk`'s `generated`), each a keyword list: `:script` (its name), `:name`,
+      `:parameters` (up to 64 numbers and texts), `:level` (the coarsest level that has them, 0 unless given), `:fuel` (work that it may do for a chunk, about
+      a nanosecond a unit: 50,000,000 unless given, 1,000,000,000 at most)
+
+  Scripts are given nothing but their own memory (64 MiB), are deterministic, and run on the threads that generate. One that loops, traps or answers rubbish
+  makes chunks that need it a `Wasgo.PlanError` with the reason `:script`, which names the place in the plan, and nothing else.
 
   Numbers out of their range, and names that are none, are a `Wasgo.PlanError` that names the field.
 
@@ -90,8 +100,9 @@ defmodule Wasgo.Gen do
     options = Wasgo.Options.validate!(options, @plan_options, "Wasgo.Gen.plan/1")
 
     with :ok <- check_seed(options.seed),
-         {:ok, map} <- Plan.Text.build(options) do
-      from_map(map)
+         {:ok, scripts} <- Scripts.fetch(options.scripts),
+         {:ok, map} <- Plan.Text.build(%{options | scripts: scripts}) do
+      from_map(map, scripts)
     end
   end
 
@@ -105,10 +116,10 @@ defmodule Wasgo.Gen do
     {:error, %PlanError{reason: :out_of_range, field: "seed", message: message}}
   end
 
-  defp from_map(map) do
+  defp from_map(map, scripts) do
     case Wire.encode(map, :json) do
       {:ok, text} ->
-        from_json(text)
+        compile(text, scripts)
 
       {:error, error} ->
         message = "the plan can't be stored: " <> Exception.message(error)
@@ -119,6 +130,8 @@ defmodule Wasgo.Gen do
   @doc """
   A plan from the text in which plans are stored (`Wasgo.Gen.Plan.to_json/1`): from a file, a database or a user. Everything in it is checked.
 
+    * `:scripts` - as for `plan/1`: those that the plan names must be there, with the digests that it has; others are left alone
+
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> {:ok, again} = Wasgo.Gen.from_json(Wasgo.Gen.Plan.to_json(plan))
       iex> again.digest == plan.digest
@@ -127,9 +140,18 @@ defmodule Wasgo.Gen do
       iex> error.field
       "nodes.hills.op"
   """
-  @spec from_json(binary()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
-  def from_json(text) when is_binary(text) do
-    with {:ok, native} <- Result.await(Native.gen_plan(text)), do: {:ok, Plan.new(native)}
+  @spec from_json(binary(), keyword()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
+  def from_json(text, options \\ []) when is_binary(text) do
+    schema = [scripts: [type: {:or, [:keyword, :map]}, default: []]]
+    options = Wasgo.Options.validate!(options, schema, "Wasgo.Gen.from_json/2")
+    with {:ok, scripts} <- Scripts.fetch(options.scripts), do: compile(text, scripts)
+  end
+
+  defp compile(text, scripts) do
+    with {:ok, compiled} <- Scripts.compile(scripts, text),
+         {:ok, native} <- Result.await(Native.gen_plan(text, compiled)) do
+      {:ok, Plan.new(native)}
+    end
   end
 
   @doc "As `plan/1`, but raises."

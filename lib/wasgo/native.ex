@@ -127,7 +127,7 @@ defmodule Wasgo.Native do
   def variant_decode(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
   def variant_decode_dirty(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
 
-  def gen_plan(_plan), do: nif()
+  def gen_plan(_plan, _scripts), do: nif()
   def gen_default(_seed), do: nif()
   def gen_chunk(_plan, _at, _neighbours), do: nif()
   def gen_preview(_plan, _center, _metres, _size, _scatter, _look), do: nif()

@@ -11,10 +11,11 @@ defmodule Wasgo.Gen.Chunk do
     * `ground` - a `Wasgo.Scene.Surface`
     * `scatter` - the instance table: what stands on the ground, 32 bytes a thing (see `scatter/1`)
     * `stats` - least, greatest and mean height in metres, mean slope (0 flat to 1 vertical), the share that is under water
+    * `generated` - what scripts made here: `Wasgo.Gen.Generated`s, in the order of the plan's generators
     * `name` - what the region is called, if somebody has named it
   """
 
-  alias Wasgo.Gen.{Collider, Plan, Prop}
+  alias Wasgo.Gen.{Collider, Generated, Plan, Prop}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.Scene
@@ -42,6 +43,7 @@ defmodule Wasgo.Gen.Chunk do
     :stats,
     level: 0,
     neighbours: <<0::64>>,
+    generated: [],
     name: nil
   ]
 
@@ -67,6 +69,7 @@ defmodule Wasgo.Gen.Chunk do
           stats: stats(),
           level: non_neg_integer(),
           neighbours: <<_::64>>,
+          generated: [Generated.t()],
           name: String.t() | nil
         }
 
@@ -87,7 +90,7 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc false
   def new(%Plan{} = plan, {at_x, at_z, level}, neighbours, native) do
-    {{x, z, size, samples}, data, table, figures} = native
+    {{x, z, size, samples}, data, table, figures, generated} = native
     {heights, positions, normals, colors, indices} = data
     {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
 
@@ -108,6 +111,7 @@ defmodule Wasgo.Gen.Chunk do
         material: Plan.ground()
       },
       scatter: table,
+      generated: Enum.map(generated, &Generated.new/1),
       stats: %{
         min_height: min_height,
         max_height: max_height,
@@ -231,7 +235,7 @@ defmodule Wasgo.Gen.Chunk do
   end
 
   @doc """
-  The chunk as a scene: a node at its origin with the ground, and below it the water and what stands there.
+  The chunk as a scene: a node at its origin with the ground, and below it the water, what stands there and what scripts made.
   """
   @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t() | Wasgo.PlanError.t()}
   def to_scene(%__MODULE__{} = chunk) do
@@ -246,6 +250,10 @@ defmodule Wasgo.Gen.Chunk do
     base = [%Scene.Mesh{name: "ground_#{x}_#{z}", surfaces: [chunk.ground]}]
     water = waters != []
     sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: waters}], else: []
+    # The material of what a script made follows those that all chunks have.
+    materials = Plan.materials()
+    {made, looks} = Generated.with_materials(chunk.generated, length(materials))
+    sets = sets ++ Enum.zip(made, Enum.map(chunk.generated, & &1.transforms))
     props = Enum.map(sets, &elem(&1, 0))
 
     extras = [
@@ -266,7 +274,7 @@ defmodule Wasgo.Gen.Chunk do
       name: ground.name,
       nodes: [ground | if(water, do: [%Scene.Node{name: "water", mesh: 1}], else: [])],
       meshes: base ++ sheet ++ props,
-      materials: Plan.materials(),
+      materials: materials ++ looks,
       instances:
         for {{mesh, transforms}, at} <- Enum.with_index(sets, length(base ++ sheet)) do
           %Scene.Instances{name: mesh.name, mesh: at, parent: 0, transforms: transforms}
@@ -288,7 +296,8 @@ defmodule Wasgo.Gen.Chunk do
         "heights #{Float.round(low, 1)} to #{Float.round(high, 1)} m",
         water > 0 && "#{round(water * 100)}% water",
         "#{triangles} triangles",
-        things != "" && things
+        things != "" && things,
+        chunk.generated != [] && "#{length(chunk.generated)} generated meshes"
       ]
       |> Enum.filter(& &1)
       |> then(&"#Wasgo.Gen.Chunk<#{Enum.join(&1, ", ")}>")

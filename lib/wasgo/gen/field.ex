@@ -352,6 +352,40 @@ defmodule Wasgo.Gen.Field do
     end
   end
 
+  @doc """
+  What a script of the plan says (the `:scripts` of `Wasgo.Gen.plan/1`): it is asked the values at up to 512 places at once.
+  `guest/README.md` tells authors how; `guest/scripts/craters.ts` is one.
+
+    * `:low`, `:high` - the least and the greatest value that it gives; required. Others are errors, and from these two it is known where the script need not
+      be asked at all
+    * `:parameters` - what it is told besides: up to 64 numbers and texts
+    * `:dimensions` - 2 unless given: places in the plane; 3: in space
+    * `:fuel` - work that it may do for each place, about a nanosecond a unit: 100 to 1,000,000, 10,000 unless given
+
+  Its values must depend on the places alone, or borders of chunks don't meet.
+
+      iex> import Wasgo.Gen.Field
+      iex> craters = script("craters", parameters: [80.0, 6.0], low: -10.2, high: 3.0)
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: craters, scripts: %{"craters" => File.read!("guest/scripts/craters.wasm")})
+      iex> stats = Wasgo.Gen.chunk!(plan, {0, 0}).stats
+      iex> stats.min_height >= -10.2 and stats.min_height < stats.max_height
+      true
+  """
+  @spec script(String.t(), keyword()) :: t()
+  def script(name, options) when is_binary(name) do
+    allowed = [:parameters, :dimensions, :low, :high, :fuel]
+    options = options!(options, allowed, [:low, :high])
+
+    case Enum.reject(options[:parameters] || [], &(is_number(&1) or is_binary(&1) or is_nil(&1))) do
+      [] ->
+        new("script", [script: name] ++ options)
+
+      [other | _] ->
+        raise ArgumentError,
+              "a script's parameters are numbers, texts and nil, and not #{inspect(other, limit: 5)}"
+    end
+  end
+
   @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
   @spec named(operand(), String.t()) :: t()
   def named(of, name) when is_binary(name), do: %{field(of) | id: name}
@@ -403,6 +437,7 @@ defmodule Wasgo.Gen.Field do
   defp stored(%__MODULE__{id: id}), do: id
   defp stored([{key, _} | _] = keywords) when is_atom(key), do: Map.new(keywords, &stored_pair/1)
   defp stored(list) when is_list(list), do: Enum.map(list, &stored/1)
+  defp stored(nil), do: nil
   defp stored(atom) when is_atom(atom), do: Atom.to_string(atom)
   defp stored(other), do: other
 

@@ -1,6 +1,7 @@
 //! A plan made ready to generate from: its fields compiled, once.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::density::Density;
 use crate::field::compile::{Compiler, Scope};
@@ -8,6 +9,7 @@ use crate::field::kernel::BLOCK;
 use crate::field::program::{Points, Program, Scratch};
 use crate::field::range::{Range, Span};
 use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
+use crate::script::{GivenScript, ScriptError, Scripts, bind, job};
 
 /// A plan with its programs. Makes chunks from any thread: [`Generator::chunk`].
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub struct Generator {
     ground: Program,
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
+    pub(crate) scripts: Scripts,
 }
 
 thread_local! {
@@ -35,6 +38,11 @@ pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     })
 }
 
+/// As [`with_scratch`], for what is made in one go: scripts that it calls are started for it, and their failure is its error.
+pub(crate) fn with_job<T>(work: impl FnOnce(&mut Scratch) -> T) -> Result<T, ScriptError> {
+    job(|| with_scratch(work))
+}
+
 impl Generator {
     /// Compiles a plan.
     ///
@@ -42,31 +50,41 @@ impl Generator {
     ///
     /// The first thing that is wrong with the plan, with its place.
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
+        Self::with_scripts(plan, &BTreeMap::new())
+    }
+
+    /// Compiles a plan that calls scripts. Those that are given and that it doesn't name are left alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generator::new`]; a script that is not given, or another than the plan has.
+    pub fn with_scripts(plan: Plan, scripts: &BTreeMap<String, GivenScript>) -> Result<Self, PlanError> {
         plan.validate()?;
+        let scripts = bind(&plan, scripts)?;
         if plan.terrain.is_none() && plan.volume.is_none() {
             return Err(PlanError { place: String::new(), fault: Fault::Empty });
         }
         let height = plan
             .terrain
             .as_ref()
-            .map(|terrain| program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
+            .map(|terrain| program(&plan, &scripts, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
         let height = height.transpose()?;
-        let rivers =
-            plan.rivers.as_ref().map(|id| program(&plan, Scope::Terrain, &[("rivers".into(), id)])).transpose()?;
-        let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume)).transpose()?;
+        let rivers = plan.rivers.as_ref();
+        let rivers = rivers.map(|id| program(&plan, &scripts, Scope::Terrain, &[("rivers".into(), id)])).transpose()?;
+        let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume, &scripts)).transpose()?;
         let mut looks = Vec::new();
         for (at, layer) in plan.ground.iter().enumerate().skip(1) {
             looks.extend(layer.by.as_ref().map(|by| (format!("ground[{at}].by"), by)));
         }
         looks.extend(plan.shade.as_ref().map(|shade| ("shade".into(), shade)));
-        let ground = program(&plan, Scope::Ground, &looks)?;
-        let one = |place: String, id| program(&plan, Scope::Ground, &[(place, id)]);
+        let ground = program(&plan, &scripts, Scope::Ground, &looks)?;
+        let one = |place: String, id| program(&plan, &scripts, Scope::Ground, &[(place, id)]);
         let moisture = plan.moisture.as_ref().map(|id| one("moisture".into(), id)).transpose()?;
         let masks = plan.scatter.iter().enumerate();
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
-        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks })
+        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts })
     }
 
     /// The plan.
@@ -83,12 +101,16 @@ impl Generator {
 
     /// Heights of the terrain in metres at any places, in metres from the origin of the world.
     ///
+    /// # Errors
+    ///
+    /// A script of the plan that fails.
+    ///
     /// # Panics
     ///
     /// When there aren't as many of each.
-    pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) {
+    pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) -> Result<(), ScriptError> {
         assert!(x.len() == z.len() && x.len() == out.len(), "as many x as z as heights");
-        with_scratch(|scratch| self.heights_in(x, z, out, scratch));
+        with_job(|scratch| self.heights_in(x, z, out, scratch))
     }
 
     pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
@@ -182,8 +204,8 @@ impl Generator {
 }
 
 /// Compiles some fields to one program, and makes sure that nowhere in the world its numbers run away.
-fn program(plan: &Plan, scope: Scope, fields: &[(String, &String)]) -> Result<Program, PlanError> {
-    let mut compiler = Compiler::new(&plan.nodes, plan.seed, scope);
+fn program(plan: &Plan, scripts: &Scripts, scope: Scope, fields: &[(String, &String)]) -> Result<Program, PlanError> {
+    let mut compiler = Compiler::new(&plan.nodes, scripts, plan.seed, scope);
     for (place, id) in fields {
         compiler.output(place, id)?;
     }

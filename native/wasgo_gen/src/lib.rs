@@ -28,6 +28,7 @@ pub mod props;
 mod river_water;
 mod scatter;
 pub mod scene;
+pub mod script;
 mod vector;
 pub mod volume;
 
@@ -38,7 +39,9 @@ pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
 pub use plan::{
-    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PROP_TRIANGLES,
-    MAX_RULES, MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule, Terrain, VERSION, Volume,
+    Avoid, ChunkShape, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT, MAX_INSTANCES,
+    MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_PROP_TRIANGLES,
+    MAX_RULES, MAX_SCRIPTS, MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue,
+    Terrain, VERSION, Volume,
 };
 pub use props::{Prop, PropMesh, creature, props};

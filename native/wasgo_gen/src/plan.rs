@@ -4,6 +4,7 @@ mod check;
 mod error;
 mod kind;
 mod preset;
+mod script;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{Fault, PlanError};
 pub use kind::ScatterKind;
+pub use script::{
+    GeneratorRule, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_SCRIPTS,
+    ScriptSource, ScriptValue,
+};
+pub(crate) use script::{place_fuel, wrong_parameter};
 
 use crate::field::{Node, NodeId};
 use crate::props::Variation;
@@ -87,6 +93,12 @@ pub struct Plan {
     /// What stands on it: at most [`MAX_RULES`] rules.
     #[serde(default)]
     pub scatter: Vec<ScatterRule>,
+    /// The scripts that fields and generators call, by name: at most [`MAX_SCRIPTS`].
+    #[serde(default)]
+    pub scripts: BTreeMap<String, ScriptSource>,
+    /// What scripts make, chunk by chunk: at most [`MAX_GENERATORS`].
+    #[serde(default)]
+    pub generators: Vec<GeneratorRule>,
 }
 
 /// Size and resolution of chunks.
@@ -273,6 +285,8 @@ impl Plan {
             ground: Vec::new(),
             shade: None,
             scatter: Vec::new(),
+            scripts: BTreeMap::new(),
+            generators: Vec::new(),
         }
     }
 

@@ -13,7 +13,7 @@ mod things;
 
 use crate::chunk::GenError;
 use crate::field::{Node, RiverOutput};
-use crate::generator::{Generator, with_scratch};
+use crate::generator::{Generator, with_job};
 use crate::plan::{MAX_HEIGHT, MAX_WORLD, Plan};
 use camera::Camera;
 use land::{Above, Aslant};
@@ -159,9 +159,9 @@ impl Drawing {
     /// When the view is out of its range or of the world, or the plan has neither terrain nor volume.
     pub fn new(generator: &Generator, view: &View) -> Result<Self, PreviewError> {
         view.check(generator.plan())?;
-        let plain =
-            without_fine_rivers(generator.plan(), view).and_then(|plan| Generator::new(plan).ok()).map(Box::new);
-        let (canvas, ground, things) = with_scratch(|scratch| {
+        let plain = without_fine_rivers(generator.plan(), view);
+        let plain = plain.and_then(|plan| Generator::with_scripts(plan, &generator.scripts).ok()).map(Box::new);
+        let (canvas, ground, things) = with_job(|scratch| {
             let generator = plain.as_deref().unwrap_or(generator);
             let mut camera = Camera::new(view);
             let ground = if generator.plan().volume.is_some() {
@@ -178,7 +178,8 @@ impl Drawing {
             let picture = Picture { size: view.size, pixels: vec![0; pixels * 3] };
             let things = view.scatter.then(|| Things::new(generator.plan(), view)).flatten();
             Ok((Canvas { picture, depths, camera }, ground, things))
-        })?;
+        })
+        .map_err(GenError::from)??;
         Ok(Self { canvas, ground, things, plain })
     }
 
@@ -190,11 +191,12 @@ impl Drawing {
     pub fn step(&mut self, generator: &Generator) -> Result<bool, PreviewError> {
         let generator = self.plain.as_deref().unwrap_or(generator);
         let canvas = &mut self.canvas;
-        let ground = with_scratch(|scratch| match &mut self.ground {
+        let ground = with_job(|scratch| match &mut self.ground {
             Ground::Above(above) => above.step(generator, canvas, scratch),
             Ground::Aslant(aslant) => aslant.step(generator, canvas, scratch),
             Ground::Space(space) => space.step(generator, canvas, scratch),
-        });
+        })
+        .map_err(GenError::from)?;
         match &mut self.things {
             _ if !ground => Ok(false),
             Some(things) => Ok(things.step(generator, canvas)?),

@@ -2,7 +2,7 @@
 
 use crate::chunk::{ChunkId, GenError, Lattice};
 use crate::field::program::Scratch;
-use crate::generator::{Generator, each_block, with_scratch};
+use crate::generator::{Generator, each_block, with_job};
 use crate::mesh::MeshData;
 use crate::plan::MAX_HEIGHT;
 
@@ -39,11 +39,11 @@ impl Generator {
         let x: Vec<f64> = (0..side * side).map(|n| at(0, n % side)).collect();
         let z: Vec<f64> = (0..side * side).map(|n| at(1, n / side)).collect();
         let (mut water, mut ground) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-        with_scratch(|scratch| self.river_heights(&x, &z, &mut water, scratch));
+        with_job(|scratch| self.river_heights(&x, &z, &mut water, scratch))?;
         if water.iter().all(|height| *height <= -MAX_HEIGHT) {
             return Ok(MeshData::default());
         }
-        with_scratch(|scratch| self.heights_in(&x, &z, &mut ground, scratch));
+        with_job(|scratch| self.heights_in(&x, &z, &mut ground, scratch))?;
         let mut mesh = MeshData::default();
         let mut numbers = vec![None; x.len()];
         for (column, row) in (0..side - 1).flat_map(|row| (0..side - 1).map(move |column| (column, row))) {

@@ -23,7 +23,7 @@ fn plan(nodes: Vec<Node>) -> Plan {
 fn heights(generator: &Generator, points: &[(f64, f64)]) -> Vec<f32> {
     let (x, z): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let mut heights = vec![0.0; x.len()];
-    generator.heights(&x, &z, &mut heights);
+    generator.heights(&x, &z, &mut heights).unwrap();
     heights
 }
 

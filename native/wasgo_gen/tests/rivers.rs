@@ -31,7 +31,7 @@ fn plan(output: RiverOutput) -> Plan {
 fn heights(generator: &Generator, points: &[(f64, f64)]) -> Vec<f32> {
     let (x, z): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let mut out = vec![0.0; x.len()];
-    generator.heights(&x, &z, &mut out);
+    generator.heights(&x, &z, &mut out).unwrap();
     out
 }
 

@@ -20,20 +20,22 @@ defmodule Wasgo.Gen.Cache.Row do
 
   # The row, and the part that it refers to. `:error` for what no row has a place for.
   @spec encode(tuple()) :: {:ok, binary(), part() | nil} | :error
-  def encode({{x, z, size, samples}, data, table, figures}) do
+  def encode({{x, z, size, samples}, data, table, figures, generated}) do
     {heights, positions, normals, colors, indices} = data
     {low, high, mean, slope, water, counts} = figures
     digest = digest(indices)
+    # What scripts made: few meshes, mostly none.
+    generated = :erlang.term_to_binary(generated)
 
     head =
       <<@chunk, x::float-little, z::float-little, size::float-little, samples::32-little,
         low::float-little, high::float-little, mean::float-little, slope::float-little,
         water::float-little, length(counts)::32-little, byte_size(table)::32-little,
-        digest::binary>>
+        byte_size(generated)::32-little, digest::binary>>
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table]), {digest, indices}}
+    {:ok, row([head, counts, heights, positions, normals, colors, table, generated]), {digest, indices}}
   end
 
   def encode({{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}) do
@@ -88,8 +90,8 @@ defmodule Wasgo.Gen.Cache.Row do
          @chunk,
          <<x::float-little, z::float-little, size::float-little, samples::32-little,
            low::float-little, high::float-little, mean::float-little, slope::float-little,
-           water::float-little, kinds::32-little, table_size::32-little, digest::binary-32,
-           counts::binary-size(kinds)-unit(32), rest::binary>>,
+           water::float-little, kinds::32-little, table_size::32-little,
+           generated_size::32-little, digest::binary-32, counts::binary-size(kinds)-unit(32), rest::binary>>,
          find
        )
        when samples in 2..@most_samples do
@@ -97,11 +99,13 @@ defmodule Wasgo.Gen.Cache.Row do
 
     with <<heights::binary-size(count)-unit(32), positions::binary-size(count)-unit(96),
            normals::binary-size(count)-unit(96), colors::binary-size(count)-unit(128),
-           table::binary-size(table_size)>> <- rest,
+           table::binary-size(table_size), generated::binary-size(generated_size)>> <- rest,
+         {:ok, generated} <- terms(generated),
          {:ok, indices} <- find.(digest) do
       counts = for <<count::32-little <- counts>>, do: count
       data = {heights, positions, normals, colors, indices}
-      {:ok, {{x, z, size, samples}, data, table, {low, high, mean, slope, water, counts}}, digest}
+      figures = {low, high, mean, slope, water, counts}
+      {:ok, {{x, z, size, samples}, data, table, figures, generated}, digest}
     end
   end
 
@@ -120,4 +124,13 @@ defmodule Wasgo.Gen.Cache.Row do
 
   defp read(@part, indices, _find), do: {:ok, indices, nil}
   defp read(_kind, _rest, _find), do: :damaged
+
+  defp terms(bytes) do
+    case :erlang.binary_to_term(bytes, [:safe]) do
+      list when is_list(list) -> {:ok, list}
+      _another -> :damaged
+    end
+  rescue
+    ArgumentError -> :damaged
+  end
 end

@@ -72,6 +72,7 @@ pub(crate) fn bound(instr: &Instr, values: &[Range], inputs: &[Range], spans: &[
                 _ => Range::new(0.0, 1.0),
             }
         }
+        Instr::Script(script, _) => Range::new(script.low, script.high),
         Instr::Domain(..) => Range::point(0.0),
     }
 }

@@ -1,7 +1,7 @@
 //! What the parameters of nodes may be.
 
 use super::node::{Fractal, Node, NodeId, Shape};
-use crate::plan::{MAX_HEIGHT, MAX_WORLD};
+use crate::plan::{MAX_HEIGHT, MAX_PLACE_FUEL, MAX_WORLD, wrong_parameter};
 
 /// The finest cells of noise: 64 a metre.
 const MAX_FREQUENCY: f64 = 64.0;
@@ -155,6 +155,18 @@ impl Node {
                 count("index", *index, 0, climates.len() - 1)?;
                 count("sharpness", *sharpness as usize, 1, 32)
             }
+            Self::Script { parameters, dimensions: dims, low, high, fuel, .. } => {
+                dimensions(*dims)?;
+                any("low", *low)?;
+                any("high", *high)?;
+                if low >= high {
+                    return Err(wrong("low", low, format!("less than high, which is {high}")));
+                }
+                if !(100..=MAX_PLACE_FUEL).contains(fuel) {
+                    return Err(wrong("fuel", fuel, format!("100 to {MAX_PLACE_FUEL}")));
+                }
+                wrong_parameter(parameters).map_or(Ok(()), |(value, allowed)| Err(wrong("parameters", value, allowed)))
+            }
         }
     }
 
@@ -168,7 +180,8 @@ impl Node {
             | Self::Slope {}
             | Self::Noise { .. }
             | Self::Cellular { .. }
-            | Self::Body { .. } => Vec::new(),
+            | Self::Body { .. }
+            | Self::Script { .. } => Vec::new(),
             Self::Add { of } | Self::Multiply { of } | Self::Min { of } | Self::Max { of } => {
                 of.iter().map(|id| ("of", id)).collect()
             }

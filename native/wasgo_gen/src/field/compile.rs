@@ -10,6 +10,7 @@ use super::program::Program;
 use super::rivers::{self, Rivers};
 use crate::hash::derive;
 use crate::plan::{Fault, PlanError};
+use crate::script::{FieldScript, Scripts};
 
 /// The most instructions of a program. Fields that are looked up elsewhere (warps, erosion) are made anew there, so that a few nodes
 /// can ask for very many.
@@ -47,6 +48,7 @@ pub(crate) struct Code {
 
 pub(crate) struct Compiler<'p> {
     nodes: &'p BTreeMap<NodeId, Node>,
+    scripts: &'p Scripts,
     seed: u64,
     scope: Scope,
     code: Code,
@@ -59,10 +61,10 @@ pub(crate) struct Compiler<'p> {
 }
 
 impl<'p> Compiler<'p> {
-    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, seed: u64, scope: Scope) -> Self {
+    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, scripts: &'p Scripts, seed: u64, scope: Scope) -> Self {
         let code = Code { domains: vec![None], ..Code::default() };
         let (made, path, root) = (BTreeMap::new(), Vec::new(), String::new());
-        Self { nodes, seed, scope, code, planar_domains: vec![true], made, path, root }
+        Self { nodes, scripts, seed, scope, code, planar_domains: vec![true], made, path, root }
     }
 
     /// Adds a field; `root` says where the plan has it.
@@ -228,12 +230,30 @@ impl<'p> Compiler<'p> {
                 let (climates, index, sharpness) = (climates.clone().into_boxed_slice(), *index, *sharpness);
                 self.push(Instr::Climate { temperature, moisture, climates, index, sharpness })
             }
+            Node::Script { script: name, parameters, dimensions, low, high, fuel } => {
+                let Some(given) = self.scripts.get(name) else {
+                    return Err(self.error(Fault::NoScript { name: name.clone() }));
+                };
+                let script = FieldScript {
+                    script: Arc::clone(&given.script),
+                    digest: given.digest.clone(),
+                    name: name.clone(),
+                    place: self.place(),
+                    seed: self.seed,
+                    parameters: parameters.clone(),
+                    space: *dimensions == 3,
+                    low: *low,
+                    high: *high,
+                    fuel: *fuel,
+                };
+                self.push(Instr::Script(Box::new(script), domain))
+            }
         }
     }
 
     /// A field as a program of its own, for what looks it up at places that it chooses itself.
     fn apart(&self, id: &'p str) -> Result<Program, PlanError> {
-        let mut compiler = Compiler::new(self.nodes, self.seed, Scope::Terrain);
+        let mut compiler = Compiler::new(self.nodes, self.scripts, self.seed, Scope::Terrain);
         compiler.output(&format!("{}.of", self.place()), id)?;
         let code = compiler.finish();
         if code.instrs.iter().any(|instr| matches!(instr, Instr::Rivers { .. })) {
@@ -324,6 +344,7 @@ impl<'p> Compiler<'p> {
             Instr::Cellular(cellular, domain) => !cellular.space && self.planar_domains[*domain],
             Instr::Body { .. } => false,
             Instr::Rivers { domain, .. } if !self.planar_domains[*domain] => false,
+            Instr::Script(script, domain) => !script.space && self.planar_domains[*domain],
             Instr::Gully { domain, .. } if !self.planar_domains[*domain] => false,
             // Places are made wherever they are needed.
             Instr::Domain(..) => false,
@@ -359,7 +380,7 @@ fn layers(
 pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
     match instr {
         Instr::Constant(_) | Instr::Coordinate(..) | Instr::Input(_) => Vec::new(),
-        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } => Vec::new(),
+        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } | Instr::Script(..) => Vec::new(),
         Instr::Unary(_, a) | Instr::Curve(a, _) => vec![*a],
         Instr::Binary(_, a, b) => vec![*a, *b],
         Instr::Blend { a, b, by } => vec![*a, *b, *by],
@@ -375,7 +396,10 @@ pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
 pub(crate) fn domain_of(instr: &Instr) -> Option<DomainId> {
     match instr {
         Instr::Coordinate(_, domain) | Instr::Noise(_, domain) | Instr::Cellular(_, domain) => Some(*domain),
-        Instr::Body { domain, .. } | Instr::Gully { domain, .. } | Instr::Rivers { domain, .. } => Some(*domain),
+        Instr::Body { domain, .. }
+        | Instr::Gully { domain, .. }
+        | Instr::Rivers { domain, .. }
+        | Instr::Script(_, domain) => Some(*domain),
         Instr::Domain(_, Domain::Warp { from, .. } | Domain::Affine { from, .. }) => Some(*from),
         _ => None,
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::kernel::shape::Body;
 use super::node::{Axis, Feature, Fractal, NoiseKind, RiverOutput};
 use super::rivers::Rivers;
+use crate::script::FieldScript;
 
 /// The number of a value: that of the instruction that makes it.
 pub(crate) type Value = usize;
@@ -56,6 +57,8 @@ pub(crate) enum Instr {
         index: usize,
         sharpness: u32,
     },
+    /// What a script says.
+    Script(Box<FieldScript>, DomainId),
     /// Makes a domain, not a value.
     Domain(DomainId, Domain),
 }
@@ -82,6 +85,7 @@ impl Instr {
             Self::Gully { .. } => "erode",
             Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
+            Self::Script(..) => "script",
             Self::Domain(..) => "warp or place",
         }
     }

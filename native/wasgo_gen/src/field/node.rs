@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{ScriptValue, place_fuel};
+
 /// The name under which a plan keeps a node.
 pub type NodeId = String;
 
@@ -275,6 +277,24 @@ pub enum Node {
         #[serde(default = "eight")]
         sharpness: u32,
     },
+    /// What a script of a user says of the place: see [`script`](crate::script).
+    Script {
+        /// Which of the plan's scripts.
+        script: String,
+        /// What it is told besides the places.
+        #[serde(default)]
+        parameters: Vec<ScriptValue>,
+        /// 2: in the plane (x, z); 3: in space.
+        #[serde(default = "two")]
+        dimensions: u8,
+        /// The least that it gives. Less is an error.
+        low: f32,
+        /// The greatest that it gives: above `low`. More is an error.
+        high: f32,
+        /// Fuel that it may use for each place: 100..=1,000,000. Default 10,000, about 10 us.
+        #[serde(default = "place_fuel")]
+        fuel: u64,
+    },
 }
 
 /// A coordinate.
@@ -450,6 +470,7 @@ impl Node {
             Self::Erode { .. } => "erode",
             Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
+            Self::Script { .. } => "script",
         }
     }
 }

@@ -301,6 +301,7 @@ impl Program {
                     let climate = (&**climates, *index, *sharpness);
                     run::climates((value(*temperature), value(*moisture)), climate, count, out);
                 }
+                Instr::Script(script, domain) => script.run(&domains[*domain], count, out),
                 Instr::Domain(..) => {}
             },
         }

@@ -18,6 +18,7 @@ use super::program::{Program, Scratch};
 use super::range::{Range, Span};
 use super::run::{Places, Values};
 use crate::plan::MAX_HEIGHT;
+use crate::script::{fail, job};
 use course::Course;
 
 /// Cells that a course has come through at which it is as wide as it gets.
@@ -87,6 +88,12 @@ struct Tile {
     bins: Vec<Box<[u32]>>,
 }
 
+impl Tile {
+    fn empty() -> Self {
+        Self { courses: Vec::new(), bins: vec![Box::default(); (BINS * BINS) as usize] }
+    }
+}
+
 /// What the courses near a place are, put together.
 #[derive(Clone, Copy, Debug)]
 struct Near {
@@ -147,7 +154,14 @@ impl Rivers {
             tiles.last().map(|(_, _, tile)| tile.clone())
         });
         known.unwrap_or_else(|| {
-            let made = Rc::new(self.make(tile));
+            // Scripts that are asked for heights are asked for this tile alone, and what came of a failure isn't kept.
+            let made = match job(|| self.make(tile)) {
+                Ok(made) => Rc::new(made),
+                Err(error) => {
+                    fail(error);
+                    return Rc::new(Tile::empty());
+                }
+            };
             TILES.with_borrow_mut(|tiles| {
                 if tiles.len() >= MAX_TILES {
                     tiles.remove(0);

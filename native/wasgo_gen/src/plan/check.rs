@@ -13,7 +13,7 @@ fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError>
     Err(PlanError::range(place, value, format!("{low} to {high}")))
 }
 
-fn whole(place: &str, value: u64, low: u64, high: u64) -> Result<(), PlanError> {
+pub(super) fn whole(place: &str, value: u64, low: u64, high: u64) -> Result<(), PlanError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -29,7 +29,7 @@ fn pair(place: &str, (first, second): (f32, f32), low: f32, high: f32) -> Result
     Ok(())
 }
 
-fn at_most(place: &str, what: &'static str, count: usize, max: usize) -> Result<(), PlanError> {
+pub(super) fn at_most(place: &str, what: &'static str, count: usize, max: usize) -> Result<(), PlanError> {
     if count > max {
         return Err(PlanError { place: place.into(), fault: Fault::TooMany { what, max } });
     }
@@ -75,7 +75,8 @@ impl Plan {
             check_rule(&format!("scatter[{at}]"), rule, &self.scatter[..at], self.chunk.levels)?;
         }
         self.check_triangles()?;
-        self.check_density()
+        self.check_density()?;
+        self.check_scripts()
     }
 
     /// The props of all rules together, before any is made.

@@ -2,7 +2,7 @@
 
 use super::{Canvas, View};
 use crate::chunk::{ChunkId, GenError, Grid, Lattice};
-use crate::generator::{Generator, with_scratch};
+use crate::generator::{Generator, with_job};
 use crate::plan::{Plan, PlanError, PropKind, ScatterKind, ScatterRule};
 use crate::{props, scatter};
 
@@ -55,10 +55,10 @@ impl Things {
         let last = (self.next + SLICE).min(self.chunks.len());
         for (x, z) in &self.chunks[self.next..last] {
             let lattice = Lattice::new(&self.plan, &ChunkId::new(*x, *z));
-            let instances = with_scratch(|scratch| {
+            let instances = with_job(|scratch| {
                 let grid = Grid::new(generator, lattice, scratch);
                 scatter::scatter(generator, &grid, scratch)
-            });
+            })?;
             let [west, _, north] = lattice.origin();
             for it in &instances {
                 if self.below.is_some_and(|below| it.position[1] >= below) {

@@ -1,5 +1,7 @@
 //! Water runs downhill, and every tile comes to the same courses.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::field::compile::{Compiler, Scope};
 use crate::field::{Fractal, Node, NoiseKind};
@@ -12,7 +14,8 @@ fn rivers(seed: u64, sea: Option<f32>) -> Rivers {
         ("land".to_string(), Node::Affine { of: "noise".into(), scale: 120.0, offset: 40.0 }),
     ];
     let nodes = nodes.into_iter().collect();
-    let mut compiler = Compiler::new(&nodes, seed, Scope::Terrain);
+    let scripts = BTreeMap::new();
+    let mut compiler = Compiler::new(&nodes, &scripts, seed, Scope::Terrain);
     compiler.output("land", "land").unwrap();
     let program = Program::new(&compiler.finish());
     Rivers::new(120.0, (10.0, 4.0, 30.0), sea, 2, 5, program)
