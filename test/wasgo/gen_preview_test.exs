@@ -93,7 +93,9 @@ defmodule Wasgo.GenPreviewTest do
   end
 
   test "volumes are drawn from above, at an angle and cut open" do
-    ball = Gen.plan!(seed: 1, density: Gen.Field.sphere({0, 40, 0}, 20), ground: [[color: {1, 0, 0}]])
+    ball =
+      Gen.plan!(seed: 1, density: Gen.Field.sphere({0, 40, 0}, 20), ground: [[color: {1, 0, 0}]])
+
     options = [size: 32, metres: 80, scatter: false]
 
     for view <- [:above, :angle, 60] do

@@ -473,7 +473,10 @@ defmodule Wasgo.GenTest do
       assert Enum.any?(scene.meshes, &(surface in &1.surfaces))
 
       # Above the bed, below the banks.
-      heights = for <<_x::float-32-little, y::float-32-little, _z::float-32-little <- surface.positions>>, do: y
+      heights =
+        for <<_x::float-32-little, y::float-32-little, _z::float-32-little <- surface.positions>>,
+          do: y
+
       assert Enum.max(heights) < chunk.stats.max_height
       assert Enum.min(heights) > chunk.stats.min_height
     end

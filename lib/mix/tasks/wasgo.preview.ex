@@ -23,7 +23,15 @@ defmodule Mix.Tasks.Wasgo.Preview do
 
   alias Wasgo.Gen
 
-  @switches [size: :integer, metres: :float, center: :string, scatter: :boolean, angle: :float, below: :float, out: :string]
+  @switches [
+    size: :integer,
+    metres: :float,
+    center: :string,
+    scatter: :boolean,
+    angle: :float,
+    below: :float,
+    out: :string
+  ]
 
   @impl true
   def run(arguments) do

@@ -32,18 +32,18 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  A chunk with its ground, water, collider and what stands on it. The meshes of the latter, which are the third element, must have been
+  A chunk with its ground, water, rivers, collider and what stands on it. The meshes of the latter, which are the third element, must have been
   sent before: those of the plan as they are, what scripts made with their materials.
   """
   @spec chunk(Chunk.t()) ::
           {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}
           | {:error, Exception.t()}
   def chunk(%Chunk{} = chunk) do
-    with {:ok, sets} <- Chunk.instances(chunk) do
+    with {:ok, sets} <- Chunk.instances(chunk),
+         {:ok, rivers} <- Chunk.rivers(chunk) do
       made = for %{mesh: mesh} = one <- chunk.generated, do: {mesh, one.transforms}
       {x, y, z} = chunk.origin
-      water = Chunk.water(chunk)
-      parts = if water, do: [chunk.ground, water], else: [chunk.ground]
+      parts = Enum.reject([chunk.ground, Chunk.water(chunk), rivers], &is_nil/1)
 
       fields = %{
         "key" => key(chunk),

@@ -98,7 +98,14 @@ defmodule Wasgo.Gen.Plan.Text do
     lists =
       for list <- [options.ground, options.scatter], is_list(list), item <- list, do: item[:by]
 
-    found = [options.height, options.rivers, options.density, options.moisture, options.shade | lists]
+    found = [
+      options.height,
+      options.rivers,
+      options.density,
+      options.moisture,
+      options.shade | lists
+    ]
+
     for field <- found, operand?(field), do: as_field(field)
   end
 
