@@ -14,6 +14,7 @@ mod error;
 mod expand;
 mod facade;
 mod footprint;
+pub(crate) mod furniture;
 mod grammar;
 mod presets;
 mod roof;
@@ -21,6 +22,7 @@ mod settle;
 mod solid;
 mod tiles;
 
+pub(crate) use building::building_lod;
 pub use building::{BoxCollider, Building, BuildingLod, BuildingSpec, Entrance, Style, Surface, building};
 pub use error::BuiltError;
 pub use footprint::Footprint;

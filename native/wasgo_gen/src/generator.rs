@@ -7,7 +7,9 @@ use crate::field::compile::{Compiler, Scope};
 use crate::field::kernel::BLOCK;
 use crate::field::program::{Points, Program, Scratch};
 use crate::field::range::{Range, Span};
+use crate::objects::Models;
 use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
+use crate::shaped::Changes;
 
 /// A plan with its programs. Makes chunks from any thread: [`Generator::chunk`].
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Generator {
     ground: Program,
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
+    pub(crate) changes: Changes,
+    pub(crate) models: Models,
 }
 
 thread_local! {
@@ -63,7 +67,10 @@ impl Generator {
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
-        Ok(Self { plan, digest, height, density, ground, moisture, masks })
+        let (changes, models) = (Changes::new(&plan)?, Models::default());
+        let mut made = Self { plan, digest, height, density, ground, moisture, masks, changes, models };
+        made.level_pads();
+        Ok(made)
     }
 
     /// The plan.
@@ -78,17 +85,25 @@ impl Generator {
         self.digest
     }
 
-    /// Heights of the terrain in metres at any places, in metres from the origin of the world.
+    /// Heights of the terrain in metres at any places, in metres from the origin of the world, with all that was built on it. Where the
+    /// plan has settlements, places far apart take some milliseconds each: what has been built there must be found out.
     ///
     /// # Panics
     ///
     /// When there aren't as many of each.
     pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) {
         assert!(x.len() == z.len() && x.len() == out.len(), "as many x as z as heights");
-        with_scratch(|scratch| self.heights_in(x, z, out, scratch));
+        with_scratch(|scratch| self.heights_in(x, z, 0, out, scratch));
     }
 
-    pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
+    /// The heights of samples of chunks of a level.
+    pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], level: u8, out: &mut [f32], scratch: &mut Scratch) {
+        self.bare_heights(x, z, out, scratch);
+        self.shape(x, z, level, out, |_, _| {});
+    }
+
+    /// Heights before anything is built.
+    pub(crate) fn bare_heights(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
         let Some(program) = &self.height else {
             return out.fill(0.0);
         };

@@ -14,6 +14,7 @@
 
 pub mod built;
 mod bytes;
+mod cache;
 mod chunk;
 mod density;
 pub mod field;
@@ -22,11 +23,13 @@ mod hash;
 pub mod instance;
 mod mesh;
 pub mod noise;
+pub mod objects;
 mod plan;
 pub mod preview;
 pub mod props;
 mod scatter;
 pub mod scene;
+mod shaped;
 mod vector;
 pub mod volume;
 
@@ -36,8 +39,10 @@ pub use density::{VolumeId, VolumePart};
 pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
+pub use objects::{MAX_CHUNK_BUILDINGS, MAX_CHUNK_OBJECTS, ObjectModel, ObjectSet, Placement, built_mesh};
 pub use plan::{
-    Avoid, ChunkShape, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD,
-    Plan, PlanError, PropKind, ScatterRule, Terrain, VERSION, Volume,
+    Avoid, ChunkShape, DungeonSpec, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES,
+    MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_RULES, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan, PlanError, PropKind,
+    ScatterRule, Terrain, TileStyle, VERSION, Volume,
 };
 pub use props::{Prop, creature, props};

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod object;
 mod preset;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use error::{Fault, PlanError};
+pub(crate) use object::built;
+pub use object::{DungeonSpec, MAX_OBJECT_CELLS, MAX_OBJECTS, Object, ObjectPad, ObjectSpec, TileStyle};
 
+use crate::built::SettlementRule;
 use crate::field::{Node, NodeId};
 
 /// The version of the form in which plans are stored, and of what is made of them: the same plan of the same version is the same world.
@@ -77,6 +81,12 @@ pub struct Plan {
     /// What stands on it: at most [`MAX_RULES`] rules.
     #[serde(default)]
     pub scatter: Vec<ScatterRule>,
+    /// Where people have settled: villages with their buildings, and roads, which shape the terrain. Without it nowhere.
+    #[serde(default)]
+    pub settlements: Option<SettlementRule>,
+    /// Things at places of their own: at most [`MAX_OBJECTS`].
+    #[serde(default)]
+    pub objects: Vec<Object>,
 }
 
 /// Size and resolution of chunks.
@@ -258,6 +268,8 @@ impl Plan {
             ground: Vec::new(),
             shade: None,
             scatter: Vec::new(),
+            settlements: None,
+            objects: Vec::new(),
         }
     }
 

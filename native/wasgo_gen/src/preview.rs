@@ -1,4 +1,6 @@
-//! A plan as a picture from above: hill shade, the ground's colours, water, and dots where things stand.
+//! A plan as a picture from above: hill shade, the ground's colours, water, dots where things stand, roads and roofs.
+
+mod built;
 
 use crate::chunk::{ChunkId, GenError};
 use crate::field::program::Scratch;
@@ -98,6 +100,7 @@ impl Generator {
         let mut picture = with_scratch(|scratch| self.draw_ground(view, scratch));
         if view.scatter {
             self.draw_things(view, &mut picture)?;
+            self.draw_built(view, &mut picture);
         }
         Ok(picture)
     }
@@ -113,7 +116,7 @@ impl Generator {
         let (xs, zs) = (along(0), along(1));
         let row = |z: f64, scratch: &mut Scratch| {
             let mut heights = vec![0.0; xs.len()];
-            self.heights_in(&xs, &vec![z; xs.len()], &mut heights, scratch);
+            self.heights_in(&xs, &vec![z; xs.len()], view.level(), &mut heights, scratch);
             heights
         };
         let water = self.plan().terrain.as_ref().and_then(|terrain| terrain.water);
@@ -129,6 +132,7 @@ impl Generator {
             let (x, z) = (&xs[1..=size], vec![zs[y + 1]; size]);
             let mut colors = Vec::new();
             self.colors((x, None, &z), (&here[1..=size], &slopes), &mut colors, scratch);
+            self.pave_row(view, x, &z, &mut colors);
             for ((color, normal), height) in colors.chunks_exact(4).zip(&normals).zip(&here[1..=size]) {
                 pixels.extend(shade([color[0], color[1], color[2]], *normal, *height, water).map(srgb));
             }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use wasgo_scene::{Extra, Instances, Material, Mesh, Node, Scene, Surface, Transform};
 
+use crate::built;
 use crate::bytes::{le_bytes, le_bytes_u32};
 use crate::chunk::Chunk;
 use crate::instance::{Instance, transforms};
 use crate::plan::Plan;
-use crate::props::Prop;
+use crate::props::{Finish, Prop};
 
 /// Number of the material of the ground in [`materials`].
 pub const GROUND: usize = 0;
@@ -18,15 +19,63 @@ pub const PAINTED: usize = 1;
 /// Number of the material of water in [`materials`].
 pub const WATER: usize = 2;
 
-/// The materials that generated surfaces refer to.
+/// Number of the material of the first of [`Finish::ALL`] in [`materials`]; the others follow. See [`material`].
+pub const FINISHES: usize = 3;
+
+/// Number of the material of a finish in [`materials`].
+#[must_use]
+pub const fn material(finish: Finish) -> usize {
+    FINISHES + finish as usize
+}
+
+/// Number of the material of the first of [`built::Material::ALL`] in [`materials`]; the others follow. See [`built_material`].
+pub const BUILT: usize = FINISHES + Finish::ALL.len();
+
+/// Number of the material of what is built, in [`materials`].
+#[must_use]
+pub const fn built_material(material: built::Material) -> usize {
+    BUILT + material as usize
+}
+
+/// The materials that generated surfaces refer to: of the ground, of what is painted, of water, of each finish, and of what
+/// buildings are made of.
 #[must_use]
 pub fn materials() -> Vec<Material> {
     let matt = |name: &str| Material { name: name.into(), ..Material::default() };
-    vec![
+    let mut materials = vec![
         matt("ground"),
         Material { roughness: 0.9, ..matt("painted") },
         Material { base_color: [0.03, 0.16, 0.2, 0.72], roughness: 0.12, ..matt("water") },
-    ]
+    ];
+    materials.extend(Finish::ALL.map(|finish| Material {
+        roughness: match finish {
+            Finish::Bark => 0.95,
+            Finish::Leaf => 0.7,
+            Finish::Solid | Finish::Timber => 0.9,
+            Finish::Crystal => 0.15,
+            Finish::Card => 0.85,
+        },
+        double_sided: finish.double_sided(),
+        ..matt(&format!("{finish:?}").to_lowercase())
+    }));
+    materials.extend(built::Material::ALL.map(of_built));
+    materials
+}
+
+/// How something that is built looks, besides the colours of its vertices.
+fn of_built(material: built::Material) -> Material {
+    use built::Material as Of;
+    let plain = Material { name: format!("built_{}", material.name()), ..Material::default() };
+    match material {
+        Of::Plaster | Of::Brick | Of::Earth | Of::Thatch => plain,
+        Of::Stone | Of::Timber | Of::Plank => Material { roughness: 0.9, ..plain },
+        Of::Tile => Material { roughness: 0.8, ..plain },
+        Of::Slate => Material { roughness: 0.55, ..plain },
+        Of::Glass => Material { roughness: 0.12, ..plain },
+        Of::Metal => Material { metallic: 0.7, roughness: 0.5, ..plain },
+        Of::Cloth => Material { roughness: 0.95, double_sided: true, ..plain },
+        Of::Flame => Material { emissive: [1.0, 0.55, 0.18], emissive_strength: 4.0, double_sided: true, ..plain },
+    }
 }
 
 /// A chunk with what stands on it: one node at the chunk's origin with the ground as its mesh and the chunk's
@@ -71,6 +120,15 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
             });
             meshes.push(prop.mesh.borrow());
         }
+    }
+    for set in &chunk.objects {
+        sets.push(Instances {
+            name: set.model.name.clone(),
+            mesh: meshes.len(),
+            parent: Some(0),
+            transforms: set.transforms().into(),
+        });
+        meshes.push(set.model.mesh.borrow());
     }
     Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0], ..Scene::default() }
 }

@@ -5,7 +5,7 @@ use super::{
     ScatterRule, VERSION,
 };
 
-fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError> {
+pub(super) fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError> {
     // NaN is in no range.
     if (low..=high).contains(&value) {
         return Ok(());
@@ -29,7 +29,7 @@ fn pair(place: &str, (first, second): (f32, f32), low: f32, high: f32) -> Result
     Ok(())
 }
 
-fn at_most(place: &str, what: &'static str, count: usize, max: usize) -> Result<(), PlanError> {
+pub(super) fn at_most(place: &str, what: &'static str, count: usize, max: usize) -> Result<(), PlanError> {
     if count > max {
         return Err(PlanError { place: place.into(), fault: Fault::TooMany { what, max } });
     }
@@ -74,7 +74,8 @@ impl Plan {
         for (at, rule) in self.scatter.iter().enumerate() {
             check_rule(&format!("scatter[{at}]"), rule, &self.scatter[..at], self.chunk.levels)?;
         }
-        self.check_density()
+        self.check_density()?;
+        self.check_built()
     }
 
     /// All rules together, in the widest chunk in which each is.
