@@ -9,6 +9,7 @@
 //! same bits as everyone else who asks for a part with the same thing in it.
 
 mod building;
+mod data;
 mod elements;
 mod error;
 mod expand;

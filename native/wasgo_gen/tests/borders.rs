@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use support::{chunk, generator};
+use wasgo_gen::built::{Area, SettlementRule};
 use wasgo_gen::field::Node;
 use wasgo_gen::{Avoid, Chunk, ChunkId, Generator, Neighbours, Plan, PropKind, ScatterRule};
 
@@ -184,6 +185,48 @@ fn neighbours_of_all_pairs_of_levels_meet_without_cracks() {
     let wanted = (0..4u8).flat_map(|fine| (fine..=3).map(move |coarse| (fine, coarse)));
     for pair in wanted {
         assert!(pairs.contains(&pair), "{pair:?} of {pairs:?}");
+    }
+}
+
+/// A plan with a village between chunk 0, 0 and chunk 15, 15.
+fn settled(level: u8) -> Plan {
+    let rule = SettlementRule { heights: [1.0, 40.0], slope: 0.3, level, ..SettlementRule::default() };
+    Plan { settlements: Some(rule), ..Plan::new(42) }
+}
+
+#[test]
+fn villages_across_borders_agree_in_every_bit() {
+    let plan = settled(3);
+    let region = generator(&plan).settlements(Area { min: [0.0; 2], max: [1024.0; 2] }).unwrap();
+    let lots: Vec<_> = region.layouts.iter().flat_map(|layout| &layout.lots).collect();
+    assert!(lots.len() > 8, "{}", lots.len());
+    for lot in lots.iter().step_by(3) {
+        let [x, z] = [lot.position[0], lot.position[2]].map(|at| (at / 64.0).floor() as i32);
+        assert_borders_agree(&plan, x, z);
+    }
+    // And where tiles of settlements meet.
+    for (x, z) in [(15, 3), (-1, 15), (15, 15)] {
+        assert_borders_agree(&plan, x, z);
+    }
+}
+
+#[test]
+fn levels_with_and_without_villages_meet_without_cracks() {
+    // Chunks of up to 128, 256 and 512 m have settlements.
+    for settled_up_to in 1..=3 {
+        let mut plan = settled(settled_up_to);
+        plan.chunk.samples = 17;
+        plan.scatter.clear();
+        let generator = generator(&plan);
+        let bare = self::generator(&Plan { settlements: None, ..plan.clone() });
+        let heights = |of: &Generator, level| of.chunk(ChunkId { level, ..ChunkId::default() }).unwrap().heights;
+        assert_eq!(heights(&generator, settled_up_to + 1), heights(&bare, settled_up_to + 1));
+        for choice in 0..3u64 {
+            for steps in [1, 2, 4] {
+                let leaves = quadtree(16, choice * 7919 + 5, steps);
+                assert!(assert_no_cracks(&generator, &leaves, 16) > 100);
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod float;
 mod generate;
 mod jobs;
 mod later;
+mod objects;
 mod preview;
 mod scene;
 mod slice;

@@ -22,17 +22,40 @@ pub enum Style {
     Grammar(Box<Grammar>),
 }
 
-/// What to build.
+/// What to build. Stored without a footprint, it has the one that suits its preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct BuildingSpec {
     /// Its outline.
     pub footprint: Footprint,
     /// Its grammar.
     pub style: Style,
     /// How far its foundation reaches below the origin, for ground that falls off: 0..=10 m. Default 1.2.
-    #[serde(default = "foundation")]
     pub foundation: f32,
+}
+
+/// A building as it may be stored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    #[serde(default)]
+    footprint: Option<Footprint>,
+    style: Style,
+    #[serde(default = "foundation")]
+    foundation: f32,
+}
+
+impl TryFrom<Stored> for BuildingSpec {
+    type Error = &'static str;
+
+    fn try_from(Stored { footprint, style, foundation }: Stored) -> Result<Self, Self::Error> {
+        let footprint = match (footprint, &style) {
+            (Some(footprint), _) => footprint,
+            (None, Style::Preset(preset)) => preset.footprint(),
+            (None, Style::Grammar(_)) => return Err("a building by a grammar of one's own needs a footprint"),
+        };
+        Ok(Self { footprint, style, foundation })
+    }
 }
 
 fn foundation() -> f32 {

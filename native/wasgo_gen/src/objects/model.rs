@@ -53,11 +53,21 @@ fn weigh(model: &ObjectModel) -> usize {
     bytes.sum::<usize>() + 512
 }
 
+/// Whether models of a level have something to bump into.
+fn solid(level: u8) -> bool {
+    level == 0
+}
+
 /// Of everything that a model is made of.
 fn key(what: &What<'_>, lod: usize, level: u8, step: f64) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut add = |kind: &str, spec: &[u8], numbers: &[u64]| {
-        hasher.update(b"wasgo object\0").update(kind.as_bytes()).update(&[0]).update(spec);
+        hasher
+            .update(b"wasgo object\0")
+            .update(&[u8::from(solid(level))])
+            .update(kind.as_bytes())
+            .update(&[0])
+            .update(spec);
         for number in numbers {
             hasher.update(&number.to_le_bytes());
         }
@@ -66,9 +76,9 @@ fn key(what: &What<'_>, lod: usize, level: u8, step: f64) -> [u8; 32] {
     let text = |json: Result<Vec<u8>, serde_json::Error>| json.unwrap_or_default();
     match what {
         What::Building(spec, seed) => add("building", &text(serde_json::to_vec(spec)), &[*seed, lod as u64]),
-        What::Prop(spec, seed) => add("prop", &text(serde_json::to_vec(spec)), &[*seed, step.to_bits(), level.into()]),
+        What::Prop(spec, seed) => add("prop", &text(serde_json::to_vec(spec)), &[*seed, step.to_bits()]),
         What::Dungeon(spec, seed) => add("dungeon", &text(serde_json::to_vec(spec)), &[*seed]),
-        What::Furniture(kind, variant) => add(kind.name(), &[], &[*variant, step.to_bits(), level.into()]),
+        What::Furniture(kind, variant) => add(kind.name(), &[], &[*variant, step.to_bits()]),
         What::Bridge(road, run) => {
             let points = road.points[run.clone()].iter();
             let numbers: Vec<u64> = points
@@ -109,7 +119,7 @@ fn make(what: &What<'_>, key: [u8; 32], lod: usize, level: u8, step: f64) -> Res
     };
     let digits: String = key[..6].iter().map(|byte| format!("{byte:02x}")).collect();
     let name = format!("{kind}_{digits}");
-    let boxes = if level > 0 { Vec::new() } else { boxes };
+    let boxes = if solid(level) { boxes } else { Vec::new() };
     Ok(ObjectModel { key, kind, mesh: Mesh { name: name.clone(), ..mesh }, name, boxes })
 }
 

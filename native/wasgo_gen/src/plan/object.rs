@@ -229,6 +229,9 @@ impl Plan {
 pub(crate) fn built(place: &str, error: &BuiltError) -> PlanError {
     match error {
         BuiltError::OutOfRange { field, value, min, max } => {
+            // Most of what is checked was an f32, and is shown as such.
+            let narrow = *value as f32;
+            let value = if f64::from(narrow) == *value { narrow.to_string() } else { value.to_string() };
             PlanError::range(format!("{place}.{field}"), value, format!("{min} to {max}"))
         }
         BuiltError::Invalid { field, reason } => {

@@ -18,6 +18,16 @@ pub enum SizeClass {
 }
 
 impl SizeClass {
+    /// As in data files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hamlet => "hamlet",
+            Self::Village => "village",
+            Self::Town => "town",
+        }
+    }
+
     /// How far from its middle a settlement reaches, in metres.
     #[must_use]
     pub fn radius(self) -> f64 {
