@@ -57,17 +57,21 @@ defmodule Wasgo.Gen.Plan do
   def water, do: @water
 
   @doc """
-  The materials that generated surfaces refer to: ground, painted (props and creatures) and water.
+  The materials that generated surfaces refer to: ground, painted (props and creatures), water, what
+  plants and rocks are made of, and what is built (`"built_stone"`, `"built_glass"`, ...).
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do
-    for {name, base_color, {metallic, roughness, double_sided}} <- Native.gen_materials() do
+    for {name, base_color, {metallic, roughness, double_sided}, {emissive, strength}} <-
+          Native.gen_materials() do
       %Scene.Material{
         name: name,
         base_color: base_color,
         metallic: metallic,
         roughness: roughness,
-        double_sided: double_sided
+        double_sided: double_sided,
+        emissive: emissive,
+        emissive_strength: strength
       }
     end
   end

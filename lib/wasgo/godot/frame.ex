@@ -6,7 +6,7 @@ defmodule Wasgo.Godot.Frame do
   front faces are clockwise.
   """
 
-  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Gen.{Chunk, Object, Plan}
   alias Wasgo.Godot.{Basis, Color, Transform3D, Vector3}
   alias Wasgo.{Rows, Scene}
 
@@ -32,15 +32,20 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  A chunk with its ground, water, collider and what stands on it. The meshes of the latter, which are the second element, must have been
+  A chunk with its ground, water, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the chunk, which go
+  with it; the meshes of the rest, which are the second element, must have been
   sent before.
   """
   @spec chunk(Chunk.t()) :: {:ok, t(), [Scene.Mesh.t()]} | {:error, Exception.t()}
   def chunk(%Chunk{} = chunk) do
-    with {:ok, sets} <- Chunk.instances(chunk) do
+    {whole, shared} = Enum.split_with(chunk.objects, &(&1.kind not in Object.shared()))
+
+    with {:ok, sets} <- Chunk.instances(chunk),
+         {:ok, built} <- Object.bake(whole) do
+      sets = sets ++ for(object <- shared, do: {object.mesh, object.transforms})
       {x, y, z} = chunk.origin
       water = Chunk.water(chunk)
-      parts = if water, do: [chunk.ground, water], else: [chunk.ground]
+      parts = if(water, do: [chunk.ground, water], else: [chunk.ground]) ++ built
 
       fields = %{
         "key" => key(chunk.coordinate),
