@@ -28,7 +28,8 @@ defmodule Wasgo.GenBuiltTest do
     for chunk <- chunks,
         object <- chunk.objects,
         object.kind in kinds,
-        <<_::96, x::float-32-little, _::96, y::float-32-little, _::96, z::float-32-little <-
+        <<_::96, x::float-32-little, _::96, y::float-32-little, _::96,
+          z::float-32-little <-
             object.transforms>> do
       {ox, _, oz} = chunk.origin
       {Float.round(ox + x, 2), Float.round(y, 2), Float.round(oz + z, 2)}
@@ -52,7 +53,9 @@ defmodule Wasgo.GenBuiltTest do
       assert MapSet.size(found) == length(places(chunks, @presets))
       kinds = for chunk <- chunks, object <- chunk.objects, uniq: true, do: object.kind
       for kind <- [:well, :lamp, :tree], do: assert(kind in kinds)
-      assert Enum.sum(for chunk <- chunks, object <- chunk.objects, do: Object.count(object)) > 100
+
+      assert Enum.sum(for chunk <- chunks, object <- chunk.objects, do: Object.count(object)) >
+               100
     end
 
     test "are joined by roads" do
@@ -60,7 +63,11 @@ defmodule Wasgo.GenBuiltTest do
       cells = MapSet.new(found.sites, & &1.cell)
       between = Enum.filter(found.roads, &(&1.from != &1.to))
       assert between != []
-      assert Enum.any?(between, &(MapSet.member?(cells, &1.from) and MapSet.member?(cells, &1.to)))
+
+      assert Enum.any?(
+               between,
+               &(MapSet.member?(cells, &1.from) and MapSet.member?(cells, &1.to))
+             )
 
       for road <- found.roads do
         assert length(road.points) >= 2 and road.width > 1
@@ -117,7 +124,9 @@ defmodule Wasgo.GenBuiltTest do
             {[roads: [widht: 1]], "settlements.roads.widht", "unknown field"},
             {[villages: 1], "settlements.villages", "unknown field"}
           ] do
-        assert {:error, %PlanError{field: ^field} = error} = Gen.plan(seed: 1, settlements: options)
+        assert {:error, %PlanError{field: ^field} = error} =
+                 Gen.plan(seed: 1, settlements: options)
+
         assert Exception.message(error) =~ words
       end
 
@@ -145,7 +154,11 @@ defmodule Wasgo.GenBuiltTest do
           height: 12.0,
           objects: [
             [what: {:building, :tower}, x: 10, z: 20, yaw: 1.0, pad: [margin: 3], name: "keep"],
-            [what: {:building, preset: :cottage, footprint: {:l, width: 9, depth: 8, wing: 4, reach: 3}}] ++
+            [
+              what:
+                {:building,
+                 preset: :cottage, footprint: {:l, width: 9, depth: 8, wing: 4, reach: 3}}
+            ] ++
               [x: 70, z: 20, y: 30, seed: 9],
             [what: {:tree, species: :birch, height: 7}, x: 40, z: 5, scale: 1.5],
             [what: {:dungeon, size: {6, 5}}, x: -30, z: -30]
@@ -168,7 +181,11 @@ defmodule Wasgo.GenBuiltTest do
       import Wasgo.Gen.Field
       slope = coordinate(:x) |> scale(0.5)
       hut = [what: {:building, :cottage}, x: 32, z: 32, pad: []]
-      [with_pad, without] = for more <- [hut, Keyword.delete(hut, :pad)], do: [seed: 1, height: slope, objects: [more]]
+
+      [with_pad, without] =
+        for more <- [hut, Keyword.delete(hut, :pad)],
+            do: [seed: 1, height: slope, objects: [more]]
+
       at = fn plan, x -> plan |> Gen.plan!() |> Gen.chunk!({0, 0}) |> Chunk.height(x, 32) end
       for x <- 28..36, do: assert_in_delta(at.(with_pad, x), 16.0, 1.0e-4)
       for x <- [10, 55], do: assert(at.(with_pad, x) == x / 2)
@@ -224,7 +241,10 @@ defmodule Wasgo.GenBuiltTest do
             {:palace, "style.preset"},
             {[preset: :barn, footprint: {:rectangle, width: 9}], "footprint.rectangle"},
             {[preset: :barn, foundation: 11], "foundation"},
-            {[grammar: %{start: "a", paints: %{}, rules: %{}}, footprint: {:round, width: 9, sides: 9}], "start"},
+            {[
+               grammar: %{start: "a", paints: %{}, rules: %{"b" => []}},
+               footprint: {:round, width: 9, sides: 9}
+             ], "start"},
             {[roof: :flat], "roof"}
           ] do
         assert {:error, %PlanError{field: found} = error} = Gen.building(spec)
@@ -243,7 +263,10 @@ defmodule Wasgo.GenBuiltTest do
         assert length(walkable) > 10
         assert Enum.sort(reached([hd(walkable)], MapSet.new(), dungeon)) == Enum.sort(walkable)
         tiles = for cell <- walkable, do: Dungeon.at(dungeon, cell).tile
-        for stairs <- ["stairs_up", "stairs_down"], do: assert(Enum.count(tiles, &(&1 == stairs)) == 1)
+
+        for stairs <- ["stairs_up", "stairs_down"],
+            do: assert(Enum.count(tiles, &(&1 == stairs)) == 1)
+
         assert Enum.sort(Enum.concat(dungeon.rooms)) == Enum.sort(walkable)
         assert Gen.dungeon!(seed: seed, size: {20, 14}) == dungeon
       end
@@ -259,12 +282,23 @@ defmodule Wasgo.GenBuiltTest do
 
     test "looks as it is told, and has its lights in its scene" do
       look = [cell: {4, 4}, height: 4, ceiling: false, walls: {:brick, {0.3, 0.1, 0.1}}]
-      dungeon = Gen.dungeon!(seed: 1, size: {10, 8}, look: look, fixed: [[cell: {5, 0, 4}, tiles: ["column"]]])
+
+      dungeon =
+        Gen.dungeon!(
+          seed: 1,
+          size: {10, 8},
+          look: look,
+          fixed: [[cell: {5, 0, 4}, tiles: ["column"]]]
+        )
+
       assert {dungeon.cell, dungeon.storey} == {{4.0, 4.0}, 4.0}
       assert Dungeon.at(dungeon, {5, 4}).tile == "column"
       assert Dungeon.position(dungeon, {5, 4}) == {22.0, 0.0, 18.0}
       {:ok, scene} = Dungeon.to_scene(dungeon)
-      names = for surface <- dungeon.mesh.surfaces, do: Enum.at(scene.materials, surface.material).name
+
+      names =
+        for surface <- dungeon.mesh.surfaces, do: Enum.at(scene.materials, surface.material).name
+
       assert "built_brick" in names
       assert length(scene.lights) == length(dungeon.lights)
       assert %{nodes: nodes} = Scene.validate!(scene)
@@ -330,7 +364,10 @@ defmodule Wasgo.GenBuiltTest do
       names = for mesh <- meshes, do: mesh.name
       for object <- shared, do: assert(object.mesh.name in names)
 
-      triangles = fn surfaces -> for(s <- surfaces, do: div(byte_size(indices(s)), 12)) |> Enum.sum() end
+      triangles = fn surfaces ->
+        for(s <- surfaces, do: div(byte_size(indices(s)), 12)) |> Enum.sum()
+      end
+
       [_ground | rest] = fields["surfaces"]
       rest = if Chunk.water(chunk), do: tl(rest), else: rest
       placed = for object <- whole, do: Object.triangles(object) * Object.count(object)
@@ -344,7 +381,12 @@ defmodule Wasgo.GenBuiltTest do
     test "pass the Khronos validator" do
       plan = plan()
       site = village(plan)
-      chunks = for chunk <- around(plan, site.position, 1), {:ok, scene} = Chunk.to_scene(chunk), do: scene
+
+      chunks =
+        for chunk <- around(plan, site.position, 1),
+            {:ok, scene} = Chunk.to_scene(chunk),
+            do: scene
+
       {:ok, house} = Building.to_scene(Gen.building!(:farmhouse, seed: 2))
       {:ok, church} = Building.to_scene(Gen.building!(:church, seed: 2), lod: 2)
       {:ok, dungeon} = Dungeon.to_scene(Gen.dungeon!(seed: 3, size: {12, 9}))

@@ -122,7 +122,12 @@ defmodule Wasgo.Gen.Building do
   """
   @spec to_scene(t(), lod: 0..2) :: {:ok, Scene.t()}
   def to_scene(%__MODULE__{} = building, options \\ []) do
-    options = Wasgo.Options.validate!(options, [lod: [type: {:range, 0..2}, default: 0]], "Building.to_scene/2")
+    options =
+      Wasgo.Options.validate!(
+        options,
+        [lod: [type: {:range, 0..2}, default: 0]],
+        "Building.to_scene/2"
+      )
 
     {:ok,
      %Scene{

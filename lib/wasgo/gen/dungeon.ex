@@ -84,7 +84,10 @@ defmodule Wasgo.Gen.Dungeon do
   defp new(name, seed, {surfaces, boxes, lights, {size, cell, storey, origin}, grid}) do
     {names, cells, rooms, attempts} = grid
     {width, _height, depth} = size
-    place = fn number -> {rem(number, width), div(number, width * depth), rem(div(number, width), depth)} end
+
+    place = fn number ->
+      {rem(number, width), div(number, width * depth), rem(div(number, width), depth)}
+    end
 
     %__MODULE__{
       name: name,

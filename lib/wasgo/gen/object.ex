@@ -86,7 +86,8 @@ defmodule Wasgo.Gen.Object do
       scale = :math.sqrt(a * a + e * e + i * i)
 
       %{
-        center: {a * x + b * y + c * z + tx, e * x + f * y + g * z + ty, i * x + j * y + k * z + tz},
+        center:
+          {a * x + b * y + c * z + tx, e * x + f * y + g * z + ty, i * x + j * y + k * z + tz},
         half: {w * scale, h * scale, d * scale},
         yaw: :math.atan2(c, k)
       }

@@ -46,7 +46,9 @@ defmodule Wasgo.Gen.Settlements do
         end,
       roads:
         for {{from, to}, width, points} <- roads do
-          points = for {point, bridge} <- points, do: if(bridge, do: {:bridge, point}, else: point)
+          points =
+            for {point, bridge} <- points, do: if(bridge, do: {:bridge, point}, else: point)
+
           %{from: from, to: to, width: width, points: points}
         end
     }

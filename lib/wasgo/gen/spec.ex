@@ -75,7 +75,9 @@ defmodule Wasgo.Gen.Spec do
     options = fields(options)
     {grid, rest} = Map.split(options, @grid)
     {size, rest} = Map.pop(rest, "size")
-    grid = grid |> Map.new(fn {key, value} -> {key, data(value)} end) |> Map.put("size", size(size))
+
+    grid =
+      grid |> Map.new(fn {key, value} -> {key, data(value)} end) |> Map.put("size", size(size))
 
     rest
     |> Map.new(fn

@@ -165,7 +165,7 @@ fn grown(kind: SettlementPropKind, variant: u64) -> Result<PropModel, PropError>
             fence(&line, &FenceSpec { height: 1.0, ..FenceSpec::new(FenceKind::Rails) }, variant)
         }
         SettlementPropKind::FruitTree => tree(Species::Cherry, 3.8),
-        _ if variant % 2 == 0 => tree(Species::Oak, 9.0),
+        _ if variant.is_multiple_of(2) => tree(Species::Oak, 9.0),
         _ => tree(Species::Maple, 8.0),
     }
 }
