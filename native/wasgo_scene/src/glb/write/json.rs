@@ -51,14 +51,17 @@ impl Json {
     pub(super) fn text(&mut self, text: &str) {
         self.separate();
         self.text.push('"');
-        for character in text.chars() {
-            match character {
-                '"' => self.text.push_str("\\\""),
-                '\\' => self.text.push_str("\\\\"),
-                c if c < ' ' => self.push(format_args!("\\u{:04x}", u32::from(c))),
-                c => self.text.push(c),
+        // Nearly all text is without anything to escape, and is copied whole.
+        let mut rest = text;
+        while let Some(at) = rest.find(|c| c == '"' || c == '\\' || c < ' ') {
+            self.text.push_str(&rest[..at]);
+            match rest.as_bytes()[at] {
+                quoted @ (b'"' | b'\\') => self.text.extend(['\\', char::from(quoted)]),
+                control => self.push(format_args!("\\u{control:04x}")),
             }
+            rest = &rest[at + 1..];
         }
+        self.text.push_str(rest);
         self.text.push('"');
     }
 
@@ -74,14 +77,14 @@ impl Json {
     /// The shortest decimal that reads back as the same f32.
     pub(super) fn f32(&mut self, value: f32) {
         self.separate();
-        self.push(format_args!("{value:?}"));
+        self.text.push_str(zmij::Buffer::new().format_finite(value));
         self.trim();
     }
 
     /// The shortest decimal that reads back as the same f64.
     pub(super) fn f64(&mut self, value: f64) {
         self.separate();
-        self.push(format_args!("{value:?}"));
+        self.text.push_str(zmij::Buffer::new().format_finite(value));
         self.trim();
     }
 
