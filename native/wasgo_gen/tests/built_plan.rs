@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use support::{chunk_hash, generator, hash};
+use support::generator;
 use wasgo_gen::built::{
     Area, BuildingSpec, Footprint, Preset, Region, SettlementRule, SizeClass, TileGrid, TileLook, TileSet,
     dungeon_tiles,
@@ -368,56 +368,6 @@ fn at_the_edge_of_the_world_there_are_chunks_too() {
     assert!(generator.settlements(square(1e9, 0.0, 1.0)).unwrap_err().to_string().starts_with("area is "));
     assert!(generator.settlements(square(0.0, 0.0, 9000.0)).is_err());
 }
-
-/// Of everything that a chunk's objects are made of.
-fn objects_hash(chunk: &Chunk) -> u64 {
-    let mut parts: Vec<Vec<u8>> = Vec::new();
-    for set in &chunk.objects {
-        parts.push(set.model.name.clone().into_bytes());
-        parts.push(set.transforms());
-        for surface in &set.model.mesh.surfaces {
-            parts.extend([&surface.positions, &surface.normals, &surface.colors, &surface.indices].map(|b| b.to_vec()));
-        }
-        for it in &set.model.boxes {
-            parts.push([it.center, it.half].as_flattened().iter().flat_map(|value| value.to_le_bytes()).collect());
-        }
-    }
-    hash(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>())
-}
-
-#[test]
-fn villages_are_the_same_bytes() {
-    let plan = settled();
-    let generator = generator(&plan);
-    let [x, z] = village();
-    let at = |level: u8| {
-        let size = 64.0 * f64::from(1u32 << level);
-        let [x, z] = [x, z].map(|at| (at / size).floor() as i32);
-        generator.chunk(ChunkId { level, ..ChunkId::new(x, z) }).unwrap()
-    };
-    let mut found = Vec::new();
-    for level in 0..4 {
-        let chunk = at(level);
-        found.push((format!("ground of level {level}"), chunk_hash(&chunk)));
-        found.push((format!("objects of level {level}"), objects_hash(&chunk)));
-    }
-    let bridges = chunks(&generator, 0, &square(2048.0, -512.0, 256.0));
-    let bridge = bridges.iter().find(|chunk| chunk.objects.iter().any(|set| set.model.kind == "bridge")).unwrap();
-    found.push(("a bridge".into(), objects_hash(bridge)));
-    support::check(&found, &GOLDEN);
-}
-
-const GOLDEN: [u64; 9] = [
-    0x391C_7682_9956_CAB1, // ground of level 0
-    0x8000_0A68_C98F_6FB4, // objects of level 0
-    0xB818_602D_3A34_F86F, // ground of level 1
-    0x576E_414C_4632_56C7, // objects of level 1
-    0xE735_42B7_E109_1EA4, // ground of level 2
-    0xD438_85C4_1428_178F, // objects of level 2
-    0xF91B_2191_52BA_0BBB, // ground of level 3
-    0x208A_C813_9ED3_8651, // objects of level 3
-    0xF4B4_A015_73B6_8806, // a bridge
-];
 
 #[test]
 fn a_scene_has_the_objects_and_can_be_written() {
