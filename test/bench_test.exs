@@ -37,6 +37,12 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) >= 8
   end
 
+  test "bench/generate.exs" do
+    output = run("generate.exs")
+    assert rows(output, 3) >= 9
+    assert rows(output, 5) >= 4
+  end
+
   test "bench/service.exs" do
     assert rows(run("service.exs"), 2) >= 4
   end

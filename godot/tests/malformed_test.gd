@@ -5,7 +5,7 @@ const Frames := preload("frames.gd")
 const World := preload("res://addons/wasgo/world_3d.gd")
 
 # Fields that may be left out, because there is a natural nothing for each.
-const OPTIONAL := ["name", "collider", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic"]
+const OPTIONAL := ["name", "collider", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided"]
 
 var world: World
 var before: Dictionary

@@ -62,7 +62,7 @@ func _colours_and_materials() -> bool:
 	_fresh()
 	var frame := Frames.chunk("c", Vector3.ZERO, 3, 3, 1.0, Frames.slope)
 	var plain := Frames.triangle()
-	plain["material"] = {"base_color": Color(0.25, 0.5, 1.0, 0.5), "roughness": 0.25, "metallic": 1}
+	plain["material"] = {"base_color": Color(0.25, 0.5, 1.0, 0.5), "roughness": 0.25, "metallic": 1, "double_sided": true}
 	(frame["surfaces"] as Array).append(plain)
 	(frame["surfaces"] as Array).append(plain.duplicate(true))
 	_well(frame)
@@ -79,6 +79,8 @@ func _colours_and_materials() -> bool:
 	check(other.albedo_color.srgb_to_linear().is_equal_approx(Color(0.25, 0.5, 1.0, 0.5)), "base_color is linear")
 	near(other.roughness, 0.25, 1e-6, "roughness")
 	near(other.metallic, 1.0, 1e-6, "metallic")
+	equal(other.cull_mode, BaseMaterial3D.CULL_DISABLED as BaseMaterial3D.CullMode, "both sides are seen")
+	equal(coloured.cull_mode, BaseMaterial3D.CULL_BACK as BaseMaterial3D.CullMode, "and one where nothing is said")
 	equal(other.transparency, BaseMaterial3D.TRANSPARENCY_ALPHA as BaseMaterial3D.Transparency, "transparency")
 	check(mesh.surface_get_material(2) == other, "equal materials are one")
 	return true

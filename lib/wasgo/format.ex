@@ -27,7 +27,7 @@ defmodule Wasgo.Format do
   end
 
   defmodule Chunks do
-    @moduledoc "Payloads are `Wasgo.Gen.Chunk`s; of the world that `plan` makes, where that is known."
+    @moduledoc "Payloads are `Wasgo.Gen.Chunk`s, or a `Wasgo.Gen.Gone` of one that nobody wants any more; of the world that `plan` makes, where that is known."
     defstruct plan: nil
     @type t :: %__MODULE__{plan: Wasgo.Gen.Plan.t() | nil}
   end

@@ -11,10 +11,11 @@ defmodule Wasgo.Gen do
       iex> again.heights == chunk.heights
       true
 
-  Generating runs on threads of its own; the calling process waits for a message.
+  Generating runs on threads of its own; the calling process waits for a message. For worlds that are larger than one chunk there are
+  `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
-  alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Settlements, Volume}
+  alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Settlements, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -56,7 +57,8 @@ defmodule Wasgo.Gen do
       `:color` as linear `{red, green, blue}`, `:by` (a field from 0 to 1: where it lies), `:name`
     * `:shade` - a field: how much lighter or darker the ground is, such as -0.1 to 0.1
     * `:scatter` - rules for what stands on the ground, each a keyword list:
-      `:kind` (`:tree`, `:conifer`, `:rock`, `:bush`), `:name`, `:variants` (1 to 16 different meshes, 4 unless given), `:spacing` (m, the least
+      `:kind` (low-poly `:tree`, `:conifer`, `:rock` or `:bush`, or any prop with its parameters, such as `{:tree, species: :oak}`: see
+      `Wasgo.Gen.Prop`), `:variation` (by how much the variants differ besides: `[hue: 0.3]`, see there too), `:name`, `:variants` (1 to 16 different meshes, 4 unless given), `:spacing` (m, the least
       distance between two), `:density` (0 to 1), `:by` (a field with which the density is multiplied), `:slope`, `:height`, `:scale`
       (each `{least, greatest}`), `:level` (the coarsest level that has them, 0 unless given), `:avoid` (distances in metres to keep from things of
       rules before, by name: `[{"rocks", 3.0}]`)
@@ -85,6 +87,14 @@ defmodule Wasgo.Gen do
       iex> plan.rules
       [rock: 4]
 
+      iex> oaks = [kind: {:tree, species: :oak, height: 9.0}, spacing: 8.0, level: 3]
+      iex> plan = Wasgo.Gen.plan!(seed: 3, height: 2.0, scatter: [oaks, [kind: {:fern, []}, variation: [hue: 0.3]]])
+      iex> plan.rules
+      [tree_oak: 4, fern: 4]
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 3, height: 2.0, scatter: [[kind: {:tree, height: 900}]])
+      iex> Exception.message(error)
+      "scatter[0].kind.tree.height is 900, allowed: 0.1 to 100"
+
       iex> {:error, error} = Wasgo.Gen.plan(seed: 1, settlements: [roads: [width: 0.5]])
       iex> Exception.message(error)
       "settlements.roads.width is 0.5, allowed: 1.5 to 20"
@@ -106,9 +116,10 @@ defmodule Wasgo.Gen do
 
   @seeds 0..0xFFFF_FFFF_FFFF_FFFF
 
-  defp check_seed(seed) when is_integer(seed) and seed in @seeds, do: :ok
+  @doc false
+  def check_seed(seed) when is_integer(seed) and seed in @seeds, do: :ok
 
-  defp check_seed(seed) do
+  def check_seed(seed) do
     message = "seed is #{inspect(seed)}, allowed: an integer from 0 to #{@seeds.last}"
     {:error, %PlanError{reason: :out_of_range, field: "seed", message: message}}
   end
@@ -210,10 +221,7 @@ defmodule Wasgo.Gen do
     {x, y, z, level} = cube(address)
 
     with {:ok, neighbours} <- Volume.neighbours(Keyword.get(options, :neighbours, [])),
-         :ok <- in_any_world({x, z, level}),
-         :ok <- in_any_world({y, z, level}),
-         {:ok, native} <-
-           Result.await(Native.gen_volume(plan.resource, {x, y, z}, level, neighbours)) do
+         {:ok, native} <- Result.await(start_volume(plan, address, neighbours)) do
       {:ok, Volume.new(plan, {x, y, z}, level, native)}
     end
   end
@@ -274,10 +282,21 @@ defmodule Wasgo.Gen do
          do: Native.gen_chunk(plan.resource, address, neighbours)
   end
 
-  defp in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,
+  @doc false
+  # Begins a cube of the volume without waiting for it.
+  def start_volume(%Plan{} = plan, address, neighbours) do
+    {x, y, z, level} = cube(address)
+
+    with :ok <- in_any_world({x, z, level}),
+         :ok <- in_any_world({y, z, level}),
+         do: Native.gen_volume(plan.resource, {x, y, z}, level, neighbours)
+  end
+
+  @doc false
+  def in_any_world({x, z, level}) when abs(x) <= @axis and abs(z) <= @axis and level in 0..255,
     do: :ok
 
-  defp in_any_world({x, z, level}) do
+  def in_any_world({x, z, level}) do
     {field, value} =
       cond do
         abs(x) > @axis -> {"x", x}
@@ -448,6 +467,81 @@ defmodule Wasgo.Gen do
       surfaces: surfaces(Native.gen_creature(seed), Plan.painted())
     }
   end
+
+  @doc """
+  Makes a prop of a kind and its parameters, which `Wasgo.Gen.Prop` lists.
+
+    * `:seed` - two of the same parameters and seed are the same; 0 unless given
+    * `:textures` - pixels along a side of textures of bark, leaves and the cards that stand for a tree from afar: 8 to 1024; none unless
+      given. The colours are in the vertices, so that textures are an extra
+
+      iex> oak = Wasgo.Gen.prop!({:tree, species: :oak, height: 9.0}, seed: 7)
+      iex> length(oak.lods)
+      4
+      iex> [{:capsule, _from, _to, _radius}] = oak.colliders
+      iex> {:error, error} = Wasgo.Gen.prop({:tree, height: 900})
+      iex> Exception.message(error)
+      "tree.height is 900, allowed: 0.1 to 100"
+  """
+  @spec prop(Prop.spec(), keyword()) :: {:ok, Prop.t()} | {:error, PlanError.t()}
+  def prop(spec, options \\ []), do: Prop.make(spec, options)
+
+  @doc "As `prop/2`, but raises."
+  @spec prop!(Prop.spec(), keyword()) :: Prop.t()
+  def prop!(spec, options \\ []), do: Result.bang!(prop(spec, options))
+
+  @doc """
+  Makes a fence or wall along points on the ground, `{x, y, z}` in metres: 2 to 1,024 of them, within 1,000 km of the origin, with at most 2,048
+  posts. `:seed` and the parameters of fences, which `Wasgo.Gen.Prop` lists.
+
+      iex> fence = Wasgo.Gen.fence!([{0, 0, 0}, {4, 0.5, 0}, {4, 0.2, 6}], kind: :pickets, seed: 1)
+      iex> {fence.name, length(fence.colliders)}
+      {"fence_pickets", 5}
+  """
+  @spec fence([Scene.point()], keyword()) :: {:ok, Prop.t()} | {:error, PlanError.t()}
+  def fence(points, options \\ []) when is_list(points), do: Prop.fence(points, options)
+
+  @doc "As `fence/2`, but raises."
+  @spec fence!([Scene.point()], keyword()) :: Prop.t()
+  def fence!(points, options \\ []), do: Result.bang!(fence(points, options))
+
+  @doc """
+  Another mesh of the same kind: size, shape and colours differ by the `:seed` within amounts, which `Wasgo.Gen.Prop` lists. Any mesh will do, one
+  from a file too: its blend shapes become those of the varied mesh, and its skin, materials and textures stay. A rig is not moved: keep
+  `:size`, `:bend` and the like small where there is one.
+
+      iex> oak = Wasgo.Gen.Prop.mesh(Wasgo.Gen.prop!({:tree, species: :oak}), 0)
+      iex> other = Wasgo.Gen.vary!(oak, seed: 2, hue: 0.5)
+      iex> other == Wasgo.Gen.vary!(oak, seed: 2, hue: 0.5) and other != oak
+      true
+      iex> {:error, error} = Wasgo.Gen.vary(oak, size: 2)
+      iex> Exception.message(error)
+      "variation.size is 2, allowed: 0 to 0.9"
+  """
+  @spec vary(Scene.Mesh.t(), keyword()) ::
+          {:ok, Scene.Mesh.t()} | {:error, PlanError.t() | Wasgo.SceneError.t()}
+  def vary(mesh, options \\ []), do: Prop.vary(mesh, options)
+
+  @doc "As `vary/2`, but raises."
+  @spec vary!(Scene.Mesh.t(), keyword()) :: Scene.Mesh.t()
+  def vary!(mesh, options \\ []), do: Result.bang!(vary(mesh, options))
+
+  @doc """
+  Draws a prop, or any mesh, from two sides next to each other, seen from +Z and from +X, in the colours of its vertices, without light: a PNG file
+  with a transparent background, for cards that stand for it from afar. `size` is 8 to 512 pixels for each side.
+
+      iex> oak = Wasgo.Gen.prop!({:tree, species: :oak})
+      iex> {:ok, <<0x89, "PNG", _::binary>>} = Wasgo.Gen.impostor(oak, 64)
+      iex> :ok
+      :ok
+  """
+  @spec impostor(Prop.t() | Scene.Mesh.t(), pos_integer()) ::
+          {:ok, binary()} | {:error, PlanError.t() | Wasgo.SceneError.t()}
+  def impostor(prop, size), do: Prop.impostor(prop, size)
+
+  @doc "As `impostor/2`, but raises."
+  @spec impostor!(Prop.t() | Scene.Mesh.t(), pos_integer()) :: binary()
+  def impostor!(prop, size), do: Result.bang!(impostor(prop, size))
 
   @doc false
   def surfaces(natives, material) do

@@ -59,6 +59,11 @@ defmodule Wasgo.Godot do
     end)
   end
 
+  @doc "Removes chunks from the engine's world: `{x, z}`, or `{x, z, level}` of coarser ones."
+  @spec unload_chunks(Connection.t(), [Wasgo.Gen.address()]) :: sent()
+  def unload_chunks(connection, addresses),
+    do: send_frame(connection, Frame.unload(addresses))
+
   @doc "Makes nodes in the engine's world."
   @spec spawn_nodes(Connection.t(), [Frame.node_spec()]) :: sent()
   def spawn_nodes(connection, nodes), do: send_frame(connection, Frame.spawn(nodes))

@@ -76,6 +76,7 @@ defmodule Wasgo.RandomPlans do
   defp rule(number) do
     [
       kind: kind(),
+      variation: variation(),
       name: "rule #{number}",
       variants: Enum.random(1..3),
       spacing: between(4.0, 15.0),
@@ -87,7 +88,24 @@ defmodule Wasgo.RandomPlans do
     ]
   end
 
-  defp kind, do: Enum.random([:tree, :conifer, :rock, :bush])
+  # As often a low-poly kind as a prop with parameters, of few triangles.
+  defp kind do
+    Enum.random([
+      fn -> Enum.random([:tree, :conifer, :rock, :bush]) end,
+      fn ->
+        species = Enum.random([:oak, :birch, :spruce, :palm, :willow, :dead, :rose])
+        style = Enum.random([:leafy, :low_poly])
+        {:tree, species: species, style: style, triangles: 600, spread: between(0.5, 2.0)}
+      end,
+      fn -> {:rock, kind: Enum.random([:boulder, :slab, :pebbles]), triangles: 200} end,
+      fn -> {:grass, kind: Enum.random([:meadow, :reed, :poppy]), blades: 12} end,
+      fn -> Enum.random([{:fern, fronds: 5}, {:crystals, count: 3}, {:stump, []}, {:log, []}]) end
+    ]).()
+  end
+
+  defp variation do
+    Enum.random([nil, nil, [hue: 1.0, bend: between(0.0, 1.0), swell: between(0.0, 0.2)]])
+  end
 
   # A field of some depth, from about -1 to 1.
   defp field(0), do: leaf()

@@ -377,6 +377,21 @@ defmodule Wasgo.GenBuiltTest do
 
     defp indices(%{"indices" => {:packed_int32, indices}}), do: indices
 
+    test "of chunks from a cache are those of chunks that were made" do
+      plan = plan()
+      chunk = Enum.max_by(around(plan, village(plan).position, 1), &length(&1.objects))
+      {x, z} = chunk.coordinate
+      {:ok, made} = Wasgo.Native.Result.await(Gen.start(plan, {x, z, 0}))
+      {:ok, row, {digest, indices}} = Wasgo.Gen.Cache.Row.encode(made)
+
+      assert {:ok, again, ^digest} =
+               Wasgo.Gen.Cache.Row.decode(row, fn ^digest -> {:ok, indices} end)
+
+      assert Chunk.new(plan, {x, z, 0}, <<0::64>>, again) == chunk
+      assert {:ok, ^row, _part} = Wasgo.Gen.Cache.Row.encode(again)
+      assert Wasgo.Gen.Work.bytes(made) > byte_size(row) - 10_000
+    end
+
     @tag :gltf_validator
     test "pass the Khronos validator" do
       plan = plan()

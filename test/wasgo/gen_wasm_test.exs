@@ -48,6 +48,11 @@ defmodule Wasgo.GenWasmTest do
         height: blend(dunes, terrace(mountains, height: 6), climates.b),
         ground: [[color: {0.6, 0.5, 0.3}], [color: {0.3, 0.2, 0.1}, by: cells]],
         scatter: [[kind: :rock, name: "r", spacing: 9], [kind: :bush, avoid: [{"r", 4}]]]
+      ],
+      wooded: [
+        seed: 3,
+        height: dunes,
+        scatter: [[kind: {:tree, species: :oak}, level: 2], [kind: {:fern, []}, spacing: 3]]
       ]
     ]
   end

@@ -143,6 +143,8 @@ func _check_material(value: Variant) -> String:
 		wrong = _Check.number(material, "roughness", 0.0, 1.0)
 	if wrong == "" and material.has("metallic"):
 		wrong = _Check.number(material, "metallic", 0.0, 1.0)
+	if wrong == "" and material.has("double_sided"):
+		wrong = _Check.field(material, "double_sided", TYPE_BOOL)
 	return wrong if wrong == "" else "material: " + wrong
 
 
@@ -158,7 +160,8 @@ func _material(values: Dictionary, has_colors: bool) -> StandardMaterial3D:
 	var color: Color = values.get("base_color", Color.WHITE)
 	var roughness: float = values.get("roughness", 1.0)
 	var metallic: float = values.get("metallic", 0.0)
-	var key := [color, roughness, metallic, has_colors]
+	var double_sided: bool = values.get("double_sided", false)
+	var key := [color, roughness, metallic, double_sided, has_colors]
 	var found: StandardMaterial3D = _materials.get(key)
 	if found != null:
 		return found
@@ -167,6 +170,8 @@ func _material(values: Dictionary, has_colors: bool) -> StandardMaterial3D:
 	material.albedo_color = color.linear_to_srgb()
 	material.roughness = roughness
 	material.metallic = metallic
+	if double_sided:
+		material.cull_mode = BaseMaterial3D.CULL_DISABLED
 	material.vertex_color_use_as_albedo = has_colors
 	material.vertex_color_is_srgb = has_colors and _wants_srgb
 	if color.a < 1.0:

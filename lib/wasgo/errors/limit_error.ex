@@ -5,7 +5,7 @@ defmodule Wasgo.LimitError do
   `reason` says which: `:memory`, `:table`, `:stack`, `:time`, `:module_size`, `:input_size`, `:result_size`, `:calls`,
   `:fuel`, `:depth` (calls within imports within calls), `:buffers` (emitted in one call), `:state` (a script's keys and values),
   `:arguments`, `:argument_bytes` and `:descriptors` (of a WASI program), `:values` (in a call of a component), `:tables` (of one instance),
-  `:compiles`, `:instances` (of one script, or of the engine), `:jobs` (waiting for the native pool); and of a module to be compiled
+  `:compiles`, `:instances` (of one script, or of the engine), `:jobs` (waiting for the native pool), `:viewers` (of a world); and of a module to be compiled
   `:module_types`, `:module_imports`, `:module_functions`, `:module_exports`, `:module_data_segments`, `:module_elements`,
   `:function_size`, `:function_loops`, `:loop_depth`, `:loop_work`, and `:parts` of a component. `value` is the limit (bytes, elements,
   milliseconds or a count) and `asked`, where it is known, what would have been needed.

@@ -16,7 +16,7 @@ defmodule Wasgo.Gen.Chunk do
     * `name` - what the region is called, if somebody has named it
   """
 
-  alias Wasgo.Gen.{Collider, Object, Plan}
+  alias Wasgo.Gen.{Collider, Object, Plan, Prop}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.Scene
@@ -166,13 +166,18 @@ defmodule Wasgo.Gen.Chunk do
   end
 
   @doc """
-  What stands on the chunk by mesh: `{mesh, transforms}`, 12 32-bit floats a thing, relative to the chunk's origin.
+  What stands on the chunk by mesh: `{mesh, transforms}`, 12 32-bit floats a thing, relative to the chunk's origin. Meshes are in the level of
+  detail that fits the chunk's (see `Wasgo.Gen.Plan`).
   """
   @spec instances(t()) :: {:ok, [{Scene.Mesh.t(), binary()}]} | {:error, Wasgo.DecodeError.t()}
   def instances(%__MODULE__{plan: plan, scatter: table} = chunk) do
     with {:ok, sets} <- Result.await(Native.gen_instances(plan.resource, table, chunk.size)) do
-      props = List.to_tuple(plan.props)
-      {:ok, for({kind, transforms} <- sets, do: {elem(props, kind), transforms})}
+      models = List.to_tuple(plan.models)
+
+      {:ok,
+       for {kind, transforms} <- sets do
+         {Prop.placed(elem(models, kind), chunk.level), transforms}
+       end}
     end
   end
 

@@ -6,6 +6,8 @@ defmodule Wasgo.Gen.Plan do
     * `digest` - 32 bytes; plans with the same make the same world
     * `rules` - kind and number of variants of each scatter rule
     * `props` - the meshes of what is scattered, in the order in which an instance table's kinds count them
+    * `models` - the same as `Wasgo.Gen.Prop`s: with levels of detail and colliders. Of a chunk of level 0 things are shown as in `props`, of others in
+      the coarsest level whose error, at the greatest scale of its rule, is at most a sixteenth of the distance of the chunk's samples
   """
 
   alias Wasgo.{Native, Scene}
@@ -19,6 +21,7 @@ defmodule Wasgo.Gen.Plan do
     :samples,
     :levels,
     :props,
+    :models,
     :water_level,
     :rules
   ]
@@ -34,6 +37,7 @@ defmodule Wasgo.Gen.Plan do
           samples: pos_integer(),
           levels: non_neg_integer(),
           props: [Scene.Mesh.t()],
+          models: [Wasgo.Gen.Prop.t()],
           water_level: float() | nil,
           rules: [{atom(), pos_integer()}]
         }
@@ -56,9 +60,14 @@ defmodule Wasgo.Gen.Plan do
   @doc false
   def water, do: @water
 
+  @finishes %{bark: 3, leaf: 4, solid: 5, timber: 6, crystal: 7, card: 8}
+
+  @doc false
+  def finish(finish), do: Map.fetch!(@finishes, finish)
+
   @doc """
-  The materials that generated surfaces refer to: ground, painted (props and creatures), water, what
-  plants and rocks are made of, and what is built (`"built_stone"`, `"built_glass"`, ...).
+  The materials that generated surfaces refer to: ground, painted (low-poly props and creatures), water, those of props: bark, leaf (to be
+  seen from both sides), solid, timber, crystal and card; and those of what is built: built_stone, built_glass and so on.
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do
@@ -78,11 +87,7 @@ defmodule Wasgo.Gen.Plan do
 
   @doc false
   def new({resource, json, digest, props, water_level, rules}) do
-    meshes =
-      for {name, _kind, surfaces} <- props do
-        %Scene.Mesh{name: name, surfaces: Wasgo.Gen.surfaces(surfaces, @painted)}
-      end
-
+    models = Enum.map(props, &Wasgo.Gen.Prop.new/1)
     %{"seed" => seed, "chunk" => chunk} = Wasgo.Wire.decode!(json, :json)
 
     %__MODULE__{
@@ -93,7 +98,8 @@ defmodule Wasgo.Gen.Plan do
       chunk_size: chunk["size"] / 1,
       samples: chunk["samples"],
       levels: chunk["levels"],
-      props: meshes,
+      props: Enum.map(models, &hd(&1.lods).mesh),
+      models: models,
       water_level: water_level,
       rules: rules
     }

@@ -98,6 +98,42 @@ defmodule Wasgo.Gen.Volume do
   @spec triangles(t()) :: non_neg_integer()
   def triangles(%__MODULE__{surface: surface}), do: div(byte_size(surface.indices), 12)
 
+  @surface_options [
+    cells: [type: {:range, 0..0xFFFF}, default: 32],
+    cell_size: [type: :number, default: 1.0]
+  ]
+
+  @doc """
+  The surface of densities that you have computed, such as with Nx, or changed: where they go from above 0 (solid) to 0 or less.
+
+    * `:cells` - along a side of the cube, 8 to 64; 32 unless given
+    * `:cell_size` - side of a cell in metres; 1 unless given
+
+  Densities are (cells + 4)^3 little-endian 32-bit floats, x fastest, then y, then z: those of the corners of the cells, from two before the cube to one
+  beyond it. From there come the normals at its border, and what joins it to its neighbours: cubes side by side whose
+  densities agree have no gap between them.
+
+      iex> ball = for z <- -2..17, y <- -2..17, x <- -2..17, into: "" do
+      ...>   <<6.0 - :math.sqrt((x - 8) ** 2 + (y - 8) ** 2 + (z - 8) ** 2)::float-32-little>>
+      ...> end
+      iex> {:ok, surface} = Wasgo.Gen.Volume.surface(ball, cells: 16)
+      iex> {div(byte_size(surface.positions), 12), div(byte_size(surface.indices), 12)}
+      {458, 912}
+      iex> {:error, error} = Wasgo.Gen.Volume.surface(ball, cells: 15)
+      iex> Exception.message(error)
+      "there are 8000 samples, expected: 6859"
+  """
+  @spec surface(binary(), keyword()) :: {:ok, Scene.Surface.t()} | {:error, PlanError.t()}
+  def surface(densities, options \\ []) when is_binary(densities) do
+    options = Wasgo.Options.validate!(options, @surface_options, "Wasgo.Gen.Volume.surface/2")
+    native = Native.gen_surface(densities, options.cells, options.cell_size / 1)
+
+    with {:ok, made} <- Result.await(native) do
+      [surface] = Wasgo.Gen.surfaces([made], Plan.ground())
+      {:ok, surface}
+    end
+  end
+
   @doc """
   A collider for the cube: its surface with as few triangles as stay within `error` metres of it. The border of the cube is left as it is, so
   that colliders of neighbours meet.

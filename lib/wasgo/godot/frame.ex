@@ -48,8 +48,8 @@ defmodule Wasgo.Godot.Frame do
       parts = if(water, do: [chunk.ground, water], else: [chunk.ground]) ++ built
 
       fields = %{
-        "key" => key(chunk.coordinate),
-        "name" => chunk.name || key(chunk.coordinate),
+        "key" => key(chunk),
+        "name" => chunk.name || key(chunk),
         "origin" => Vector3.new(x, y, z),
         "surfaces" => surfaces(parts, Plan.materials()),
         "collider" => %{
@@ -71,13 +71,28 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  The key of a chunk.
+  The key of a chunk: of one that is coarser than others its level is a part.
 
       iex> Wasgo.Godot.Frame.key({3, -2})
       "3,-2"
+      iex> Wasgo.Godot.Frame.key({3, -2, 1})
+      "3,-2,1"
   """
-  @spec key(Chunk.coordinate()) :: String.t()
+  @spec key(Wasgo.Gen.address() | Chunk.t()) :: String.t()
+  def key(%Chunk{coordinate: {x, z}, level: level}), do: key({x, z, level})
   def key({x, z}), do: "#{x},#{z}"
+  def key({x, z, 0}), do: key({x, z})
+  def key({x, z, level}), do: "#{x},#{z},#{level}"
+
+  @doc """
+  Chunks to be removed.
+
+      iex> Wasgo.Godot.Frame.unload([{3, -2}, {0, 1, 4}])
+      {"unload", %{"keys" => {:packed_string, ["3,-2", "0,1,4"]}}}
+  """
+  @spec unload([Wasgo.Gen.address()]) :: t()
+  def unload(addresses),
+    do: {"unload", %{"keys" => {:packed_string, Enum.map(addresses, &key/1)}}}
 
   @doc "Nodes to be made."
   @spec spawn([node_spec()]) :: t()
@@ -162,7 +177,8 @@ defmodule Wasgo.Godot.Frame do
     %{
       "base_color" => Color.new(r, g, b, a),
       "metallic" => material.metallic,
-      "roughness" => material.roughness
+      "roughness" => material.roughness,
+      "double_sided" => material.double_sided
     }
   end
 end

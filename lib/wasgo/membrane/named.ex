@@ -1,6 +1,6 @@
 if Code.ensure_loaded?(Membrane.Element) do
   defmodule Wasgo.Membrane.Generator do
-    @moduledoc "A Membrane source of generated chunks: `Wasgo.Stages.Generate`. The stream's format is `Wasgo.Format.Chunks`."
+    @moduledoc "A Membrane source of generated chunks, of a list or around viewers: `Wasgo.Stages.Generate`. The stream's format is `Wasgo.Format.Chunks`."
     use Wasgo.Membrane.Element, kind: :source, stage: Wasgo.Stages.Generate
   end
 

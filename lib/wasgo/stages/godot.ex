@@ -4,14 +4,14 @@ defmodule Wasgo.Stages.Godot do
 
     * `:connection` - a `Wasgo.Godot.Connection`; required
 
-  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once) and `Wasgo.Rows`. The stage waits while the engine has
+  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Gone` (a chunk to be removed) and `Wasgo.Rows`. The stage waits while the engine has
   more unacknowledged than the connection's window, and so slows what feeds it. With the connection gone the stage ends: `{:error,
   %Wasgo.GodotError{}}` is the last element.
   """
 
   use Wasgo.Stage
 
-  alias Wasgo.Gen.Chunk
+  alias Wasgo.Gen.{Chunk, Gone}
   alias Wasgo.Godot
   alias Wasgo.Rows
 
@@ -43,6 +43,13 @@ defmodule Wasgo.Stages.Godot do
   def handle_buffer(%{payload: %Chunk{} = chunk} = buffer, state) do
     case Godot.put_chunk(state.connection, chunk, state.known) do
       {:ok, seq, known} -> {:ok, [sent(buffer, seq)], %{state | known: known}}
+      {:error, exception} -> failed(exception, state)
+    end
+  end
+
+  def handle_buffer(%{payload: %Gone{coordinate: {x, z}, level: level}} = buffer, state) do
+    case Godot.unload_chunks(state.connection, [{x, z, level}]) do
+      {:ok, seq} -> {:ok, [sent(buffer, seq)], state}
       {:error, exception} -> failed(exception, state)
     end
   end

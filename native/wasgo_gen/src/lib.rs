@@ -42,7 +42,7 @@ pub use mesh::MeshData;
 pub use objects::{MAX_CHUNK_BUILDINGS, MAX_CHUNK_OBJECTS, ObjectModel, ObjectSet, Placement, built_mesh};
 pub use plan::{
     Avoid, ChunkShape, DungeonSpec, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES,
-    MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_RULES, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan, PlanError, PropKind,
-    ScatterRule, Terrain, TileStyle, VERSION, Volume,
+    MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_PROP_TRIANGLES, MAX_RULES, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan,
+    PlanError, PropKind, ScatterKind, ScatterRule, Terrain, TileStyle, VERSION, Volume,
 };
-pub use props::{Prop, creature, props};
+pub use props::{Prop, PropMesh, creature, props};

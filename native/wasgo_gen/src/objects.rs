@@ -19,6 +19,7 @@ use crate::built::BoxCollider;
 use crate::chunk::{GenError, Grid};
 use crate::field::program::Scratch;
 use crate::generator::Generator;
+use crate::props::lod_error;
 use crate::scatter;
 use wanted::{Wanted, What};
 
@@ -98,11 +99,12 @@ pub(crate) fn of_chunk(generator: &Generator, grid: &Grid, scratch: &mut Scratch
     on_ground(generator, grid, &mut wanted, scratch);
     let buildings = wanted.iter().filter(|it| matches!(it.what, What::Building(..))).count();
     let lod = FINE.iter().filter(|most| buildings > **most).count().max(usize::from(level).min(2));
+    let allowed = lod_error(generator.plan(), level);
     let origin = grid.lattice.origin();
     let mut sets: Vec<ObjectSet> = Vec::new();
     let mut numbers: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     for it in &wanted {
-        let made = generator.models.get(&it.what, lod, level, grid.lattice.step);
+        let made = generator.models.get(&it.what, lod, level, allowed);
         let model = made.map_err(|error| match it.object {
             Some(number) => GenError::Object { object: number as usize, error },
             None => GenError::Settlement(error),

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod kind;
 mod object;
 mod preset;
 
@@ -10,11 +11,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use error::{Fault, PlanError};
+pub use kind::ScatterKind;
 pub(crate) use object::built;
 pub use object::{DungeonSpec, MAX_OBJECT_CELLS, MAX_OBJECTS, Object, ObjectPad, ObjectSpec, TileStyle};
 
 use crate::built::SettlementRule;
 use crate::field::{Node, NodeId};
+use crate::props::Variation;
 
 /// The version of the form in which plans are stored, and of what is made of them: the same plan of the same version is the same world.
 pub const VERSION: u32 = 1;
@@ -28,6 +31,9 @@ pub const MAX_INSTANCES: usize = 262_144;
 
 /// The most scatter rules of a plan.
 pub const MAX_RULES: usize = 32;
+
+/// The most triangles that the finest levels of all props of a plan may have together: a few hundred trees, some 300 MB of vertices.
+pub const MAX_PROP_TRIANGLES: u64 = 1_000_000;
 
 /// The most layers of a plan's ground.
 pub const MAX_LAYERS: usize = 32;
@@ -146,7 +152,7 @@ pub struct Layer {
     pub by: Option<NodeId>,
 }
 
-/// What can stand on the ground.
+/// What can stand on the ground with few triangles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PropKind {
@@ -190,7 +196,11 @@ pub struct ScatterRule {
     #[serde(default)]
     pub name: String,
     /// What to place.
-    pub kind: PropKind,
+    pub kind: ScatterKind,
+    /// By how much the variants differ, besides what their seeds make of them. What it says of materials, textures and blend
+    /// shapes has nothing to change here.
+    #[serde(default)]
+    pub variation: Option<Variation>,
     /// How many different meshes of it: 1..=16.
     #[serde(default = "four")]
     pub variants: u32,
@@ -279,15 +289,7 @@ impl Plan {
     ///
     /// The first fault, with the place in the plan.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let plan: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let place = error.path().to_string();
-            PlanError {
-                place: if place == "." { String::new() } else { place },
-                fault: Fault::Form(error.inner().to_string()),
-            }
-        })?;
-        reader.end().map_err(|error| PlanError { place: String::new(), fault: Fault::Form(error.to_string()) })?;
+        let plan: Self = PlanError::read(text)?;
         plan.validate()?;
         Ok(plan)
     }

@@ -5,7 +5,8 @@ mod built;
 use crate::chunk::{ChunkId, GenError};
 use crate::field::program::Scratch;
 use crate::generator::{Generator, with_scratch};
-use crate::plan::{MAX_WORLD, PropKind};
+use crate::plan::{MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule};
+use crate::props;
 
 /// The most pixels along a side.
 pub const MAX_SIZE: u32 = 4096;
@@ -149,8 +150,11 @@ impl Generator {
         if self.plan().scatter.is_empty() || count[0] * count[1] > MAX_CHUNKS {
             return Ok(());
         }
-        let kinds: Vec<PropKind> =
-            self.plan().scatter.iter().flat_map(|rule| (0..rule.variants).map(|_| rule.kind)).collect();
+        let mut dots = Vec::with_capacity(self.plan().kinds());
+        for rule in &self.plan().scatter {
+            let dot = dot_of(self.plan(), rule)?;
+            dots.extend((0..rule.variants).map(|_| dot));
+        }
         let corner = [0, 1].map(|axis: usize| view.center[axis] - view.metres * 0.5);
         let scale = f64::from(view.size) / view.metres;
         for (x, z) in (first[1]..=last[1]).flat_map(|z| (first[0]..=last[0]).map(move |x| (x, z))) {
@@ -158,17 +162,39 @@ impl Generator {
             for it in &chunk.instances {
                 let at =
                     |axis: usize| (chunk.origin[2 * axis] + f64::from(it.position[2 * axis]) - corner[axis]) * scale;
-                let color = match kinds.get(it.kind as usize) {
-                    Some(PropKind::Tree) => [24, 74, 18],
-                    Some(PropKind::Conifer) => [14, 52, 34],
-                    Some(PropKind::Rock) => [96, 92, 88],
-                    _ => [92, 110, 38],
-                };
-                picture.dot([at(0), at(1)], f64::from(it.scale) * scale, color);
+                let Some(Dot { color, radius }) = dots.get(it.kind as usize) else { continue };
+                picture.dot([at(0), at(1)], f64::from(it.scale * radius) * scale, *color);
             }
         }
         Ok(())
     }
+}
+
+/// How the things of a rule are drawn.
+#[derive(Clone, Copy)]
+struct Dot {
+    color: [u8; 3],
+    /// In metres, at a scale of 1.
+    radius: f32,
+}
+
+/// Low-poly kinds have colours that can be told apart. Other props are seen in their own: the mean of what isn't wood, a little
+/// darker, as what shades itself is.
+fn dot_of(plan: &Plan, rule: &ScatterRule) -> Result<Dot, GenError> {
+    let color = match &rule.kind {
+        ScatterKind::LowPoly(PropKind::Tree) => [24, 74, 18],
+        ScatterKind::LowPoly(PropKind::Conifer) => [14, 52, 34],
+        ScatterKind::LowPoly(PropKind::Rock) => [96, 92, 88],
+        ScatterKind::LowPoly(PropKind::Bush) => [92, 110, 38],
+        ScatterKind::Model(_) => {
+            let prop = props::sample(plan, rule).map_err(|error| PlanError::of_prop("scatter", error))?;
+            let [low, high] = prop.bounds;
+            // What sticks out furthest is thin.
+            let radius = 0.4 * ((high[0] - low[0]) + (high[2] - low[2])) * 0.5;
+            return Ok(Dot { color: prop.mean_color().map(|value| srgb(value * 0.7)), radius: radius.max(0.01) });
+        }
+    };
+    Ok(Dot { color, radius: 1.0 })
 }
 
 impl Picture {

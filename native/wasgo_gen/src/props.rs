@@ -5,7 +5,7 @@
 //! [`impostor()`] make some for who has a use for them. Origin at the foot, +Y up. Plants keep wind in the second set of
 //! texture coordinates (see [`MeshData`](crate::MeshData)).
 //!
-//! [`props()`] has the low-poly meshes that the scatter rules of a plan place, and [`creature()`] one for agents to be seen as.
+//! [`props()`] has what the scatter rules of a plan place: these, and low-poly ones; and [`creature()`] one for agents to be seen as.
 //!
 //! ```
 //! use wasgo_gen::props::{Finish, PropSpec, model};
@@ -24,6 +24,7 @@ mod build;
 mod cards;
 mod color;
 mod creature;
+mod defaults;
 mod fault;
 mod fence;
 mod fern;
@@ -32,6 +33,7 @@ mod impostor;
 mod meadow;
 mod model;
 mod paint;
+mod placed;
 mod plants;
 mod shape;
 mod spec;
@@ -40,78 +42,20 @@ mod texture;
 mod tree;
 mod variation;
 
-use wasgo_scene::Mesh;
-
 pub use creature::creature;
 pub use fault::PropError;
 pub use fence::{FenceKind, FenceSpec, MAX_POINTS, MAX_POSTS, fence};
 pub use fern::{FernSpec, fern};
 pub use floor::{LogSpec, MushroomKind, MushroomSpec, log, mushrooms, stump};
-pub use impostor::{Image, impostor};
+pub use impostor::{Image, impostor, mesh_impostor};
 pub use meadow::{GrassKind, GrassSpec, grass};
 pub use model::{Collider, Finish, Part, PropLod, PropModel};
+pub(crate) use placed::sample;
+pub use placed::{Prop, PropMesh, lod_error, meshes, props};
 pub use spec::{PropSpec, model};
 pub use stone::{CrystalSpec, RockKind, RockSpec, crystals, rock};
-pub use texture::{bark_texture, leaf_texture};
+pub use texture::{bark_texture, leaf_texture, textures};
 pub use tree::{
     Arrangement, Bark, Branches, Crown, Leaves, MAX_LEVELS, MAX_LIMBS, Species, Style, TreeForm, TreeSpec, Trunk, tree,
 };
 pub use variation::{MAX_VERTICES, Variation, Varied, variation};
-
-use crate::hash::derive;
-use crate::plan::{Plan, PlanError, PropKind};
-
-/// Props take their seeds from here on: 1,024 numbers for each kind.
-const SALT: u64 = 1_000_000;
-
-/// A mesh that instances place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prop {
-    /// Kind and number, as in `tree_0`; no two props of a plan have the same.
-    pub name: String,
-    /// What it is.
-    pub kind: PropKind,
-    /// How it looks: 100 to 400 triangles. The material is [`PAINTED`](crate::scene::PAINTED).
-    pub mesh: Mesh<'static>,
-}
-
-/// The meshes that a plan's chunks place, in the order of [`Instance::kind`](crate::Instance::kind). They are the same for all chunks.
-///
-/// ```
-/// let plan = wasgo_gen::Plan::new(42);
-/// let props = wasgo_gen::props(&plan)?;
-/// assert_eq!(props.len(), plan.kinds());
-/// assert_eq!(props[0].name, "tree_0");
-/// # Ok::<(), wasgo_gen::PlanError>(())
-/// ```
-///
-/// # Errors
-///
-/// When the plan is not allowed.
-pub fn props(plan: &Plan) -> Result<Vec<Prop>, PlanError> {
-    plan.validate()?;
-    let mut props = Vec::with_capacity(plan.kinds());
-    // Two rules may place the same kind: their meshes count on.
-    let mut made = [0u64; PropKind::ALL.len()];
-    for rule in &plan.scatter {
-        for _ in 0..rule.variants {
-            let number = &mut made[rule.kind as usize];
-            props.push(prop(plan.seed, rule.kind, *number));
-            *number += 1;
-        }
-    }
-    Ok(props)
-}
-
-fn prop(seed: u64, kind: PropKind, number: u64) -> Prop {
-    // At most 32 rules of 16 variants: 512 of a kind.
-    let seed = derive(seed, SALT + 1024 * kind as u64 + number);
-    let surface = match kind {
-        PropKind::Tree => plants::tree(seed),
-        PropKind::Conifer => plants::conifer(seed),
-        PropKind::Rock => boulder::rock(seed),
-        PropKind::Bush => plants::bush(seed),
-    };
-    let name = format!("{}_{number}", kind.name());
-    Prop { name: name.clone(), kind, mesh: Mesh { name, surfaces: vec![surface], ..Mesh::default() } }
-}

@@ -56,7 +56,7 @@ pub fn materials() -> Vec<Material> {
             Finish::Card => 0.85,
         },
         double_sided: finish.double_sided(),
-        ..matt(&format!("{finish:?}").to_lowercase())
+        ..matt(finish.name())
     }));
     materials.extend(built::Material::ALL.map(of_built));
     materials
@@ -82,7 +82,8 @@ fn of_built(material: built::Material) -> Material {
 /// coordinates and seed in its extras; below it the instances, and a sheet of water when any sample is under it.
 ///
 /// `instances` are the chunk's own or what a script made of them; `props` are those of the same plan; an instance of a kind that
-/// they lack is left out. Bytes are borrowed where they can be.
+/// they lack is left out. Props are shown in the level of detail that fits the chunk's ([`Prop::lod_for`]). Bytes are borrowed
+/// where they can be.
 #[must_use]
 pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props: &'a [Prop]) -> Scene<'a> {
     let name = format!("chunk_{}_{}", chunk.id.x, chunk.id.z);
@@ -118,7 +119,7 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
                 parent: Some(0),
                 transforms: transforms.into(),
             });
-            meshes.push(prop.mesh.borrow());
+            meshes.push(prop.lods[prop.lod_for(plan, chunk.id.level)].mesh.borrow());
         }
     }
     for set in &chunk.objects {

@@ -186,7 +186,7 @@ const FIELDS: [u64; 53] = [
 
 #[test]
 fn meshes_are_the_same_bytes() {
-    let of = |seed| mesh_hash(props(&Plan::new(seed)).unwrap().iter().map(|prop| &prop.mesh));
+    let of = |seed| mesh_hash(props(&Plan::new(seed)).unwrap().iter().map(|prop| prop.mesh()));
     let found = [
         ("props 42", of(42)),
         ("props max", of(u64::MAX)),

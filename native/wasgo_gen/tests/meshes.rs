@@ -1,7 +1,7 @@
 //! Grounds, props, creatures and files of them are sound.
 
 use support::chunk;
-use wasgo_gen::{Plan, PropKind, ScatterRule, creature, props, scene};
+use wasgo_gen::{Plan, PropKind, ScatterKind, ScatterRule, creature, props, scene};
 use wasgo_scene::{Limits, Mesh, Node, Scene, Surface, glb, validate};
 
 mod support;
@@ -66,9 +66,9 @@ fn props_are_sound_for_many_seeds() {
         let plan = Plan::new(seed);
         let props = props(&plan).unwrap();
         assert_eq!(props.len(), plan.kinds());
-        assert!(validate(&scene_of(props.iter().map(|prop| &prop.mesh)), &Limits::default()).is_ok());
+        assert!(validate(&scene_of(props.iter().map(|prop| prop.mesh())), &Limits::default()).is_ok());
         for prop in &props {
-            let surface = &prop.mesh.surfaces[0];
+            let surface = &prop.mesh().surfaces[0];
             let name = format!("{} of {seed}", prop.name);
             assert!((100..=400).contains(&surface.triangles()), "{name}: {}", surface.triangles());
             assert_faces_match_normals(&name, surface);
@@ -77,10 +77,11 @@ fn props_are_sound_for_many_seeds() {
             let high = heights.clone().fold(f32::MIN, f32::max);
             let low = heights.fold(f32::MAX, f32::min);
             let expected = match prop.kind {
-                PropKind::Tree => 3.5..6.5,
-                PropKind::Conifer => 5.5..8.0,
-                PropKind::Rock => 0.3..1.5,
-                PropKind::Bush => 0.4..1.5,
+                ScatterKind::LowPoly(PropKind::Tree) => 3.5..6.5,
+                ScatterKind::LowPoly(PropKind::Conifer) => 5.5..8.0,
+                ScatterKind::LowPoly(PropKind::Rock) => 0.3..1.5,
+                ScatterKind::LowPoly(PropKind::Bush) => 0.4..1.5,
+                ScatterKind::Model(_) => panic!("{name} is not in the usual plan"),
             };
             assert!(expected.contains(&high), "{name} is {high} m high");
             assert!((-0.7..=0.1).contains(&low), "{name} starts at {low} m");
@@ -96,7 +97,8 @@ fn names_are_unique_though_rules_repeat() {
     let names: std::collections::BTreeSet<&str> = props.iter().map(|prop| prop.name.as_str()).collect();
     assert_eq!(names.len(), props.len());
     assert_eq!(props.last().unwrap().name, "tree_5");
-    let looks: std::collections::BTreeSet<&[u8]> = props.iter().map(|prop| &*prop.mesh.surfaces[0].positions).collect();
+    let looks: std::collections::BTreeSet<&[u8]> =
+        props.iter().map(|prop| &*prop.mesh().surfaces[0].positions).collect();
     assert_eq!(looks.len(), props.len());
 }
 

@@ -32,35 +32,35 @@ fn trees_are_the_same_bytes() {
 }
 
 const TREES: [u64; 29] = [
-    0xDD65_40B7_2E65_AEAB, // oak Leafy
-    0x502B_8A75_5EC2_6727, // oak LowPoly
-    0x7013_7243_DE05_C516, // birch Leafy
-    0xFE17_9955_5136_C791, // birch LowPoly
-    0x296D_7253_0B76_6341, // spruce Leafy
-    0x6470_5D39_BF37_7032, // spruce LowPoly
-    0xB17E_E293_B188_C4CA, // pine Leafy
-    0xB7DE_D812_BE4E_F8D4, // pine LowPoly
-    0x19A9_72D6_9AF4_7B5F, // willow Leafy
-    0x2F84_A8A1_51EF_0EF0, // willow LowPoly
-    0x93DD_1BFB_118F_F0B7, // palm Leafy
-    0x5236_00F2_3212_FA8C, // palm LowPoly
-    0x4B16_5914_65BC_1483, // acacia Leafy
-    0xC511_E8DB_A536_DDF8, // acacia LowPoly
+    0x0C7E_9D83_625A_3DE7, // oak Leafy
+    0x6018_A4F1_D55D_6BB7, // oak LowPoly
+    0xDA6F_8D3C_23A0_EEFE, // birch Leafy
+    0x75AB_6C1A_9300_6370, // birch LowPoly
+    0xFFBA_2FDA_08BE_40C4, // spruce Leafy
+    0x3EF5_601D_D98C_E301, // spruce LowPoly
+    0xE490_9BE0_6AE6_BCB8, // pine Leafy
+    0xEF15_3C8C_9A79_A125, // pine LowPoly
+    0x29AB_CE6C_D3A3_EA98, // willow Leafy
+    0x6DFB_B626_082A_5D6C, // willow LowPoly
+    0xE21A_F19D_750D_DEE2, // palm Leafy
+    0xDB95_FC95_9B9E_5A0D, // palm LowPoly
+    0xF5A8_80E1_8F3E_F8AC, // acacia Leafy
+    0xF056_FCEC_C255_17F7, // acacia LowPoly
     0x1E7B_6F96_1908_7018, // dead Leafy
     0x3AC3_E83A_636A_FAA1, // dead LowPoly
-    0x7328_F1F3_860C_6581, // poplar Leafy
-    0x290B_F12D_08AE_1905, // poplar LowPoly
-    0xD9DF_D1CA_C31D_1DB0, // cherry Leafy
-    0x0ECC_F076_69DF_852E, // cherry LowPoly
-    0x7554_692E_03DB_68E0, // maple Leafy
-    0x0692_F990_EFC5_E2B1, // maple LowPoly
-    0xD667_981B_73E8_A581, // shrub Leafy
-    0x8E64_A81C_7E11_C1B1, // shrub LowPoly
-    0x4CDD_3260_870C_69E8, // rose Leafy
-    0x06F6_2CCF_CCA3_130A, // rose LowPoly
-    0x5E14_8FE7_92EE_0E86, // juniper Leafy
-    0x0CD5_64E7_9AD5_3526, // juniper LowPoly
-    0x7FE1_A649_5519_AE88, // extreme willow
+    0xA1A9_C429_26CA_24DC, // poplar Leafy
+    0xACD8_19A4_95D7_D64E, // poplar LowPoly
+    0x4EE9_6192_5EB1_9FF4, // cherry Leafy
+    0xE4BF_6EDC_32F8_7BC3, // cherry LowPoly
+    0x9C71_B73B_6CB2_B884, // maple Leafy
+    0x9A00_400E_1FC3_F6C7, // maple LowPoly
+    0x01A0_C76D_05AA_7673, // shrub Leafy
+    0x31AD_3F1F_1597_8B0B, // shrub LowPoly
+    0xD0E2_3FC8_1A7E_7DDA, // rose Leafy
+    0x1768_8E3D_345B_B7CC, // rose LowPoly
+    0xC5DB_7F45_A44B_E59A, // juniper Leafy
+    0x2C0B_6850_A291_C1DE, // juniper LowPoly
+    0x21F0_F6E7_46BD_FECE, // extreme willow
 ];
 
 #[test]

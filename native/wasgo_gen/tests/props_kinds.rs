@@ -105,7 +105,7 @@ fn any_spec_is_json() {
         assert_eq!(serde_json::from_str::<PropSpec>(&text).unwrap(), spec, "{name}");
     }
     let spec: PropSpec = serde_json::from_str(r#"{"rock": {"kind": "slab", "size": 3}}"#).unwrap();
-    assert_eq!(spec, PropSpec::Rock(RockSpec { kind: RockKind::Slab, size: 3.0, ..RockSpec::default() }));
+    assert_eq!(spec, PropSpec::Rock(RockSpec { kind: RockKind::Slab, size: 3.0, ..RockSpec::new(RockKind::Slab) }));
     let tree: PropSpec = serde_json::from_str(r#"{"tree": {"species": "rose"}}"#).unwrap();
     assert_eq!(model(&tree, 3), model(&PropSpec::Tree(TreeSpec::new(Species::Rose)), 3));
     assert!(serde_json::from_str::<PropSpec>(r#"{"rock": {"weight": 3}}"#).is_err());

@@ -33,11 +33,11 @@ fn any_prop_can_be_varied_and_stays_a_sound_scene() {
     let plan = Plan::new(5);
     for prop in props(&plan).unwrap() {
         for seed in 0..10 {
-            let varied = variation(&prop.mesh, &Variation::default(), seed).unwrap();
-            assert_ne!(varied, prop.mesh);
-            assert_eq!(varied, variation(&prop.mesh, &Variation::default(), seed).unwrap());
+            let varied = variation(prop.mesh(), &Variation::default(), seed).unwrap();
+            assert_ne!(&varied, prop.mesh());
+            assert_eq!(varied, variation(prop.mesh(), &Variation::default(), seed).unwrap());
             let surface = &varied.surfaces[0];
-            assert_eq!(surface.indices, prop.mesh.surfaces[0].indices);
+            assert_eq!(surface.indices, prop.mesh().surfaces[0].indices);
             let scene = Scene {
                 nodes: vec![Node { mesh: Some(0), ..Node::default() }],
                 roots: vec![0],
@@ -52,7 +52,7 @@ fn any_prop_can_be_varied_and_stays_a_sound_scene() {
 
 #[test]
 fn no_variation_is_no_change() {
-    let base = &props(&Plan::new(5)).unwrap()[0].mesh;
+    let base = &props(&Plan::new(5)).unwrap()[0].mesh().clone();
     let same = variation(base, &Variation::NONE, 9).unwrap();
     let pairs = |of: for<'s> fn(&'s Surface<'static>) -> &'s [u8]| {
         let (a, b) = (vectors(of(&base.surfaces[0])), vectors(of(&same.surfaces[0])));

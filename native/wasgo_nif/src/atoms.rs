@@ -20,6 +20,12 @@ rustler::atoms! {
     place,
     fault,
 
+    // Props.
+    fence,
+    capsule,
+    box_ = "box",
+    hull,
+
     // Keys and values of native errors.
     kind,
     reason,

@@ -2,13 +2,13 @@
 
 use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
 use wasgo_gen::{
-    Chunk, ChunkId, Fault, GenError, Generator, InstanceError, Neighbours, Plan, PlanError, Prop, creature,
-    pack_instances, props, scene, transforms, unpack_instances,
+    Chunk, ChunkId, Fault, GenError, Generator, InstanceError, Neighbours, Plan, PlanError, Prop, ScatterRule,
+    creature, pack_instances, props, scene, transforms, unpack_instances,
 };
 use wasgo_scene::{Material, Mesh, Surface};
 
 use crate::objects::object_terms;
-use crate::{atoms, bytes, fault, jobs};
+use crate::{atoms, bytes, fault, jobs, prop};
 
 /// A plan that was compiled.
 pub struct PlanResource(Generator);
@@ -38,7 +38,7 @@ fn gen_default(seed: u64) -> String {
 }
 
 /// Compiles a plan from its text; answers `{:ok, {plan, text, digest, props, water, rules}}`: the text with what was not given filled in.
-/// A millisecond and more: the props are made here.
+/// In the pool: the props are made here, a millisecond each and more.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
     if text.len() > MAX_TEXT {
@@ -48,23 +48,30 @@ fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
     let Ok(text) = std::str::from_utf8(text.as_slice()) else {
         return fault::err(env, plan_fault(env, atoms::invalid(), None, "the plan is not UTF-8"));
     };
-    match Plan::from_json(text).and_then(Generator::new).and_then(|made| props(made.plan()).map(|props| (made, props)))
-    {
-        Ok((generator, props)) => {
-            let plan = generator.plan();
-            let kinds: Vec<Term<'a>> = props.iter().map(|prop| prop_term(env, prop)).collect();
-            let rules: Vec<Term<'a>> = plan
-                .scatter
-                .iter()
-                .map(|rule| (fault::atom(env, rule.kind.name()), rule.variants).encode(env))
-                .collect();
-            let water = plan.terrain.as_ref().and_then(|terrain| terrain.water).map(f64::from);
-            let text = bytes::binary(env, plan.to_json().into_bytes());
-            let digest = bytes::binary(env, generator.digest().to_vec());
-            fault::ok(env, (ResourceArc::new(PlanResource(generator)), text, digest, kinds, water, rules))
-        }
-        Err(error) => fault::err(env, plan_error(env, &error)),
-    }
+    let text = text.to_owned();
+    jobs::start(
+        env,
+        move || {
+            let generator = Plan::from_json(&text).and_then(Generator::new)?;
+            let props = props(generator.plan())?;
+            Ok((generator, props))
+        },
+        |env, made: Result<_, PlanError>| match made {
+            Ok((generator, props)) => plan_term(env, generator, props),
+            Err(error) => fault::err(env, plan_error(env, &error)),
+        },
+    )
+}
+
+fn plan_term(env: Env<'_>, generator: Generator, props: Vec<Prop>) -> Term<'_> {
+    let plan = generator.plan();
+    let kinds: Vec<Term<'_>> = props.into_iter().map(|prop| prop::placed_term(env, plan, prop)).collect();
+    let rule = |rule: &ScatterRule| (fault::atom(env, &rule.kind.name()), rule.variants).encode(env);
+    let rules: Vec<Term<'_>> = plan.scatter.iter().map(rule).collect();
+    let water = plan.terrain.as_ref().and_then(|terrain| terrain.water).map(f64::from);
+    let text = bytes::binary(env, plan.to_json().into_bytes());
+    let digest = bytes::binary(env, generator.digest().to_vec());
+    fault::ok(env, (ResourceArc::new(PlanResource(generator)), text, digest, kinds, water, rules))
 }
 
 /// `Wasgo.Gen` makes the eight bytes itself; others are as many neighbours that are too coarse, and refused as such.
@@ -184,10 +191,6 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         indices,
     );
     (shape, data, table, figures, objects).encode(env)
-}
-
-fn prop_term<'a>(env: Env<'a>, prop: &Prop) -> Term<'a> {
-    (&prop.name, fault::atom(env, prop.kind.name()), surfaces(env, &prop.mesh)).encode(env)
 }
 
 /// A mesh's surfaces as `{positions, normals, colors, indices}`.

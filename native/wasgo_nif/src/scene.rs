@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod read;
 mod terms;
+mod vary;
 mod words;
 
 use rustler::{Binary, Env, OwnedEnv, Term};

@@ -53,6 +53,22 @@ defmodule Wasgo.Stages.RuntimesTest do
         assert errors == [{:error, %RuntimeError{message: "three"}}]
       end
 
+      test "operations on scenes, of which one makes several" do
+        {:ok, scene} =
+          Gen.Chunk.to_scene(Gen.chunk!(Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0}))
+
+        broken = %{scene | roots: [999]}
+        buffers = for payload <- [scene, broken, scene], do: Buffer.new(payload, pts: 3)
+        stage = {Stages.Transform, scene: [split: :material, to_glb: []]}
+        {oks, errors} = apart(StageRuntimes.run(@runtime, buffers, stage, %Format.Scene{}))
+        files = for part <- Wasgo.Scene.split!(scene, :material), do: Wasgo.Scene.to_glb!(part)
+
+        assert for({:ok, buffer} <- oks, do: {buffer.payload, buffer.pts}) ==
+                 for(file <- files ++ files, do: {file, 3})
+
+        assert [{:error, %Wasgo.SceneError{}}] = errors
+      end
+
       test "a script over payloads" do
         buffers = for payload <- ["a", "!", "b"], do: Buffer.new(payload)
         stage = {Stages.Script, script: Script.new!(echo())}

@@ -2,12 +2,13 @@ defmodule Wasgo.Gen.Plan.Text do
   @moduledoc false
   # A plan's options in the form in which plans are stored, as a map.
 
-  alias Wasgo.Gen.{Field, Spec}
+  alias Wasgo.Gen.{Field, Prop, Spec}
   alias Wasgo.{Native, PlanError, Wire}
 
   @rule_keys [
     :name,
     :kind,
+    :variation,
     :variants,
     :spacing,
     :density,
@@ -144,6 +145,11 @@ defmodule Wasgo.Gen.Plan.Text do
 
   defp stored(:by, value), do: id(value)
   defp stored(:avoid, pairs) when is_list(pairs), do: Enum.map(pairs, &avoid/1)
+  defp stored(:kind, kind) when is_tuple(kind), do: Prop.stored(kind)
+
+  defp stored(:variation, amounts) when is_list(amounts),
+    do: if(Keyword.keyword?(amounts), do: Prop.map(amounts), else: amounts)
+
   defp stored(_key, tuple) when is_tuple(tuple), do: Tuple.to_list(tuple)
   defp stored(_key, value), do: value
 

@@ -20,10 +20,6 @@ use crate::scene;
 /// Models are kept while they have at most so many bytes together.
 const KEPT: usize = 96 << 20;
 
-/// A prop is drawn with the coarsest level of detail that is no farther off than this share of the distance between samples of the chunk
-/// that it is in.
-const SHARE: f64 = 0.12;
-
 /// The models that were made lately.
 #[derive(Debug)]
 pub(crate) struct Models(Cache<[u8; 32], ObjectModel>);
@@ -35,16 +31,16 @@ impl Default for Models {
 }
 
 impl Models {
-    /// The model of something. `lod` is that of buildings, `step` how far apart the samples of the chunk are.
+    /// The model of something. `lod` is that of buildings, `allowed` how far props may be from their finest levels, in metres.
     pub(super) fn get(
         &self,
         what: &What<'_>,
         lod: usize,
         level: u8,
-        step: f64,
+        allowed: f32,
     ) -> Result<Arc<ObjectModel>, BuiltError> {
-        let key = key(what, lod, level, step);
-        self.0.get(&key, || make(what, key, lod, level, step), weigh)
+        let key = key(what, lod, level, allowed);
+        self.0.get(&key, || make(what, key, lod, level, allowed), weigh)
     }
 }
 
@@ -59,7 +55,7 @@ fn solid(level: u8) -> bool {
 }
 
 /// Of everything that a model is made of.
-fn key(what: &What<'_>, lod: usize, level: u8, step: f64) -> [u8; 32] {
+fn key(what: &What<'_>, lod: usize, level: u8, allowed: f32) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let mut add = |kind: &str, spec: &[u8], numbers: &[u64]| {
         hasher
@@ -76,9 +72,9 @@ fn key(what: &What<'_>, lod: usize, level: u8, step: f64) -> [u8; 32] {
     let text = |json: Result<Vec<u8>, serde_json::Error>| json.unwrap_or_default();
     match what {
         What::Building(spec, seed) => add("building", &text(serde_json::to_vec(spec)), &[*seed, lod as u64]),
-        What::Prop(spec, seed) => add("prop", &text(serde_json::to_vec(spec)), &[*seed, step.to_bits()]),
+        What::Prop(spec, seed) => add("prop", &text(serde_json::to_vec(spec)), &[*seed, allowed.to_bits().into()]),
         What::Dungeon(spec, seed) => add("dungeon", &text(serde_json::to_vec(spec)), &[*seed]),
-        What::Furniture(kind, variant) => add(kind.name(), &[], &[*variant, step.to_bits()]),
+        What::Furniture(kind, variant) => add(kind.name(), &[], &[*variant, allowed.to_bits().into()]),
         What::Bridge(road, run) => {
             let points = road.points[run.clone()].iter();
             let numbers: Vec<u64> = points
@@ -91,7 +87,7 @@ fn key(what: &What<'_>, lod: usize, level: u8, step: f64) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-fn make(what: &What<'_>, key: [u8; 32], lod: usize, level: u8, step: f64) -> Result<ObjectModel, BuiltError> {
+fn make(what: &What<'_>, key: [u8; 32], lod: usize, level: u8, allowed: f32) -> Result<ObjectModel, BuiltError> {
     let (kind, mesh, boxes) = match what {
         What::Building(spec, seed) => {
             let (made, boxes) = building_lod(spec, *seed, lod)?;
@@ -102,13 +98,13 @@ fn make(what: &What<'_>, key: [u8; 32], lod: usize, level: u8, step: f64) -> Res
             ("dungeon", built_mesh(surfaces), boxes)
         }
         What::Prop(spec, seed) => {
-            let (mesh, boxes) = of_prop(&prop(prop_model(spec, *seed))?, step);
+            let (mesh, boxes) = of_prop(&prop(prop_model(spec, *seed))?, allowed);
             ("prop", mesh, boxes)
         }
         What::Furniture(kind, variant) => match furniture::furniture(*kind, *variant) {
             Some(made) => (kind.name(), built_mesh(made.surfaces), made.boxes),
             None => {
-                let (mesh, boxes) = of_prop(&prop(grown(*kind, *variant))?, step);
+                let (mesh, boxes) = of_prop(&prop(grown(*kind, *variant))?, allowed);
                 (kind.name(), mesh, boxes)
             }
         },
@@ -170,9 +166,9 @@ fn grown(kind: SettlementPropKind, variant: u64) -> Result<PropModel, PropError>
     }
 }
 
-/// A prop as it is seen in a chunk whose samples are `step` metres apart.
-fn of_prop(model: &PropModel, step: f64) -> (Mesh<'static>, Vec<BoxCollider>) {
-    let fits = model.lods.iter().rposition(|lod| f64::from(lod.error) <= step * SHARE);
+/// A prop in the coarsest level of detail that is at most so many metres from the finest.
+fn of_prop(model: &PropModel, allowed: f32) -> (Mesh<'static>, Vec<BoxCollider>) {
+    let fits = model.lods.iter().rposition(|lod| lod.error <= allowed);
     let lod = model.lods[fits.unwrap_or(0)].clone();
     let mesh = lod.into_mesh("", |finish| Some(scene::material(finish)));
     (mesh, model.colliders.iter().map(boxed).collect())

@@ -1,8 +1,8 @@
 //! The allowed range of everything in a plan but its nodes, which the compiler checks on its way.
 
 use super::{
-    Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_RULES, MAX_WORLD, Plan, PlanError,
-    ScatterRule, VERSION,
+    Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PROP_TRIANGLES, MAX_RULES,
+    MAX_WORLD, Plan, PlanError, ScatterRule, VERSION,
 };
 
 pub(super) fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError> {
@@ -74,8 +74,23 @@ impl Plan {
         for (at, rule) in self.scatter.iter().enumerate() {
             check_rule(&format!("scatter[{at}]"), rule, &self.scatter[..at], self.chunk.levels)?;
         }
+        self.check_triangles()?;
         self.check_density()?;
         self.check_built()
+    }
+
+    /// The props of all rules together, before any is made.
+    fn check_triangles(&self) -> Result<(), PlanError> {
+        let mut triangles = 0;
+        for (at, rule) in self.scatter.iter().enumerate() {
+            triangles += u64::from(rule.variants) * u64::from(rule.kind.max_triangles());
+            if triangles > MAX_PROP_TRIANGLES {
+                let what = "triangles in the meshes of it and of the rules before";
+                let fault = Fault::TooMany { what, max: MAX_PROP_TRIANGLES as usize };
+                return Err(PlanError { place: format!("scatter[{at}].variants"), fault });
+            }
+        }
+        Ok(())
     }
 
     /// All rules together, in the widest chunk in which each is.
@@ -111,6 +126,10 @@ fn check_rule(place: &str, rule: &ScatterRule, before: &[ScatterRule], levels: u
     let field = |name: &str| format!("{place}.{name}");
     if rule.name.len() > 64 {
         return Err(PlanError::range(field("name"), rule.name.len(), "at most 64 bytes"));
+    }
+    rule.kind.check(&field("kind"))?;
+    if let Some(variation) = &rule.variation {
+        variation.validate().map_err(|error| PlanError::of_prop(&field("variation"), error))?;
     }
     whole(&field("variants"), u64::from(rule.variants), 1, 16)?;
     number(&field("spacing"), rule.spacing, 0.25, 1024.0)?;

@@ -1,5 +1,7 @@
 //! What can be wrong with a plan.
 
+use serde::de::DeserializeOwned;
+
 /// A plan that can't be followed: where, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanError {
@@ -93,6 +95,26 @@ pub enum Fault {
 }
 
 impl PlanError {
+    /// Reads JSON text; errors have the place in it.
+    pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Self> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let place = error.path().to_string();
+            Self {
+                place: if place == "." { String::new() } else { place },
+                fault: Fault::Form(error.inner().to_string()),
+            }
+        })?;
+        reader.end().map_err(|error| Self { place: String::new(), fault: Fault::Form(error.to_string()) })?;
+        Ok(read)
+    }
+
+    /// Puts what holds the place before it, as in `fence` before `points[2]`.
+    pub(crate) fn within(mut self, holder: &str) -> Self {
+        self.place = if self.place.is_empty() { holder.into() } else { format!("{holder}.{}", self.place) };
+        self
+    }
+
     pub(crate) fn range(place: impl Into<String>, value: impl ToString, allowed: impl Into<String>) -> Self {
         let fault = Fault::OutOfRange { parameter: String::new(), value: value.to_string(), allowed: allowed.into() };
         Self { place: place.into(), fault }

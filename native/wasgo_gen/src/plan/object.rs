@@ -7,7 +7,7 @@ use super::{Fault, MAX_HEIGHT, MAX_LEVEL, MAX_WORLD, Plan, PlanError};
 use crate::built::{
     BuildingSpec, BuiltError, Grammar, Style, TileGrid, TileLook, TileSet, dungeon_tiles, interior_tiles,
 };
-use crate::props::{PropError, PropSpec};
+use crate::props::PropSpec;
 
 /// The most objects of a plan.
 pub const MAX_OBJECTS: usize = 1024;
@@ -169,7 +169,9 @@ impl ObjectSpec {
                     Style::Preset(_) => Ok(()),
                 }
             }
-            Self::Prop(spec) => spec.validate().map_err(|error| prop(&format!("{place}.prop"), &error)),
+            Self::Prop(spec) => {
+                spec.validate().map_err(|error| PlanError::of_prop(&format!("{place}.prop.{}", spec.kind()), error))
+            }
             Self::Dungeon(spec) => {
                 let place = format!("{place}.dungeon");
                 spec.validate().map_err(|error| built(&place, &error))?;
@@ -239,15 +241,6 @@ pub(crate) fn built(place: &str, error: &BuiltError) -> PlanError {
         }
         BuiltError::Unknown { field, name } => {
             PlanError { place: format!("{place}.{field}"), fault: Fault::Form(format!("nothing is named {name:?}")) }
-        }
-        other => PlanError { place: place.into(), fault: Fault::Form(other.to_string()) },
-    }
-}
-
-fn prop(place: &str, error: &PropError) -> PlanError {
-    match error {
-        PropError::OutOfRange { field, value, min, max } => {
-            PlanError::range(format!("{place}.{field}"), value, format!("{min} to {max}"))
         }
         other => PlanError { place: place.into(), fault: Fault::Form(other.to_string()) },
     }

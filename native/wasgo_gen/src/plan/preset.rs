@@ -120,7 +120,19 @@ impl ScatterRule {
             PropKind::Rock => ((0.0, 0.6), (-1.5, 60.0), (0.35, 1.6)),
             PropKind::Bush => ((0.0, 0.2), (1.5, 16.0), (0.6, 1.3)),
         };
-        let name = kind.name().into();
-        Self { name, kind, variants, spacing, density, by: None, slope, height, scale, level, avoid: Vec::new() }
+        Self {
+            name: kind.name().into(),
+            kind: kind.into(),
+            variation: None,
+            variants,
+            spacing,
+            density,
+            by: None,
+            slope,
+            height,
+            scale,
+            level,
+            avoid: Vec::new(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A prop as two crossed cards, cut to its outline.
+//! A prop as two crossed cards with a front and a back each, cut to its outline.
 
 use super::build::{Vertex, vertex, with_room};
 use super::model::{Finish, PropLod};
@@ -7,7 +7,7 @@ use crate::hash::hash2;
 use crate::vector::{Vector, add, lerp, scale, unit};
 
 /// Bands into which the outline is cut.
-const BANDS: usize = 12;
+const BANDS: usize = 7;
 
 /// What a band holds.
 #[derive(Clone, Copy)]
@@ -36,18 +36,21 @@ const EMPTY: Band = Band {
     wind: [0.0; 2],
 };
 
-/// Two cards, seen from -Z and +Z and from -X and +X, with the colours of what they stand for, and texture coordinates
+/// Two cards, seen from -Z and +Z and from -X and +X, each side with faces of its own: one face seen from both sides would be
+/// lit from below on its back. They have the colours of what they stand for, and texture coordinates
 /// in an image of the bounds whose left half looks along -Z and whose right half along -X (see [`impostor`](super::impostor())).
 pub(super) fn cards(lod: &PropLod, [least, greatest]: [Vector; 2]) -> MeshData {
     let height = greatest[1] - least[1].max(0.0);
-    let mut mesh = with_room(BANDS * 4 + 4, BANDS * 4);
+    let mut mesh = with_room(BANDS * 8 + 8, BANDS * 8);
     if height <= 0.0 {
         return mesh;
     }
     let floor = least[1].max(0.0);
     for axis in [0, 2] {
         let lines = lines(lod, axis, floor, height);
-        card(&mut mesh, &lines, axis, [least, greatest], floor, height);
+        for front in [true, false] {
+            card(&mut mesh, &lines, (axis, front), [least, greatest], floor, height);
+        }
     }
     mesh
 }
@@ -108,14 +111,15 @@ fn lines(lod: &PropLod, axis: usize, floor: f32, height: f32) -> [Band; BANDS + 
 fn card(
     mesh: &mut MeshData,
     lines: &[Band; BANDS + 1],
-    axis: usize,
+    (axis, front): (usize, bool),
     [least, greatest]: [Vector; 2],
     floor: f32,
     height: f32,
 ) {
     let side = greatest[axis] - least[axis];
     // The front looks along +Z, or along +X.
-    let normal = if axis == 0 { [0.0, 0.0, 1.0] } else { [1.0, 0.0, 0.0] };
+    let ahead = if front { 1.0 } else { -1.0 };
+    let normal = if axis == 0 { [0.0, 0.0, ahead] } else { [ahead, 0.0, 0.0] };
     let mut before: Option<[u32; 2]> = None;
     for (number, line) in lines.iter().enumerate() {
         let share = number as f32 / BANDS as f32;
@@ -148,7 +152,9 @@ fn card(
             )
         });
         if let Some([left, right]) = before {
-            mesh.indices.extend([left, right, corners[1], left, corners[1], corners[0]]);
+            let faces = [[left, right, corners[1]], [left, corners[1], corners[0]]];
+            let faces = if front { faces } else { faces.map(|[a, b, c]| [a, c, b]) };
+            mesh.indices.extend(faces.as_flattened());
         }
         before = Some(corners);
     }

@@ -8,6 +8,7 @@ use super::model::{Collider, Finish, PropLod, PropModel};
 use super::shape::Shape;
 use crate::MeshData;
 use crate::hash::{Chance, derive};
+use crate::plan::PlanError;
 use crate::vector::{Vector, add, lerp, scale, sub, unit};
 
 /// Corners that the line of a fence may have.
@@ -31,13 +32,24 @@ pub enum FenceKind {
 }
 
 impl FenceKind {
+    /// As in JSON: `rails`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rails => "rails",
+            Self::Pickets => "pickets",
+            Self::Palisade => "palisade",
+            Self::DryStone => "dry_stone",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Rails, Self::Pickets, Self::Palisade, Self::DryStone];
 }
 
 /// A fence to be made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "super::defaults::FenceText")]
 pub struct FenceSpec {
     /// What it is.
     pub kind: FenceKind,
@@ -71,6 +83,17 @@ impl FenceSpec {
             FenceKind::DryStone => (1.0, 1.6, 1, [0.24, 0.23, 0.205]),
         };
         Self { kind, height, spacing, rails, age: 0.4, color }
+    }
+
+    /// Reads one from JSON text: `{"kind": "pickets"}`. What is not said is as is usual for the kind.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its place, as in `fence.height`.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        let spec: Self = PlanError::read(text).map_err(|error| error.within("fence"))?;
+        spec.validate().map_err(|error| PlanError::of_prop("fence", error))?;
+        Ok(spec)
     }
 
     /// Checks every field.

@@ -31,6 +31,16 @@ pub enum MushroomKind {
 }
 
 impl MushroomKind {
+    /// As in JSON: `toadstool`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Toadstool => "toadstool",
+            Self::Bolete => "bolete",
+            Self::Chanterelle => "chanterelle",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Toadstool, Self::Bolete, Self::Chanterelle];
 }

@@ -1,13 +1,19 @@
 //! Small pictures of a prop, for the cards that stand for it from afar.
 
+use wasgo_scene::Mesh;
+
 use super::color::to_srgb;
 use super::fault::{PropError, range};
 use super::model::{Finish, PropModel};
+use super::variation::{check_mesh, floats, mesh_bounds, triples};
 use crate::MeshData;
 use crate::vector::{Vector, add, scale};
 
 /// Samples of a pixel along a side.
 const SAMPLES: usize = 2;
+
+/// The most samples that may be looked at for one picture of any mesh: about a second's work.
+const MAX_COVERED: f64 = 5e8;
 
 /// A picture: sRGB with straight alpha, 8 bits each of red, green, blue, alpha, row by row from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +24,22 @@ pub struct Image {
     pub height: u32,
     /// 4 bytes a pixel.
     pub pixels: Vec<u8>,
+}
+
+impl Image {
+    /// As a PNG file.
+    #[must_use]
+    pub fn png(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+        // Writing to memory, as many pixels as were announced: what could fail isn't here.
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels));
+        debug_assert!(written.is_ok(), "{written:?}");
+        file
+    }
 }
 
 /// One view under construction.
@@ -43,16 +65,70 @@ struct View {
 /// When `size` is not in 8..=512.
 pub fn impostor(model: &PropModel, size: u32) -> Result<Image, PropError> {
     range("impostor.size", size as f32, 8.0, 512.0)?;
-    let side = size as usize * SAMPLES;
+    let parts = model.lods.iter().take(1).flat_map(|lod| &lod.parts).filter(|part| part.finish != Finish::Card);
+    let parts: Vec<&MeshData> = parts.map(|part| &part.mesh).collect();
+    Ok(picture(&parts, model.bounds, size as usize))
+}
+
+/// As [`impostor()`], of any mesh: what has no colours is white.
+///
+/// # Errors
+///
+/// When `size` is not in 8..=512, or a surface is not sound, or too much of it lies on top of each other.
+pub fn mesh_impostor(mesh: &Mesh<'_>, size: u32) -> Result<Image, PropError> {
+    range("impostor.size", size as f32, 8.0, 512.0)?;
+    check_mesh(mesh)?;
+    let bounds = mesh_bounds(mesh);
+    let mut parts = Vec::with_capacity(mesh.surfaces.len());
+    let mut work = 0.0;
+    for (number, surface) in mesh.surfaces.iter().enumerate() {
+        let wrong = |fault| PropError::BadSurface { mesh: mesh.name.clone(), surface: number, fault };
+        let positions = triples(&surface.positions);
+        let indices: Vec<u32> =
+            surface.indices.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four)).collect();
+        if !indices.len().is_multiple_of(3) || indices.iter().any(|index| *index as usize >= positions.len()) {
+            return Err(wrong("its triangles are not of its vertices"));
+        }
+        let colors: Vec<[f32; 4]> = match &*surface.colors {
+            [] => vec![[1.0; 4]; positions.len()],
+            bytes => floats(bytes).collect::<Vec<f32>>().as_chunks::<4>().0.to_vec(),
+        };
+        let part = MeshData { positions, colors, indices, ..MeshData::default() };
+        work += [0, 2].map(|axis| covered(&part, bounds, axis, size as usize * SAMPLES)).iter().sum::<f64>();
+        if work > MAX_COVERED {
+            return Err(wrong("too much of it lies on top of each other"));
+        }
+        parts.push(part);
+    }
+    Ok(picture(&parts.iter().collect::<Vec<_>>(), bounds, size as usize))
+}
+
+fn picture(parts: &[&MeshData], bounds: [Vector; 2], size: usize) -> Image {
+    let side = size * SAMPLES;
     let views = [0usize, 2].map(|axis| {
         let mut view = View { side, samples: vec![(f32::MIN, [0.0; 3]); side * side] };
-        let parts = model.lods.iter().take(1).flat_map(|lod| &lod.parts);
-        for part in parts.filter(|part| part.finish != Finish::Card) {
-            view.draw(&part.mesh, model.bounds, axis);
+        for part in parts {
+            view.draw(part, bounds, axis);
         }
         view
     });
-    Ok(develop(&views, size as usize))
+    develop(&views, size)
+}
+
+/// How many samples are looked at for a mesh, at most: those of the boxes around its triangles.
+fn covered(mesh: &MeshData, [low, high]: [Vector; 2], axis: usize, side: usize) -> f64 {
+    let floor = low[1].max(0.0);
+    let per = [(axis, high[axis] - low[axis]), (1, high[1] - floor)];
+    let box_of = |triangle: &[u32]| {
+        let sides = per.map(|(axis, whole)| {
+            let at = |corner: usize| mesh.positions[triangle[corner] as usize][axis];
+            let (least, most) = (at(0).min(at(1)).min(at(2)), at(0).max(at(1)).max(at(2)));
+            let share = f64::from((most - least) / whole.max(1e-9)).min(1.0);
+            share * side as f64 + 2.0
+        });
+        sides[0] * sides[1]
+    };
+    mesh.indices.chunks_exact(3).map(box_of).sum()
 }
 
 impl View {

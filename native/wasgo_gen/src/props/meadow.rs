@@ -36,6 +36,20 @@ pub enum GrassKind {
 }
 
 impl GrassKind {
+    /// As in JSON: `meadow`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meadow => "meadow",
+            Self::Tall => "tall",
+            Self::Dry => "dry",
+            Self::Reed => "reed",
+            Self::Daisy => "daisy",
+            Self::Poppy => "poppy",
+            Self::Lavender => "lavender",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Meadow, Self::Tall, Self::Dry, Self::Reed, Self::Daisy, Self::Poppy, Self::Lavender];
@@ -43,7 +57,7 @@ impl GrassKind {
 
 /// A tuft to be made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "super::defaults::GrassText")]
 pub struct GrassSpec {
     /// What it is.
     pub kind: GrassKind,

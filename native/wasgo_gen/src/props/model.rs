@@ -19,7 +19,7 @@ pub enum Finish {
     Timber,
     /// Crystals: smooth and shiny.
     Crystal,
-    /// Cards that stand for the whole prop from afar, to be seen from both sides: their colours are in the vertices, and
+    /// Cards that stand for the whole prop from afar, with faces for both sides: their colours are in the vertices, and
     /// their texture coordinates are those of [`impostor`](super::impostor()), which may replace these colours.
     Card,
 }
@@ -28,10 +28,23 @@ impl Finish {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Bark, Self::Leaf, Self::Solid, Self::Timber, Self::Crystal, Self::Card];
 
+    /// As in JSON: `bark`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bark => "bark",
+            Self::Leaf => "leaf",
+            Self::Solid => "solid",
+            Self::Timber => "timber",
+            Self::Crystal => "crystal",
+            Self::Card => "card",
+        }
+    }
+
     /// Whether back faces are to be drawn too.
     #[must_use]
     pub const fn double_sided(self) -> bool {
-        matches!(self, Self::Leaf | Self::Card)
+        matches!(self, Self::Leaf)
     }
 }
 

@@ -35,13 +35,26 @@ pub enum RockKind {
 }
 
 impl RockKind {
+    /// As in JSON: `boulder`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boulder => "boulder",
+            Self::Slab => "slab",
+            Self::Outcrop => "outcrop",
+            Self::Pebbles => "pebbles",
+            Self::Cliff => "cliff",
+            Self::Standing => "standing",
+        }
+    }
+
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Boulder, Self::Slab, Self::Outcrop, Self::Pebbles, Self::Cliff, Self::Standing];
 }
 
 /// A rock to be made. Its lower part is below the ground, so that it fits on slopes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "super::defaults::RockText")]
 pub struct RockSpec {
     /// What it is.
     pub kind: RockKind,

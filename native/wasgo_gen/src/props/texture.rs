@@ -2,9 +2,35 @@
 
 use super::color::to_srgb;
 use super::fault::{PropError, range};
-use super::impostor::Image;
-use super::tree::{Arrangement, Species};
+use super::impostor::{Image, impostor};
+use super::model::{Finish, PropModel};
+use super::spec::PropSpec;
+use super::tree::{Arrangement, Species, Style};
 use crate::hash::{derive, hash2, unit as share_of};
+
+/// The textures of a prop that has any: of bark, leaves and cards of a tree. Each is for the parts of that finish, that of leaves for
+/// the first two levels of detail only, for leaves are single there. They are multiplied with the colours of the vertices, but for
+/// that of cards, which replaces them. `size` pixels wide and high; that of cards has two such squares side by side, of at most 512.
+///
+/// # Errors
+///
+/// When `size` is not in 8..=1024.
+pub fn textures(spec: &PropSpec, model: &PropModel, seed: u64, size: u32) -> Result<Vec<(Finish, Image)>, PropError> {
+    range("textures.size", size as f32, 8.0, 1024.0)?;
+    let PropSpec::Tree(tree) = spec else { return Ok(Vec::new()) };
+    let has = |finish| model.lods.iter().flat_map(|lod| &lod.parts).any(|part| part.finish == finish);
+    let mut made = Vec::with_capacity(3);
+    if has(Finish::Bark) {
+        made.push((Finish::Bark, bark_texture(tree.species, seed, size)?));
+    }
+    if has(Finish::Leaf) && tree.style == Style::Leafy {
+        made.push((Finish::Leaf, leaf_texture(tree.species, seed, size)?));
+    }
+    if has(Finish::Card) {
+        made.push((Finish::Card, impostor(model, size.min(512))?));
+    }
+    Ok(made)
+}
 
 /// Samples of a pixel along a side.
 const SAMPLES: u32 = 3;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use wasgo_scene::{Mesh, Surface};
+use wasgo_scene::{Mesh, Morph, Surface};
 
 use super::color::{from_oklab, to_oklab};
 use super::fault::{PropError, range};
@@ -12,6 +12,7 @@ use crate::MeshData;
 use crate::bytes::le_bytes;
 use crate::hash::{Chance, derive, unit as share_of};
 use crate::noise::simplex3;
+use crate::plan::PlanError;
 use crate::vector::{Vector, add, cross, dot, mul, scale, sub, unit};
 
 /// The most vertices that a surface to be varied may have.
@@ -86,6 +87,17 @@ impl Variation {
         uv_shift: 0.0,
         materials: 1,
     };
+
+    /// Reads one from JSON text: `{"size": 0.2}`. What is not said has its default.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, with its place, as in `variation.size`.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        let amounts: Self = PlanError::read(text).map_err(|error| error.within("variation"))?;
+        amounts.validate().map_err(|error| PlanError::of_prop("variation", error))?;
+        Ok(amounts)
+    }
 
     /// Checks every field.
     ///
@@ -235,6 +247,12 @@ impl Varied {
         unit(cross(along(tangent), along(bitangent))).unwrap_or(normal)
     }
 
+    /// Where a direction along the surface at a point turns, square to the new normal there.
+    fn tangent(&self, at: Vector, tangent: Vector, normal: Vector) -> Vector {
+        let ahead = sub(self.point(add(at, scale(tangent, self.side * 1e-3))), self.point(at));
+        unit(sub(ahead, scale(normal, dot(ahead, normal)))).unwrap_or(tangent)
+    }
+
     /// What becomes of a linear colour.
     #[must_use]
     pub fn color(&self, color: [f32; 3]) -> [f32; 3] {
@@ -321,7 +339,7 @@ impl Varied {
         }
     }
 
-    /// A surface, varied. What has no place in [`MeshData`] stays as it is.
+    /// A surface, varied. Shapes to blend to become the varied ones; what bends it with bones stays as it is.
     fn surface(&self, base: &Surface<'_>) -> Surface<'static> {
         let mut varied = base.borrow().into_owned();
         let positions = triples(&base.positions);
@@ -337,16 +355,71 @@ impl Varied {
         }
         varied.positions = Cow::Owned(le_bytes(&points).into_owned());
         varied.normals = Cow::Owned(le_bytes(&turned).into_owned());
-        varied.colors = Cow::Owned(le_bytes(&colors).into_owned());
+        let mut tangents: Vec<f32> = Vec::with_capacity(base.tangents.len() / 4);
+        let sides = floats(&base.tangents).collect::<Vec<f32>>();
+        for ((tangent, at), normal) in sides.chunks_exact(4).zip(&positions).zip(triples_of(&turned)) {
+            tangents.extend(self.tangent(*at, [tangent[0], tangent[1], tangent[2]], normal));
+            tangents.push(tangent[3]);
+        }
+        let mut uvs: Vec<f32> = Vec::with_capacity(base.uvs.len() / 4);
+        for uv in floats(&base.uvs).collect::<Vec<f32>>().chunks_exact(2) {
+            uvs.extend([uv[0] + self.uv_offset[0], uv[1] + self.uv_offset[1]]);
+        }
+        for (morph, of) in varied.morphs.iter_mut().zip(&base.morphs) {
+            self.morph(morph, of, (&positions, &normals), (&points, &turned));
+        }
+        let own = |values: &[f32]| Cow::Owned(le_bytes(values).into_owned());
+        varied.colors = own(&colors);
+        if !tangents.is_empty() {
+            varied.tangents = own(&tangents);
+        }
+        if self.uv_offset != [0.0; 2] {
+            varied.uvs = own(&uvs);
+        }
         varied
+    }
+
+    /// What is added to the varied points and normals so that they are those of the shape, varied.
+    fn morph(
+        &self,
+        varied: &mut Morph<'_>,
+        base: &Morph<'_>,
+        (positions, normals): (&[Vector], &[Vector]),
+        (points, turned): (&[f32], &[f32]),
+    ) {
+        let own = |values: &[f32]| Cow::Owned(le_bytes(values).into_owned());
+        let moves = triples(&base.positions);
+        let moved = |number: usize| add(positions[number], moves.get(number).copied().unwrap_or_default());
+        let deltas: Vec<f32> = (0..moves.len())
+            .zip(triples_of(points))
+            .flat_map(|(number, point)| sub(self.point(moved(number)), point))
+            .collect();
+        varied.positions = own(&deltas);
+        let turns = triples(&base.normals);
+        if turns.len() == normals.len() {
+            let deltas: Vec<f32> = turns
+                .iter()
+                .zip(triples_of(turned))
+                .enumerate()
+                .flat_map(|(number, (turn, now))| match unit(add(normals[number], *turn)) {
+                    Some(normal) => sub(self.normal(moved(number), normal), now),
+                    None => [0.0; 3],
+                })
+                .collect();
+            varied.normals = own(&deltas);
+        }
     }
 }
 
-fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+pub(super) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
-fn triples(bytes: &[u8]) -> Vec<Vector> {
+fn triples_of(values: &[f32]) -> impl Iterator<Item = Vector> + '_ {
+    values.as_chunks::<3>().0.iter().copied()
+}
+
+pub(super) fn triples(bytes: &[u8]) -> Vec<Vector> {
     bytes
         .chunks_exact(12)
         .map(|bytes| std::array::from_fn(|axis| floats(&bytes[4 * axis..]).next().unwrap_or(0.0)))
@@ -359,10 +432,10 @@ fn triples(bytes: &[u8]) -> Vec<Vector> {
 /// ```
 /// use wasgo_gen::props::{Variation, variation};
 /// let plan = wasgo_gen::Plan::new(1);
-/// let base = &wasgo_gen::props(&plan)?[0].mesh;
-/// let (one, other) = (variation(base, &Variation::default(), 1)?, variation(base, &Variation::default(), 2)?);
+/// let base = wasgo_gen::props(&plan)?[0].mesh().clone();
+/// let (one, other) = (variation(&base, &Variation::default(), 1)?, variation(&base, &Variation::default(), 2)?);
 /// assert_ne!(one, other);
-/// assert_eq!(variation(base, &Variation::default(), 1)?, one);
+/// assert_eq!(variation(&base, &Variation::default(), 1)?, one);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -371,28 +444,35 @@ fn triples(bytes: &[u8]) -> Vec<Vector> {
 /// When an amount is not allowed, or a surface is not sound: buffers whose lengths do not fit, numbers that are not
 /// finite or too large (beyond 1,000,000), more than [`MAX_VERTICES`] vertices.
 pub fn variation(base: &Mesh<'_>, amounts: &Variation, seed: u64) -> Result<Mesh<'static>, PropError> {
-    let mut bounds = [[f32::MAX; 3], [f32::MIN; 3]];
-    for (number, surface) in base.surfaces.iter().enumerate() {
-        let fault = check(surface);
-        if let Some(fault) = fault {
-            return Err(PropError::BadSurface { mesh: base.name.clone(), surface: number, fault });
-        }
-        for at in triples(&surface.positions) {
-            bounds[0] = std::array::from_fn(|axis| bounds[0][axis].min(at[axis]));
-            bounds[1] = std::array::from_fn(|axis| bounds[1][axis].max(at[axis]));
-        }
-    }
-    if bounds[0][0] > bounds[1][0] {
-        bounds = [[0.0; 3]; 2];
-    }
-    let varied = amounts.choose(bounds, seed)?;
+    check_mesh(base)?;
+    let varied = amounts.choose(mesh_bounds(base), seed)?;
+    let shapes = base.surfaces.iter().map(|surface| surface.morphs.len()).max().unwrap_or(0);
+    let weights = if shapes > 0 && amounts.morphs > 0.0 { varied.morph_weights(shapes) } else { base.weights.clone() };
     Ok(Mesh {
         name: base.name.clone(),
         surfaces: base.surfaces.iter().map(|surface| varied.surface(surface)).collect(),
-        weights: base.weights.clone(),
+        weights,
         extras: base.extras.clone(),
         extensions: base.extensions.clone(),
     })
+}
+
+/// The box around all vertices of a mesh: least and greatest corner; at 0 if there are none.
+pub(super) fn mesh_bounds(mesh: &Mesh<'_>) -> [[f32; 3]; 2] {
+    let mut bounds = [[f32::MAX; 3], [f32::MIN; 3]];
+    for at in mesh.surfaces.iter().flat_map(|surface| triples(&surface.positions)) {
+        bounds[0] = std::array::from_fn(|axis| bounds[0][axis].min(at[axis]));
+        bounds[1] = std::array::from_fn(|axis| bounds[1][axis].max(at[axis]));
+    }
+    if bounds[0][0] > bounds[1][0] { [[0.0; 3]; 2] } else { bounds }
+}
+
+/// That each surface of a mesh is sound.
+pub(super) fn check_mesh(mesh: &Mesh<'_>) -> Result<(), PropError> {
+    match mesh.surfaces.iter().enumerate().find_map(|(number, surface)| Some((number, check(surface)?))) {
+        Some((surface, fault)) => Err(PropError::BadSurface { mesh: mesh.name.clone(), surface, fault }),
+        None => Ok(()),
+    }
 }
 
 fn check(surface: &Surface<'_>) -> Option<&'static str> {
@@ -403,8 +483,16 @@ fn check(surface: &Surface<'_>) -> Option<&'static str> {
     if !surface.positions.len().is_multiple_of(12) {
         return Some("positions are not whole");
     }
-    for (bytes, each, fault) in
-        [(&surface.normals, 12, "normals are not one a vertex"), (&surface.colors, 16, "colours are not one a vertex")]
+    let morphs = surface.morphs.iter().flat_map(|morph| [&morph.positions, &morph.normals]);
+    let vertex_data = [
+        (&surface.normals, 12, "normals are not one a vertex"),
+        (&surface.colors, 16, "colours are not one a vertex"),
+        (&surface.tangents, 16, "tangents are not one a vertex"),
+        (&surface.uvs, 8, "texture coordinates are not one a vertex"),
+    ];
+    for (bytes, each, fault) in vertex_data
+        .into_iter()
+        .chain(morphs.clone().map(|bytes| (bytes, 12, "a blend shape is not one of its surface")))
     {
         if !bytes.is_empty() && bytes.len() != vertices * each {
             return Some(fault);
@@ -415,6 +503,12 @@ fn check(surface: &Surface<'_>) -> Option<&'static str> {
     }
     if !floats(&surface.normals).chain(floats(&surface.colors)).all(f32::is_finite) {
         return Some("a normal or colour is not finite");
+    }
+    if !floats(&surface.tangents).chain(floats(&surface.uvs)).all(f32::is_finite) {
+        return Some("a tangent or texture coordinate is not finite");
+    }
+    if !morphs.flat_map(|bytes| floats(bytes)).all(|value| value.abs() <= 1e6) {
+        return Some("a blend shape has a number that is not finite or too large");
     }
     let normals = triples(&surface.normals);
     if normals.iter().any(|normal| (dot(*normal, *normal) - 1.0).abs() > 0.02) {

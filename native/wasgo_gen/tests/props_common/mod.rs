@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub mod plans;
+
 use wasgo_gen::MeshData;
 use wasgo_gen::props::{Collider, Finish, PropModel};
 
