@@ -15,7 +15,7 @@ defmodule Wasgo.Gen do
   `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
-  alias Wasgo.Gen.{Chunk, Picture, Plan, Prop, Scripts, Volume}
+  alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Scripts, Settlements, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -36,7 +36,9 @@ defmodule Wasgo.Gen do
     shade: [type: :any, default: :default],
     scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
     scripts: [type: {:or, [:keyword, :map]}, default: []],
-    generators: [type: {:list_of, :keyword}, default: []]
+    generators: [type: {:list_of, :keyword}, default: []],
+    settlements: [type: {:or, [:boolean, {:in, [nil]}, :keyword]}, default: nil],
+    objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []]
   ]
 
   @doc """
@@ -69,6 +71,16 @@ defmodule Wasgo.Gen do
     * `:generators` - scripts that make meshes, chunk by chunk (`Wasgo.Gen.Chunk`'s `generated`), each a keyword list: `:script` (its name), `:name`,
       `:parameters` (up to 64 numbers and texts), `:level` (the coarsest level that has them, 0 unless given), `:fuel` (work that it may do for a chunk, about
       a nanosecond a unit: 50,000,000 unless given, 1,000,000,000 at most)
+    * `:settlements` - `true`, or a keyword list of what villages are like: they have streets, buildings and what belongs to them, are joined by
+      roads and bridges, and shape the ground. `:cell` (m, side of the grid's cells with at most one each, 256 to 8192; 640),
+      `:spacing` (m, the least distance between two; 460), `:density` (the share of cells that may have one; 0.85), `:reach` (m, the longest road as
+      the crow flies; 1300), `:heights` and `:slope` (of ground that suits, `{1, 400}` m and a rise of 0.15 a metre at most), `:sizes` (weights of
+      hamlets, villages and towns; `{4, 4, 1}`), `:level` (the coarsest level with settlements; 3), `:water_level` (m, that of `:water` unless given),
+      `:roads` (`:width` 4.6, `:lane` 3.2, `:margin` 6, `:clearance` of bridges 1.6, `:step` 20, each in m; `:max_grade` 0.14; `:color`, linear)
+    * `:objects` - things at places of their own, at most 1,024, each a keyword list: `:what` (`{:building, preset_or_options}` as in `building/2`,
+      `{:dungeon, options}` as in `dungeon/1`, or a prop such as `{:tree, species: :oak, height: 9}`), `:x` and `:z` (m), `:y` (m; on the ground
+      unless given), `:yaw` (radians; its front is towards -Z), `:scale`, `:seed`, `:level` (the coarsest that has it; 2), `:name`, and
+      `:pad` to level the ground beneath: `[]`, or `:half` (`{width, depth}` / 2 in m) and `:margin` (m; 4)
 
   Scripts are given nothing but their own memory (64 MiB), are deterministic, and run on the threads that generate. One that loops, traps or answers rubbish
   makes chunks that need it a `Wasgo.PlanError` with the reason `:script`, which names the place in the plan, and nothing else.
@@ -94,6 +106,15 @@ defmodule Wasgo.Gen do
       iex> {:error, error} = Wasgo.Gen.plan(seed: 3, height: 2.0, scatter: [[kind: {:tree, height: 900}]])
       iex> Exception.message(error)
       "scatter[0].kind.tree.height is 900, allowed: 0.1 to 100"
+
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, settlements: [roads: [width: 0.5]])
+      iex> Exception.message(error)
+      "settlements.roads.width is 0.5, allowed: 1.5 to 20"
+
+      iex> tower = [what: {:building, :tower}, x: 12, z: 40, pad: []]
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 3, objects: [tower]), {0, 0})
+      iex> for object <- chunk.objects, do: object.kind
+      [:tower]
   """
   @spec plan(keyword()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
   def plan(options) do
@@ -310,6 +331,116 @@ defmodule Wasgo.Gen do
     message = "chunk #{field} is #{value}, which is outside of any world"
     {:error, %PlanError{reason: :out_of_range, field: field, message: message}}
   end
+
+  @doc """
+  Makes a building by itself: `Wasgo.Gen.Building`. `spec` is the name of a preset (`:cottage`, `:church`, ...), or options:
+
+    * `:preset` - the name of one, or `:grammar` - rules of one's own (see `Wasgo.Gen.Building`)
+    * `:footprint` - `{:rectangle, width: w, depth: d}`; `{:l, ...}`, `{:t, ...}` and `{:u, ...}` with `wing` and `reach` too;
+      `{:round, width: w, sides: n}`; `{:polygon, corners: [{x, z}, ...]}`: metres. One that suits the preset unless given
+    * `:foundation` - how far it reaches below the ground, 0 to 10 m; 1.2 unless given
+
+  The option `:seed` makes different ones of a kind; 0 unless given.
+
+      iex> {:ok, cottage} = Wasgo.Gen.building(:cottage, seed: 42)
+      iex> {length(cottage.lods), length(cottage.entrances) > 0}
+      {3, true}
+      iex> {:error, error} = Wasgo.Gen.building(preset: :barn, footprint: {:rectangle, width: 0.5, depth: 9})
+      iex> Exception.message(error)
+      "footprint.width is 0.5, allowed: 1 to 120"
+  """
+  @spec building(Building.spec(), seed: non_neg_integer()) ::
+          {:ok, Building.t()} | {:error, PlanError.t()}
+  def building(spec, options \\ []) do
+    with {:ok, seed} <- seed(options, [], "Wasgo.Gen.building/2"), do: Building.make(spec, seed)
+  end
+
+  @doc "As `building/2`, but raises."
+  @spec building!(Building.spec(), seed: non_neg_integer()) :: Building.t()
+  def building!(spec, options \\ []), do: Result.bang!(building(spec, options))
+
+  @doc """
+  Fills a grid with rooms and corridors: `Wasgo.Gen.Dungeon`, which knows what is where and where one can walk.
+
+    * `:size` - `{width, depth}` or `{width, height, depth}` in cells; required
+    * `:seed` - 0 unless given
+    * `:tiles` - `:dungeon` unless given, `:interior`, or tiles of one's own (see `Wasgo.Gen.Dungeon`)
+    * `:fixed` - cells whose tiles are known: `[cell: {x, y, z}, tiles: ["stairs_up"], turn: 0]` each
+    * `:connected` - whether all that is walkable can be reached from everywhere on its level; `true` unless given
+    * `:attempts` - how often to try, 1 to 256; 32 unless given
+    * `:look` - `:cell` (`{3.0, 3.0}` m), `:height` of a level (3 m), `:wall` (half its thickness, 0.3 m), `:door` (`{1.3, 2.2}` m), `:arches`, `:ceiling`
+      (booleans), `:walls` and `:floors` (`{material, {r, g, b}}`)
+
+  ```
+  iex> {:ok, dungeon} = Wasgo.Gen.dungeon(seed: 7, size: {16, 12})
+  iex> [room | _] = dungeon.rooms
+  iex> Enum.all?(room, &Wasgo.Gen.Dungeon.walkable?(dungeon, &1))
+  true
+  ```
+  """
+  @spec dungeon(keyword()) :: {:ok, Dungeon.t()} | {:error, PlanError.t()}
+  def dungeon(options) do
+    {seed, options} = Keyword.pop(options, :seed, 0)
+    with :ok <- check_seed(seed), do: Dungeon.make(options, seed)
+  end
+
+  @doc "As `dungeon/1`, but raises."
+  @spec dungeon!(keyword()) :: Dungeon.t()
+  def dungeon!(options), do: Result.bang!(dungeon(options))
+
+  @doc """
+  Fills a building with rooms that can all be reached from its doors, one storey of them: `Wasgo.Gen.Dungeon`.
+
+    * `:seed` - 0 unless given
+    * `:cell` - side of a cell in metres, about; 1.4 unless given
+
+  ```
+  iex> {:ok, rooms} = Wasgo.Gen.interior(Wasgo.Gen.building!(:farmhouse, seed: 4), seed: 2)
+  iex> length(rooms.rooms) > 1
+  true
+  ```
+  """
+  @spec interior(Building.t(), keyword()) :: {:ok, Dungeon.t()} | {:error, PlanError.t()}
+  def interior(%Building{} = building, options \\ []) do
+    schema = [cell: [type: :number, default: 1.4]]
+    cell = Keyword.get(options, :cell, 1.4)
+
+    with {:ok, seed} <- seed(options, schema, "Wasgo.Gen.interior/2"),
+         do: Dungeon.inside(building, cell / 1, seed)
+  end
+
+  @doc "As `interior/2`, but raises."
+  @spec interior!(Building.t(), keyword()) :: Dungeon.t()
+  def interior!(building, options \\ []), do: Result.bang!(interior(building, options))
+
+  defp seed(options, schema, owner) do
+    schema = [seed: [type: :any, default: 0]] ++ schema
+    %{seed: seed} = Wasgo.Options.validate!(options, schema, owner)
+    with :ok <- check_seed(seed), do: {:ok, seed}
+  end
+
+  @doc """
+  The settlements and roads that touch an area of at most 8,192 m a side, `{{x, z}, {x, z}}` from its least to its greatest corner in metres.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 42, settlements: [slope: 0.3])
+      iex> {:ok, found} = Wasgo.Gen.settlements(plan, {{0, 0}, {2000, 2000}})
+      iex> [%{size: size} | _] = found.sites
+      iex> size in [:hamlet, :village, :town]
+      true
+      iex> {:ok, none} = Wasgo.Gen.settlements(Wasgo.Gen.plan!(seed: 42), {{0, 0}, {2000, 2000}})
+      iex> none
+      #Wasgo.Gen.Settlements<0 sites, 0 buildings, 0 roads>
+  """
+  @spec settlements(Plan.t(), {{number(), number()}, {number(), number()}}) ::
+          {:ok, Settlements.t()} | {:error, PlanError.t()}
+  def settlements(%Plan{} = plan, {{x0, z0}, {x1, z1}}) do
+    native = Native.gen_settlements(plan.resource, {x0 / 1, z0 / 1}, {x1 / 1, z1 / 1})
+    with {:ok, found} <- Result.await(native), do: {:ok, Settlements.new(found)}
+  end
+
+  @doc "As `settlements/2`, but raises."
+  @spec settlements!(Plan.t(), {{number(), number()}, {number(), number()}}) :: Settlements.t()
+  def settlements!(plan, area), do: Result.bang!(settlements(plan, area))
 
   @preview_options [
     size: [type: {:range, 16..4096}, default: 1024, doc: "pixels along a side"],

@@ -146,6 +146,11 @@ defmodule Wasgo.Native do
   def gen_materials, do: nif()
   def gen_water(_size, _level), do: nif()
   def gen_river_water(_plan, _at), do: nif()
+  def gen_building(_spec, _seed), do: nif()
+  def gen_dungeon(_spec, _seed), do: nif()
+  def gen_interior(_building, _building_seed, _cell, _seed), do: nif()
+  def gen_settlements(_plan, _min, _max), do: nif()
+  def gen_bake(_parts), do: nif()
 
   def scene_to_glb(_scene, _instancing), do: nif()
   def scene_from_glb(_file, _options), do: nif()

@@ -10,12 +10,14 @@ defmodule Wasgo.Gen.Chunk do
     * `heights` - a 32-bit float for every sample, in metres, row by row, x first
     * `ground` - a `Wasgo.Scene.Surface`
     * `scatter` - the instance table: what stands on the ground, 32 bytes a thing (see `scatter/1`)
+    * `objects` - buildings and other things that were built or placed here: a list of `Wasgo.Gen.Object`, each a model with its places. A thing
+      belongs to the chunk that its origin is in
     * `stats` - least, greatest and mean height in metres, mean slope (0 flat to 1 vertical), the share that is under water
     * `generated` - what scripts made here: `Wasgo.Gen.Generated`s, in the order of the plan's generators
     * `name` - what the region is called, if somebody has named it
   """
 
-  alias Wasgo.Gen.{Collider, Generated, Plan, Prop}
+  alias Wasgo.Gen.{Collider, Generated, Object, Plan, Prop}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.Scene
@@ -43,6 +45,7 @@ defmodule Wasgo.Gen.Chunk do
     :stats,
     level: 0,
     neighbours: <<0::64>>,
+    objects: [],
     generated: [],
     name: nil
   ]
@@ -69,6 +72,7 @@ defmodule Wasgo.Gen.Chunk do
           stats: stats(),
           level: non_neg_integer(),
           neighbours: <<_::64>>,
+          objects: [Object.t()],
           generated: [Generated.t()],
           name: String.t() | nil
         }
@@ -90,7 +94,7 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc false
   def new(%Plan{} = plan, {at_x, at_z, level}, neighbours, native) do
-    {{x, z, size, samples}, data, table, figures, generated} = native
+    {{x, z, size, samples}, data, table, figures, objects, generated} = native
     {heights, positions, normals, colors, indices} = data
     {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
 
@@ -111,6 +115,7 @@ defmodule Wasgo.Gen.Chunk do
         material: Plan.ground()
       },
       scatter: table,
+      objects: Enum.map(objects, &Object.new/1),
       generated: Enum.map(generated, &Generated.new/1),
       stats: %{
         min_height: min_height,
@@ -179,6 +184,18 @@ defmodule Wasgo.Gen.Chunk do
        end}
     end
   end
+
+  @doc """
+  What one can't walk through of all objects, as boxes relative to the chunk's origin. Chunks of coarser levels have none.
+
+      iex> hut = [what: {:building, :cottage}, x: 20, z: 30, pad: []]
+      iex> plan = Wasgo.Gen.plan!(seed: 7, objects: [hut])
+      iex> [box | _] = Wasgo.Gen.Chunk.boxes(Wasgo.Gen.chunk!(plan, {0, 0}))
+      iex> Map.keys(box)
+      [:center, :half, :yaw]
+  """
+  @spec boxes(t()) :: [Object.box()]
+  def boxes(%__MODULE__{objects: objects}), do: Enum.flat_map(objects, &Object.boxes/1)
 
   @doc """
   A collider of triangles for the ground: as few as stay within `error` metres of every sample. Colliders of neighbours of one level meet. Where
@@ -253,7 +270,8 @@ defmodule Wasgo.Gen.Chunk do
     # The material of what a script made follows those that all chunks have.
     materials = Plan.materials()
     {made, looks} = Generated.with_materials(chunk.generated, length(materials))
-    sets = sets ++ Enum.zip(made, Enum.map(chunk.generated, & &1.transforms))
+    objects = for object <- chunk.objects, do: {object.mesh, object.transforms}
+    sets = sets ++ objects ++ Enum.zip(made, Enum.map(chunk.generated, & &1.transforms))
     props = Enum.map(sets, &elem(&1, 0))
 
     extras = [
@@ -297,11 +315,17 @@ defmodule Wasgo.Gen.Chunk do
         water > 0 && "#{round(water * 100)}% water",
         "#{triangles} triangles",
         things != "" && things,
+          objects(chunk.objects),
         chunk.generated != [] && "#{length(chunk.generated)} generated meshes"
       ]
       |> Enum.filter(& &1)
       |> then(&"#Wasgo.Gen.Chunk<#{Enum.join(&1, ", ")}>")
     end
+
+    defp objects([]), do: nil
+
+    defp objects(objects),
+      do: "#{objects |> Enum.map(&Wasgo.Gen.Object.count/1) |> Enum.sum()} objects"
 
     defp things(chunk) do
       kinds = for {kind, variants} <- chunk.plan.rules, _ <- 1..variants, do: kind

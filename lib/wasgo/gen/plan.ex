@@ -66,18 +66,21 @@ defmodule Wasgo.Gen.Plan do
   def finish(finish), do: Map.fetch!(@finishes, finish)
 
   @doc """
-  The materials that generated surfaces refer to: ground, painted (low-poly props and creatures), water, and those of props: bark, leaf (to be
-  seen from both sides), solid, timber, crystal and card.
+  The materials that generated surfaces refer to: ground, painted (low-poly props and creatures), water, those of props: bark, leaf (to be
+  seen from both sides), solid, timber, crystal and card; and those of what is built: built_stone, built_glass and so on.
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do
-    for {name, base_color, {metallic, roughness, double_sided}} <- Native.gen_materials() do
+    for {name, base_color, {metallic, roughness, double_sided}, {emissive, strength}} <-
+          Native.gen_materials() do
       %Scene.Material{
         name: name,
         base_color: base_color,
         metallic: metallic,
         roughness: roughness,
-        double_sided: double_sided
+        double_sided: double_sided,
+        emissive: emissive,
+        emissive_strength: strength
       }
     end
   end

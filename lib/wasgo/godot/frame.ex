@@ -6,7 +6,7 @@ defmodule Wasgo.Godot.Frame do
   front faces are clockwise.
   """
 
-  alias Wasgo.Gen.{Chunk, Plan}
+  alias Wasgo.Gen.{Chunk, Object, Plan}
   alias Wasgo.Godot.{Basis, Color, Transform3D, Vector3}
   alias Wasgo.{Rows, Scene}
 
@@ -32,18 +32,23 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  A chunk with its ground, water, rivers, collider and what stands on it. The meshes of the latter, which are the third element, must have been
-  sent before: those of the plan as they are, what scripts made with their materials.
+  A chunk with its ground, water, rivers, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the
+  chunk, which go with it; the meshes of the rest, which are the third element, must have been sent before: those of the plan as they are, what
+  scripts made with their materials.
   """
   @spec chunk(Chunk.t()) ::
           {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}
           | {:error, Exception.t()}
   def chunk(%Chunk{} = chunk) do
+    {whole, shared} = Enum.split_with(chunk.objects, &(&1.kind not in Object.shared()))
+
     with {:ok, sets} <- Chunk.instances(chunk),
-         {:ok, rivers} <- Chunk.rivers(chunk) do
+         {:ok, rivers} <- Chunk.rivers(chunk),
+         {:ok, built} <- Object.bake(whole) do
+      sets = sets ++ for(object <- shared, do: {object.mesh, object.transforms})
       made = for %{mesh: mesh} = one <- chunk.generated, do: {mesh, one.transforms}
       {x, y, z} = chunk.origin
-      parts = Enum.reject([chunk.ground, Chunk.water(chunk), rivers], &is_nil/1)
+      parts = Enum.reject([chunk.ground, Chunk.water(chunk), rivers], &is_nil/1) ++ built
 
       fields = %{
         "key" => key(chunk),

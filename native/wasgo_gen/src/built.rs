@@ -9,11 +9,13 @@
 //! same bits as everyone else who asks for a part with the same thing in it.
 
 mod building;
+mod data;
 mod elements;
 mod error;
 mod expand;
 mod facade;
 mod footprint;
+pub(crate) mod furniture;
 mod grammar;
 mod presets;
 mod roof;
@@ -21,6 +23,7 @@ mod settle;
 mod solid;
 mod tiles;
 
+pub(crate) use building::building_lod;
 pub use building::{BoxCollider, Building, BuildingLod, BuildingSpec, Entrance, Style, Surface, building};
 pub use error::BuiltError;
 pub use footprint::Footprint;

@@ -10,8 +10,10 @@ use wasgo_scene::Surface;
 pub(crate) use grid::{Grid, Lattice, ground_at, normal};
 pub use neighbours::{DIRECTIONS, Neighbours};
 
+use crate::built::BuiltError;
 use crate::generator::{Generator, with_job};
 use crate::instance::Instance;
+use crate::objects::{self, ObjectSet};
 use crate::plan::{MAX_WORLD, Plan, PlanError};
 use crate::script::{Generated, ScriptError};
 use crate::volume::VolumeError;
@@ -86,6 +88,17 @@ pub enum GenError {
     /// A volume that can't be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// An object of the plan that can't be made: its rules make too much, or no way was found to fill its grid.
+    #[error("objects[{object}]: {error}")]
+    Object {
+        /// Its number.
+        object: usize,
+        /// Why.
+        error: BuiltError,
+    },
+    /// A building of a settlement that can't be made.
+    #[error("settlements: {0}")]
+    Settlement(BuiltError),
     /// A neighbour so much coarser that its samples aren't on the border.
     #[error("the neighbour {direction} is {steps} levels coarser, allowed: 0 to {max} with {samples} samples a side")]
     TooCoarse {
@@ -140,6 +153,8 @@ pub struct Chunk {
     pub indices: Vec<u32>,
     /// What stands on the ground: by rule, then by place.
     pub instances: Vec<Instance>,
+    /// Buildings and other things that were built or placed here: those whose origins are in the chunk.
+    pub objects: Vec<ObjectSet>,
     /// What scripts made, in the order of the plan's generators; those that made nothing here are left out.
     pub generated: Vec<Generated>,
     /// Figures.
@@ -203,7 +218,7 @@ impl Generator {
     /// The chunk; without what the plan's generators make, where nobody looks at that.
     pub(crate) fn make(&self, id: ChunkId, generators: bool) -> Result<Chunk, GenError> {
         self.check(&id)?;
-        Ok(with_job(|scratch| {
+        with_job(|scratch| {
             let plan = self.plan();
             let lattice = Lattice::new(plan, &id);
             let grid = Grid::new(self, lattice, scratch);
@@ -212,30 +227,35 @@ impl Generator {
 
             let mut normals = Vec::with_capacity(count * 3);
             let mut heights = Vec::with_capacity(count);
-            let mut positions = Vec::with_capacity(count * 3);
             let (mut x, mut z) = (Vec::with_capacity(count), Vec::with_capacity(count));
             for row in 0..samples {
                 for column in 0..samples {
-                    let height = grid.height(column, row);
-                    heights.push(height);
-                    positions.extend([lattice.local(column), height, lattice.local(row)]);
+                    heights.push(grid.height(column, row));
                     normals.extend(grid.normal(column, row));
                     x.push(lattice.world(0, column as i64));
                     z.push(lattice.world(1, row as i64));
                 }
             }
+            let mut covers = grid.covers();
+            neighbours::fit_heights(self, &lattice, &id.neighbours, &mut heights, &mut covers, scratch);
+            let mut positions = Vec::with_capacity(count * 3);
+            for (number, height) in heights.iter().enumerate() {
+                positions.extend([lattice.local(number % samples), *height, lattice.local(number / samples)]);
+            }
             neighbours::fit_normals(self, &lattice, &id.neighbours, &mut normals, scratch);
             let slopes: Vec<f32> = normals.chunks_exact(3).map(|normal| 1.0 - normal[1]).collect();
             let mut colors = Vec::new();
             self.colors((&x, None, &z), (&heights, &slopes), &mut colors, scratch);
+            self.pave(&covers, &mut colors);
             let mut indices = triangles(samples as u32);
             neighbours::fit_triangles(samples as u32, &id.neighbours, &mut indices);
             let instances = scatter::scatter(self, &grid, scratch);
+            let objects = objects::of_chunk(self, &grid, scratch)?;
             let stats = stats(plan, &heights, &slopes, &instances);
             let generated = if generators { self.generated(&id, &lattice, &heights) } else { Vec::new() };
             let (origin, size) = (lattice.origin(), lattice.size);
             let samples = plan.chunk.samples;
-            Chunk {
+            Ok(Chunk {
                 id,
                 origin,
                 size,
@@ -246,10 +266,11 @@ impl Generator {
                 colors,
                 indices,
                 instances,
+                objects,
                 generated,
                 stats,
-            }
-        })?)
+            })
+        })?
     }
 
     fn check(&self, id: &ChunkId) -> Result<(), GenError> {

@@ -8,8 +8,10 @@ use crate::field::compile::{Compiler, Scope};
 use crate::field::kernel::BLOCK;
 use crate::field::program::{Points, Program, Scratch};
 use crate::field::range::{Range, Span};
+use crate::objects::Models;
 use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
 use crate::script::{GivenScript, ScriptError, Scripts, bind, job};
+use crate::shaped::Changes;
 
 /// A plan with its programs. Makes chunks from any thread: [`Generator::chunk`].
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Generator {
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
     pub(crate) scripts: Scripts,
+    pub(crate) changes: Changes,
+    pub(crate) models: Models,
 }
 
 thread_local! {
@@ -84,7 +88,12 @@ impl Generator {
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
-        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts })
+        let (changes, models) = (Changes::new(&plan)?, Models::default());
+        let mut made =
+            Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts, changes, models };
+        made.level_pads()
+            .map_err(|error| PlanError { place: "objects".into(), fault: Fault::Form(error.to_string()) })?;
+        Ok(made)
     }
 
     /// The plan.
@@ -99,7 +108,8 @@ impl Generator {
         self.digest
     }
 
-    /// Heights of the terrain in metres at any places, in metres from the origin of the world.
+    /// Heights of the terrain in metres at any places, in metres from the origin of the world, with all that was built on it. Where the
+    /// plan has settlements, places far apart take some milliseconds each: what has been built there must be found out.
     ///
     /// # Errors
     ///
@@ -110,10 +120,17 @@ impl Generator {
     /// When there aren't as many of each.
     pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) -> Result<(), ScriptError> {
         assert!(x.len() == z.len() && x.len() == out.len(), "as many x as z as heights");
-        with_job(|scratch| self.heights_in(x, z, out, scratch))
+        with_job(|scratch| self.heights_in(x, z, 0, out, scratch))
     }
 
-    pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
+    /// The heights of samples of chunks of a level.
+    pub(crate) fn heights_in(&self, x: &[f64], z: &[f64], level: u8, out: &mut [f32], scratch: &mut Scratch) {
+        self.bare_heights(x, z, out, scratch);
+        self.shape(x, z, level, out, |_, _| {});
+    }
+
+    /// Heights before anything is built.
+    pub(crate) fn bare_heights(&self, x: &[f64], z: &[f64], out: &mut [f32], scratch: &mut Scratch) {
         let Some(program) = &self.height else {
             return out.fill(0.0);
         };
@@ -123,12 +140,12 @@ impl Generator {
         }
     }
 
-    /// Between what the heights of the terrain over a box of places are.
+    /// Between what the heights of the terrain over a box of places are: close enough for pictures.
     pub(crate) fn height_bounds(&self, spans: [Span; 3], scratch: &mut Scratch) -> Range {
         let level = Span { low: 0.0, high: 0.0 };
         let bounds = |program: &Program| program.bounds([spans[0], level, spans[2]], &[], scratch)[0];
         let range = self.height.as_ref().map_or(Range::point(0.0), bounds);
-        range.monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
+        self.changed(range).monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
     }
 
     /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.

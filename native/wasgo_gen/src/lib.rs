@@ -14,6 +14,7 @@
 
 pub mod built;
 mod bytes;
+mod cache;
 mod chunk;
 mod density;
 pub mod field;
@@ -22,6 +23,7 @@ mod hash;
 pub mod instance;
 mod mesh;
 pub mod noise;
+pub mod objects;
 mod plan;
 pub mod preview;
 pub mod props;
@@ -29,6 +31,7 @@ mod river_water;
 mod scatter;
 pub mod scene;
 pub mod script;
+mod shaped;
 mod vector;
 pub mod volume;
 
@@ -38,10 +41,11 @@ pub use density::{VolumeId, VolumePart};
 pub use generator::Generator;
 pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_instances};
 pub use mesh::MeshData;
+pub use objects::{MAX_CHUNK_BUILDINGS, MAX_CHUNK_OBJECTS, ObjectModel, ObjectSet, Placement, built_mesh};
 pub use plan::{
-    Avoid, ChunkShape, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT, MAX_INSTANCES,
-    MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_PROP_TRIANGLES,
-    MAX_RULES, MAX_SCRIPTS, MAX_WORLD, Plan, PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue,
-    Terrain, VERSION, Volume,
+    Avoid, ChunkShape, DungeonSpec, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT,
+    MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_PARAMETER_TEXT, MAX_PARAMETERS,
+    MAX_PLACE_FUEL, MAX_PROP_TRIANGLES, MAX_RULES, MAX_SCRIPTS, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan,
+    PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue, Terrain, TileStyle, VERSION, Volume,
 };
 pub use props::{Prop, PropMesh, creature, props};

@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod kind;
+mod object;
 mod preset;
 mod script;
 
@@ -12,12 +13,15 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{Fault, PlanError};
 pub use kind::ScatterKind;
+pub(crate) use object::built;
+pub use object::{DungeonSpec, MAX_OBJECT_CELLS, MAX_OBJECTS, Object, ObjectPad, ObjectSpec, TileStyle};
 pub use script::{
     GeneratorRule, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_SCRIPTS,
     ScriptSource, ScriptValue,
 };
 pub(crate) use script::{place_fuel, wrong_parameter};
 
+use crate::built::SettlementRule;
 use crate::field::{Node, NodeId};
 use crate::props::Variation;
 
@@ -99,6 +103,12 @@ pub struct Plan {
     /// What scripts make, chunk by chunk: at most [`MAX_GENERATORS`].
     #[serde(default)]
     pub generators: Vec<GeneratorRule>,
+    /// Where people have settled: villages with their buildings, and roads, which shape the terrain. Without it nowhere.
+    #[serde(default)]
+    pub settlements: Option<SettlementRule>,
+    /// Things at places of their own: at most [`MAX_OBJECTS`].
+    #[serde(default)]
+    pub objects: Vec<Object>,
 }
 
 /// Size and resolution of chunks.
@@ -287,6 +297,8 @@ impl Plan {
             scatter: Vec::new(),
             scripts: BTreeMap::new(),
             generators: Vec::new(),
+            settlements: None,
+            objects: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! densities, which are computed brick by brick where a ray needs them.
 
 mod bricks;
+mod built;
 mod camera;
 mod land;
 mod light;
@@ -15,6 +16,7 @@ use crate::chunk::GenError;
 use crate::field::{Node, RiverOutput};
 use crate::generator::{Generator, with_job};
 use crate::plan::{MAX_HEIGHT, MAX_WORLD, Plan};
+use built::{Built, needs_depths};
 use camera::Camera;
 use land::{Above, Aslant};
 use space::Space;
@@ -147,6 +149,7 @@ pub struct Drawing {
     canvas: Canvas,
     ground: Ground,
     things: Option<Things>,
+    built: Option<Built>,
     /// The plan without what would be less than a pixel and take long.
     plain: Option<Box<Generator>>,
 }
@@ -161,7 +164,7 @@ impl Drawing {
         view.check(generator.plan())?;
         let plain = without_fine_rivers(generator.plan(), view);
         let plain = plain.and_then(|plan| Generator::with_scripts(plan, &generator.scripts).ok()).map(Box::new);
-        let (canvas, ground, things) = with_job(|scratch| {
+        let (canvas, ground, things, built) = with_job(|scratch| {
             let generator = plain.as_deref().unwrap_or(generator);
             let mut camera = Camera::new(view);
             let ground = if generator.plan().volume.is_some() {
@@ -174,13 +177,14 @@ impl Drawing {
                 Ground::Aslant(Box::new(Aslant::new(generator, view, &mut camera, scratch)))
             };
             let pixels = (view.size as usize).pow(2);
-            let depths = if view.angle < ANGLES.1 { vec![f32::INFINITY; pixels] } else { Vec::new() };
+            let built = view.scatter.then(|| Built::new(generator.plan(), view)).flatten();
+            let depths = if needs_depths(view, built.as_ref()) { vec![f32::INFINITY; pixels] } else { Vec::new() };
             let picture = Picture { size: view.size, pixels: vec![0; pixels * 3] };
             let things = view.scatter.then(|| Things::new(generator.plan(), view)).flatten();
-            Ok((Canvas { picture, depths, camera }, ground, things))
+            Ok((Canvas { picture, depths, camera }, ground, things, built))
         })
         .map_err(GenError::from)??;
-        Ok(Self { canvas, ground, things, plain })
+        Ok(Self { canvas, ground, things, built, plain })
     }
 
     /// Draws on for some milliseconds, with the generator that the drawing was begun with; whether the picture is done.
@@ -197,8 +201,16 @@ impl Drawing {
             Ground::Space(space) => space.step(generator, canvas, scratch),
         })
         .map_err(GenError::from)?;
+        if !ground {
+            return Ok(false);
+        }
+        if let Some(built) = &mut self.built {
+            if built.step(generator, canvas)? {
+                self.built = None;
+            }
+            return Ok(false);
+        }
         match &mut self.things {
-            _ if !ground => Ok(false),
             Some(things) => Ok(things.step(generator, canvas)?),
             None => Ok(true),
         }

@@ -43,7 +43,7 @@ impl Generator {
         if water.iter().all(|height| *height <= -MAX_HEIGHT) {
             return Ok(MeshData::default());
         }
-        with_job(|scratch| self.heights_in(&x, &z, &mut ground, scratch))?;
+        with_job(|scratch| self.heights_in(&x, &z, id.level, &mut ground, scratch))?;
         let mut mesh = MeshData::default();
         let mut numbers = vec![None; x.len()];
         for (column, row) in (0..side - 1).flat_map(|row| (0..side - 1).map(move |column| (column, row))) {

@@ -89,6 +89,12 @@ pub(crate) fn scatter(generator: &Generator, grid: &Grid, scratch: &mut Scratch)
     instances
 }
 
+/// The heights of the finest mesh at places (x and z in world metres), which is where things stand at all levels.
+pub(crate) fn heights_at(generator: &Generator, grid: &Grid, places: &[(f64, f64)], scratch: &mut Scratch) -> Vec<f32> {
+    let places = places.iter().map(|(x, z)| Place { x: *x, z: *z, rank: 0, hash: 0 }).collect();
+    ground::on_ground(generator, grid, places, scratch).into_iter().map(|it| it.height).collect()
+}
+
 /// How far outside of the chunk each rule's things must be known, in metres: as far as those that keep away from them reach.
 fn margins(rules: &[ScatterRule]) -> Vec<f64> {
     let mut margins = vec![0.0f64; rules.len()];

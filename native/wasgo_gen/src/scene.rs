@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use wasgo_scene::{Extra, Instances, Material, Mesh, Node, Scene, Surface, Transform};
 
+use crate::built;
 use crate::bytes::{le_bytes, le_bytes_u32};
 use crate::chunk::Chunk;
 use crate::instance::{Instance, transforms};
@@ -28,7 +29,17 @@ pub const fn material(finish: Finish) -> usize {
     FINISHES + finish as usize
 }
 
-/// The materials that generated surfaces refer to: of the ground, of what is painted, of water, and of each finish.
+/// Number of the material of the first of [`built::Material::ALL`] in [`materials`]; the others follow. See [`built_material`].
+pub const BUILT: usize = FINISHES + Finish::ALL.len();
+
+/// Number of the material of what is built, in [`materials`].
+#[must_use]
+pub const fn built_material(material: built::Material) -> usize {
+    BUILT + material as usize
+}
+
+/// The materials that generated surfaces refer to: of the ground, of what is painted, of water, of each finish, and of what
+/// buildings are made of.
 #[must_use]
 pub fn materials() -> Vec<Material> {
     let matt = |name: &str| Material { name: name.into(), ..Material::default() };
@@ -48,7 +59,24 @@ pub fn materials() -> Vec<Material> {
         double_sided: finish.double_sided(),
         ..matt(finish.name())
     }));
+    materials.extend(built::Material::ALL.map(of_built));
     materials
+}
+
+/// How something that is built looks, besides the colours of its vertices.
+fn of_built(material: built::Material) -> Material {
+    use built::Material as Of;
+    let plain = Material { name: format!("built_{}", material.name()), ..Material::default() };
+    match material {
+        Of::Plaster | Of::Brick | Of::Earth | Of::Thatch => plain,
+        Of::Stone | Of::Timber | Of::Plank => Material { roughness: 0.9, ..plain },
+        Of::Tile => Material { roughness: 0.8, ..plain },
+        Of::Slate => Material { roughness: 0.55, ..plain },
+        Of::Glass => Material { roughness: 0.12, ..plain },
+        Of::Metal => Material { metallic: 0.7, roughness: 0.5, ..plain },
+        Of::Cloth => Material { roughness: 0.95, double_sided: true, ..plain },
+        Of::Flame => Material { emissive: [1.0, 0.55, 0.18], emissive_strength: 4.0, double_sided: true, ..plain },
+    }
 }
 
 /// A chunk with what stands on it: one node at the chunk's origin with the ground as its mesh and the chunk's
@@ -94,6 +122,15 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
             });
             meshes.push(prop.lods[prop.lod_for(plan, chunk.id.level)].mesh.borrow());
         }
+    }
+    for set in &chunk.objects {
+        sets.push(Instances {
+            name: set.model.name.clone(),
+            mesh: meshes.len(),
+            parent: Some(0),
+            transforms: set.transforms().into(),
+        });
+        meshes.push(set.model.mesh.borrow());
     }
     let mut materials = materials();
     let mut looks: Vec<Look> = Vec::new();

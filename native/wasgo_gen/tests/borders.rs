@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use support::{chunk, generator};
+use wasgo_gen::built::{Area, SettlementRule};
 use wasgo_gen::field::Node;
 use wasgo_gen::{Avoid, Chunk, ChunkId, Generator, Neighbours, Plan, PropKind, ScatterRule};
 
@@ -184,6 +185,76 @@ fn neighbours_of_all_pairs_of_levels_meet_without_cracks() {
     let wanted = (0..4u8).flat_map(|fine| (fine..=3).map(move |coarse| (fine, coarse)));
     for pair in wanted {
         assert!(pairs.contains(&pair), "{pair:?} of {pairs:?}");
+    }
+}
+
+/// A plan with a village between chunk 0, 0 and chunk 15, 15.
+fn settled(level: u8) -> Plan {
+    let rule = SettlementRule { heights: [1.0, 40.0], slope: 0.3, level, ..SettlementRule::default() };
+    Plan { settlements: Some(rule), ..Plan::new(42) }
+}
+
+#[test]
+fn villages_across_borders_agree_in_every_bit() {
+    let plan = settled(3);
+    let region = generator(&plan).settlements(Area { min: [0.0; 2], max: [1024.0; 2] }).unwrap();
+    let lots: Vec<_> = region.layouts.iter().flat_map(|layout| &layout.lots).collect();
+    assert!(lots.len() > 8, "{}", lots.len());
+    for lot in lots.iter().step_by(3) {
+        let [x, z] = [lot.position[0], lot.position[2]].map(|at| (at / 64.0).floor() as i32);
+        assert_borders_agree(&plan, x, z);
+    }
+    // And where tiles of settlements meet.
+    for (x, z) in [(15, 3), (-1, 15), (15, 15)] {
+        assert_borders_agree(&plan, x, z);
+    }
+}
+
+#[test]
+fn levels_with_and_without_villages_meet_without_cracks() {
+    // Chunks of up to 128 and 256 m have settlements.
+    for settled_up_to in [1u8, 2] {
+        // A world where roads cross many borders.
+        let mut plan = Plan { settlements: settled(settled_up_to).settlements, ..Plan::new(47) };
+        plan.chunk.samples = 17;
+        plan.scatter.clear();
+        let generator = generator(&plan);
+        let bare = self::generator(&Plan { settlements: None, ..plan.clone() });
+        let heights = |of: &Generator, level, x, z| of.chunk(ChunkId { level, ..ChunkId::new(x, z) }).unwrap().heights;
+        let coarse = settled_up_to + 1;
+        let across = 16 >> coarse;
+        let all: Vec<(i32, i32)> = (0..across).flat_map(|z| (0..across).map(move |x| (x, z))).collect();
+        let mut changed = 0;
+        for (x, z) in &all {
+            assert_eq!(heights(&generator, coarse, *x, *z), heights(&bare, coarse, *x, *z));
+            // One chunk is as fine as settlements are known, or finer, among those that know of none.
+            for fine in [0, settled_up_to] {
+                let within = coarse - fine;
+                let mut leaves: Vec<_> =
+                    all.iter().filter(|other| *other != &(*x, *z)).map(|(x, z)| (*x, *z, coarse)).collect();
+                let parts = 0..1 << within;
+                let parts = parts.clone().flat_map(|dz| parts.clone().map(move |dx| (dx, dz)));
+                leaves.extend(parts.map(|(dx, dz)| ((x << within) + dx, (z << within) + dz, fine)));
+                assert!(assert_no_cracks(&generator, &leaves, 16) > 100);
+                // How much there was to get wrong: samples that the coarse chunks around have too, where the ground is another one.
+                let (left, top) = ((x << coarse) * 16, (z << coarse) * 16);
+                let side = 16 << coarse;
+                for n in (0..=side).step_by(1 << coarse) {
+                    for (column, row) in [(n, 0), (n, side), (0, n), (side, n)] {
+                        let place = [left + column, top + row].map(|at| vec![f64::from(at) * 4.0]);
+                        let (mut one, mut other) = ([0.0], [0.0]);
+                        generator.heights(&place[0], &place[1], &mut one).unwrap();
+                        bare.heights(&place[0], &place[1], &mut other).unwrap();
+                        changed += usize::from(one != other);
+                    }
+                }
+            }
+        }
+        assert!(changed > 15, "{changed}");
+        for choice in 0..2u64 {
+            let leaves = quadtree(16, choice * 7919 + 5, 4);
+            assert!(assert_no_cracks(&generator, &leaves, 16) > 100);
+        }
     }
 }
 

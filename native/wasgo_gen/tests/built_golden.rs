@@ -61,6 +61,11 @@ impl Ground for Hills {
     }
 }
 
+/// With water at 0 m.
+fn rule() -> SettlementRule {
+    SettlementRule { water_level: Some(0.0), ..SettlementRule::default() }
+}
+
 fn building_hash(preset: Preset) -> u64 {
     let mut hash = Hash::new();
     for (footprint, seed) in [(preset.footprint(), 1), (preset.footprint(), u64::MAX)] {
@@ -101,7 +106,7 @@ fn interior_hash(seed: u64) -> u64 {
 
 fn settlement_hash(seed: u64) -> u64 {
     let mut hash = Hash::new();
-    let it = Settlements::new(SettlementRule::default(), seed).unwrap();
+    let it = Settlements::new(rule(), seed).unwrap();
     let area = Area { min: [-1000.0, -1000.0], max: [1000.0, 1000.0] };
     let region = it.region(&Hills, area).unwrap();
     for layout in &region.layouts {

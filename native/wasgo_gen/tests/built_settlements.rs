@@ -18,6 +18,11 @@ impl Ground for Hills {
     }
 }
 
+/// With water at 0 m.
+fn rule() -> SettlementRule {
+    SettlementRule { water_level: Some(0.0), ..SettlementRule::default() }
+}
+
 fn height(x: f64, z: f64) -> f32 {
     let mut out = [0.0];
     Hills.heights(&[x], &[z], &mut out);
@@ -25,7 +30,7 @@ fn height(x: f64, z: f64) -> f32 {
 }
 
 fn settlements(seed: u64) -> Settlements {
-    Settlements::new(SettlementRule::default(), seed).unwrap()
+    Settlements::new(rule(), seed).unwrap()
 }
 
 fn area(x: f64, z: f64, side: f64) -> Area {
@@ -208,7 +213,7 @@ fn doors_can_be_reached_from_a_street() {
 
 #[test]
 fn roads_are_not_too_steep_and_stay_out_of_the_water() {
-    let rule = SettlementRule::default();
+    let rule = rule();
     let mut bridges = 0;
     for seed in 0..4 {
         let whole = region(seed);
@@ -251,7 +256,7 @@ fn roads_meet_their_squares() {
 #[test]
 fn sites_keep_their_distance_and_suit() {
     for seed in 0..6 {
-        let rule = SettlementRule::default();
+        let rule = rule();
         let sites = settlements(seed).sites(&Hills, area(-4000.0, -4000.0, 8000.0)).unwrap();
         assert!(sites.len() > 10, "{}", sites.len());
         for (number, site) in sites.iter().enumerate() {
@@ -286,7 +291,7 @@ fn villages_have_what_belongs_to_them() {
 
 #[test]
 fn far_from_everything_the_ground_stays() {
-    let rule = SettlementRule { density: 0.0, ..SettlementRule::default() };
+    let rule = SettlementRule { density: 0.0, ..rule() };
     let region = Settlements::new(rule, 1).unwrap().region(&Hills, area(0.0, 0.0, 512.0)).unwrap();
     assert!(region.layouts.is_empty() && region.roads.is_empty());
     let shaping = region.shaping(region.area);
@@ -298,7 +303,7 @@ fn far_from_everything_the_ground_stays() {
 #[test]
 fn what_is_wrong_with_a_rule_is_named() {
     let refused = |change: fn(&mut SettlementRule)| {
-        let mut rule = SettlementRule::default();
+        let mut rule = rule();
         change(&mut rule);
         Settlements::new(rule, 1).unwrap_err().to_string()
     };

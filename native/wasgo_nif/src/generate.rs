@@ -8,6 +8,7 @@ use wasgo_gen::{
 use wasgo_scene::{Material, Mesh, Surface};
 
 use crate::generate_script::{self, Given};
+use crate::objects::object_terms;
 use crate::{atoms, bytes, fault, jobs, prop};
 
 /// A plan that was compiled.
@@ -137,14 +138,17 @@ fn gen_instances<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, table: Binar
     }
 }
 
-/// The materials that generated surfaces refer to by their positions: `{name, base_color, metallic, roughness, double_sided}`.
+/// The materials that generated surfaces refer to by their positions: `{name, base_color, {metallic, roughness, double_sided},
+/// {emissive, emissive_strength}}`.
 #[rustler::nif]
 fn gen_materials<'a>(env: Env<'a>) -> Term<'a> {
     let wide = f64::from;
     let each = |material: Material| {
         let [r, g, b, a] = material.base_color.map(wide);
         let factors = (wide(material.metallic), wide(material.roughness), material.double_sided);
-        (material.name, (r, g, b, a), factors).encode(env)
+        let [er, eg, eb] = material.emissive.map(wide);
+        let light = ((er, eg, eb), wide(material.emissive_strength));
+        (material.name, (r, g, b, a), factors, light).encode(env)
     };
     scene::materials().into_iter().map(each).collect::<Vec<Term<'a>>>().encode(env)
 }
@@ -196,6 +200,7 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         f64::from(stats.water_share),
         stats.counts.clone(),
     );
+    let objects = object_terms(env, &chunk.objects);
     let shape = (chunk.origin[0], chunk.origin[2], chunk.size, chunk.samples);
     let chunk = ResourceArc::new(ChunkResource(chunk));
     let floats = |pick: fn(&Chunk) -> &Vec<f32>| -> Term<'_> {
@@ -210,7 +215,7 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         indices,
     );
     let generated = generate_script::generated(env, &chunk);
-    (shape, data, table, figures, generated).encode(env)
+    (shape, data, table, figures, objects, generated).encode(env)
 }
 
 /// A mesh's surfaces as `{positions, normals, colors, indices}`.
@@ -231,6 +236,8 @@ pub(crate) fn gen_error<'a>(env: Env<'a>, error: &GenError) -> Term<'a> {
         GenError::OutOfWorld { axis, .. } => (axis.to_string(), error.to_string()),
         GenError::NoLevel { .. } => ("level".to_string(), error.to_string()),
         GenError::Nothing { what } => ((*what).to_string(), error.to_string()),
+        GenError::Object { object, .. } => (format!("objects[{object}]"), error.to_string()),
+        GenError::Settlement(_) => ("settlements".to_string(), error.to_string()),
         GenError::Volume(_) | GenError::TooCoarse { .. } => ("neighbours".to_string(), error.to_string()),
     };
     plan_fault(env, atoms::out_of_range(), Some(&field), &message)

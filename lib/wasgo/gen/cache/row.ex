@@ -20,22 +20,21 @@ defmodule Wasgo.Gen.Cache.Row do
 
   # The row, and the part that it refers to. `:error` for what no row has a place for.
   @spec encode(tuple()) :: {:ok, binary(), part() | nil} | :error
-  def encode({{x, z, size, samples}, data, table, figures, generated}) do
+  def encode({{x, z, size, samples}, data, table, figures, objects, generated}) do
     {heights, positions, normals, colors, indices} = data
     {low, high, mean, slope, water, counts} = figures
     digest = digest(indices)
-    # What scripts made: few meshes, mostly none.
-    generated = :erlang.term_to_binary(generated)
+    more = more(objects, generated)
 
     head =
       <<@chunk, x::float-little, z::float-little, size::float-little, samples::32-little,
         low::float-little, high::float-little, mean::float-little, slope::float-little,
         water::float-little, length(counts)::32-little, byte_size(table)::32-little,
-        byte_size(generated)::32-little, digest::binary>>
+        byte_size(more)::32-little, digest::binary>>
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table, generated]), {digest, indices}}
+    {:ok, row([head, counts, heights, positions, normals, colors, table, more]), {digest, indices}}
   end
 
   def encode({{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}) do
@@ -90,8 +89,8 @@ defmodule Wasgo.Gen.Cache.Row do
          @chunk,
          <<x::float-little, z::float-little, size::float-little, samples::32-little,
            low::float-little, high::float-little, mean::float-little, slope::float-little,
-           water::float-little, kinds::32-little, table_size::32-little,
-           generated_size::32-little, digest::binary-32, counts::binary-size(kinds)-unit(32), rest::binary>>,
+           water::float-little, kinds::32-little, table_size::32-little, more_size::32-little,
+           digest::binary-32, counts::binary-size(kinds)-unit(32), rest::binary>>,
          find
        )
        when samples in 2..@most_samples do
@@ -99,13 +98,13 @@ defmodule Wasgo.Gen.Cache.Row do
 
     with <<heights::binary-size(count)-unit(32), positions::binary-size(count)-unit(96),
            normals::binary-size(count)-unit(96), colors::binary-size(count)-unit(128),
-           table::binary-size(table_size), generated::binary-size(generated_size)>> <- rest,
-         {:ok, generated} <- terms(generated),
+           table::binary-size(table_size), more::binary-size(more_size)>> <- rest,
+         {:ok, objects, generated} <- more(more),
          {:ok, indices} <- find.(digest) do
       counts = for <<count::32-little <- counts>>, do: count
       data = {heights, positions, normals, colors, indices}
       figures = {low, high, mean, slope, water, counts}
-      {:ok, {{x, z, size, samples}, data, table, figures, generated}, digest}
+      {:ok, {{x, z, size, samples}, data, table, figures, objects, generated}, digest}
     end
   end
 
@@ -125,9 +124,17 @@ defmodule Wasgo.Gen.Cache.Row do
   defp read(@part, indices, _find), do: {:ok, indices, nil}
   defp read(_kind, _rest, _find), do: :damaged
 
-  defp terms(bytes) do
+  # What was built and what scripts made: in most chunks nothing.
+  defp more([], []), do: ""
+  defp more(objects, generated), do: :erlang.term_to_binary({objects, generated}, minor_version: 2)
+
+  defp more(""), do: {:ok, [], []}
+
+  defp more(bytes) do
     case :erlang.binary_to_term(bytes, [:safe]) do
-      list when is_list(list) -> {:ok, list}
+      {objects, generated} when is_list(objects) and is_list(generated) ->
+        {:ok, objects, generated}
+
       _another -> :damaged
     end
   rescue

@@ -2,7 +2,7 @@ defmodule Wasgo.Gen.Plan.Text do
   @moduledoc false
   # A plan's options in the form in which plans are stored, as a map.
 
-  alias Wasgo.Gen.{Field, Prop}
+  alias Wasgo.Gen.{Field, Prop, Spec}
   alias Wasgo.{Native, PlanError, Wire}
 
   @rule_keys [
@@ -38,9 +38,15 @@ defmodule Wasgo.Gen.Plan.Text do
        |> put("rivers", options.rivers && id(options.rivers))
        |> Map.merge(%{"scripts" => digests(options.scripts), "generators" => generators})
        |> put("moisture", options.moisture && id(options.moisture))
-       |> shade(options.shade)}
+       |> shade(options.shade)
+       |> settlements(options.settlements)
+       |> put("objects", Enum.map(options.objects, &Spec.object/1))}
     end
   end
+
+  defp settlements(map, true), do: Map.put(map, "settlements", %{})
+  defp settlements(map, none) when none in [nil, false], do: map
+  defp settlements(map, rule), do: Map.put(map, "settlements", rule |> Map.new() |> Spec.data())
 
   # The usual world, or an empty one of a height, a volume or both.
   defp base(%{height: nil, density: nil} = options) do

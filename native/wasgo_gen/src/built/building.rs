@@ -1,5 +1,7 @@
 //! A building from its footprint and a grammar.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::{BuiltError, range};
@@ -7,6 +9,7 @@ use super::expand::{Detail, expand};
 use super::footprint::Footprint;
 use super::grammar::{Grammar, Material};
 use super::presets::{Preset, grammar};
+use super::solid::Solids;
 use crate::MeshData;
 
 /// By which grammar to build.
@@ -19,17 +22,40 @@ pub enum Style {
     Grammar(Box<Grammar>),
 }
 
-/// What to build.
+/// What to build. Stored without a footprint, it has the one that suits its preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored")]
 pub struct BuildingSpec {
     /// Its outline.
     pub footprint: Footprint,
     /// Its grammar.
     pub style: Style,
     /// How far its foundation reaches below the origin, for ground that falls off: 0..=10 m. Default 1.2.
-    #[serde(default = "foundation")]
     pub foundation: f32,
+}
+
+/// A building as it may be stored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    #[serde(default)]
+    footprint: Option<Footprint>,
+    style: Style,
+    #[serde(default = "foundation")]
+    foundation: f32,
+}
+
+impl TryFrom<Stored> for BuildingSpec {
+    type Error = &'static str;
+
+    fn try_from(Stored { footprint, style, foundation }: Stored) -> Result<Self, Self::Error> {
+        let footprint = match (footprint, &style) {
+            (Some(footprint), _) => footprint,
+            (None, Style::Preset(preset)) => preset.footprint(),
+            (None, Style::Grammar(_)) => return Err("a building by a grammar of one's own needs a footprint"),
+        };
+        Ok(Self { footprint, style, foundation })
+    }
 }
 
 fn foundation() -> f32 {
@@ -61,6 +87,10 @@ pub struct BuildingLod {
 }
 
 impl BuildingLod {
+    fn new(solids: Solids) -> Self {
+        Self { surfaces: solids.finish().map(|(material, mesh)| Surface { material, mesh }).collect() }
+    }
+
     /// How many triangles there are.
     #[must_use]
     pub fn triangles(&self) -> usize {
@@ -129,30 +159,44 @@ pub struct Building {
 /// A footprint or a grammar that is not allowed, or a grammar that makes too much or does a step to a shape that it is
 /// not for; the error names the rule.
 pub fn building(spec: &BuildingSpec, seed: u64) -> Result<Building, BuiltError> {
-    range(|| "foundation".into(), spec.foundation, 0.0, 10.0)?;
-    let outline = spec.footprint.corners()?;
-    let preset;
-    let rules = match &spec.style {
-        Style::Preset(name) => {
-            preset = grammar(*name);
-            &preset
-        }
-        Style::Grammar(own) => {
-            own.validate()?;
-            own
-        }
-    };
+    let (outline, rules) = ready(spec)?;
+    let rules = rules.as_ref();
     let full = expand(rules, &outline, spec.foundation, seed, Detail::Full)?;
     let flat = expand(rules, &outline, spec.foundation, seed, Detail::Flat)?;
     let boxes = expand(rules, &outline, spec.foundation, seed, Detail::Boxes)?;
     let (colliders, entrances) = (full.colliders, full.entrances);
-    let lods: Vec<BuildingLod> = [full.solids, flat.solids, boxes.solids]
-        .into_iter()
-        .map(|solids| BuildingLod {
-            surfaces: solids.finish().map(|(material, mesh)| Surface { material, mesh }).collect(),
-        })
-        .collect();
+    let lods: Vec<BuildingLod> = [full.solids, flat.solids, boxes.solids].map(BuildingLod::new).into();
     let points = lods.iter().flat_map(|lod| &lod.surfaces).flat_map(|surface| &surface.mesh.positions);
     let height = points.map(|point| point[1]).fold(0.0, f32::max);
     Ok(Building { lods, colliders, entrances, outline, height })
+}
+
+/// One level of detail of a building, counted from the finest, without making the others; with colliders when it is the finest.
+pub(crate) fn building_lod(
+    spec: &BuildingSpec,
+    seed: u64,
+    lod: usize,
+) -> Result<(BuildingLod, Vec<BoxCollider>), BuiltError> {
+    let (outline, rules) = ready(spec)?;
+    let detail = match lod {
+        0 => Detail::Full,
+        1 => Detail::Flat,
+        _ => Detail::Boxes,
+    };
+    let made = expand(rules.as_ref(), &outline, spec.foundation, seed, detail)?;
+    let colliders = if lod == 0 { made.colliders } else { Vec::new() };
+    Ok((BuildingLod::new(made.solids), colliders))
+}
+
+/// The outline and the rules of a building, checked.
+fn ready(spec: &BuildingSpec) -> Result<(Vec<[f32; 2]>, Cow<'_, Grammar>), BuiltError> {
+    range(|| "foundation".into(), spec.foundation, 0.0, 10.0)?;
+    let outline = spec.footprint.corners()?;
+    match &spec.style {
+        Style::Preset(name) => Ok((outline, Cow::Owned(grammar(*name)))),
+        Style::Grammar(own) => {
+            own.validate()?;
+            Ok((outline, Cow::Borrowed(own)))
+        }
+    }
 }

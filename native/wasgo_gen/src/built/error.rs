@@ -81,6 +81,20 @@ pub enum BuiltError {
     },
 }
 
+impl BuiltError {
+    /// The same, of a field that is within another one.
+    #[must_use]
+    pub fn within(self, place: &str) -> Self {
+        let inner = |field: String| format!("{place}.{field}");
+        match self {
+            Self::OutOfRange { field, value, min, max } => Self::OutOfRange { field: inner(field), value, min, max },
+            Self::Unknown { field, name } => Self::Unknown { field: inner(field), name },
+            Self::Invalid { field, reason } => Self::Invalid { field: inner(field), reason },
+            other => other,
+        }
+    }
+}
+
 /// Checks that a value is within its range.
 pub(super) fn range(
     field: impl FnOnce() -> String,

@@ -47,6 +47,23 @@ pub enum Material {
 }
 
 impl Material {
+    /// All of them, in order.
+    pub const ALL: [Self; 13] = [
+        Self::Plaster,
+        Self::Brick,
+        Self::Stone,
+        Self::Timber,
+        Self::Plank,
+        Self::Tile,
+        Self::Slate,
+        Self::Thatch,
+        Self::Glass,
+        Self::Metal,
+        Self::Cloth,
+        Self::Earth,
+        Self::Flame,
+    ];
+
     /// As in data files.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -184,6 +184,21 @@ impl TileGrid {
         Self { size: [width, 1, depth], fixed: Vec::new(), connected: true, filled: filled(), attempts: attempts() }
     }
 
+    /// Checks every field but the names of tiles, which only a set knows.
+    ///
+    /// # Errors
+    ///
+    /// The first field found that is not allowed.
+    pub fn validate(&self) -> Result<(), BuiltError> {
+        for (side, name) in self.size.iter().zip(["east", "up", "south"]) {
+            range(|| format!("size ({name})"), *side, 1.0, 256.0)?;
+        }
+        range(|| "size (cells)".into(), self.cells() as f64, 1.0, MAX_CELLS as f64)?;
+        range(|| "filled".into(), self.filled, 0.0, 1.0)?;
+        range(|| "attempts".into(), self.attempts, 1.0, f64::from(MAX_ATTEMPTS))?;
+        range(|| "fixed (how many)".into(), self.fixed.len() as f64, 0.0, MAX_CELLS as f64)
+    }
+
     fn cells(&self) -> usize {
         self.size.iter().fold(1usize, |product, side| product.saturating_mul(*side as usize))
     }
@@ -355,13 +370,7 @@ pub(super) const STEPS: [[i64; 2]; 4] = [[0, -1], [1, 0], [0, 1], [-1, 0]];
 /// A set or a grid that is not allowed; [`BuiltError::Contradiction`] when all attempts failed.
 pub fn dungeon(set: &TileSet, grid: &TileGrid, seed: u64) -> Result<Tiles, BuiltError> {
     set.validate()?;
-    for (side, name) in grid.size.iter().zip(["east", "up", "south"]) {
-        range(|| format!("size ({name})"), *side, 1.0, 256.0)?;
-    }
-    range(|| "size (cells)".into(), grid.cells() as f64, 1.0, MAX_CELLS as f64)?;
-    range(|| "attempts".into(), grid.attempts, 1.0, f64::from(MAX_ATTEMPTS))?;
-    range(|| "fixed (how many)".into(), grid.fixed.len() as f64, 0.0, MAX_CELLS as f64)?;
-    range(|| "filled".into(), grid.filled, 0.0, 1.0)?;
+    grid.validate()?;
     let table = Table::new(set);
     let allowed = allowed(set, &table, grid)?;
     fill(set, &table, grid, &allowed, seed)

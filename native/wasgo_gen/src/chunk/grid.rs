@@ -4,6 +4,7 @@ use crate::chunk::ChunkId;
 use crate::field::program::Scratch;
 use crate::generator::Generator;
 use crate::plan::Plan;
+use crate::shaped::cover;
 
 /// Where the samples of a chunk are.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,8 @@ impl Lattice {
 pub(crate) struct Grid {
     pub(crate) lattice: Lattice,
     heights: Vec<f32>,
+    /// How much of a road each is; empty where there is none.
+    covers: Vec<f32>,
 }
 
 impl Grid {
@@ -77,8 +80,19 @@ impl Grid {
             }
         }
         let mut heights = vec![0.0; side * side];
-        generator.heights_in(&x, &z, &mut heights, scratch);
-        Self { lattice, heights }
+        let mut covers = Vec::new();
+        generator.bare_heights(&x, &z, &mut heights, scratch);
+        generator.shape(&x, &z, lattice.level, &mut heights, |number, shaped| {
+            covers.resize(side * side, 0.0);
+            covers[number] = cover(shaped);
+        });
+        Self { lattice, heights, covers }
+    }
+
+    /// How much of a road each sample is, row by row; nothing where there is none.
+    pub(crate) fn covers(&self) -> Vec<f32> {
+        let rows = self.covers.chunks_exact(self.lattice.samples + 2).skip(1).take(self.lattice.samples);
+        rows.flat_map(|row| &row[1..=self.lattice.samples]).copied().collect()
     }
 
     pub(crate) fn height(&self, column: usize, row: usize) -> f32 {

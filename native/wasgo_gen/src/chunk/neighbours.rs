@@ -50,21 +50,62 @@ pub(crate) fn fit_normals(
         steps > 0 && column % wide == 0 && row % wide == 0
     };
     let samples: Vec<(usize, usize)> = border.filter(shared).collect();
-    let (mut x, mut z) = (Vec::with_capacity(samples.len() * 4), Vec::with_capacity(samples.len() * 4));
-    for (column, row) in &samples {
-        let wide = 1i64 << neighbours.at(*column, *row, last);
-        let (column, row) = (*column as i64, *row as i64);
-        for (dx, dz) in [(-wide, 0), (wide, 0), (0, -wide), (0, wide)] {
-            x.push(lattice.world(0, column + dx));
-            z.push(lattice.world(1, row + dz));
+    for steps in 1..=neighbours.0.into_iter().max().unwrap_or(0) {
+        let wide = 1i64 << steps;
+        let of_these = samples.iter().filter(|(column, row)| neighbours.at(*column, *row, last) == steps);
+        let these: Vec<(usize, usize)> = of_these.copied().collect();
+        let (mut x, mut z) = (Vec::with_capacity(these.len() * 4), Vec::with_capacity(these.len() * 4));
+        for (column, row) in &these {
+            let (column, row) = (*column as i64, *row as i64);
+            for (dx, dz) in [(-wide, 0), (wide, 0), (0, -wide), (0, wide)] {
+                x.push(lattice.world(0, column + dx));
+                z.push(lattice.world(1, row + dz));
+            }
+        }
+        let mut heights = vec![0.0; x.len()];
+        generator.heights_in(&x, &z, lattice.level + steps, &mut heights, scratch);
+        let step = lattice.step * wide as f64;
+        for ((column, row), around) in these.iter().zip(heights.chunks_exact(4)) {
+            let at = (row * lattice.samples + column) * 3;
+            normals[at..at + 3].copy_from_slice(&normal([around[0], around[1]], [around[2], around[3]], step));
         }
     }
-    let mut heights = vec![0.0; x.len()];
-    generator.heights_in(&x, &z, &mut heights, scratch);
-    for ((column, row), around) in samples.iter().zip(heights.chunks_exact(4)) {
-        let step = lattice.step * f64::from(1u32 << neighbours.at(*column, *row, last));
-        let at = (row * lattice.samples + column) * 3;
-        normals[at..at + 3].copy_from_slice(&normal([around[0], around[1]], [around[2], around[3]], step));
+}
+
+/// Gives samples that coarser neighbours have the heights that those have there, where the ground is another one at their level, and
+/// takes roads away from them.
+pub(crate) fn fit_heights(
+    generator: &Generator,
+    lattice: &Lattice,
+    neighbours: &Neighbours,
+    heights: &mut [f32],
+    covers: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let last = lattice.samples - 1;
+    let differ = |steps: u8| steps > 0 && generator.changes.differ(lattice.level, lattice.level + steps);
+    if !neighbours.0.into_iter().any(differ) {
+        return;
+    }
+    let border = (0..=last).flat_map(|n| [(n, 0), (n, last), (0, n), (last, n)]);
+    let samples: Vec<(usize, usize)> = border
+        .filter(|(column, row)| {
+            let steps = neighbours.at(*column, *row, last);
+            let wide = 1usize << steps;
+            differ(steps) && column % wide == 0 && row % wide == 0
+        })
+        .collect();
+    let x: Vec<f64> = samples.iter().map(|(column, _)| lattice.world(0, *column as i64)).collect();
+    let z: Vec<f64> = samples.iter().map(|(_, row)| lattice.world(1, *row as i64)).collect();
+    let mut found = vec![0.0; samples.len()];
+    // All levels that have no settlements have the same ground.
+    generator.heights_in(&x, &z, u8::MAX, &mut found, scratch);
+    for ((column, row), height) in samples.into_iter().zip(found) {
+        let at = row * lattice.samples + column;
+        heights[at] = height;
+        if let Some(cover) = covers.get_mut(at) {
+            *cover = 0.0;
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     MAX_WORLD, Plan, PlanError, ScatterRule, VERSION,
 };
 
-fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError> {
+pub(super) fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(), PlanError> {
     // NaN is in no range.
     if (low..=high).contains(&value) {
         return Ok(());
@@ -76,6 +76,7 @@ impl Plan {
         }
         self.check_triangles()?;
         self.check_density()?;
+        self.check_built()?;
         self.check_scripts()
     }
 

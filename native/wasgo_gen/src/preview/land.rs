@@ -24,6 +24,8 @@ struct Lattice {
     xs: Vec<f64>,
     step: f64,
     below: Option<f32>,
+    /// Of the ground that is drawn.
+    level: u8,
 }
 
 impl Lattice {
@@ -32,12 +34,12 @@ impl Lattice {
         let step = view.metres / f64::from(view.size);
         let first = view.center[0] - view.metres * 0.5;
         let xs = (0..view.size as usize + 2).map(|n| first + (n as f64 - 0.5) * step).collect();
-        Self { xs, step, below: view.below.map(|below| below as f32) }
+        Self { xs, step, below: view.below.map(|below| below as f32), level: view.level() }
     }
 
     fn row(&self, generator: &Generator, z: f64, scratch: &mut Scratch) -> Row {
         let mut heights = vec![0.0; self.xs.len()];
-        generator.heights_in(&self.xs, &vec![z; self.xs.len()], &mut heights, scratch);
+        generator.heights_in(&self.xs, &vec![z; self.xs.len()], self.level, &mut heights, scratch);
         if let Some(below) = self.below {
             for height in &mut heights {
                 *height = height.min(below);
@@ -67,8 +69,9 @@ impl Lattice {
             .collect();
         let slopes: Vec<f32> = normals.iter().map(|normal| 1.0 - normal[1]).collect();
         let mut colors = Vec::new();
-        let places = (&self.xs[1..=count], None, &vec![z; count][..]);
-        generator.colors(places, (&here[1..=count], &slopes), &mut colors, scratch);
+        let (xs, zs) = (&self.xs[1..=count], &vec![z; count][..]);
+        generator.colors((xs, None, zs), (&here[1..=count], &slopes), &mut colors, scratch);
+        generator.pave_row(self.level, xs, zs, &mut colors);
         let cut = |height: f32| self.below.is_some_and(|below| height >= below);
         let colors = colors.chunks_exact(4).zip(&here[1..]);
         let colors = colors.map(|(c, height)| if cut(*height) { CUT } else { [c[0], c[1], c[2]] }).collect();
@@ -153,7 +156,7 @@ impl Aslant {
         let xs: Vec<f64> = (0..SIDE * SIDE).map(|n| along(0, n % SIDE)).collect();
         let zs: Vec<f64> = (0..SIDE * SIDE).map(|n| along(1, n / SIDE)).collect();
         let mut heights = vec![0.0; xs.len()];
-        generator.heights_in(&xs, &zs, &mut heights, scratch);
+        generator.heights_in(&xs, &zs, lattice.level, &mut heights, scratch);
         let water = generator.plan().terrain.as_ref().and_then(|terrain| terrain.water);
         for height in &mut heights {
             *height = height.max(water.unwrap_or(f32::NEG_INFINITY)).min(lattice.below.unwrap_or(f32::INFINITY));

@@ -29,6 +29,11 @@ pub(super) fn stand(
     let wanted = &generator.plan().scatter[rule];
     let holds = |(least, greatest): (f32, f32), value: f32| least <= value && value <= greatest;
     standing.retain(|it| holds(wanted.slope, it.slope) && holds(wanted.height, it.height));
+    let (x, z): (Vec<f64>, Vec<f64>) = standing.iter().map(|it| (it.place.x, it.place.z)).unzip();
+    let (mut heights, mut taken) = (vec![0.0; x.len()], vec![false; x.len()]);
+    generator.shape(&x, &z, grid.lattice.level, &mut heights, |number, shaped| taken[number] = shaped.clear);
+    let mut taken = taken.into_iter();
+    standing.retain(|_| taken.next() == Some(false));
     if wanted.by.is_some() {
         let (x, z): (Vec<f64>, Vec<f64>) = standing.iter().map(|it| (it.place.x, it.place.z)).unzip();
         let (heights, slopes): (Vec<f32>, Vec<f32>) = standing.iter().map(|it| (it.height, it.slope)).unzip();
@@ -41,7 +46,12 @@ pub(super) fn stand(
 }
 
 /// Heights and slopes of the finest mesh at all places.
-fn on_ground(generator: &Generator, grid: &Grid, places: Vec<Place>, scratch: &mut Scratch) -> Vec<Standing> {
+pub(super) fn on_ground(
+    generator: &Generator,
+    grid: &Grid,
+    places: Vec<Place>,
+    scratch: &mut Scratch,
+) -> Vec<Standing> {
     let step = grid.lattice.finest;
     let square = |place: &Place| {
         let ((_, x), (_, z)) = (floor(place.x / step), floor(place.z / step));
@@ -62,7 +72,7 @@ fn on_ground(generator: &Generator, grid: &Grid, places: Vec<Place>, scratch: &m
         heights.push(known);
     }
     let mut computed = vec![0.0; x.len()];
-    generator.heights_in(&x, &z, &mut computed, scratch);
+    generator.heights_in(&x, &z, grid.lattice.level, &mut computed, scratch);
     let mut computed = computed.chunks_exact(4).map(|four| [four[0], four[1], four[2], four[3]]);
     let mut standing = Vec::with_capacity(places.len());
     for (place, known) in places.into_iter().zip(heights) {

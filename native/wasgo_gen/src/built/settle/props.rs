@@ -49,6 +49,27 @@ pub enum SettlementPropKind {
     Signpost,
 }
 
+impl SettlementPropKind {
+    /// As in data files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::MarketCross => "market_cross",
+            Self::Stall => "stall",
+            Self::Bench => "bench",
+            Self::Lamp => "lamp",
+            Self::Tree => "tree",
+            Self::FruitTree => "fruit_tree",
+            Self::Fence => "fence",
+            Self::Haystack => "haystack",
+            Self::Cart => "cart",
+            Self::Woodpile => "woodpile",
+            Self::Signpost => "signpost",
+        }
+    }
+}
+
 /// Something in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SettlementProp {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::built::error::{BuiltError, range};
+use crate::plan::MAX_LEVEL;
 
 /// How large a settlement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +18,16 @@ pub enum SizeClass {
 }
 
 impl SizeClass {
+    /// As in data files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hamlet => "hamlet",
+            Self::Village => "village",
+            Self::Town => "town",
+        }
+    }
+
     /// How far from its middle a settlement reaches, in metres.
     #[must_use]
     pub fn radius(self) -> f64 {
@@ -63,11 +74,21 @@ pub struct RoadRule {
     pub step: f32,
     /// How far bridges are above the water: 0.2..=20 m.
     pub clearance: f32,
+    /// What the ground looks like on roads and squares: linear red, green, blue, each 0..=1.
+    pub color: [f32; 3],
 }
 
 impl Default for RoadRule {
     fn default() -> Self {
-        Self { width: 4.6, lane: 3.2, max_grade: 0.14, margin: 6.0, step: 20.0, clearance: 1.6 }
+        Self {
+            width: 4.6,
+            lane: 3.2,
+            max_grade: 0.14,
+            margin: 6.0,
+            step: 20.0,
+            clearance: 1.6,
+            color: [0.27, 0.19, 0.115],
+        }
     }
 }
 
@@ -83,7 +104,7 @@ pub struct SettlementRule {
     pub density: f32,
     /// The longest way between settlements that are joined, as the crow flies: 0 m to four cells, at most 8192 m.
     pub reach: f64,
-    /// Where the water stands, in metres; nothing when there is none.
+    /// Where the water stands, in metres. Without it there is none; in a plan it is then that of the terrain.
     pub water_level: Option<f32>,
     /// The heights of ground that suits, in metres, from the least to the greatest.
     pub heights: [f32; 2],
@@ -91,6 +112,9 @@ pub struct SettlementRule {
     pub slope: f32,
     /// How likely hamlets, villages and towns are beside each other: 0..=1000 each.
     pub sizes: [f32; 3],
+    /// The coarsest level of detail at which a plan's chunks have settlements: 0..=12. Chunks wider than 4,096 m have none
+    /// anyway: a road is far too narrow for their samples.
+    pub level: u8,
     /// Roads.
     pub roads: RoadRule,
 }
@@ -102,10 +126,11 @@ impl Default for SettlementRule {
             spacing: 460.0,
             density: 0.85,
             reach: 1300.0,
-            water_level: Some(0.0),
+            water_level: None,
             heights: [1.0, 400.0],
             slope: 0.15,
             sizes: [4.0, 4.0, 1.0],
+            level: 3,
             roads: RoadRule::default(),
         }
     }
@@ -145,7 +170,11 @@ impl SettlementRule {
         check("roads.margin", f64::from(roads.margin), 0.5, 30.0)?;
         // So that a search has a bounded number of places: see `route`.
         check("roads.step", f64::from(roads.step), (self.reach / 100.0).max(8.0), 100.0)?;
-        check("roads.clearance", f64::from(roads.clearance), 0.2, 20.0)
+        check("roads.clearance", f64::from(roads.clearance), 0.2, 20.0)?;
+        for value in roads.color {
+            check("roads.color", f64::from(value), 0.0, 1.0)?;
+        }
+        check("level", f64::from(self.level), 0.0, f64::from(MAX_LEVEL))
     }
 
     /// How far from an area a site may be of which a road or a lot touches it.

@@ -12,7 +12,10 @@ const VERGE: f64 = 1.5;
 const PATH_MARGIN: f64 = 2.5;
 
 /// Side of the cells in which pieces are found, in metres.
-const CELL: f64 = 16.0;
+const CELL: f64 = 8.0;
+
+/// How far off a point may be taken to be, in metres.
+const ROUNDING: f64 = 1e-3;
 
 /// The most cells along a side.
 const MAX_CELLS: f64 = 256.0;
@@ -63,6 +66,11 @@ enum Piece {
     Clear(Rectangle),
 }
 
+/// The area that a rectangle and so many metres around it are in.
+fn around(rectangle: &Rectangle, by: f64) -> Area {
+    Area::around(rectangle.corners().into_iter()).grown(by)
+}
+
 /// What shapes the ground of an area. The result for a point is the same whichever area that holds it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shaping {
@@ -71,21 +79,16 @@ pub struct Shaping {
     pieces: Vec<Piece>,
     columns: usize,
     cell: [f64; 2],
-    cells: Vec<Vec<u32>>,
+    /// Where the pieces of each cell begin in `found`, row by row; and where those of the last end.
+    starts: Vec<u32>,
+    found: Vec<u32>,
 }
 
 impl Shaping {
     /// From settlements and roads in the order of their sites.
     pub(super) fn new(layouts: &[Layout], roads: &[Road], area: Area) -> Self {
-        let mut pieces = Vec::new();
-        let mut bounds = Vec::new();
-        let mut add = |piece: Piece, around: Area| {
-            if around.touches(&area) {
-                pieces.push(piece);
-                bounds.push(around);
-            }
-        };
-        let around = |rectangle: &Rectangle, by: f64| Area::around(rectangle.corners().into_iter()).grown(by);
+        let mut found = Vec::new();
+        let mut add = |piece: Piece, around: Area| found.push((piece, around));
         for layout in layouts {
             for pad in &layout.pads {
                 add(Piece::Pad(*pad), around(&pad.area, f64::from(pad.margin)));
@@ -112,25 +115,47 @@ impl Shaping {
                 }
             }
         }
+        Self::of_pieces(found, area)
+    }
+
+    /// Of some pads alone.
+    #[must_use]
+    pub fn of_pads(pads: impl IntoIterator<Item = Pad>, area: Area) -> Self {
+        let piece = |pad: Pad| (Piece::Pad(pad), around(&pad.area, f64::from(pad.margin)));
+        Self::of_pieces(pads.into_iter().map(piece).collect(), area)
+    }
+
+    fn of_pieces(mut found: Vec<(Piece, Area)>, area: Area) -> Self {
+        found.retain(|(_, around)| around.touches(&area));
+        let (pieces, bounds): (Vec<Piece>, Vec<Area>) = found.into_iter().unzip();
         let size = [0, 1].map(|axis| (area.max[axis] - area.min[axis]).max(1e-3));
         let counts = size.map(|side| (side / CELL).ceil().clamp(1.0, MAX_CELLS));
         let cell = [size[0] / counts[0], size[1] / counts[1]];
         let (columns, rows) = (counts[0] as usize, counts[1] as usize);
-        let mut cells = vec![Vec::new(); columns * rows];
+        let span = |around: &Area, axis: usize, count: usize| {
+            // A little more on each side, as rounding may put a point into the next cell.
+            let at = |value: f64| ((value - area.min[axis]) / cell[axis]).floor().clamp(0.0, count as f64 - 1.0);
+            at(around.min[axis] - ROUNDING) as usize..=at(around.max[axis] + ROUNDING) as usize
+        };
+        let of_piece = |around: &Area| {
+            let across = span(around, 0, columns);
+            span(around, 1, rows).flat_map(move |row| across.clone().map(move |column| row * columns + column))
+        };
+        let mut starts = vec![0u32; columns * rows + 1];
+        for at in bounds.iter().flat_map(of_piece) {
+            starts[at + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let (mut ends, mut found) = (starts.clone(), vec![0; starts[columns * rows] as usize]);
         for (number, around) in (0u32..).zip(&bounds) {
-            let span = |axis: usize, count: usize| {
-                // One more on each side, as rounding may put a point into the next cell.
-                let at = |value: f64| ((value - area.min[axis]) / cell[axis]).floor();
-                let first = (at(around.min[axis]) - 1.0).clamp(0.0, count as f64 - 1.0) as usize;
-                first..=(at(around.max[axis]) + 1.0).clamp(0.0, count as f64 - 1.0) as usize
-            };
-            for row in span(1, rows) {
-                for column in span(0, columns) {
-                    cells[row * columns + column].push(number);
-                }
+            for at in of_piece(around) {
+                found[ends[at] as usize] = number;
+                ends[at] += 1;
             }
         }
-        Self { area, pieces, columns, cell, cells }
+        Self { area, pieces, columns, cell, starts, found }
     }
 
     /// Whether nothing here shapes anything.
@@ -147,8 +172,13 @@ impl Shaping {
             return plain;
         }
         let column = (((x - self.area.min[0]) / self.cell[0]) as usize).min(self.columns - 1);
-        let row = (((z - self.area.min[1]) / self.cell[1]) as usize).min(self.cells.len() / self.columns - 1);
-        let near = &self.cells[row * self.columns + column];
+        let rows = (self.starts.len() - 1) / self.columns;
+        let row = (((z - self.area.min[1]) / self.cell[1]) as usize).min(rows - 1);
+        let at = row * self.columns + column;
+        let near = &self.found[self.starts[at] as usize..self.starts[at + 1] as usize];
+        if near.is_empty() {
+            return plain;
+        }
         let mut sum = Sum::default();
         for number in near {
             match &self.pieces[*number as usize] {
@@ -212,6 +242,10 @@ impl Sum {
         let along = dx * segment.along[0] + dz * segment.along[1];
         let on = along.clamp(0.0, segment.length);
         let (ox, oz) = (dx - segment.along[0] * on, dz - segment.along[1] * on);
+        let reach = segment.half + segment.margin;
+        if ox * ox + oz * oz >= reach * reach {
+            return;
+        }
         let far = (ox * ox + oz * oz).sqrt();
         let beside = (far - segment.half).max(0.0);
         let weight = falloff(beside, segment.margin);

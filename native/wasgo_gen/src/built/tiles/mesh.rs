@@ -67,7 +67,12 @@ impl TileLook {
         }
     }
 
-    fn validate(&self) -> Result<(), BuiltError> {
+    /// Checks every field.
+    ///
+    /// # Errors
+    ///
+    /// The first field found that is not allowed.
+    pub fn validate(&self) -> Result<(), BuiltError> {
         for side in self.cell {
             range(|| "cell".into(), side, 1.0, 20.0)?;
             range(|| "door (width)".into(), self.door[0], 0.6, f64::from(side - 2.0 * self.wall) - 0.05)?;
