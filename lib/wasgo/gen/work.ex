@@ -79,5 +79,6 @@ defmodule Wasgo.Gen.Work do
 
   defp sum(binary, sum) when is_binary(binary), do: sum + byte_size(binary)
   defp sum(tuple, sum) when is_tuple(tuple), do: Enum.reduce(Tuple.to_list(tuple), sum, &sum/2)
+  defp sum(list, sum) when is_list(list), do: Enum.reduce(list, sum, &sum/2)
   defp sum(_small, sum), do: sum
 end

@@ -35,7 +35,8 @@ defmodule Wasgo.Gen.Cache.Row do
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table, generated]), {digest, indices}}
+    {:ok, row([head, counts, heights, positions, normals, colors, table, generated]),
+     {digest, indices}}
   end
 
   def encode({{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}) do
@@ -91,7 +92,8 @@ defmodule Wasgo.Gen.Cache.Row do
          <<x::float-little, z::float-little, size::float-little, samples::32-little,
            low::float-little, high::float-little, mean::float-little, slope::float-little,
            water::float-little, kinds::32-little, table_size::32-little,
-           generated_size::32-little, digest::binary-32, counts::binary-size(kinds)-unit(32), rest::binary>>,
+           generated_size::32-little, digest::binary-32, counts::binary-size(kinds)-unit(32),
+           rest::binary>>,
          find
        )
        when samples in 2..@most_samples do
