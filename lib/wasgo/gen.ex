@@ -226,6 +226,32 @@ defmodule Wasgo.Gen do
   end
 
   @doc """
+  How much of each layer of the ground there is at the samples of a chunk: splat maps, by which a shader mixes textures. Takes what `chunk/3` takes.
+
+    * `layers` - how many there are: those of the plan's `:ground`, in order, and one more for roads where it has settlements
+    * `pictures` - of four layers each: samples x samples x 4 bytes, row by row, x first, as RGBA textures are. The weights of a sample are 255 together
+
+  Unlike `chunk.ground`'s colours they know no `:shade`.
+
+      iex> {:ok, splat} = Wasgo.Gen.splat(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {splat.samples, splat.layers, Enum.map(splat.pictures, &byte_size/1)}
+      {65, 5, [16900, 16900]}
+  """
+  @spec splat(Plan.t(), address(), keyword()) ::
+          {:ok, %{samples: pos_integer(), layers: pos_integer(), pictures: [binary()]}}
+          | {:error, PlanError.t()}
+  def splat(%Plan{} = plan, address, options \\ []) do
+    address = address(address)
+
+    with {:ok, neighbours} <- neighbours(options),
+         :ok <- in_any_world(address),
+         {:ok, {samples, layers, pictures}} <-
+           Result.await(Native.gen_splat(plan.resource, address, neighbours)) do
+      {:ok, %{samples: samples, layers: layers, pictures: pictures}}
+    end
+  end
+
+  @doc """
   Generates a cube of the plan's volume, `{x, y, z}` or `{x, y, z, level}`; coordinates count in cubes of that level.
 
     * `:neighbours` - how many levels coarser the cubes around it are, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer: of two

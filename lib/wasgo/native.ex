@@ -132,6 +132,7 @@ defmodule Wasgo.Native do
   def gen_chunk(_plan, _at, _neighbours), do: nif()
   def gen_preview(_plan, _center, _metres, _size, _scatter, _look), do: nif()
   def gen_volume(_plan, _at, _level, _neighbours), do: nif()
+  def gen_splat(_plan, _at, _neighbours), do: nif()
   def gen_densities(_plan, _at, _level), do: nif()
   def gen_surface(_densities, _cells, _spacing), do: nif()
   def gen_collider(_positions, _indices, _error), do: nif()

@@ -157,9 +157,7 @@ impl Generator {
         scratch: &mut Scratch,
     ) {
         let count = x.len();
-        let mut values = vec![0.0; self.ground.outputs() * count];
-        let mut rows: Vec<&mut [f32]> = values.chunks_exact_mut(count.max(1)).collect();
-        each_block(&self.ground, x, y, z, &[heights, slopes], scratch, &mut rows);
+        let values = self.ground_values((x, y, z), (heights, slopes), scratch);
         let base = self.plan.ground.first().map_or([0.5; 3], |layer| layer.color);
         let start = out.len();
         out.reserve(count * 4);
@@ -184,6 +182,19 @@ impl Generator {
                 *value = (*value * light).clamp(0.0, 1.0);
             }
         }
+    }
+
+    /// What the fields of the ground say of places: a row for each layer that has one, and one of the shade, if there is any.
+    pub(crate) fn ground_values(
+        &self,
+        (x, y, z): (&[f64], Option<&[f64]>, &[f64]),
+        (heights, slopes): (&[f32], &[f32]),
+        scratch: &mut Scratch,
+    ) -> Vec<f32> {
+        let mut values = vec![0.0; self.ground.outputs() * x.len()];
+        let mut rows: Vec<&mut [f32]> = values.chunks_exact_mut(x.len().max(1)).collect();
+        each_block(&self.ground, x, y, z, &[heights, slopes], scratch, &mut rows);
+        values
     }
 
     /// How moist it is, 0..=1.

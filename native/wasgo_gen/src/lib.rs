@@ -32,6 +32,7 @@ mod scatter;
 pub mod scene;
 pub mod script;
 mod shaped;
+mod splat;
 mod vector;
 pub mod volume;
 
@@ -49,3 +50,4 @@ pub use plan::{
     PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue, Terrain, TileStyle, VERSION, Volume,
 };
 pub use props::{Prop, PropMesh, creature, props};
+pub use splat::Splat;

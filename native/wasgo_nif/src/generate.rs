@@ -119,6 +119,29 @@ fn gen_key<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, at: (i32, i32, u8)
     }
 }
 
+/// The weights of the ground's layers in a chunk, in the pool: `{:ok, {samples, layers, pictures}}`.
+#[rustler::nif]
+fn gen_splat<'a>(
+    env: Env<'a>,
+    plan: ResourceArc<PlanResource>,
+    at: (i32, i32, u8),
+    neighbours: Binary<'a>,
+) -> Term<'a> {
+    let id = chunk_id(at, neighbours);
+    jobs::start(
+        env,
+        move || plan.0.splat(id),
+        |env, made| match made {
+            Ok(splat) => {
+                let pictures: Vec<Term<'_>> =
+                    splat.pictures.into_iter().map(|picture| bytes::binary(env, picture)).collect();
+                fault::ok(env, (splat.samples, splat.layers, pictures))
+            }
+            Err(error) => fault::err(env, gen_error(env, &error)),
+        },
+    )
+}
+
 /// Checks an instance table against a plan; answers `{:ok, [{kind, transforms}]}`, one for each kind that is there. The table may have
 /// 8 MiB.
 #[rustler::nif(schedule = "DirtyCpu")]
