@@ -41,6 +41,39 @@ defmodule Wasgo.GuestReadmeTest do
   @tag timeout: 300_000
   test("bob.py", %{tmp_dir: folder}, do: assert_component_bobs(built("bob.py", folder)))
 
+  @tag :guest_assemblyscript
+  @tag :tmp_dir
+  test "ripples.ts", %{tmp_dir: folder} do
+    for file <- ["wasgo.ts", "generate.ts"] do
+      File.cp!(Path.join(@guest, "assemblyscript/" <> file), Path.join(folder, file))
+    end
+
+    import Wasgo.Gen.Field, only: [script: 2]
+    scripts = %{"ripples" => built("ripples.ts", folder)}
+    field = script("ripples", parameters: [40.0, 2.0], low: -2.0, high: 2.0)
+    plan = Wasgo.Gen.plan!(seed: 1, height: field, scripts: scripts)
+    chunk = Wasgo.Gen.chunk!(plan, {0, 0})
+    assert_in_delta Wasgo.Gen.Chunk.height(chunk, 10, 0), 2.0, 1.0e-5
+    assert_in_delta Wasgo.Gen.Chunk.height(chunk, 0, 30), -2.0, 1.0e-5
+  end
+
+  @tag :guest_rust
+  @tag :tmp_dir
+  test "posts.rs", %{tmp_dir: folder} do
+    plan =
+      Wasgo.Gen.plan!(
+        seed: 1,
+        height: Wasgo.Gen.Field.constant(5),
+        scripts: %{"posts" => built("posts.rs", folder)},
+        generators: [[script: "posts", parameters: [3.0]]]
+      )
+
+    assert [post] = Wasgo.Gen.chunk!(plan, {2, 3}).generated
+
+    assert for(<<number::float-32-little <- post.transforms>>, do: number) ==
+             [3.0, 0.0, 0.0, 32.0, 0.0, 3.0, 0.0, 5.0, 0.0, 0.0, 3.0, 32.0]
+  end
+
   test "the row that is shown byte by byte" do
     [_, shown] = String.split(@readme, "`[7, 1.5, \"hi\"]` has 58 bytes:\n\n", parts: 2)
 

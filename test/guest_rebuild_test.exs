@@ -36,6 +36,16 @@ defmodule Wasgo.GuestRebuildTest do
     assert_rebuilds("shy", into)
   end
 
+  @tag :guest_rust
+  test "henge.rs builds into the committed henge.wasm", %{into: into} do
+    assert_rebuilds("henge", into)
+  end
+
+  @tag :guest_assemblyscript
+  test "craters.ts builds into the committed craters.wasm", %{into: into} do
+    assert_rebuilds("craters", into)
+  end
+
   @tag :guest_assemblyscript
   test "wander.ts builds into the committed wander.wasm", %{into: into} do
     assert_rebuilds("wander", into)

@@ -15,7 +15,7 @@ defmodule Wasgo.Gen do
   `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
   """
 
-  alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Settlements, Volume}
+  alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Scripts, Settlements, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.{PlanError, Scene, Wire}
@@ -27,6 +27,7 @@ defmodule Wasgo.Gen do
     levels: [type: :any, default: nil],
     height: [type: :any, default: nil],
     water: [type: :any, default: :default],
+    rivers: [type: :any, default: nil],
     density: [type: :any, default: nil],
     cells: [type: :any, default: nil],
     cell_size: [type: :any, default: nil],
@@ -35,7 +36,9 @@ defmodule Wasgo.Gen do
     shade: [type: :any, default: :default],
     scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
     settlements: [type: {:or, [:boolean, {:in, [nil]}, :keyword]}, default: nil],
-    objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []]
+    objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []],
+    scripts: [type: {:or, [:keyword, :map]}, default: []],
+    generators: [type: {:list_of, :keyword}, default: []]
   ]
 
   @doc """
@@ -48,6 +51,7 @@ defmodule Wasgo.Gen do
     * `:levels` - the coarsest level of detail, 0 to 12; 6 unless given. Chunks of level n are 2^n times as wide, with as many samples
     * `:height` - a `Wasgo.Gen.Field`: the height of the ground in metres
     * `:water` - height of the water in metres, or `nil` for none
+    * `:rivers` - a field: height of the rivers' water in metres, `Wasgo.Gen.Field.river_water/2`
     * `:density` - a field in space: above 0 is solid. With it the plan has a volume, with caves and overhangs: `volume/3`. Of a plan without
       `:height` it is all there is
     * `:cells` - along a side of a cube of the volume, 8 to 64; 32 unless given
@@ -72,6 +76,14 @@ defmodule Wasgo.Gen do
       `{:dungeon, options}` as in `dungeon/1`, or a prop such as `{:tree, species: :oak, height: 9}`), `:x` and `:z` (m), `:y` (m; on the ground
       unless given), `:yaw` (radians; its front is towards -Z), `:scale`, `:seed`, `:level` (the coarsest that has it; 2), `:name`, and
       `:pad` to level the ground beneath: `[]`, or `:half` (`{width, depth}` / 2 in m) and `:margin` (m; 4)
+    * `:scripts` - the scripts that fields (`Wasgo.Gen.Field.script/2`) and generators call, by name: WebAssembly bytes or WAT text, `{store, name}` or
+      `{store, name, version}` of `Wasgo.Script.Registry`. The plan's text has their digests
+    * `:generators` - scripts that make meshes, chunk by chunk (`Wasgo.Gen.Chunk`'s `generated`), each a keyword list: `:script` (its name), `:name`,
+      `:parameters` (up to 64 numbers and texts), `:level` (the coarsest level that has them, 0 unless given), `:fuel` (work that it may do for a chunk, about
+      a nanosecond a unit: 50,000,000 unless given, 1,000,000,000 at most)
+
+  Scripts are given nothing but their own memory (64 MiB), are deterministic, and run on the threads that generate. One that loops, traps or answers rubbish
+  makes chunks that need it a `Wasgo.PlanError` with the reason `:script`, which names the place in the plan, and nothing else.
 
   Numbers out of their range, and names that are none, are a `Wasgo.PlanError` that names the field.
 
@@ -109,8 +121,9 @@ defmodule Wasgo.Gen do
     options = Wasgo.Options.validate!(options, @plan_options, "Wasgo.Gen.plan/1")
 
     with :ok <- check_seed(options.seed),
-         {:ok, map} <- Plan.Text.build(options) do
-      from_map(map)
+         {:ok, scripts} <- Scripts.fetch(options.scripts),
+         {:ok, map} <- Plan.Text.build(%{options | scripts: scripts}) do
+      from_map(map, scripts)
     end
   end
 
@@ -124,10 +137,10 @@ defmodule Wasgo.Gen do
     {:error, %PlanError{reason: :out_of_range, field: "seed", message: message}}
   end
 
-  defp from_map(map) do
+  defp from_map(map, scripts) do
     case Wire.encode(map, :json) do
       {:ok, text} ->
-        from_json(text)
+        compile(text, scripts)
 
       {:error, error} ->
         message = "the plan can't be stored: " <> Exception.message(error)
@@ -138,6 +151,8 @@ defmodule Wasgo.Gen do
   @doc """
   A plan from the text in which plans are stored (`Wasgo.Gen.Plan.to_json/1`): from a file, a database or a user. Everything in it is checked.
 
+    * `:scripts` - as for `plan/1`: those that the plan names must be there, with the digests that it has; others are left alone
+
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> {:ok, again} = Wasgo.Gen.from_json(Wasgo.Gen.Plan.to_json(plan))
       iex> again.digest == plan.digest
@@ -146,9 +161,18 @@ defmodule Wasgo.Gen do
       iex> error.field
       "nodes.hills.op"
   """
-  @spec from_json(binary()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
-  def from_json(text) when is_binary(text) do
-    with {:ok, native} <- Result.await(Native.gen_plan(text)), do: {:ok, Plan.new(native)}
+  @spec from_json(binary(), keyword()) :: {:ok, Plan.t()} | {:error, PlanError.t()}
+  def from_json(text, options \\ []) when is_binary(text) do
+    schema = [scripts: [type: {:or, [:keyword, :map]}, default: []]]
+    options = Wasgo.Options.validate!(options, schema, "Wasgo.Gen.from_json/2")
+    with {:ok, scripts} <- Scripts.fetch(options.scripts), do: compile(text, scripts)
+  end
+
+  defp compile(text, scripts) do
+    with {:ok, compiled} <- Scripts.compile(scripts, text),
+         {:ok, native} <- Result.await(Native.gen_plan(text, compiled)) do
+      {:ok, Plan.new(native)}
+    end
   end
 
   @doc "As `plan/1`, but raises."
@@ -343,6 +367,7 @@ defmodule Wasgo.Gen do
     * `:tiles` - `:dungeon` unless given, `:interior`, or tiles of one's own (see `Wasgo.Gen.Dungeon`)
     * `:fixed` - cells whose tiles are known: `[cell: {x, y, z}, tiles: ["stairs_up"], turn: 0]` each
     * `:connected` - whether all that is walkable can be reached from everywhere on its level; `true` unless given
+    * `:filled` - the least share of the cells that can be walked on, 0 to 1; 0.35 unless given
     * `:attempts` - how often to try, 1 to 256; 32 unless given
     * `:look` - `:cell` (`{3.0, 3.0}` m), `:height` of a level (3 m), `:wall` (half its thickness, 0.3 m), `:door` (`{1.3, 2.2}` m), `:arches`, `:ceiling`
       (booleans), `:walls` and `:floors` (`{material, {r, g, b}}`)
@@ -422,23 +447,33 @@ defmodule Wasgo.Gen do
     size: [type: {:range, 16..4096}, default: 1024, doc: "pixels along a side"],
     metres: [type: :any, default: 1024.0, doc: "side of the square that is seen"],
     center: [type: :any, default: {0, 0}, doc: "its middle, `{x, z}` in metres"],
-    scatter: [type: :boolean, default: true, doc: "whether what stands on the ground is drawn"]
+    scatter: [type: :boolean, default: true, doc: "whether what stands on the ground is drawn"],
+    view: [type: :any, default: :above, doc: "from where it is seen"],
+    below: [type: :any, default: nil, doc: "the height above which everything is cut away"]
   ]
 
   @doc """
-  Draws a plan from above: hills shaded as on a map, the ground's colours, water, and dots where things stand.
+  Draws a plan, from above or at an angle: hills with their shades, the ground's colours, water, caves and floating rocks with their
+  shadows, and dots where things stand.
 
     * `:size` - pixels along a side, 16 to 4096; 1024 unless given
     * `:metres` - side of the square that is seen; 1024 unless given
     * `:center` - its middle, `{x, z}` in metres; the world's origin unless given
     * `:scatter` - `false` to leave out what stands on the ground. Of wide views it is left out anyway
+    * `:view` - `:above`, or `:angle` from 35 degrees above the horizon, looking north; or degrees, 15 to 90. `:above` unless given
+    * `:below` - a height in metres: everything above it is cut away, to look into caves. What is solid there is dark
 
       iex> {:ok, picture} = Wasgo.Gen.preview(Wasgo.Gen.plan!(seed: 7), size: 64)
       iex> picture
       #Wasgo.Gen.Picture<64 x 64 pixels of 1024.0 m>
       iex> <<0x89, "PNG", _::binary>> = picture.png
-      iex> :ok
-      :ok
+      iex> import Wasgo.Gen.Field
+      iex> rock = sphere({0, 20, 0}, 15) |> add(fbm(frequency: 0.1, octaves: 3, dimensions: 3) |> scale(4.0))
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7, density: rock), size: 64, metres: 60, view: :angle)
+      #Wasgo.Gen.Picture<64 x 64 pixels of 60.0 m>
+
+  Plans with a volume take seconds for 1024 pixels, and some 100 MB meanwhile; others less than a second or two. The picture is drawn in
+  short slices, so that chunks that others ask for come between.
 
   `mix wasgo.preview` does it from the command line.
   """
@@ -447,10 +482,22 @@ defmodule Wasgo.Gen do
     options = Wasgo.Options.validate!(options, @preview_options, "Wasgo.Gen.preview/2")
     {x, z} = options.center
     {size, metres} = {options.size, options.metres / 1}
-    native = Native.gen_preview(plan.resource, {x / 1, z / 1}, metres, size, options.scatter)
+    look = {angle(options.view), options.below && options.below / 1}
+
+    native =
+      Native.gen_preview(plan.resource, {x / 1, z / 1}, metres, size, options.scatter, look)
 
     with {:ok, png} <- Result.await(native),
          do: {:ok, %Picture{png: png, size: size, metres: metres}}
+  end
+
+  defp angle(:above), do: 90.0
+  defp angle(:angle), do: 35.0
+  defp angle(degrees) when is_number(degrees), do: degrees / 1
+
+  defp angle(other) do
+    raise ArgumentError,
+          "option :view of Wasgo.Gen.preview/2 must be :above, :angle or degrees, and is: #{inspect(other)}"
   end
 
   @doc "As `preview/2`, but raises."

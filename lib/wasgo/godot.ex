@@ -47,17 +47,26 @@ defmodule Wasgo.Godot do
   end
 
   defp put_meshes(connection, meshes, known) do
-    Enum.reduce_while(meshes, {:ok, known}, fn mesh, {:ok, known} ->
-      if MapSet.member?(known, mesh.name) do
+    Enum.reduce_while(meshes, {:ok, known}, fn sent, {:ok, known} ->
+      name = mesh_name(sent)
+
+      if MapSet.member?(known, name) do
         {:cont, {:ok, known}}
       else
-        case put_mesh(connection, mesh) do
-          {:ok, _seq} -> {:cont, {:ok, MapSet.put(known, mesh.name)}}
+        case send_frame(connection, mesh_frame(sent)) do
+          {:ok, _seq} -> {:cont, {:ok, MapSet.put(known, name)}}
           error -> {:halt, error}
         end
       end
     end)
   end
+
+  # With its own materials, or those of all plans.
+  defp mesh_name({mesh, _materials}), do: mesh.name
+  defp mesh_name(mesh), do: mesh.name
+
+  defp mesh_frame({mesh, materials}), do: Frame.mesh(mesh, materials)
+  defp mesh_frame(mesh), do: Frame.mesh(mesh)
 
   @doc "Removes chunks from the engine's world: `{x, z}`, or `{x, z, level}` of coarser ones."
   @spec unload_chunks(Connection.t(), [Wasgo.Gen.address()]) :: sent()

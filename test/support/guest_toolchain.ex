@@ -9,6 +9,8 @@ defmodule Wasgo.GuestToolchain do
     "signpost" => "scripts/signpost.wasm",
     "wander" => "scripts/wander.wasm",
     "shy" => "scripts/shy.wasm",
+    "craters" => "scripts/craters.wasm",
+    "henge" => "scripts/henge.wasm",
     "namer" => "services/namer.wasm"
   }
 
@@ -21,8 +23,8 @@ defmodule Wasgo.GuestToolchain do
 
   @tags [
     guest_c: ["thin", "signpost", "namer"],
-    guest_assemblyscript: ["wander"],
-    guest_rust: ["shy"],
+    guest_assemblyscript: ["wander", "craters"],
+    guest_rust: ["shy", "henge"],
     guest_javascript: ["greeter", "tally"],
     guest_python: ["circle"]
   ]

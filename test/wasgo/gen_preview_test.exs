@@ -92,6 +92,42 @@ defmodule Wasgo.GenPreviewTest do
     assert Gen.preview!(plan, size: 128, metres: 128, center: {400, 90}).png == with_things.png
   end
 
+  test "volumes are drawn from above, at an angle and cut open" do
+    ball =
+      Gen.plan!(seed: 1, density: Gen.Field.sphere({0, 40, 0}, 20), ground: [[color: {1, 0, 0}]])
+
+    options = [size: 32, metres: 80, scatter: false]
+
+    for view <- [:above, :angle, 60] do
+      {32, 32, pixels} = pixels(Gen.preview!(ball, [view: view] ++ options).png)
+      {red, green, _blue} = pixels[{16, 16}]
+      assert red > 2 * green
+      {red, green, _blue} = pixels[{1, 16}]
+      refute red > 2 * green
+    end
+
+    {32, 32, pixels} = pixels(Gen.preview!(ball, [below: 40] ++ options).png)
+    {red, _green, _blue} = pixels[{16, 16}]
+    assert red < 100
+  end
+
+  test "hills hide what is behind them, seen at an angle" do
+    plan = Gen.plan!(seed: 7)
+    options = [size: 64, metres: 200, scatter: false]
+    above = Gen.preview!(plan, options)
+    assert Gen.preview!(plan, [view: 90] ++ options).png == above.png
+    refute Gen.preview!(plan, [view: :angle] ++ options).png == above.png
+  end
+
+  test "chunks are made while a picture is drawn" do
+    plan = Gen.plan!(seed: 7)
+    caves = Gen.plan!(seed: 1, density: Gen.Field.noise(frequency: 0.05, dimensions: 3))
+    pictures = for _ <- 1..4, do: Task.async(fn -> Gen.preview!(caves, size: 128, metres: 90) end)
+    chunks = for x <- 1..8, do: Gen.chunk!(plan, {x, 0})
+    assert Enum.map(chunks, & &1.coordinate) == for(x <- 1..8, do: {x, 0})
+    assert [_one] = pictures |> Task.await_many(:infinity) |> Enum.map(& &1.png) |> Enum.uniq()
+  end
+
   test "views out of range are refused by what is wrong with them" do
     plan = Gen.plan!(seed: 7)
 
@@ -106,8 +142,18 @@ defmodule Wasgo.GenPreviewTest do
     end
 
     assert_raise ArgumentError, ~r/size/, fn -> Gen.preview(plan, size: 5000) end
-    hollow = Gen.plan!(seed: 1, density: Gen.Field.sphere({0, 0, 0}, 5))
-    assert {:error, %PlanError{field: "terrain"}} = Gen.preview(hollow)
+
+    for {options, field} <- [
+          {[view: 5], "angle"},
+          {[view: 91.0], "angle"},
+          {[below: 20_000], "below"},
+          {[view: :angle, metres: 200_000], "metres"}
+        ] do
+      assert {:error, %PlanError{reason: :out_of_range, field: ^field}} =
+               Gen.preview(plan, options)
+    end
+
+    assert_raise ArgumentError, ~r/:view/, fn -> Gen.preview(plan, view: :below) end
   end
 
   test "the task draws plans from code, text and seeds", %{folder: folder} do
@@ -118,7 +164,8 @@ defmodule Wasgo.GenPreviewTest do
     out = Path.join(folder, "out.png")
 
     for plan <- [code, text, "42"] do
-      arguments = [plan, "--size", "64", "--metres", "200", "--center", "10,-20", "--out", out]
+      arguments = ~w(--size 64 --metres 200 --center 10,-20 --angle 40 --below 12.5 --out)
+      arguments = [plan | arguments] ++ [out]
       assert capture_io(fn -> Preview.run(arguments) end) =~ "64 x 64 pixels of 200.0 m in "
       assert {64, 64, _} = pixels(File.read!(out))
       File.rm!(out)

@@ -446,6 +446,55 @@ defmodule Wasgo.GenTest do
     end
   end
 
+  describe "rivers" do
+    setup do
+      import Gen.Field
+      hills = fbm(frequency: 1 / 1800, octaves: 5) |> scale(150.0, 60.0)
+      options = [frequency: 1 / 120, width: 9, depth: 4, sea: 0.0, springs: 2]
+      water = river_water(hills, options)
+      distance = river_distance(hills, options)
+      plan = Gen.plan!(seed: 5, height: rivers(hills, options), rivers: water, water: 0.0)
+      {:ok, plan: plan, nearness: Gen.plan!(seed: 5, height: distance)}
+    end
+
+    # A chunk with a bed in it.
+    defp wet(nearness) do
+      Enum.find(for(x <- -9..9, z <- -9..9, do: {x, z}), fn at ->
+        Gen.chunk!(nearness, at).stats.min_height < -2.0
+      end)
+    end
+
+    test "have water to draw where they are", %{plan: plan, nearness: nearness} do
+      chunk = Gen.chunk!(plan, wet(nearness))
+      {:ok, %Wasgo.Scene.Surface{} = surface} = Gen.Chunk.rivers(chunk)
+      triangles = div(byte_size(surface.indices), 12)
+      assert triangles > 20 and triangles <= 64 * 64 * 2
+      {:ok, scene} = Gen.Chunk.to_scene(chunk)
+      assert Enum.any?(scene.meshes, &(surface in &1.surfaces))
+
+      # Above the bed, below the banks.
+      heights =
+        for <<_x::float-32-little, y::float-32-little, _z::float-32-little <- surface.positions>>,
+          do: y
+
+      assert Enum.max(heights) < chunk.stats.max_height
+      assert Enum.min(heights) > chunk.stats.min_height
+    end
+
+    test "are nowhere in plans without them" do
+      assert {:ok, nil} = Gen.Chunk.rivers(Gen.chunk!(Gen.plan!(seed: 7), {0, 0}))
+    end
+
+    test "too wide for their valleys are refused" do
+      hills = Gen.Field.fbm(frequency: 0.01)
+      wide = Gen.Field.rivers(hills, frequency: 0.01, width: 50, depth: 4)
+      {:error, error} = Gen.plan(seed: 1, height: wide)
+
+      assert Exception.message(error) ==
+               "terrain.height: rivers: width is 50, allowed: so much that a river with its valley, now 450 m, is at most 90 m wide"
+    end
+  end
+
   describe "a volume" do
     import Wasgo.Gen.Field, except: [height: 0]
 

@@ -42,6 +42,11 @@ defmodule Wasgo.GenWasmTest do
 
     [
       usual: [seed: 42],
+      rivers: [
+        seed: 4,
+        height: rivers(cut, frequency: 0.02, width: 4, depth: 3, springs: 1),
+        ground: [[color: {0.3, 0.3, 0.2}]]
+      ],
       eroded: [seed: 1, height: cut, ground: [[color: {0.3, 0.3, 0.2}]]],
       desert: [
         seed: 2,

@@ -2,7 +2,8 @@ defmodule Mix.Tasks.Wasgo.Preview do
   @shortdoc "Draws a plan of a world as a PNG"
 
   @moduledoc """
-  Draws a plan of a world from above: hill shade, the ground's colours, water, and dots where things stand.
+  Draws a plan of a world, from above or at an angle: hill shade, the ground's colours, water, caves and floating rocks, and dots where things
+  stand.
 
       $ mix wasgo.preview plan.exs --size 1024 --metres 2000 --center 300,-150 --out plan.png
 
@@ -13,6 +14,8 @@ defmodule Mix.Tasks.Wasgo.Preview do
     * `--metres` - side of the square that is seen, 1024 unless given
     * `--center` - its middle, as `x,z` in metres
     * `--no-scatter` - leaves out what stands on the ground
+    * `--angle` - degrees above the horizon from which it is seen, 15 to 90, looking north; from above unless given
+    * `--below` - a height in metres: everything above it is cut away, to look into caves
     * `--out` - the file to write; the plan's name with `.png` unless given
   """
 
@@ -20,7 +23,15 @@ defmodule Mix.Tasks.Wasgo.Preview do
 
   alias Wasgo.Gen
 
-  @switches [size: :integer, metres: :float, center: :string, scatter: :boolean, out: :string]
+  @switches [
+    size: :integer,
+    metres: :float,
+    center: :string,
+    scatter: :boolean,
+    angle: :float,
+    below: :float,
+    out: :string
+  ]
 
   @impl true
   def run(arguments) do
@@ -43,7 +54,10 @@ defmodule Mix.Tasks.Wasgo.Preview do
     begin = System.monotonic_time(:millisecond)
 
     settings =
-      options |> Keyword.take([:size, :metres, :scatter]) |> Keyword.merge(center(options))
+      options
+      |> Keyword.take([:size, :metres, :scatter, :below])
+      |> Keyword.merge(center(options))
+      |> Keyword.merge(if options[:angle], do: [view: options[:angle]], else: [])
 
     case Gen.preview(plan, settings) do
       {:ok, picture} ->

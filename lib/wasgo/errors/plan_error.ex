@@ -3,10 +3,17 @@ defmodule Wasgo.PlanError do
   A plan, or a coordinate asked of one, that can't be generated.
 
   `field` names the option at fault and `reason` is `:out_of_range`; `:unknown` for a name that is none or a value of another
-  type; or `:invalid` for what is no coordinate.
+  type; `:invalid` for what is no coordinate; or `:script` for a script that was not given, can't be used, failed, or answered what it may not. `field` is
+  then where the plan uses it, and `cause` is the exception of the script itself, such as a `Wasgo.LimitError` for one that has used up its fuel, or `nil`
+  where it was the answer that was wrong.
   """
 
-  defexception [:reason, :message, :field]
+  defexception [:reason, :message, :field, :cause]
 
-  @type t :: %__MODULE__{reason: atom(), message: String.t(), field: String.t() | nil}
+  @type t :: %__MODULE__{
+          reason: atom(),
+          message: String.t(),
+          field: String.t() | nil,
+          cause: Exception.t() | nil
+        }
 end

@@ -13,10 +13,11 @@ defmodule Wasgo.Gen.Chunk do
     * `objects` - buildings and other things that were built or placed here: a list of `Wasgo.Gen.Object`, each a model with its places. A thing
       belongs to the chunk that its origin is in
     * `stats` - least, greatest and mean height in metres, mean slope (0 flat to 1 vertical), the share that is under water
+    * `generated` - what scripts made here: `Wasgo.Gen.Generated`s, in the order of the plan's generators
     * `name` - what the region is called, if somebody has named it
   """
 
-  alias Wasgo.Gen.{Collider, Object, Plan, Prop}
+  alias Wasgo.Gen.{Collider, Generated, Object, Plan, Prop}
   alias Wasgo.Native
   alias Wasgo.Native.Result
   alias Wasgo.Scene
@@ -45,6 +46,7 @@ defmodule Wasgo.Gen.Chunk do
     level: 0,
     neighbours: <<0::64>>,
     objects: [],
+    generated: [],
     name: nil
   ]
 
@@ -71,6 +73,7 @@ defmodule Wasgo.Gen.Chunk do
           level: non_neg_integer(),
           neighbours: <<_::64>>,
           objects: [Object.t()],
+          generated: [Generated.t()],
           name: String.t() | nil
         }
 
@@ -91,7 +94,7 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc false
   def new(%Plan{} = plan, {at_x, at_z, level}, neighbours, native) do
-    {{x, z, size, samples}, data, table, figures, objects} = native
+    {{x, z, size, samples}, data, table, figures, generated, objects} = native
     {heights, positions, normals, colors, indices} = data
     {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
 
@@ -112,6 +115,7 @@ defmodule Wasgo.Gen.Chunk do
         material: Plan.ground()
       },
       scatter: table,
+      generated: Enum.map(generated, &Generated.new/1),
       objects: Enum.map(objects, &Object.new/1),
       stats: %{
         min_height: min_height,
@@ -222,6 +226,18 @@ defmodule Wasgo.Gen.Chunk do
   def water(%__MODULE__{}), do: nil
 
   @doc """
+  The water of the rivers in the chunk, or `nil` where there is none: of plans with `:rivers`.
+  """
+  @spec rivers(t()) :: {:ok, Scene.Surface.t() | nil} | {:error, Wasgo.PlanError.t()}
+  def rivers(%__MODULE__{plan: plan, coordinate: {x, z}, level: level}) do
+    with {:ok, native} when native != nil <-
+           Result.await(Native.gen_river_water(plan.resource, {x, z, level})) do
+      [surface] = Wasgo.Gen.surfaces([native], Plan.water())
+      {:ok, surface}
+    end
+  end
+
+  @doc """
   The ground's height in metres at a sample, both counted from 0.
 
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
@@ -236,20 +252,26 @@ defmodule Wasgo.Gen.Chunk do
   end
 
   @doc """
-  The chunk as a scene: a node at its origin with the ground, and below it the water and what stands there.
+  The chunk as a scene: a node at its origin with the ground, and below it the water, what stands there and what scripts made.
   """
-  @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t()}
+  @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t() | Wasgo.PlanError.t()}
   def to_scene(%__MODULE__{} = chunk) do
-    with {:ok, sets} <- instances(chunk) do
-      {:ok, build(chunk, water(chunk), sets)}
+    with {:ok, sets} <- instances(chunk),
+         {:ok, rivers} <- rivers(chunk) do
+      {:ok, build(chunk, Enum.reject([water(chunk), rivers], &is_nil/1), sets)}
     end
   end
 
-  defp build(chunk, water, sets) do
+  defp build(chunk, waters, sets) do
     {x, z} = chunk.coordinate
     base = [%Scene.Mesh{name: "ground_#{x}_#{z}", surfaces: [chunk.ground]}]
-    sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: [water]}], else: []
-    sets = sets ++ for(object <- chunk.objects, do: {object.mesh, object.transforms})
+    water = waters != []
+    sheet = if water, do: [%Scene.Mesh{name: "water_#{x}_#{z}", surfaces: waters}], else: []
+    # The material of what a script made follows those that all chunks have.
+    materials = Plan.materials()
+    {made, looks} = Generated.with_materials(chunk.generated, length(materials))
+    objects = for object <- chunk.objects, do: {object.mesh, object.transforms}
+    sets = sets ++ objects ++ Enum.zip(made, Enum.map(chunk.generated, & &1.transforms))
     props = Enum.map(sets, &elem(&1, 0))
 
     extras = [
@@ -270,7 +292,7 @@ defmodule Wasgo.Gen.Chunk do
       name: ground.name,
       nodes: [ground | if(water, do: [%Scene.Node{name: "water", mesh: 1}], else: [])],
       meshes: base ++ sheet ++ props,
-      materials: Plan.materials(),
+      materials: materials ++ looks,
       instances:
         for {{mesh, transforms}, at} <- Enum.with_index(sets, length(base ++ sheet)) do
           %Scene.Instances{name: mesh.name, mesh: at, parent: 0, transforms: transforms}
@@ -293,7 +315,8 @@ defmodule Wasgo.Gen.Chunk do
         water > 0 && "#{round(water * 100)}% water",
         "#{triangles} triangles",
         things != "" && things,
-        objects(chunk.objects)
+        objects(chunk.objects),
+        chunk.generated != [] && "#{length(chunk.generated)} generated meshes"
       ]
       |> Enum.filter(& &1)
       |> then(&"#Wasgo.Gen.Chunk<#{Enum.join(&1, ", ")}>")

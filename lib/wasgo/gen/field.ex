@@ -267,6 +267,64 @@ defmodule Wasgo.Gen.Field do
     new("erode", [of: field(of)] ++ options!(options, allowed, [:frequency, :strength]))
   end
 
+  @rivers [:frequency, :width, :depth, :valley, :sea, :springs, :seed]
+
+  @doc """
+  A field of heights with rivers in it that run downhill, join, widen, and end in the sea or in a pond.
+
+  A grid of places drains, each to its lowest neighbour; what a place does hangs on the heights around it, so that chunks agree about every river.
+  Hills and hollows smaller than 1 / frequency are cut through or filled beside a river. The height is looked up at y = 0; rivers can't be
+  made of rivers.
+
+    * `:frequency` - places for each metre, 0.0002 to 0.05; required
+    * `:width` - of the widest rivers in metres; required
+    * `:depth` - of the widest rivers' beds in metres; required
+    * `:valley` - how far land is led down to a river, in widths of the widest; 4 unless given
+    * `:sea` - height in metres at which rivers end: that of the plan's `:water`
+    * `:springs` - how many places a river has come through where it is first seen, 1 to 6; 3 unless given. Fewer rivers the more
+    * `:seed` - 0 unless given
+
+  Give `river_water/2` and `river_distance/2` the same field and options:
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 1800, octaves: 5) |> scale(150.0, 60.0)
+      iex> options = [frequency: 1 / 180, width: 14, depth: 4, sea: 0.0]
+      iex> gravel = river_distance(hills, options) |> smooth(6.0, 1.0)
+      iex> {:ok, plan} =
+      ...>   Wasgo.Gen.plan(
+      ...>     seed: 5,
+      ...>     height: rivers(hills, options),
+      ...>     rivers: river_water(hills, options),
+      ...>     water: 0.0,
+      ...>     ground: [[color: {0.1, 0.25, 0.05}], [color: {0.3, 0.28, 0.25}, by: gravel]]
+      ...>   )
+      iex> {:ok, _surface_or_nil} = Wasgo.Gen.Chunk.rivers(Wasgo.Gen.chunk!(plan, {0, 0}))
+      iex> :ok
+      :ok
+
+  Chunks of levels whose samples are as far apart as the places take long: a river's net is made for each sample.
+  """
+  @spec rivers(operand(), keyword()) :: t()
+  def rivers(of, options), do: river(of, options, :ground)
+
+  @doc """
+  The height of the water of `rivers/2`, in metres: what a plan's `:rivers` is. Under the banks it goes down with them; where no river is near it is
+  -16,384.
+  """
+  @spec river_water(operand(), keyword()) :: t()
+  def river_water(of, options), do: river(of, options, :water)
+
+  @doc """
+  Metres to the nearest bank of `rivers/2`, below 0 in the bed; nowhere more than how far valleys go. For what lies and stands beside rivers.
+  """
+  @spec river_distance(operand(), keyword()) :: t()
+  def river_distance(of, options), do: river(of, options, :distance)
+
+  defp river(of, options, output) do
+    options = options!(options, @rivers, [:frequency, :width, :depth])
+    new("rivers", [of: field(of), output: output] ++ options)
+  end
+
   @doc """
   How much there is of each of several climates, by name: a map of fields from 0 to 1, which are 1 in sum.
 
@@ -291,6 +349,40 @@ defmodule Wasgo.Gen.Field do
     for {{name, _place}, index} <- Enum.with_index(climates), into: %{} do
       shared = [temperature: field(temperature), moisture: field(moisture), climates: places]
       {name, new("climate", shared ++ [index: index] ++ options)}
+    end
+  end
+
+  @doc """
+  What a script of the plan says (the `:scripts` of `Wasgo.Gen.plan/1`): it is asked the values at up to 512 places at once.
+  `guest/README.md` tells authors how; `guest/scripts/craters.ts` is one.
+
+    * `:low`, `:high` - the least and the greatest value that it gives; required. Others are errors, and from these two it is known where the script need not
+      be asked at all
+    * `:parameters` - what it is told besides: up to 64 numbers and texts
+    * `:dimensions` - 2 unless given: places in the plane; 3: in space
+    * `:fuel` - work that it may do for each place, about a nanosecond a unit: 100 to 1,000,000, 10,000 unless given
+
+  Its values must depend on the places alone, or borders of chunks don't meet.
+
+      iex> import Wasgo.Gen.Field
+      iex> craters = script("craters", parameters: [80.0, 6.0], low: -10.2, high: 3.0)
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: craters, scripts: %{"craters" => File.read!("guest/scripts/craters.wasm")})
+      iex> stats = Wasgo.Gen.chunk!(plan, {0, 0}).stats
+      iex> stats.min_height >= -10.2 and stats.min_height < stats.max_height
+      true
+  """
+  @spec script(String.t(), keyword()) :: t()
+  def script(name, options) when is_binary(name) do
+    allowed = [:parameters, :dimensions, :low, :high, :fuel]
+    options = options!(options, allowed, [:low, :high])
+
+    case Enum.reject(options[:parameters] || [], &(is_number(&1) or is_binary(&1) or is_nil(&1))) do
+      [] ->
+        new("script", [script: name] ++ options)
+
+      [other | _] ->
+        raise ArgumentError,
+              "a script's parameters are numbers, texts and nil, and not #{inspect(other, limit: 5)}"
     end
   end
 
@@ -345,6 +437,7 @@ defmodule Wasgo.Gen.Field do
   defp stored(%__MODULE__{id: id}), do: id
   defp stored([{key, _} | _] = keywords) when is_atom(key), do: Map.new(keywords, &stored_pair/1)
   defp stored(list) when is_list(list), do: Enum.map(list, &stored/1)
+  defp stored(nil), do: nil
   defp stored(atom) when is_atom(atom), do: Atom.to_string(atom)
   defp stored(other), do: other
 

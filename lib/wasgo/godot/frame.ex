@@ -32,20 +32,23 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  A chunk with its ground, water, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the chunk, which go
-  with it; the meshes of the rest, which are the second element, must have been
-  sent before.
+  A chunk with its ground, water, rivers, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the chunk, which
+  go with it. The meshes of the rest, which are the third element, must have been sent before: those of the plan as they are, what scripts made with
+  their materials.
   """
-  @spec chunk(Chunk.t()) :: {:ok, t(), [Scene.Mesh.t()]} | {:error, Exception.t()}
+  @spec chunk(Chunk.t()) ::
+          {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}
+          | {:error, Exception.t()}
   def chunk(%Chunk{} = chunk) do
     {whole, shared} = Enum.split_with(chunk.objects, &(&1.kind not in Object.shared()))
 
     with {:ok, sets} <- Chunk.instances(chunk),
+         {:ok, rivers} <- Chunk.rivers(chunk),
          {:ok, built} <- Object.bake(whole) do
       sets = sets ++ for(object <- shared, do: {object.mesh, object.transforms})
+      made = for %{mesh: mesh} = one <- chunk.generated, do: {mesh, one.transforms}
       {x, y, z} = chunk.origin
-      water = Chunk.water(chunk)
-      parts = if(water, do: [chunk.ground, water], else: [chunk.ground]) ++ built
+      parts = Enum.reject([chunk.ground, Chunk.water(chunk), rivers], &is_nil/1) ++ built
 
       fields = %{
         "key" => key(chunk),
@@ -60,13 +63,21 @@ defmodule Wasgo.Godot.Frame do
         },
         "instances" =>
           for(
-            {mesh, transforms} <- sets,
+            {mesh, transforms} <- sets ++ made,
             do: %{"mesh" => mesh.name, "transforms" => {:packed_float32, transforms}}
           ),
         "extras" => Map.new(chunk.stats, fn {name, value} -> {Atom.to_string(name), value} end)
       }
 
-      {:ok, {"chunk", fields}, Enum.map(sets, &elem(&1, 0))}
+      {:ok, {"chunk", fields}, Enum.map(sets, &elem(&1, 0)) ++ generated(chunk)}
+    end
+  end
+
+  # Meshes with the one material that each has.
+  defp generated(chunk) do
+    for %{mesh: mesh, material: material} <- chunk.generated do
+      surfaces = for surface <- mesh.surfaces, do: %{surface | material: 0}
+      {%{mesh | surfaces: surfaces}, [material]}
     end
   end
 

@@ -134,6 +134,10 @@ defmodule Wasgo.Native.Result do
     %File.Error{reason: reason, action: "open directory", path: path}
   end
 
+  # What went wrong in a plan's script is an exception of its own.
+  def exception(%{kind: :plan, cause: %{kind: _} = cause} = fault),
+    do: exception(%{fault | cause: exception(cause)})
+
   def exception(%{kind: kind} = fault) do
     struct!(Map.fetch!(@exceptions, kind), Map.delete(fault, :kind))
   end

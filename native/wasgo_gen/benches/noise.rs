@@ -54,7 +54,7 @@ fn benches(criterion: &mut Criterion) {
     for (name, dimensions) in [("2D simplex", 2), ("3D simplex", 3)] {
         let generator = noise(dimensions, 1);
         group.bench_function(format!("{name}, wasgo"), |b| {
-            b.iter(|| generator.heights(black_box(&x), black_box(&z), &mut out));
+            b.iter(|| generator.heights(black_box(&x), black_box(&z), &mut out).unwrap());
         });
     }
     if let Some(library) = &library {

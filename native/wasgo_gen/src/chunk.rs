@@ -11,10 +11,11 @@ pub(crate) use grid::{Grid, Lattice, ground_at, normal};
 pub use neighbours::{DIRECTIONS, Neighbours};
 
 use crate::built::BuiltError;
-use crate::generator::{Generator, with_scratch};
+use crate::generator::{Generator, with_job};
 use crate::instance::Instance;
 use crate::objects::{self, ObjectSet};
 use crate::plan::{MAX_WORLD, Plan, PlanError};
+use crate::script::{Generated, ScriptError};
 use crate::volume::VolumeError;
 use crate::{le_bytes, le_bytes_u32, scatter};
 
@@ -81,6 +82,9 @@ pub enum GenError {
         /// What was asked for: `terrain` or `volume`.
         what: &'static str,
     },
+    /// A script of the plan that fails, or answers what it may not.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// A volume that can't be made.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -149,6 +153,8 @@ pub struct Chunk {
     pub indices: Vec<u32>,
     /// What stands on the ground: by rule, then by place.
     pub instances: Vec<Instance>,
+    /// What scripts made, in the order of the plan's generators; those that made nothing here are left out.
+    pub generated: Vec<Generated>,
     /// Buildings and other things that were built or placed here: those whose origins are in the chunk.
     pub objects: Vec<ObjectSet>,
     /// Figures.
@@ -203,10 +209,16 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// [`GenError::OutOfWorld`] when the chunk reaches beyond [`MAX_WORLD`], and what is wrong with its level or its neighbours.
+    /// [`GenError::OutOfWorld`] when the chunk reaches beyond [`MAX_WORLD`], what is wrong with its level or its neighbours, and
+    /// [`GenError::Script`] when a script of the plan fails.
     pub fn chunk(&self, id: ChunkId) -> Result<Chunk, GenError> {
+        self.make(id, true)
+    }
+
+    /// The chunk; without what the plan's generators make, where nobody looks at that.
+    pub(crate) fn make(&self, id: ChunkId, generators: bool) -> Result<Chunk, GenError> {
         self.check(&id)?;
-        with_scratch(|scratch| {
+        with_job(|scratch| {
             let plan = self.plan();
             let lattice = Lattice::new(plan, &id);
             let grid = Grid::new(self, lattice, scratch);
@@ -240,6 +252,7 @@ impl Generator {
             let instances = scatter::scatter(self, &grid, scratch);
             let objects = objects::of_chunk(self, &grid, scratch)?;
             let stats = stats(plan, &heights, &slopes, &instances);
+            let generated = if generators { self.generated(&id, &lattice, &heights) } else { Vec::new() };
             let (origin, size) = (lattice.origin(), lattice.size);
             let samples = plan.chunk.samples;
             Ok(Chunk {
@@ -254,9 +267,10 @@ impl Generator {
                 indices,
                 instances,
                 objects,
+                generated,
                 stats,
             })
-        })
+        })?
     }
 
     fn check(&self, id: &ChunkId) -> Result<(), GenError> {

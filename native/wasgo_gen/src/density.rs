@@ -4,9 +4,10 @@ use crate::chunk::GenError;
 use crate::field::compile::{Compiler, Scope};
 use crate::field::program::{Points, Program, Scratch};
 use crate::field::range::{self, Range, Span};
-use crate::generator::{Generator, check_bounds, with_scratch};
+use crate::generator::{Generator, check_bounds, with_job};
 use crate::mesh::MeshData;
 use crate::plan::{MAX_WORLD, Plan, PlanError, Volume};
+use crate::script::Scripts;
 use crate::volume::{Densities, Grid, Mesher, Neighbours, VolumeChunk, VolumeMesh, VolumeStats, grids};
 
 /// Which cube: coordinates count in chunks of its own level.
@@ -64,8 +65,8 @@ const BRICK: usize = 8;
 const REACH: usize = 3;
 
 impl Density {
-    pub(crate) fn new(plan: &Plan, volume: &Volume) -> Result<Self, PlanError> {
-        let mut compiler = Compiler::new(&plan.nodes, plan.seed, Scope::Terrain);
+    pub(crate) fn new(plan: &Plan, volume: &Volume, scripts: &Scripts) -> Result<Self, PlanError> {
+        let mut compiler = Compiler::new(&plan.nodes, scripts, plan.seed, Scope::Terrain);
         compiler.output("volume.density", &volume.density)?;
         let code = compiler.finish();
         let whole = Program::new(&code);
@@ -102,7 +103,7 @@ impl Generator {
         let origin = [0, 1, 2].map(|axis| frame.world(axis, 0));
         let chunk = VolumeChunk { cells: volume.cells, spacing: frame.step as f32, neighbours: id.neighbours };
         let grids = grids(volume.cells, &id.neighbours)?;
-        with_scratch(|scratch| {
+        with_job(|scratch| {
             let mut out = VolumeMesh::default();
             match density.uniform(&frame, &grids[0], scratch) {
                 Some(true) => Mesher::new().mesh(&chunk, Densities::Solid, &mut out)?,
@@ -119,7 +120,7 @@ impl Generator {
             let VolumeMesh { mut mesh, stats, .. } = out;
             self.paint(&mut mesh, origin, scratch);
             Ok(VolumePart { id, origin, size, mesh, stats })
-        })
+        })?
     }
 
     /// The densities of a cube at the corners of its cells: (cells + 1)^3 values, x fastest, then y, then z.
@@ -132,7 +133,7 @@ impl Generator {
         let side = volume.cells + 1;
         let grid = Grid { origin: [0; 3], stride: 1, size: [side; 3], offset: 0 };
         let mut samples = vec![0.0; grid.samples()];
-        with_scratch(|scratch| density.sample(&frame, &grid, false, &mut samples, scratch));
+        with_job(|scratch| density.sample(&frame, &grid, false, &mut samples, scratch))?;
         Ok(samples)
     }
 
@@ -172,6 +173,11 @@ impl Generator {
 }
 
 impl Density {
+    /// All of it in one program.
+    pub(crate) fn whole(&self) -> &Program {
+        &self.whole
+    }
+
     /// Whether all of a grid is solid, or none of it, as far as bounds can tell.
     fn uniform(&self, frame: &Frame, grid: &Grid, scratch: &mut Scratch) -> Option<bool> {
         let spans = [0, 1, 2].map(|axis| {

@@ -1,6 +1,7 @@
 //! A plan made ready to generate from: its fields compiled, once.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::density::Density;
 use crate::field::compile::{Compiler, Scope};
@@ -9,6 +10,7 @@ use crate::field::program::{Points, Program, Scratch};
 use crate::field::range::{Range, Span};
 use crate::objects::Models;
 use crate::plan::{Fault, MAX_HEIGHT, MAX_WORLD, Plan, PlanError};
+use crate::script::{GivenScript, ScriptError, Scripts, bind, job};
 use crate::shaped::Changes;
 
 /// A plan with its programs. Makes chunks from any thread: [`Generator::chunk`].
@@ -17,12 +19,14 @@ pub struct Generator {
     plan: Plan,
     digest: [u8; 32],
     height: Option<Program>,
+    pub(crate) rivers: Option<Program>,
     pub(crate) density: Option<Density>,
     ground: Program,
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
     pub(crate) changes: Changes,
     pub(crate) models: Models,
+    pub(crate) scripts: Scripts,
 }
 
 thread_local! {
@@ -38,6 +42,11 @@ pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     })
 }
 
+/// As [`with_scratch`], for what is made in one go: scripts that it calls are started for it, and their failure is its error.
+pub(crate) fn with_job<T>(work: impl FnOnce(&mut Scratch) -> T) -> Result<T, ScriptError> {
+    job(|| with_scratch(work))
+}
+
 impl Generator {
     /// Compiles a plan.
     ///
@@ -45,32 +54,42 @@ impl Generator {
     ///
     /// The first thing that is wrong with the plan, with its place.
     pub fn new(plan: Plan) -> Result<Self, PlanError> {
+        Self::with_scripts(plan, &BTreeMap::new())
+    }
+
+    /// Compiles a plan that calls scripts. Those that are given and that it doesn't name are left alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generator::new`]; a script that is not given, or another than the plan has.
+    pub fn with_scripts(plan: Plan, scripts: &BTreeMap<String, GivenScript>) -> Result<Self, PlanError> {
         plan.validate()?;
+        let scripts = bind(&plan, scripts)?;
         if plan.terrain.is_none() && plan.volume.is_none() {
             return Err(PlanError { place: String::new(), fault: Fault::Empty });
         }
         let height = plan
             .terrain
             .as_ref()
-            .map(|terrain| program(&plan, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
+            .map(|terrain| program(&plan, &scripts, Scope::Terrain, &[("terrain.height".into(), &terrain.height)]));
         let height = height.transpose()?;
-        let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume)).transpose()?;
+        let rivers = plan.rivers.as_ref();
+        let rivers = rivers.map(|id| program(&plan, &scripts, Scope::Terrain, &[("rivers".into(), id)])).transpose()?;
+        let density = plan.volume.as_ref().map(|volume| Density::new(&plan, volume, &scripts)).transpose()?;
         let mut looks = Vec::new();
         for (at, layer) in plan.ground.iter().enumerate().skip(1) {
             looks.extend(layer.by.as_ref().map(|by| (format!("ground[{at}].by"), by)));
         }
         looks.extend(plan.shade.as_ref().map(|shade| ("shade".into(), shade)));
-        let ground = program(&plan, Scope::Ground, &looks)?;
-        let one = |place: String, id| program(&plan, Scope::Ground, &[(place, id)]);
+        let ground = program(&plan, &scripts, Scope::Ground, &looks)?;
+        let one = |place: String, id| program(&plan, &scripts, Scope::Ground, &[(place, id)]);
         let moisture = plan.moisture.as_ref().map(|id| one("moisture".into(), id)).transpose()?;
         let masks = plan.scatter.iter().enumerate();
         let masks = masks.map(|(at, rule)| rule.by.as_ref().map(|id| one(format!("scatter[{at}].by"), id)).transpose());
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
         let (changes, models) = (Changes::new(&plan)?, Models::default());
-        let mut made = Self { plan, digest, height, density, ground, moisture, masks, changes, models };
-        made.level_pads();
-        Ok(made)
+        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks, changes, models, scripts })
     }
 
     /// The plan.
@@ -88,12 +107,16 @@ impl Generator {
     /// Heights of the terrain in metres at any places, in metres from the origin of the world, with all that was built on it. Where the
     /// plan has settlements, places far apart take some milliseconds each: what has been built there must be found out.
     ///
+    /// # Errors
+    ///
+    /// A script of the plan that fails.
+    ///
     /// # Panics
     ///
     /// When there aren't as many of each.
-    pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) {
+    pub fn heights(&self, x: &[f64], z: &[f64], out: &mut [f32]) -> Result<(), ScriptError> {
         assert!(x.len() == z.len() && x.len() == out.len(), "as many x as z as heights");
-        with_scratch(|scratch| self.heights_in(x, z, 0, out, scratch));
+        with_job(|scratch| self.heights_in(x, z, 0, out, scratch))
     }
 
     /// The heights of samples of chunks of a level.
@@ -111,6 +134,14 @@ impl Generator {
         for height in out {
             *height = height.clamp(-MAX_HEIGHT, MAX_HEIGHT);
         }
+    }
+
+    /// Between what the heights of the terrain over a box of places are.
+    pub(crate) fn height_bounds(&self, spans: [Span; 3], scratch: &mut Scratch) -> Range {
+        let level = Span { low: 0.0, high: 0.0 };
+        let bounds = |program: &Program| program.bounds([spans[0], level, spans[2]], &[], scratch)[0];
+        let range = self.height.as_ref().map_or(Range::point(0.0), bounds);
+        range.monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
     }
 
     /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.
@@ -186,8 +217,8 @@ impl Generator {
 }
 
 /// Compiles some fields to one program, and makes sure that nowhere in the world its numbers run away.
-fn program(plan: &Plan, scope: Scope, fields: &[(String, &String)]) -> Result<Program, PlanError> {
-    let mut compiler = Compiler::new(&plan.nodes, plan.seed, scope);
+fn program(plan: &Plan, scripts: &Scripts, scope: Scope, fields: &[(String, &String)]) -> Result<Program, PlanError> {
+    let mut compiler = Compiler::new(&plan.nodes, scripts, plan.seed, scope);
     for (place, id) in fields {
         compiler.output(place, id)?;
     }
@@ -208,7 +239,7 @@ pub(crate) fn check_bounds(program: &Program, place: &str) -> Result<(), PlanErr
 }
 
 /// Runs a program over places, however many; in the plane without `y`.
-fn each_block(
+pub(crate) fn each_block(
     program: &Program,
     x: &[f64],
     y: Option<&[f64]>,

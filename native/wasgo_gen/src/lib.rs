@@ -27,8 +27,10 @@ pub mod objects;
 mod plan;
 pub mod preview;
 pub mod props;
+mod river_water;
 mod scatter;
 pub mod scene;
+pub mod script;
 mod shaped;
 mod vector;
 pub mod volume;
@@ -41,8 +43,9 @@ pub use instance::{Instance, InstanceError, pack_instances, transforms, unpack_i
 pub use mesh::MeshData;
 pub use objects::{MAX_CHUNK_BUILDINGS, MAX_CHUNK_OBJECTS, ObjectModel, ObjectSet, Placement, built_mesh};
 pub use plan::{
-    Avoid, ChunkShape, DungeonSpec, Fault, Layer, MAX_HEIGHT, MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES,
-    MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_PROP_TRIANGLES, MAX_RULES, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan,
-    PlanError, PropKind, ScatterKind, ScatterRule, Terrain, TileStyle, VERSION, Volume,
+    Avoid, ChunkShape, DungeonSpec, Fault, GeneratorRule, Layer, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_HEIGHT,
+    MAX_INSTANCES, MAX_LAYERS, MAX_LEVEL, MAX_NODES, MAX_OBJECT_CELLS, MAX_OBJECTS, MAX_PARAMETER_TEXT, MAX_PARAMETERS,
+    MAX_PLACE_FUEL, MAX_PROP_TRIANGLES, MAX_RULES, MAX_SCRIPTS, MAX_WORLD, Object, ObjectPad, ObjectSpec, Plan,
+    PlanError, PropKind, ScatterKind, ScatterRule, ScriptSource, ScriptValue, Terrain, TileStyle, VERSION, Volume,
 };
 pub use props::{Prop, PropMesh, creature, props};

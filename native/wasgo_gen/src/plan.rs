@@ -5,6 +5,7 @@ mod error;
 mod kind;
 mod object;
 mod preset;
+mod script;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,11 @@ pub use error::{Fault, PlanError};
 pub use kind::ScatterKind;
 pub(crate) use object::built;
 pub use object::{DungeonSpec, MAX_OBJECT_CELLS, MAX_OBJECTS, Object, ObjectPad, ObjectSpec, TileStyle};
+pub use script::{
+    GeneratorRule, MAX_CHUNK_FUEL, MAX_GENERATORS, MAX_PARAMETER_TEXT, MAX_PARAMETERS, MAX_PLACE_FUEL, MAX_SCRIPTS,
+    ScriptSource, ScriptValue,
+};
+pub(crate) use script::{place_fuel, wrong_parameter};
 
 use crate::built::SettlementRule;
 use crate::field::{Node, NodeId};
@@ -72,6 +78,10 @@ pub struct Plan {
     /// The ground as a height field. Without it the world has none.
     #[serde(default)]
     pub terrain: Option<Terrain>,
+    /// Height of the water of rivers, in metres, -16,384 where there is none: a field, [`Node::Rivers`](crate::field::Node::Rivers) that tells of
+    /// its water. Without it there is none to be drawn.
+    #[serde(default)]
+    pub rivers: Option<NodeId>,
     /// What is solid, in space: caves, overhangs, floating rocks. Without it the world has no volumes.
     #[serde(default)]
     pub volume: Option<Volume>,
@@ -93,6 +103,12 @@ pub struct Plan {
     /// Things at places of their own: at most [`MAX_OBJECTS`].
     #[serde(default)]
     pub objects: Vec<Object>,
+    /// The scripts that fields and generators call, by name: at most [`MAX_SCRIPTS`].
+    #[serde(default)]
+    pub scripts: BTreeMap<String, ScriptSource>,
+    /// What scripts make, chunk by chunk: at most [`MAX_GENERATORS`].
+    #[serde(default)]
+    pub generators: Vec<GeneratorRule>,
 }
 
 /// Size and resolution of chunks.
@@ -273,6 +289,7 @@ impl Plan {
             chunk: ChunkShape::default(),
             nodes: BTreeMap::new(),
             terrain: None,
+            rivers: None,
             volume: None,
             moisture: None,
             ground: Vec::new(),
@@ -280,6 +297,8 @@ impl Plan {
             scatter: Vec::new(),
             settlements: None,
             objects: Vec::new(),
+            scripts: BTreeMap::new(),
+            generators: Vec::new(),
         }
     }
 

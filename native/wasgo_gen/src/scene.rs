@@ -11,6 +11,7 @@ use crate::chunk::Chunk;
 use crate::instance::{Instance, transforms};
 use crate::plan::Plan;
 use crate::props::{Finish, Prop};
+use crate::script::Look;
 
 /// Number of the material of the ground in [`materials`].
 pub const GROUND: usize = 0;
@@ -79,7 +80,7 @@ fn of_built(material: built::Material) -> Material {
 }
 
 /// A chunk with what stands on it: one node at the chunk's origin with the ground as its mesh and the chunk's
-/// coordinates and seed in its extras; below it the instances, and a sheet of water when any sample is under it.
+/// coordinates and seed in its extras; below it the instances and what scripts made, and a sheet of water when any sample is under it.
 ///
 /// `instances` are the chunk's own or what a script made of them; `props` are those of the same plan; an instance of a kind that
 /// they lack is left out. Props are shown in the level of detail that fits the chunk's ([`Prop::lod_for`]). Bytes are borrowed
@@ -131,7 +132,20 @@ pub fn of_chunk<'a>(plan: &Plan, chunk: &'a Chunk, instances: &[Instance], props
         });
         meshes.push(set.model.mesh.borrow());
     }
-    Scene { name, nodes, meshes, materials: materials(), instances: sets, roots: vec![0], ..Scene::default() }
+    let mut materials = materials();
+    let mut looks: Vec<Look> = Vec::new();
+    for made in chunk.generated.iter().flat_map(|generated| &generated.meshes) {
+        let look = looks.iter().position(|look| *look == made.look).unwrap_or_else(|| {
+            looks.push(made.look);
+            looks.len() - 1
+        });
+        let surface = Surface { material: Some(materials.len() + look), ..made.surface() };
+        let transforms = made.transforms.as_slice().into();
+        sets.push(Instances { name: made.name.clone(), mesh: meshes.len(), parent: Some(0), transforms });
+        meshes.push(Mesh { name: made.name.clone(), surfaces: vec![surface], ..Mesh::default() });
+    }
+    materials.extend(looks.iter().enumerate().map(|(number, look)| look.material(format!("generated_{number}"))));
+    Scene { name, nodes, meshes, materials, instances: sets, roots: vec![0], ..Scene::default() }
 }
 
 /// A square of water over a whole chunk of `size` metres, at the height `level`.

@@ -165,7 +165,7 @@ const GOLDEN: [u64; 15] = [
     0x7564_3E2C_5ED0_E38C, // shop
     0x71FA_5752_3A28_575B, // castle_wall
     0x8187_0994_92D3_8E41, // gatehouse
-    0xE4A3_D098_D1BD_E58C, // dungeon 16 16
+    0x5802_E98D_54F6_4266, // dungeon 16 16
     0xE7E9_46D3_937D_0AC0, // dungeon 24 9
     0x0423_E6D6_E3BE_68F0, // interior
     0x8F0C_C323_4732_F2A6, // settlements 1

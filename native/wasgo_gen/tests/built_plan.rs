@@ -201,7 +201,7 @@ fn heights_at_places_are_those_of_chunks_and_roads_have_a_colour() {
         with.positions.chunks_exact(3).map(|p| with.origin[axis] + f64::from(p[axis])).collect()
     };
     let mut heights = vec![0.0; with.heights.len()];
-    generator.heights(&place(0), &place(2), &mut heights);
+    generator.heights(&place(0), &place(2), &mut heights).unwrap();
     assert_eq!(heights, with.heights);
     let changed = with.heights.iter().zip(&without.heights).filter(|(a, b)| a != b).count();
     assert!(changed > 1000, "{changed}");
@@ -254,19 +254,19 @@ fn objects_stand_where_the_plan_puts_them() {
     assert_eq!((id.x, id.z, set.model.kind), (0, 0, "cottage"));
     assert!(!set.model.boxes.is_empty());
     let mut raw = [0.0];
-    bare.heights(&[20.0], &[30.0], &mut raw);
+    bare.heights(&[20.0], &[30.0], &mut raw).unwrap();
     assert!((world[1] - f64::from(raw[0])).abs() < 1e-3, "{world:?} {raw:?}");
     // The ground beneath is level, out to the pad's edge and no farther than its margin.
     let height = |x: f64, z: f64| {
         let mut out = [0.0];
-        generator.heights(&[x], &[z], &mut out);
+        generator.heights(&[x], &[z], &mut out).unwrap();
         out[0]
     };
     for (dx, dz) in [(0.0, 0.0), (3.0, 2.0), (-3.0, 1.5), (1.0, -3.0)] {
         assert!((height(20.0 + dx, 30.0 + dz) - raw[0]).abs() < 1e-4);
     }
     let mut far = [0.0];
-    bare.heights(&[34.0], &[30.0], &mut far);
+    bare.heights(&[34.0], &[30.0], &mut far).unwrap();
     assert_eq!(height(34.0, 30.0), far[0]);
     assert_eq!(at(1).1[1], 77.0);
     assert_eq!((at(1).3.model.key, at(2).2, at(2).3.model.kind), (at(0).3.model.key, 2.0, "prop"));

@@ -69,6 +69,31 @@ proptest! {
     }
 }
 
+/// Over sizes and seeds, of which some would come out nearly empty.
+#[test]
+fn dungeons_are_as_full_as_they_should_be() {
+    let set = dungeon_tiles();
+    for seed in 0..200u64 {
+        let (width, depth) = (7 + (seed % 4) as u32, 6 + (seed % 5) as u32);
+        let grid = TileGrid { attempts: 128, ..TileGrid::new(width, depth) };
+        let tiles = dungeon(&set, &grid, seed).unwrap();
+        let (reached, walkable) = reached(&set, &tiles);
+        assert!(walkable as f32 >= 0.35 * (width * depth) as f32, "{seed}: {walkable} of {width} x {depth}");
+        assert_eq!(reached, walkable);
+        assert!(tiles.fits(&set));
+    }
+}
+
+#[test]
+fn a_dungeon_that_cannot_be_as_full_says_so() {
+    let grid = TileGrid { filled: 0.99, attempts: 3, ..TileGrid::new(10, 10) };
+    let error = dungeon(&dungeon_tiles(), &grid, 1).unwrap_err();
+    assert!(matches!(error, BuiltError::Sparse { attempts: 3, share, .. } if share < 0.99), "{error}");
+    let grid = TileGrid { filled: 1.5, ..grid };
+    let error = dungeon(&dungeon_tiles(), &grid, 1).unwrap_err();
+    assert_eq!(error.to_string(), "filled is 1.5, allowed: 0 to 1");
+}
+
 #[test]
 fn wings_have_rooms_too() {
     let footprint = Footprint::L { width: 16.0, depth: 14.0, wing: 7.0, reach: 6.0 };

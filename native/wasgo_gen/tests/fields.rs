@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use wasgo_gen::field::{Axis, Feature, Fractal, Node, NoiseKind, Shape};
+use wasgo_gen::field::{Axis, Feature, Fractal, Node, NoiseKind, RiverOutput, Shape};
 use wasgo_gen::{Generator, Plan, Terrain};
 
 fn noise(kind: NoiseKind, fractal: Fractal, dimensions: u8, frequency: f64, octaves: u32, seed: u32) -> Node {
@@ -23,7 +23,7 @@ fn plan(nodes: Vec<Node>) -> Plan {
 fn heights(generator: &Generator, points: &[(f64, f64)]) -> Vec<f32> {
     let (x, z): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     let mut heights = vec![0.0; x.len()];
-    generator.heights(&x, &z, &mut heights);
+    generator.heights(&x, &z, &mut heights).unwrap();
     heights
 }
 
@@ -86,6 +86,11 @@ fn node(before: usize) -> BoxedStrategy<Node> {
         }),
         1 => (one(), 1u32..5).prop_map(|(of, octaves)| {
             Node::Erode { of, frequency: 0.05, strength: 4.0, octaves, gain: 0.5, slope: 0.3, seed: 0 }
+        }),
+        1 => (one(), 0u32..3, 1u32..4).prop_map(|(of, output, springs)| {
+            let output = [RiverOutput::Ground, RiverOutput::Water, RiverOutput::Distance][output as usize];
+            let (width, sea) = (2.0, (springs == 2).then_some(1.0));
+            Node::Rivers { of, frequency: 0.03, width, depth: 2.0, valley: 5.0, sea, springs, output, seed: 0 }
         }),
         1 => two().prop_map(|(temperature, moisture)| {
             Node::Climate { temperature, moisture, climates: vec![[0.1, 0.2], [0.9, 0.4], [0.5, 0.9]], index: 1, sharpness: 9 }

@@ -3,7 +3,7 @@
 //! A change of these hashes is a change of every world that was made before. Set `WASGO_GOLDEN=print` to see the new ones.
 
 use support::{check, chunk, chunk_hash, generator, hash};
-use wasgo_gen::field::{Axis, Feature, Fractal, Node, NoiseKind, Shape};
+use wasgo_gen::field::{Axis, Feature, Fractal, Node, NoiseKind, RiverOutput, Shape};
 use wasgo_gen::{ChunkId, Neighbours, Plan, Terrain, creature, props, scene};
 use wasgo_scene::{Mesh, glb};
 
@@ -70,6 +70,17 @@ fn every_node() -> Vec<(String, Plan)> {
     }
     let base = || "base".to_string();
     let slope = || "x".to_string();
+    let rivers = |output| Node::Rivers {
+        of: "hills".into(),
+        frequency: 0.03,
+        width: 2.0,
+        depth: 1.5,
+        valley: 3.0,
+        sea: None,
+        springs: 1,
+        output,
+        seed: 2,
+    };
     nodes.extend(
         [
             ("power", Node::Power { of: base(), exponent: 2.3 }),
@@ -98,6 +109,9 @@ fn every_node() -> Vec<(String, Plan)> {
                 "erode",
                 Node::Erode { of: slope(), frequency: 0.05, strength: 4.0, octaves: 5, gain: 0.5, slope: 0.4, seed: 2 },
             ),
+            ("rivers", rivers(RiverOutput::Ground)),
+            ("rivers' water", rivers(RiverOutput::Water)),
+            ("distance of rivers", rivers(RiverOutput::Distance)),
             (
                 "climate",
                 Node::Climate {
@@ -115,6 +129,7 @@ fn every_node() -> Vec<(String, Plan)> {
         let mut plan = Plan::empty(99);
         plan.nodes.insert("base".into(), noise(NoiseKind::Simplex, Fractal::Fbm, 2));
         plan.nodes.insert("x".into(), Node::Coordinate { axis: Axis::X });
+        plan.nodes.insert("hills".into(), Node::Affine { of: "base".into(), scale: 9.0, offset: 0.0 });
         plan.nodes.insert("top".into(), node);
         plan.terrain = Some(Terrain { height: "top".into(), water: None });
         plan
@@ -128,7 +143,7 @@ fn fields_are_the_same_bytes() {
     check(&found, &FIELDS);
 }
 
-const FIELDS: [u64; 53] = [
+const FIELDS: [u64; 56] = [
     0xC2E9_4A37_1A88_11C7, // Simplex None 2
     0x1D1A_86E3_6925_DA05, // Simplex None 3
     0x058D_DE02_3A40_D257, // Simplex Fbm 2
@@ -180,7 +195,10 @@ const FIELDS: [u64; 53] = [
     0x4888_453E_3355_B136, // box
     0xCF01_EC1C_0791_A7DC, // capsule
     0x4C31_E2A3_CD70_D281, // torus
-    0x781D_42BD_8C62_8622, // erode
+    0xBAAE_9DF5_ABEA_DDC8, // erode
+    0x0A9C_777A_636A_B370, // rivers
+    0x145D_BFE8_2747_C0F1, // rivers' water
+    0x73A9_C93A_3107_C4CB, // distance of rivers
     0x9FEC_14F6_1EC8_D32A, // climate
 ];
 

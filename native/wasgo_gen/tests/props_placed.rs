@@ -245,7 +245,7 @@ fn pictures_of_plans_show_props_in_their_colours() {
     let petals = GrassSpec { radius: 2.0, dark: [0.9, 0.0, 0.0], light: [0.9, 0.0, 0.0], ..GrassSpec::default() };
     plan.scatter = vec![rule(PropSpec::Grass(petals), 2, 8.0)];
     plan.scatter[0].level = 0;
-    let view = View { center: [0.0; 2], metres: 64.0, size: 64, scatter: true };
+    let view = View::new([0.0; 2], 64.0, 64);
     let picture = generator(&plan).preview(&view).unwrap();
     let red = picture.pixels.chunks_exact(3).filter(|pixel| pixel[0] > 120 && pixel[1] < 40).count();
     assert!((60..2000).contains(&red), "{red}");

@@ -7,6 +7,7 @@ use wasgo_gen::{
 };
 use wasgo_scene::{Material, Mesh, Surface};
 
+use crate::generate_script::{self, Given};
 use crate::objects::object_terms;
 use crate::{atoms, bytes, fault, jobs, prop};
 
@@ -23,7 +24,7 @@ impl PlanResource {
 }
 
 /// A chunk, whose bytes binaries of the BEAM refer to.
-struct ChunkResource(Chunk);
+pub struct ChunkResource(pub(crate) Chunk);
 
 #[rustler::resource_impl]
 impl Resource for ChunkResource {}
@@ -37,10 +38,10 @@ fn gen_default(seed: u64) -> String {
     Plan::new(seed).to_json()
 }
 
-/// Compiles a plan from its text; answers `{:ok, {plan, text, digest, props, water, rules}}`: the text with what was not given filled in.
+/// Compiles a plan from its text and the scripts that it names; answers `{:ok, {plan, text, digest, props, water, rules}}`: the text with what was not given filled in.
 /// In the pool: the props are made here, a millisecond each and more.
 #[rustler::nif(schedule = "DirtyCpu")]
-fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
+fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>, scripts: Vec<Given>) -> Term<'a> {
     if text.len() > MAX_TEXT {
         let message = format!("the plan has {} bytes, allowed: {MAX_TEXT}", text.len());
         return fault::err(env, plan_fault(env, atoms::out_of_range(), None, &message));
@@ -48,11 +49,15 @@ fn gen_plan<'a>(env: Env<'a>, text: Binary<'a>) -> Term<'a> {
     let Ok(text) = std::str::from_utf8(text.as_slice()) else {
         return fault::err(env, plan_fault(env, atoms::invalid(), None, "the plan is not UTF-8"));
     };
+    let scripts = match generate_script::prepare(scripts) {
+        Ok(scripts) => scripts,
+        Err((name, error)) => return fault::err(env, generate_script::refused(env, &name, &error)),
+    };
     let text = text.to_owned();
     jobs::start(
         env,
         move || {
-            let generator = Plan::from_json(&text).and_then(Generator::new)?;
+            let generator = Plan::from_json(&text).and_then(|plan| Generator::with_scripts(plan, &scripts))?;
             let props = props(generator.plan())?;
             Ok((generator, props))
         },
@@ -154,6 +159,25 @@ fn gen_water<'a>(env: Env<'a>, size: f64, level: f64) -> Term<'a> {
     surface(env, &scene::water(size as f32, level as f32))
 }
 
+/// The water of the rivers in a chunk, as one of `surfaces`, or nil: made in the pool where the plan has any.
+#[rustler::nif]
+fn gen_river_water<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, (x, z, level): (i32, i32, u8)) -> Term<'a> {
+    if plan.0.plan().rivers.is_none() {
+        return fault::ok(env, None::<()>);
+    }
+    jobs::start(
+        env,
+        move || plan.0.river_water(ChunkId { level, ..ChunkId::new(x, z) }),
+        |env, made| match made {
+            Ok(mesh) => {
+                let water = (!mesh.indices.is_empty()).then(|| surface(env, &mesh.into_surface(None)));
+                fault::ok(env, water)
+            }
+            Err(error) => fault::err(env, gen_error(env, &error)),
+        },
+    )
+}
+
 /// The surfaces of a creature's mesh.
 #[rustler::nif(schedule = "DirtyCpu")]
 fn gen_creature<'a>(env: Env<'a>, seed: u64) -> Term<'a> {
@@ -190,7 +214,8 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         floats(|chunk| &chunk.colors),
         indices,
     );
-    (shape, data, table, figures, objects).encode(env)
+    let generated = generate_script::generated(env, &chunk);
+    (shape, data, table, figures, generated, objects).encode(env)
 }
 
 /// A mesh's surfaces as `{positions, normals, colors, indices}`.
@@ -207,6 +232,7 @@ fn surface<'a>(env: Env<'a>, surface: &Surface<'_>) -> Term<'a> {
 pub(crate) fn gen_error<'a>(env: Env<'a>, error: &GenError) -> Term<'a> {
     let (field, message) = match error {
         GenError::Plan(error) => return plan_error(env, error),
+        GenError::Script(error) => return generate_script::failed(env, error),
         GenError::OutOfWorld { axis, .. } => (axis.to_string(), error.to_string()),
         GenError::NoLevel { .. } => ("level".to_string(), error.to_string()),
         GenError::Nothing { what } => ((*what).to_string(), error.to_string()),
@@ -222,7 +248,8 @@ pub(crate) fn plan_error<'a>(env: Env<'a>, error: &PlanError) -> Term<'a> {
         Fault::OutOfRange { .. } | Fault::TooMany { .. } | Fault::TooDense { .. } | Fault::Unbounded { .. } => {
             atoms::out_of_range()
         }
-        Fault::NoNode { .. } | Fault::NoRule { .. } => atoms::unknown(),
+        Fault::NoNode { .. } | Fault::NoRule { .. } | Fault::NoScript { .. } => atoms::unknown(),
+        Fault::ScriptMissing | Fault::OtherScript { .. } => atoms::script(),
         Fault::Cycle | Fault::NoGround | Fault::NoTerrain | Fault::Empty | Fault::Form(_) => atoms::invalid(),
     };
     let field = (!error.place.is_empty()).then_some(error.place.as_str());

@@ -53,6 +53,57 @@ pub fn start<'a, T: Send + 'static>(
     }
 }
 
+/// As [`start`], for work that would keep a thread for long: `slice` is called until it has a result, and other jobs come between.
+pub fn start_in_slices<'a, S: Send + 'static, T: Send + 'static>(
+    env: Env<'a>,
+    state: S,
+    slice: fn(S) -> Slice<S, T>,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Send + 'static,
+) -> Term<'a> {
+    let (waiting, reference) = Waiting::new(env);
+    match queue().try_send(next_slice(state, slice, waiting, encode)) {
+        Ok(()) => (atoms::pending(), reference).encode(env),
+        Err(_) => fault::err(env, full(env)),
+    }
+}
+
+/// What came of a slice of work.
+pub enum Slice<S, T> {
+    /// There is more to do.
+    More(S),
+    /// The result.
+    Done(T),
+}
+
+fn next_slice<S: Send + 'static, T: Send + 'static>(
+    state: S,
+    slice: fn(S) -> Slice<S, T>,
+    waiting: Waiting,
+    encode: impl for<'b> FnOnce(Env<'b>, T) -> Term<'b> + Send + 'static,
+) -> Job {
+    Box::new(move || {
+        let mut state = state;
+        loop {
+            match panic::catch_unwind(AssertUnwindSafe(move || slice(state))) {
+                Ok(Slice::Done(result)) => return waiting.answer(move |env| encode(env, result)),
+                Ok(Slice::More(next)) if queue().is_empty() => state = next,
+                Ok(Slice::More(next)) => {
+                    // Behind the others. Where even that has no room it is done at once.
+                    return match queue().try_send(next_slice(next, slice, waiting, encode)) {
+                        Ok(()) => {}
+                        Err(refused) => (refused.into_inner())(),
+                    };
+                }
+                Err(_) => {
+                    return waiting.answer(|env| {
+                        fault::err(env, broken(env, "the native code failed; this is a fault of Wasgo"))
+                    });
+                }
+            }
+        }
+    })
+}
+
 fn full(env: Env<'_>) -> Term<'_> {
     let message = format!("{QUEUE} jobs wait for the native pool already");
     let more = [(atoms::value(), QUEUE.encode(env))];

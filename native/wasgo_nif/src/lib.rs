@@ -12,6 +12,7 @@ mod bytes;
 mod fault;
 mod float;
 mod generate;
+mod generate_script;
 mod jobs;
 mod later;
 mod objects;

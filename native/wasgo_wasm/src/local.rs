@@ -159,6 +159,16 @@ impl Local {
         called
     }
 
+    /// From now on each call may use so much fuel, where it is counted.
+    pub(crate) fn allow(&mut self, fuel: u64) {
+        self.options.fuel = Some(fuel);
+    }
+
+    /// Fuel that is left of what the last call was given; 0 where none is counted.
+    pub(crate) fn fuel_left(&self) -> u64 {
+        self.core.as_deref().and_then(Core::fuel_left).unwrap_or(0)
+    }
+
     /// The instance's memory, if it exports one as `memory`.
     pub fn memory(&self) -> &[u8] {
         let Some(core) = self.core.as_deref() else { return &[] };

@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use crate::generate::Generation;
 use crate::{Row, RowWriter};
 
 /// Answers a notification.
@@ -12,6 +13,9 @@ pub type Notification = fn(i32, Row, RowWriter) -> Option<RowWriter>;
 
 /// Changes a buffer.
 pub type Process = fn(&mut Vec<u8>);
+
+/// Makes the content of a chunk, or values of a field.
+pub type Generate = fn(Generation, Row) -> Vec<u8>;
 
 /// Larger inputs get 0 from `wasgo_alloc`: the host's own limit for a result, 16 MiB.
 const LARGEST_INPUT: usize = 16 << 20;
@@ -28,6 +32,7 @@ struct State {
     start: usize,
     size: usize,
     answer: RowWriter,
+    made: Vec<u8>,
 }
 
 #[cfg(target_family = "wasm")]
@@ -42,7 +47,7 @@ static SCRIPT: Script = Script(core::cell::Cell::new(State::new()));
 
 impl State {
     const fn new() -> Self {
-        Self { input: Vec::new(), start: 0, size: 0, answer: RowWriter::new() }
+        Self { input: Vec::new(), start: 0, size: 0, answer: RowWriter::new(), made: Vec::new() }
     }
 
     /// Where the next input goes, or `None` when there is no room.
@@ -90,6 +95,15 @@ impl State {
     }
 }
 
+impl State {
+    /// What was made; nothing for bytes that are no row.
+    fn generate(&mut self, make: Generate, of: Generation, pointer: usize, length: usize) -> &[u8] {
+        self.check(pointer, length);
+        self.made = Row::from_bytes(&self.input[self.start..][..length]).map(|row| make(of, row)).unwrap_or_default();
+        &self.made
+    }
+}
+
 /// `wasgo_alloc`.
 #[cfg(target_family = "wasm")]
 pub fn alloc(size: u32) -> u32 {
@@ -112,6 +126,12 @@ pub fn notification(answer: Notification, what: i32, pointer: u32, length: u32) 
 #[cfg(target_family = "wasm")]
 pub fn process(change: Process, pointer: u32, length: u32) -> u64 {
     with(|state| span(state.process(change, pointer as usize, length as usize)))
+}
+
+/// `generate`.
+#[cfg(target_family = "wasm")]
+pub fn generate(make: Generate, of: Generation, pointer: u32, length: u32) -> u64 {
+    with(|state| span(state.generate(make, of, pointer as usize, length as usize)))
 }
 
 #[cfg(target_family = "wasm")]

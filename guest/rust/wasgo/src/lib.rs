@@ -20,6 +20,8 @@
 //! The crate needs `alloc` and nothing else: a script may be `no_std` when it brings an allocator. It has no unsafe code but
 //! for one line that says that a script has a single thread.
 //!
+//! [`generate`] has what a script needs that makes a part of a plan's world.
+//!
 //! Memory: input and answer have one buffer each, which is used again from call to call. What a script makes beside them is
 //! freed as everywhere in Rust.
 #![no_std]
@@ -30,6 +32,7 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod generate;
 mod instance;
 mod row;
 mod writer;
@@ -50,19 +53,22 @@ pub mod notification {
     pub const WORLD: i32 = 10_000;
 }
 
-/// Makes the exports of a script. Each of the three keys may be left out; they come in this order:
+/// Makes the exports of a script. Each of the four keys may be left out; they come in this order:
 ///
 /// - `columns`, a `&'static str`: the names of the returned row's columns, with commas between them and no spaces;
 /// - `notification`, a `fn(what: i32, row: Row, answer: RowWriter) -> Option<RowWriter>`: the filled row, or `None` for no change;
-/// - `process`, a `fn(buffer: &mut Vec<u8>)`: what the buffer holds afterwards is the answer.
+/// - `process`, a `fn(buffer: &mut Vec<u8>)`: what the buffer holds afterwards is the answer;
+/// - `generate`, a `fn(of: Generation, row: Row) -> Vec<u8>`: see [`generate`].
 ///
 /// Write it once, in the script's main file.
 #[macro_export]
 macro_rules! script {
-    ($(columns: $columns:expr,)? $(notification: $notification:ident)? $(,)? $(process: $process:ident)? $(,)?) => {
+    ($(columns: $columns:expr,)? $(notification: $notification:ident)? $(,)? $(process: $process:ident)? $(,)?
+        $(generate: $generate:ident)? $(,)?) => {
         $(const _: &str = $columns;)?
         $(const _: $crate::abi::Notification = $notification;)?
         $(const _: $crate::abi::Process = $process;)?
+        $(const _: $crate::abi::Generate = $generate;)?
 
         #[cfg(target_family = "wasm")]
         const _: () = {
@@ -89,6 +95,14 @@ macro_rules! script {
                 #[unsafe(no_mangle)]
                 extern "C" fn process(pointer: u32, length: u32) -> u64 {
                     $crate::abi::process($process, pointer, length)
+                }
+            )?
+
+            $(
+                #[unsafe(no_mangle)]
+                extern "C" fn generate(seed: u64, x: i32, z: i32, lod: u32, pointer: u32, length: u32) -> u64 {
+                    let of = $crate::generate::Generation { seed, x, z, lod };
+                    $crate::abi::generate($generate, of, pointer, length)
                 }
             )?
         };

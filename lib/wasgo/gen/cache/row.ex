@@ -20,22 +20,22 @@ defmodule Wasgo.Gen.Cache.Row do
 
   # The row, and the part that it refers to. `:error` for what no row has a place for.
   @spec encode(tuple()) :: {:ok, binary(), part() | nil} | :error
-  def encode({{x, z, size, samples}, data, table, figures, objects}) do
+  def encode({{x, z, size, samples}, data, table, figures, generated, objects}) do
     {heights, positions, normals, colors, indices} = data
     {low, high, mean, slope, water, counts} = figures
     digest = digest(indices)
-    # Of what was built there is nothing in most chunks.
-    objects = if objects == [], do: "", else: :erlang.term_to_binary(objects, minor_version: 2)
+    # What scripts made, and what was built: mostly none.
+    more = :erlang.term_to_binary([generated, objects])
 
     head =
       <<@chunk, x::float-little, z::float-little, size::float-little, samples::32-little,
         low::float-little, high::float-little, mean::float-little, slope::float-little,
         water::float-little, length(counts)::32-little, byte_size(table)::32-little,
-        byte_size(objects)::32-little, digest::binary>>
+        byte_size(more)::32-little, digest::binary>>
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table, objects]),
+    {:ok, row([head, counts, heights, positions, normals, colors, table, more]),
      {digest, indices}}
   end
 
@@ -91,7 +91,7 @@ defmodule Wasgo.Gen.Cache.Row do
          @chunk,
          <<x::float-little, z::float-little, size::float-little, samples::32-little,
            low::float-little, high::float-little, mean::float-little, slope::float-little,
-           water::float-little, kinds::32-little, table_size::32-little, of_objects::32-little,
+           water::float-little, kinds::32-little, table_size::32-little, more_size::32-little,
            digest::binary-32, counts::binary-size(kinds)-unit(32), rest::binary>>,
          find
        )
@@ -100,13 +100,13 @@ defmodule Wasgo.Gen.Cache.Row do
 
     with <<heights::binary-size(count)-unit(32), positions::binary-size(count)-unit(96),
            normals::binary-size(count)-unit(96), colors::binary-size(count)-unit(128),
-           table::binary-size(table_size), objects::binary-size(of_objects)>> <- rest,
-         {:ok, objects} <- objects(objects),
+           table::binary-size(table_size), more::binary-size(more_size)>> <- rest,
+         {:ok, [generated, objects]} <- terms(more),
          {:ok, indices} <- find.(digest) do
       counts = for <<count::32-little <- counts>>, do: count
       data = {heights, positions, normals, colors, indices}
       figures = {low, high, mean, slope, water, counts}
-      {:ok, {{x, z, size, samples}, data, table, figures, objects}, digest}
+      {:ok, {{x, z, size, samples}, data, table, figures, generated, objects}, digest}
     end
   end
 
@@ -126,11 +126,9 @@ defmodule Wasgo.Gen.Cache.Row do
   defp read(@part, indices, _find), do: {:ok, indices, nil}
   defp read(_kind, _rest, _find), do: :damaged
 
-  defp objects(""), do: {:ok, []}
-
-  defp objects(bytes) do
+  defp terms(bytes) do
     case :erlang.binary_to_term(bytes, [:safe]) do
-      objects when is_list(objects) -> {:ok, objects}
+      list when is_list(list) -> {:ok, list}
       _another -> :damaged
     end
   rescue

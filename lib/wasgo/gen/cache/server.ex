@@ -203,7 +203,7 @@ defmodule Wasgo.Gen.Cache.Server do
     unless :ets.member(state.parts, digest) do
       if :ets.info(state.parts, :size) >= @most_parts, do: :ets.delete_all_objects(state.parts)
 
-      {_shape, {_heights, _positions, _normals, _colors, indices}, _table, _figures, _objects} =
+      {_, {_heights, _positions, _normals, _colors, indices}, _table, _figures, _made, _built} =
         made
 
       :ets.insert(state.parts, {digest, indices})

@@ -20,6 +20,7 @@ defmodule Wasgo.Gen.Plan.Text do
     :avoid
   ]
   @layer_keys [:name, :color, :by]
+  @generator_keys [:name, :script, :parameters, :level, :fuel]
 
   @spec build(map()) :: {:ok, map()} | {:error, PlanError.t()}
   def build(options) do
@@ -28,11 +29,14 @@ defmodule Wasgo.Gen.Plan.Text do
     with {:ok, base} <- base(options),
          {:ok, nodes} <- Field.nodes(fields),
          {:ok, ground} <- each(options.ground, base["ground"], "ground", &layer/2),
-         {:ok, scatter} <- each(options.scatter, base["scatter"], "scatter", &rule/2) do
+         {:ok, scatter} <- each(options.scatter, base["scatter"], "scatter", &rule/2),
+         {:ok, generators} <- each(options.generators, [], "generators", &generator/2) do
       {:ok,
        base
        |> Map.update!("nodes", &Map.merge(&1, nodes))
        |> Map.merge(%{"ground" => ground, "scatter" => scatter})
+       |> put("rivers", options.rivers && id(options.rivers))
+       |> Map.merge(%{"scripts" => digests(options.scripts), "generators" => generators})
        |> put("moisture", options.moisture && id(options.moisture))
        |> shade(options.shade)
        |> settlements(options.settlements)
@@ -100,7 +104,14 @@ defmodule Wasgo.Gen.Plan.Text do
     lists =
       for list <- [options.ground, options.scatter], is_list(list), item <- list, do: item[:by]
 
-    found = [options.height, options.density, options.moisture, options.shade | lists]
+    found = [
+      options.height,
+      options.rivers,
+      options.density,
+      options.moisture,
+      options.shade | lists
+    ]
+
     for field <- found, operand?(field), do: as_field(field)
   end
 
@@ -131,6 +142,10 @@ defmodule Wasgo.Gen.Plan.Text do
 
   defp layer(keywords, place), do: item(keywords, place, @layer_keys)
   defp rule(keywords, place), do: item(keywords, place, @rule_keys)
+  defp generator(keywords, place), do: item(keywords, place, @generator_keys)
+
+  defp digests(scripts),
+    do: Map.new(scripts, fn {name, {_source, digest}} -> {name, %{"digest" => digest}} end)
 
   defp item(keywords, place, allowed) do
     case Enum.find(keywords, fn {key, _} -> key not in allowed end) do

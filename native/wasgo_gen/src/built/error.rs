@@ -31,6 +31,20 @@ pub enum BuiltError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Tiles that fit but leave too much of the grid empty.
+    #[error(
+        "tile set {set:?}: in {attempts} attempts at most {share} of the cells can be walked on, and filled is {filled}"
+    )]
+    Sparse {
+        /// The tile set's name.
+        set: String,
+        /// How many attempts were made.
+        attempts: u32,
+        /// The greatest share that came out.
+        share: f32,
+        /// The share that was wanted.
+        filled: f32,
+    },
     /// A grammar that makes too much: more shapes, a deeper tree or more triangles than a building may have.
     #[error("rule {rule:?} makes more than {max} {what}")]
     TooMuch {

@@ -161,6 +161,9 @@ pub struct TileGrid {
     /// Whether every walkable cell must be reachable from every other one on its level. Default yes.
     #[serde(default = "yes")]
     pub connected: bool,
+    /// The least share of cells that can be walked on: 0..=1. Default 0.35.
+    #[serde(default = "filled")]
+    pub filled: f32,
     /// How often to try: 1..=[`MAX_ATTEMPTS`]. Default 32.
     #[serde(default = "attempts")]
     pub attempts: u32,
@@ -170,11 +173,15 @@ fn attempts() -> u32 {
     32
 }
 
+fn filled() -> f32 {
+    0.35
+}
+
 impl TileGrid {
-    /// One level of `width` to the east by `depth` to the south, all connected.
+    /// One level of `width` to the east by `depth` to the south, all connected, not too empty.
     #[must_use]
     pub fn new(width: u32, depth: u32) -> Self {
-        Self { size: [width, 1, depth], fixed: Vec::new(), connected: true, attempts: attempts() }
+        Self { size: [width, 1, depth], fixed: Vec::new(), connected: true, filled: filled(), attempts: attempts() }
     }
 
     /// Checks every field but the names of tiles, which only a set knows.
@@ -188,7 +195,8 @@ impl TileGrid {
         }
         range(|| "size (cells)".into(), self.cells() as f64, 1.0, MAX_CELLS as f64)?;
         range(|| "attempts".into(), self.attempts, 1.0, f64::from(MAX_ATTEMPTS))?;
-        range(|| "fixed (how many)".into(), self.fixed.len() as f64, 0.0, MAX_CELLS as f64)
+        range(|| "fixed (how many)".into(), self.fixed.len() as f64, 0.0, MAX_CELLS as f64)?;
+        range(|| "filled".into(), self.filled, 0.0, 1.0)
     }
 
     fn cells(&self) -> usize {
@@ -376,20 +384,52 @@ fn fill(
     allowed: &[solve::Domain],
     seed: u64,
 ) -> Result<Tiles, BuiltError> {
-    let mut best = 0;
+    let (mut best, mut fullest) = (0, None::<f32>);
+    let mut anchored;
     for attempt in 0..grid.attempts {
-        let mut solver = Solver::new(table, grid.size, allowed, derive(seed, 900 + u64::from(attempt)));
+        let seed = derive(seed, 900 + u64::from(attempt));
+        let mut allowed = allowed;
+        // What came out too empty is given places from which it must grow, the more the oftener.
+        if let Some(share) = fullest {
+            anchored = allowed.to_vec();
+            solve::anchor(table, grid.size, &mut anchored, grid.filled - share * 0.5, derive(seed, 3));
+            allowed = &anchored;
+        }
+        let mut solver = Solver::new(table, grid.size, allowed, seed);
         let solved = solver.require(set) && solver.solve();
         best = best.max(solver.most_settled());
-        if !solved || (grid.connected && !connect::connect(set, table, &mut solver, allowed)) {
+        if !solved {
+            continue;
+        }
+        // Joining parts takes long and fills little: what is far too empty isn't joined first.
+        let before = share(set, &solver.tiles());
+        if before < grid.filled * 0.8 {
+            fullest = Some(fullest.map_or(before, |other| other.max(before)));
+            continue;
+        }
+        if grid.connected && !connect::connect(set, table, &mut solver, allowed) {
             continue;
         }
         let mut tiles = solver.tiles();
+        let share = share(set, &tiles);
+        if share < grid.filled {
+            fullest = Some(fullest.map_or(share, |other| other.max(share)));
+            continue;
+        }
         tiles.attempts = attempt + 1;
         tiles.rooms = connect::rooms(set, &tiles);
         return Ok(tiles);
     }
+    if let Some(share) = fullest {
+        let (set, attempts, filled) = (set.name.clone(), grid.attempts, grid.filled);
+        return Err(BuiltError::Sparse { set, attempts, share, filled });
+    }
     Err(BuiltError::Contradiction { set: set.name.clone(), attempts: grid.attempts, placed: best, cells: grid.cells() })
+}
+
+/// The share of cells that can be walked on.
+fn share(set: &TileSet, tiles: &Tiles) -> f32 {
+    tiles.cells.iter().filter(|placed| set.walkable(**placed)).count() as f32 / tiles.cells.len().max(1) as f32
 }
 
 /// What each cell may have before anything is chosen: by fixed cells and by what is around the grid.

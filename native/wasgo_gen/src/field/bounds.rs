@@ -63,12 +63,16 @@ pub(crate) fn bound(instr: &Instr, values: &[Range], inputs: &[Range], spans: &[
             if beyond || of.constant().is_some() { range } else { range.widened() }
         }
         Instr::Gully { gully, .. } => of_gully(gully),
+        Instr::Rivers { rivers, output, domain, land } => {
+            rivers.bound(*output, &spans[*domain], land.map(|value| values[value]))
+        }
         Instr::Climate { temperature, moisture, climates, index, sharpness } => {
             match (values[*temperature].constant(), values[*moisture].constant()) {
                 (Some(t), Some(m)) => Range::point(climate(t, m, climates, *index, *sharpness)),
                 _ => Range::new(0.0, 1.0),
             }
         }
+        Instr::Script(script, _) => Range::new(script.low, script.high),
         Instr::Domain(..) => Range::point(0.0),
     }
 }

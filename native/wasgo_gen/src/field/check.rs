@@ -1,7 +1,7 @@
 //! What the parameters of nodes may be.
 
 use super::node::{Fractal, Node, NodeId, Shape};
-use crate::plan::MAX_WORLD;
+use crate::plan::{MAX_HEIGHT, MAX_PLACE_FUEL, MAX_WORLD, wrong_parameter};
 
 /// The finest cells of noise: 64 a metre.
 const MAX_FREQUENCY: f64 = 64.0;
@@ -132,12 +132,40 @@ impl Node {
                 number("gain", *gain, 0.0, 1.0)?;
                 number("slope", *slope, 0.01, 10.0)
             }
+            Self::Rivers { frequency, width, depth, valley, sea, springs, .. } => {
+                wide("frequency", *frequency, 2e-4, 0.05)?;
+                number("width", *width, 0.5, 1000.0)?;
+                number("depth", *depth, 0.0, 200.0)?;
+                number("valley", *valley, 0.1, 32.0)?;
+                let most = 0.9 / *frequency;
+                let whole = f64::from(*width) * (1.0 + 2.0 * f64::from(*valley));
+                // Ponds are wider, and no course reaches farther than the next.
+                if whole.max(f64::from(*width) * 4.0) > most {
+                    let allowed =
+                        format!("so much that a river with its valley, now {whole} m, is at most {most} m wide");
+                    return Err(wrong("width", width, allowed));
+                }
+                sea.iter().try_for_each(|sea| number("sea", *sea, -MAX_HEIGHT, MAX_HEIGHT))?;
+                count("springs", *springs as usize, 1, 6)
+            }
             Self::Climate { climates, index, sharpness, .. } => {
                 count("climates", climates.len(), 2, 16)
                     .map_err(|w| Wrong { allowed: "2 to 16 climates".into(), ..w })?;
                 climates.iter().flatten().try_for_each(|v| number("climates", *v, -10.0, 10.0))?;
                 count("index", *index, 0, climates.len() - 1)?;
                 count("sharpness", *sharpness as usize, 1, 32)
+            }
+            Self::Script { parameters, dimensions: dims, low, high, fuel, .. } => {
+                dimensions(*dims)?;
+                any("low", *low)?;
+                any("high", *high)?;
+                if low >= high {
+                    return Err(wrong("low", low, format!("less than high, which is {high}")));
+                }
+                if !(100..=MAX_PLACE_FUEL).contains(fuel) {
+                    return Err(wrong("fuel", fuel, format!("100 to {MAX_PLACE_FUEL}")));
+                }
+                wrong_parameter(parameters).map_or(Ok(()), |(value, allowed)| Err(wrong("parameters", value, allowed)))
             }
         }
     }
@@ -152,7 +180,8 @@ impl Node {
             | Self::Slope {}
             | Self::Noise { .. }
             | Self::Cellular { .. }
-            | Self::Body { .. } => Vec::new(),
+            | Self::Body { .. }
+            | Self::Script { .. } => Vec::new(),
             Self::Add { of } | Self::Multiply { of } | Self::Min { of } | Self::Max { of } => {
                 of.iter().map(|id| ("of", id)).collect()
             }
@@ -167,6 +196,7 @@ impl Node {
             | Self::Terrace { of, .. }
             | Self::Curve { of, .. }
             | Self::Place { of, .. }
+            | Self::Rivers { of, .. }
             | Self::Erode { of, .. } => vec![("of", of)],
             Self::Blend { a, b, by } => vec![("a", a), ("b", b), ("by", by)],
             Self::Warp { of, by, .. } => by.iter().map(|id| ("by", id)).chain([("of", of)]).collect(),

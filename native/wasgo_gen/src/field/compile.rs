@@ -1,12 +1,16 @@
 //! From a graph of nodes to a program.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::instr::{Binary, Cellular, Curve, Domain, DomainId, Gully, Instr, MAX_OCTAVES, Noise, Unary, Value};
 use super::kernel::shape::Body;
 use super::node::{Axis, Node, NodeId, Shape};
+use super::program::Program;
+use super::rivers::{self, Rivers};
 use crate::hash::derive;
 use crate::plan::{Fault, PlanError};
+use crate::script::{FieldScript, Scripts};
 
 /// The most instructions of a program. Fields that are looked up elsewhere (warps, erosion) are made anew there, so that a few nodes
 /// can ask for very many.
@@ -18,8 +22,9 @@ pub const MAX_DOMAINS: usize = 64;
 /// The most nodes from a plan's field down to a leaf.
 pub const MAX_DEPTH: usize = 128;
 
-/// Metres over which erosion measures slopes.
-const STEP: f64 = 2.0;
+/// Over which part of its widest gullies erosion measures slopes, and the least and the most metres: what is finer than that doesn't
+/// turn gullies round.
+const STEP: (f64, f64, f64) = (0.04, 0.25, 40.0);
 
 /// What a field may refer to besides places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,7 @@ pub(crate) struct Code {
 
 pub(crate) struct Compiler<'p> {
     nodes: &'p BTreeMap<NodeId, Node>,
+    scripts: &'p Scripts,
     seed: u64,
     scope: Scope,
     code: Code,
@@ -55,10 +61,10 @@ pub(crate) struct Compiler<'p> {
 }
 
 impl<'p> Compiler<'p> {
-    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, seed: u64, scope: Scope) -> Self {
+    pub(crate) fn new(nodes: &'p BTreeMap<NodeId, Node>, scripts: &'p Scripts, seed: u64, scope: Scope) -> Self {
         let code = Code { domains: vec![None], ..Code::default() };
         let (made, path, root) = (BTreeMap::new(), Vec::new(), String::new());
-        Self { nodes, seed, scope, code, planar_domains: vec![true], made, path, root }
+        Self { nodes, scripts, seed, scope, code, planar_domains: vec![true], made, path, root }
     }
 
     /// Adds a field; `root` says where the plan has it.
@@ -189,8 +195,9 @@ impl<'p> Compiler<'p> {
             Node::Body { shape, center } => self.push(Instr::Body { body: body(shape), center: *center, domain }),
             Node::Erode { of, frequency, strength, octaves, gain, slope, seed } => {
                 let here = self.field("of", of, domain)?;
+                let step = (STEP.0 / frequency).clamp(STEP.1, STEP.2);
                 let mut heights = [here; 3];
-                for (place, offset) in heights[1..].iter_mut().zip([[-STEP, 0.0, 0.0], [0.0, 0.0, -STEP]]) {
+                for (place, offset) in heights[1..].iter_mut().zip([[-step, 0.0, 0.0], [0.0, 0.0, -step]]) {
                     let moved = Domain::Affine { from: domain, offset, sin: 0.0, cos: 1.0, factor: [1.0; 3] };
                     let there = self.domain(moved)?;
                     *place = self.field("of", of, there)?;
@@ -203,10 +210,19 @@ impl<'p> Compiler<'p> {
                     strength: *strength,
                     gain: *gain,
                     slope: *slope,
-                    step: STEP as f32,
+                    step: step as f32,
                 };
                 let cut = self.push(Instr::Gully { gully, domain, heights })?;
                 self.push(Instr::Binary(Binary::Add, here, cut))
+            }
+            Node::Rivers { of, frequency, width, depth, valley, sea, springs, output, seed } => {
+                let land = self.field("of", of, domain)?;
+                let program = self.apart(of)?;
+                let sizes = (*width, *depth, *valley * *width);
+                let seed = self.derived(salt::RIVERS, *seed);
+                let rivers = Arc::new(Rivers::new(1.0 / frequency, sizes, *sea, *springs as usize, seed, program));
+                let land = rivers::operand(*output, land);
+                self.push(Instr::Rivers { rivers, output: *output, domain, land })
             }
             Node::Climate { temperature, moisture, climates, index, sharpness } => {
                 let temperature = self.field("temperature", temperature, domain)?;
@@ -214,7 +230,36 @@ impl<'p> Compiler<'p> {
                 let (climates, index, sharpness) = (climates.clone().into_boxed_slice(), *index, *sharpness);
                 self.push(Instr::Climate { temperature, moisture, climates, index, sharpness })
             }
+            Node::Script { script: name, parameters, dimensions, low, high, fuel } => {
+                let Some(given) = self.scripts.get(name) else {
+                    return Err(self.error(Fault::NoScript { name: name.clone() }));
+                };
+                let script = FieldScript {
+                    script: Arc::clone(&given.script),
+                    digest: given.digest.clone(),
+                    name: name.clone(),
+                    place: self.place(),
+                    seed: self.seed,
+                    parameters: parameters.clone(),
+                    space: *dimensions == 3,
+                    low: *low,
+                    high: *high,
+                    fuel: *fuel,
+                };
+                self.push(Instr::Script(Box::new(script), domain))
+            }
         }
+    }
+
+    /// A field as a program of its own, for what looks it up at places that it chooses itself.
+    fn apart(&self, id: &'p str) -> Result<Program, PlanError> {
+        let mut compiler = Compiler::new(self.nodes, self.scripts, self.seed, Scope::Terrain);
+        compiler.output(&format!("{}.of", self.place()), id)?;
+        let code = compiler.finish();
+        if code.instrs.iter().any(|instr| matches!(instr, Instr::Rivers { .. })) {
+            return Err(self.error(Fault::TooMany { what: "rivers one upon the other", max: 1 }));
+        }
+        Ok(Program::new(&code))
     }
 
     fn ground(&mut self, input: usize) -> Result<Value, PlanError> {
@@ -298,6 +343,8 @@ impl<'p> Compiler<'p> {
             Instr::Noise(noise, domain) => !noise.space && self.planar_domains[*domain],
             Instr::Cellular(cellular, domain) => !cellular.space && self.planar_domains[*domain],
             Instr::Body { .. } => false,
+            Instr::Rivers { domain, .. } if !self.planar_domains[*domain] => false,
+            Instr::Script(script, domain) => !script.space && self.planar_domains[*domain],
             Instr::Gully { domain, .. } if !self.planar_domains[*domain] => false,
             // Places are made wherever they are needed.
             Instr::Domain(..) => false,
@@ -333,11 +380,12 @@ fn layers(
 pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
     match instr {
         Instr::Constant(_) | Instr::Coordinate(..) | Instr::Input(_) => Vec::new(),
-        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } => Vec::new(),
+        Instr::Noise(..) | Instr::Cellular(..) | Instr::Body { .. } | Instr::Script(..) => Vec::new(),
         Instr::Unary(_, a) | Instr::Curve(a, _) => vec![*a],
         Instr::Binary(_, a, b) => vec![*a, *b],
         Instr::Blend { a, b, by } => vec![*a, *b, *by],
         Instr::Gully { heights, .. } => heights.to_vec(),
+        Instr::Rivers { land, .. } => land.iter().copied().collect(),
         Instr::Climate { temperature, moisture, .. } => vec![*temperature, *moisture],
         Instr::Domain(_, Domain::Warp { by, .. }) => by.iter().flatten().copied().collect(),
         Instr::Domain(_, Domain::Affine { .. }) => Vec::new(),
@@ -348,7 +396,10 @@ pub(crate) fn operands(instr: &Instr) -> Vec<Value> {
 pub(crate) fn domain_of(instr: &Instr) -> Option<DomainId> {
     match instr {
         Instr::Coordinate(_, domain) | Instr::Noise(_, domain) | Instr::Cellular(_, domain) => Some(*domain),
-        Instr::Body { domain, .. } | Instr::Gully { domain, .. } => Some(*domain),
+        Instr::Body { domain, .. }
+        | Instr::Gully { domain, .. }
+        | Instr::Rivers { domain, .. }
+        | Instr::Script(_, domain) => Some(*domain),
         Instr::Domain(_, Domain::Warp { from, .. } | Domain::Affine { from, .. }) => Some(*from),
         _ => None,
     }
@@ -380,4 +431,5 @@ mod salt {
     pub(super) const NOISE: u64 = 100;
     pub(super) const CELLULAR: u64 = 200;
     pub(super) const GULLY: u64 = 300;
+    pub(super) const RIVERS: u64 = 400;
 }

@@ -1,7 +1,11 @@
 //! The instructions of a program. Each makes one value (or one domain) for all points of a block.
 
+use std::sync::Arc;
+
 use super::kernel::shape::Body;
-use super::node::{Axis, Feature, Fractal, NoiseKind};
+use super::node::{Axis, Feature, Fractal, NoiseKind, RiverOutput};
+use super::rivers::Rivers;
+use crate::script::FieldScript;
 
 /// The number of a value: that of the instruction that makes it.
 pub(crate) type Value = usize;
@@ -39,6 +43,13 @@ pub(crate) enum Instr {
         domain: DomainId,
         heights: [Value; 3],
     },
+    Rivers {
+        rivers: Arc<Rivers>,
+        output: RiverOutput,
+        domain: DomainId,
+        /// The heights, where the output is made of them.
+        land: Option<Value>,
+    },
     Climate {
         temperature: Value,
         moisture: Value,
@@ -46,6 +57,8 @@ pub(crate) enum Instr {
         index: usize,
         sharpness: u32,
     },
+    /// What a script says.
+    Script(Box<FieldScript>, DomainId),
     /// Makes a domain, not a value.
     Domain(DomainId, Domain),
 }
@@ -70,7 +83,9 @@ impl Instr {
             Self::Blend { .. } => "blend",
             Self::Curve(..) => "curve",
             Self::Gully { .. } => "erode",
+            Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
+            Self::Script(..) => "script",
             Self::Domain(..) => "warp or place",
         }
     }

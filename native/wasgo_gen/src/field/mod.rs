@@ -12,7 +12,8 @@ pub(crate) mod kernel;
 mod node;
 pub(crate) mod program;
 pub(crate) mod range;
+mod rivers;
 mod run;
 
 pub use compile::{MAX_DEPTH, MAX_DOMAINS, MAX_INSTRUCTIONS};
-pub use node::{Axis, Feature, Fractal, Node, NodeId, NoiseKind, Shape};
+pub use node::{Axis, Feature, Fractal, Node, NodeId, NoiseKind, RiverOutput, Shape};

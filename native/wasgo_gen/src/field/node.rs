@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{ScriptValue, place_fuel};
+
 /// The name under which a plan keeps a node.
 pub type NodeId = String;
 
@@ -232,6 +234,35 @@ pub enum Node {
         #[serde(default)]
         seed: u32,
     },
+    /// Rivers that run down a field of heights to where it is lowest: the land with their beds in it, or what else is told of them. A river's
+    /// water never rises on its way; it widens with what runs into it, and ends in the sea or in a pond.
+    Rivers {
+        /// Which: heights in metres, as they are at y = 0. Rivers can't be made of rivers.
+        of: NodeId,
+        /// Places where a river may begin or bend, for each metre: 0.0002..=0.05. Hills and valleys that are smaller than 1 / frequency are cut
+        /// through.
+        frequency: f64,
+        /// Of the widest rivers, in metres: 0.5..=1000.
+        width: f32,
+        /// Of the widest rivers' beds, from bank to bottom in metres: 0..=200.
+        depth: f32,
+        /// How far the land beside a river is led down to it, in widths of the widest: 0.1..=32. A width and two valleys must fit into
+        /// 0.9 / frequency.
+        #[serde(default = "four_widths")]
+        valley: f32,
+        /// Height in metres at which rivers end.
+        #[serde(default)]
+        sea: Option<f32>,
+        /// How many such places a river has come through where it is first seen: 1..=6. Fewer rivers the more.
+        #[serde(default = "three")]
+        springs: u32,
+        /// What is told.
+        #[serde(default)]
+        output: RiverOutput,
+        /// Fields that differ in it only are different.
+        #[serde(default)]
+        seed: u32,
+    },
     /// How much of one climate there is where others compete with it: 0..=1, and 1 in sum over all of them.
     Climate {
         /// 0 is cold, 1 is hot.
@@ -245,6 +276,24 @@ pub enum Node {
         /// How sharp their borders are: 1..=32.
         #[serde(default = "eight")]
         sharpness: u32,
+    },
+    /// What a script of a user says of the place: see [`script`](crate::script).
+    Script {
+        /// Which of the plan's scripts.
+        script: String,
+        /// What it is told besides the places.
+        #[serde(default)]
+        parameters: Vec<ScriptValue>,
+        /// 2: in the plane (x, z); 3: in space.
+        #[serde(default = "two")]
+        dimensions: u8,
+        /// The least that it gives. Less is an error.
+        low: f32,
+        /// The greatest that it gives: above `low`. More is an error.
+        high: f32,
+        /// Fuel that it may use for each place: 100..=1,000,000. Default 10,000, about 10 us.
+        #[serde(default = "place_fuel")]
+        fuel: u64,
     },
 }
 
@@ -303,6 +352,19 @@ pub enum Feature {
     Value,
 }
 
+/// What rivers tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RiverOutput {
+    /// The land with beds and valleys in it, in metres.
+    #[default]
+    Ground,
+    /// Height of the water in metres; under the banks it goes down with them, and is -16,384 where no river is near.
+    Water,
+    /// Metres to the nearest bank, below 0 in the bed; at most as far as valleys go.
+    Distance,
+}
+
 /// A body for [`Node::Body`]; lengths in metres.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -344,6 +406,12 @@ const fn one() -> u32 {
 }
 const fn two() -> u8 {
     2
+}
+const fn three() -> u32 {
+    3
+}
+const fn four_widths() -> f32 {
+    4.0
 }
 const fn five() -> u32 {
     5
@@ -400,7 +468,9 @@ impl Node {
             Self::Place { .. } => "place",
             Self::Body { .. } => "body",
             Self::Erode { .. } => "erode",
+            Self::Rivers { .. } => "rivers",
             Self::Climate { .. } => "climate",
+            Self::Script { .. } => "script",
         }
     }
 }

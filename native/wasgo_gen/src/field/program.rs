@@ -6,6 +6,7 @@
 use super::bounds::bound;
 use super::compile::{Code, domain_of, operands};
 use super::instr::{Binary, Domain, Instr, Unary, Value};
+use super::kernel::gully::gully as cut_gullies;
 use super::kernel::{BLOCK, LANES};
 use super::range::{self, Range, Span};
 use super::run::{self, Places, Values};
@@ -291,12 +292,16 @@ impl Program {
                 Instr::Curve(a, curve) => run::curve(curve, value(*a), count, out),
                 Instr::Gully { gully, domain, heights } => {
                     let heights = heights.map(value);
-                    run::gully(gully, &domains[*domain], heights, count, out);
+                    cut_gullies(gully, &domains[*domain], heights, count, out);
+                }
+                Instr::Rivers { rivers, output, domain, land } => {
+                    rivers.run(*output, &domains[*domain], land.map(value), count, out);
                 }
                 Instr::Climate { temperature, moisture, climates, index, sharpness } => {
                     let climate = (&**climates, *index, *sharpness);
                     run::climates((value(*temperature), value(*moisture)), climate, count, out);
                 }
+                Instr::Script(script, domain) => script.run(&domains[*domain], count, out),
                 Instr::Domain(..) => {}
             },
         }

@@ -1,8 +1,7 @@
 //! Runs instructions over the points of a block.
 
-use super::instr::{Binary, Cellular, Curve, Domain, Gully, Noise, Unary, climate};
+use super::instr::{Binary, Cellular, Curve, Domain, Noise, Unary, climate};
 use super::kernel::cellular::{Near, near2, near3};
-use super::kernel::gully::stripes;
 use super::kernel::shape::{Body, inside};
 use super::kernel::{BLOCK, Kernel, LANES, dispatch, fraction, lattice, simplex};
 use super::node::{Feature, Fractal, NoiseKind};
@@ -228,61 +227,6 @@ fn tell(feature: Feature, near: &Near) -> f32 {
     }
 }
 
-pub(crate) fn gully(gully: &Gully, places: &Places, heights: [&Values; 3], count: usize, out: &mut Values) {
-    dispatch(GullyKernel { gully, places, heights, count, out });
-}
-
-struct GullyKernel<'a> {
-    gully: &'a Gully,
-    places: &'a Places,
-    heights: [&'a Values; 3],
-    count: usize,
-    out: &'a mut Values,
-}
-
-impl Kernel for GullyKernel<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let g = self.gully;
-        let [x, _, z] = self.places;
-        let [here, east, south] = self.heights;
-        let (mut east_slope, mut south_slope) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
-        let per_metre = 1.0 / g.step;
-        for n in 0..self.count {
-            east_slope[n] = (east[n] - here[n]) * per_metre;
-            south_slope[n] = (south[n] - here[n]) * per_metre;
-        }
-        let out = &mut self.out[..self.count];
-        out.fill(0.0);
-        let (mut height, mut frequency) = (g.strength, g.frequency);
-        for octave in 0..g.octaves {
-            let seed = g.seeds[octave];
-            let steepness = height * frequency as f32;
-            let (mut i, mut j) = ([0i32; BLOCK], [0i32; BLOCK]);
-            let (mut u, mut v) = ([0f32; BLOCK], [0f32; BLOCK]);
-            for n in 0..self.count {
-                let (cell, place) = lattice::locate2(x[n] * frequency, z[n] * frequency);
-                [i[n], j[n]] = cell;
-                [u[n], v[n]] = place;
-            }
-            for (n, out) in out.iter_mut().enumerate() {
-                let (sx, sz) = (east_slope[n], south_slope[n]);
-                let steep = (sx * sx + sz * sz).sqrt();
-                let unit = 1.0 / steep.max(1e-9);
-                // No gullies where it is flat, nor a direction for them.
-                let t = (steep / g.slope).min(1.0);
-                let fade = t * t * (3.0 - 2.0 * t);
-                let (value, along_x, along_z) = stripes(seed, [i[n], j[n]], [u[n], v[n]], (-sz * unit, sx * unit));
-                *out += value * height * fade;
-                east_slope[n] = sx + along_x * steepness * fade;
-                south_slope[n] = sz + along_z * steepness * fade;
-            }
-            height *= g.gain;
-            frequency *= 2.0;
-        }
-    }
-}
-
 pub(crate) fn body(body: &Body, center: [f64; 3], places: &Places, count: usize, out: &mut Values) {
     for (n, out) in out[..count].iter_mut().enumerate() {
         let at = |axis: usize| (places[axis][n] - center[axis]) as f32;
@@ -438,13 +382,5 @@ mod tests {
                 assert_eq!(bits(&wide), bits(&plain), "{feature:?} {space}");
             }
         }
-        let here: Values = std::array::from_fn(|n| n as f32 * 0.1);
-        let east: Values = std::array::from_fn(|n| n as f32 * 0.13);
-        let south: Values = std::array::from_fn(|n| (n % 7) as f32);
-        let of = Gully { octaves: 5, seeds: [5; 8], frequency: 0.04, strength: 3.0, gain: 0.5, slope: 0.4, step: 2.0 };
-        let heights = [&here, &east, &south];
-        gully(&of, &places, heights, BLOCK, &mut wide);
-        GullyKernel { gully: &of, places: &places, heights, count: BLOCK, out: &mut plain }.run();
-        assert_eq!(bits(&wide), bits(&plain));
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn number(place: &str, value: f32, low: f32, high: f32) -> Result<(),
     Err(PlanError::range(place, value, format!("{low} to {high}")))
 }
 
-fn whole(place: &str, value: u64, low: u64, high: u64) -> Result<(), PlanError> {
+pub(super) fn whole(place: &str, value: u64, low: u64, high: u64) -> Result<(), PlanError> {
     if (low..=high).contains(&value) {
         return Ok(());
     }
@@ -76,7 +76,8 @@ impl Plan {
         }
         self.check_triangles()?;
         self.check_density()?;
-        self.check_built()
+        self.check_built()?;
+        self.check_scripts()
     }
 
     /// The props of all rules together, before any is made.

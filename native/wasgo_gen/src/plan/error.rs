@@ -89,6 +89,23 @@ pub enum Fault {
     /// Something that needs a terrain, in a plan that has none.
     #[error("the plan has no terrain for it to stand on")]
     NoTerrain,
+    /// A script that the plan doesn't name.
+    #[error("the plan has no script {name:?}")]
+    NoScript {
+        /// The name.
+        name: String,
+    },
+    /// A script whose bytes nobody gave.
+    #[error("the script's bytes were not given with the plan")]
+    ScriptMissing,
+    /// A script other than that which the plan was made with.
+    #[error("another script was given: the SHA-256 of its bytes is {given}, and the plan has {wanted}")]
+    OtherScript {
+        /// Digest of what was given.
+        given: String,
+        /// The plan's.
+        wanted: String,
+    },
     /// Not the form of a plan.
     #[error("{0}")]
     Form(String),

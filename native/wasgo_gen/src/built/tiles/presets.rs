@@ -137,6 +137,8 @@ pub fn interior(outline: &[[f32; 2]], entrances: &[Entrance], cell: f32, seed: u
     let table = Table::new(&set);
     let mut grid = TileGrid::new(width, depth);
     grid.attempts = 64;
+    // The outline says what can be walked on.
+    grid.filled = 0.0;
     let middle = |column: u32, row: u32| [x[0] + (column as f32 + 0.5) * side[0], z[0] + (row as f32 + 0.5) * side[1]];
     let within = |column: i64, row: i64| {
         (0..i64::from(width)).contains(&column)

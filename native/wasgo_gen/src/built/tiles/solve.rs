@@ -411,6 +411,32 @@ impl Solver<'_> {
     }
 }
 
+/// Side of the squares of cells in each of which at most one is an anchor.
+const ANCHOR: u32 = 4;
+
+/// Says of some cells, strewn evenly over every level, that they must be walkable: of a share of the squares of [`ANCHOR`] cells one
+/// each.
+pub(super) fn anchor(table: &Table, [width, height, depth]: [u32; 3], allowed: &mut [Domain], share: f32, seed: u64) {
+    let mut chance = Chance::new(seed);
+    for y in 0..height {
+        for (row, column) in
+            (0..depth.div_ceil(ANCHOR)).flat_map(|row| (0..width.div_ceil(ANCHOR)).map(move |c| (row, c)))
+        {
+            let (wanted, place) = (unit(chance.next()), chance.next());
+            let x = column * ANCHOR + (place % u64::from(ANCHOR)) as u32;
+            let z = row * ANCHOR + ((place >> 32) % u64::from(ANCHOR)) as u32;
+            if wanted >= share * 2.0 || x >= width || z >= depth {
+                continue;
+            }
+            let domain = &mut allowed[((y * depth + z) * width + x) as usize];
+            let walkable = and(domain, &table.walkable);
+            if walkable != [0; WORDS] {
+                *domain = walkable;
+            }
+        }
+    }
+}
+
 /// The cells to the north, east, south, west, above and below.
 pub(super) fn neighbours([width, height, depth]: [u32; 3], cell: u32) -> [Option<u32>; 6] {
     let (x, z, y) = (cell % width, cell / width % depth, cell / width / depth);

@@ -9,7 +9,7 @@ use super::{direction, floor, hash2, hash3, signed};
 /// Skews the plane so that triangles become squares: (sqrt(3) - 1) / 2.
 const SKEW_2: f64 = 0.366_025_403_784_438_6;
 /// And back: (3 - sqrt(3)) / 6.
-const UNSKEW_2: f64 = 0.211_324_865_405_187_13;
+pub(crate) const UNSKEW_2: f64 = 0.211_324_865_405_187_13;
 const SKEW_3: f64 = 1.0 / 3.0;
 const UNSKEW_3: f64 = 1.0 / 6.0;
 
