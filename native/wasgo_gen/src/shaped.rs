@@ -48,6 +48,9 @@ pub(crate) struct Changes {
     pads: Cache<TileId, Shaping>,
 }
 
+/// A tile with what changes its ground: what people have settled there, and pads.
+type Known = (TileId, Option<Arc<Tile>>, Option<Arc<Shaping>>);
+
 #[derive(Debug)]
 struct Settled {
     settlements: Settlements,
@@ -186,7 +189,7 @@ impl Generator {
         }
         let settled = self.changes.settled_at(level);
         // The tiles of these places: few, and asked for again and again.
-        let mut known: Vec<(TileId, Option<Arc<Tile>>, Option<Arc<Shaping>>)> = Vec::new();
+        let mut known: Vec<Known> = Vec::new();
         for (number, ((x, z), height)) in x.iter().zip(z).zip(heights).enumerate() {
             let at = tile_at(*x, *z);
             let mut all = Shaped { height: *height, ..Shaped::default() };

@@ -106,7 +106,9 @@ fn fault_term<'a>(env: Env<'a>, fault: &Fault) -> Term<'a> {
                 BuiltError::Unknown { field, .. } => (atoms::unknown(), Some(field.as_str())),
                 BuiltError::Invalid { field, .. } => (atoms::invalid(), Some(field.as_str())),
                 BuiltError::TooMuch { .. } => (atoms::out_of_range(), None),
-                BuiltError::WrongShape { .. } | BuiltError::Contradiction { .. } => (atoms::invalid(), None),
+                BuiltError::WrongShape { .. } | BuiltError::Contradiction { .. } | BuiltError::Sparse { .. } => {
+                    (atoms::invalid(), None)
+                }
             };
             plan_fault(env, reason, field, &error.to_string())
         }
