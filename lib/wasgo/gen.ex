@@ -35,10 +35,10 @@ defmodule Wasgo.Gen do
     ground: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
     shade: [type: :any, default: :default],
     scatter: [type: {:or, [{:in, [:default]}, {:list_of, :keyword}]}, default: :default],
-    settlements: [type: {:or, [:boolean, {:in, [nil]}, :keyword]}, default: nil],
-    objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []],
     scripts: [type: {:or, [:keyword, :map]}, default: []],
-    generators: [type: {:list_of, :keyword}, default: []]
+    generators: [type: {:list_of, :keyword}, default: []],
+    settlements: [type: {:or, [:boolean, {:in, [nil]}, :keyword]}, default: nil],
+    objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []]
   ]
 
   @doc """
@@ -66,6 +66,11 @@ defmodule Wasgo.Gen do
       distance between two), `:density` (0 to 1), `:by` (a field with which the density is multiplied), `:slope`, `:height`, `:scale`
       (each `{least, greatest}`), `:level` (the coarsest level that has them, 0 unless given), `:avoid` (distances in metres to keep from things of
       rules before, by name: `[{"rocks", 3.0}]`)
+    * `:scripts` - the scripts that fields (`Wasgo.Gen.Field.script/2`) and generators call, by name: WebAssembly bytes or WAT text, `{store, name}` or
+      `{store, name, version}` of `Wasgo.Script.Registry`. The plan's text has their digests
+    * `:generators` - scripts that make meshes, chunk by chunk (`Wasgo.Gen.Chunk`'s `generated`), each a keyword list: `:script` (its name), `:name`,
+      `:parameters` (up to 64 numbers and texts), `:level` (the coarsest level that has them, 0 unless given), `:fuel` (work that it may do for a chunk, about
+      a nanosecond a unit: 50,000,000 unless given, 1,000,000,000 at most)
     * `:settlements` - `true`, or a keyword list of what villages are like: they have streets, buildings and what belongs to them, are joined by
       roads and bridges, and shape the ground. `:cell` (m, side of the grid's cells with at most one each, 256 to 8192; 640),
       `:spacing` (m, the least distance between two; 460), `:density` (the share of cells that may have one; 0.85), `:reach` (m, the longest road as
@@ -76,11 +81,6 @@ defmodule Wasgo.Gen do
       `{:dungeon, options}` as in `dungeon/1`, or a prop such as `{:tree, species: :oak, height: 9}`), `:x` and `:z` (m), `:y` (m; on the ground
       unless given), `:yaw` (radians; its front is towards -Z), `:scale`, `:seed`, `:level` (the coarsest that has it; 2), `:name`, and
       `:pad` to level the ground beneath: `[]`, or `:half` (`{width, depth}` / 2 in m) and `:margin` (m; 4)
-    * `:scripts` - the scripts that fields (`Wasgo.Gen.Field.script/2`) and generators call, by name: WebAssembly bytes or WAT text, `{store, name}` or
-      `{store, name, version}` of `Wasgo.Script.Registry`. The plan's text has their digests
-    * `:generators` - scripts that make meshes, chunk by chunk (`Wasgo.Gen.Chunk`'s `generated`), each a keyword list: `:script` (its name), `:name`,
-      `:parameters` (up to 64 numbers and texts), `:level` (the coarsest level that has them, 0 unless given), `:fuel` (work that it may do for a chunk, about
-      a nanosecond a unit: 50,000,000 unless given, 1,000,000,000 at most)
 
   Scripts are given nothing but their own memory (64 MiB), are deterministic, and run on the threads that generate. One that loops, traps or answers rubbish
   makes chunks that need it a `Wasgo.PlanError` with the reason `:script`, which names the place in the plan, and nothing else.
@@ -367,7 +367,6 @@ defmodule Wasgo.Gen do
     * `:tiles` - `:dungeon` unless given, `:interior`, or tiles of one's own (see `Wasgo.Gen.Dungeon`)
     * `:fixed` - cells whose tiles are known: `[cell: {x, y, z}, tiles: ["stairs_up"], turn: 0]` each
     * `:connected` - whether all that is walkable can be reached from everywhere on its level; `true` unless given
-    * `:filled` - the least share of the cells that can be walked on, 0 to 1; 0.35 unless given
     * `:attempts` - how often to try, 1 to 256; 32 unless given
     * `:look` - `:cell` (`{3.0, 3.0}` m), `:height` of a level (3 m), `:wall` (half its thickness, 0.3 m), `:door` (`{1.3, 2.2}` m), `:arches`, `:ceiling`
       (booleans), `:walls` and `:floors` (`{material, {r, g, b}}`)

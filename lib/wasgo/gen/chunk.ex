@@ -94,7 +94,7 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc false
   def new(%Plan{} = plan, {at_x, at_z, level}, neighbours, native) do
-    {{x, z, size, samples}, data, table, figures, generated, objects} = native
+    {{x, z, size, samples}, data, table, figures, objects, generated} = native
     {heights, positions, normals, colors, indices} = data
     {min_height, max_height, mean_height, mean_slope, water_share, _counts} = figures
 
@@ -115,8 +115,8 @@ defmodule Wasgo.Gen.Chunk do
         material: Plan.ground()
       },
       scatter: table,
-      generated: Enum.map(generated, &Generated.new/1),
       objects: Enum.map(objects, &Object.new/1),
+      generated: Enum.map(generated, &Generated.new/1),
       stats: %{
         min_height: min_height,
         max_height: max_height,
@@ -315,7 +315,7 @@ defmodule Wasgo.Gen.Chunk do
         water > 0 && "#{round(water * 100)}% water",
         "#{triangles} triangles",
         things != "" && things,
-        objects(chunk.objects),
+          objects(chunk.objects),
         chunk.generated != [] && "#{length(chunk.generated)} generated meshes"
       ]
       |> Enum.filter(& &1)

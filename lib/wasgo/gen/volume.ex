@@ -118,7 +118,7 @@ defmodule Wasgo.Gen.Volume do
       ...> end
       iex> {:ok, surface} = Wasgo.Gen.Volume.surface(ball, cells: 16)
       iex> {div(byte_size(surface.positions), 12), div(byte_size(surface.indices), 12)}
-      {458, 912}
+      {656, 1308}
       iex> {:error, error} = Wasgo.Gen.Volume.surface(ball, cells: 15)
       iex> Exception.message(error)
       "there are 8000 samples, expected: 6859"

@@ -32,9 +32,9 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  A chunk with its ground, water, rivers, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the chunk, which
-  go with it. The meshes of the rest, which are the third element, must have been sent before: those of the plan as they are, what scripts made with
-  their materials.
+  A chunk with its ground, water, rivers, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the
+  chunk, which go with it; the meshes of the rest, which are the third element, must have been sent before: those of the plan as they are, what
+  scripts made with their materials.
   """
   @spec chunk(Chunk.t()) ::
           {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}

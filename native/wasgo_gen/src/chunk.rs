@@ -153,10 +153,10 @@ pub struct Chunk {
     pub indices: Vec<u32>,
     /// What stands on the ground: by rule, then by place.
     pub instances: Vec<Instance>,
-    /// What scripts made, in the order of the plan's generators; those that made nothing here are left out.
-    pub generated: Vec<Generated>,
     /// Buildings and other things that were built or placed here: those whose origins are in the chunk.
     pub objects: Vec<ObjectSet>,
+    /// What scripts made, in the order of the plan's generators; those that made nothing here are left out.
+    pub generated: Vec<Generated>,
     /// Figures.
     pub stats: ChunkStats,
 }

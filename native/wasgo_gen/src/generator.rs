@@ -24,9 +24,9 @@ pub struct Generator {
     ground: Program,
     moisture: Option<Program>,
     masks: Vec<Option<Program>>,
+    pub(crate) scripts: Scripts,
     pub(crate) changes: Changes,
     pub(crate) models: Models,
-    pub(crate) scripts: Scripts,
 }
 
 thread_local! {
@@ -89,7 +89,11 @@ impl Generator {
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
         let (changes, models) = (Changes::new(&plan)?, Models::default());
-        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks, changes, models, scripts })
+        let mut made =
+            Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts, changes, models };
+        made.level_pads()
+            .map_err(|error| PlanError { place: "objects".into(), fault: Fault::Form(error.to_string()) })?;
+        Ok(made)
     }
 
     /// The plan.
@@ -136,12 +140,12 @@ impl Generator {
         }
     }
 
-    /// Between what the heights of the terrain over a box of places are.
+    /// Between what the heights of the terrain over a box of places are: close enough for pictures.
     pub(crate) fn height_bounds(&self, spans: [Span; 3], scratch: &mut Scratch) -> Range {
         let level = Span { low: 0.0, high: 0.0 };
         let bounds = |program: &Program| program.bounds([spans[0], level, spans[2]], &[], scratch)[0];
         let range = self.height.as_ref().map_or(Range::point(0.0), bounds);
-        range.monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
+        self.changed(range).monotonic(|height| height.clamp(-MAX_HEIGHT, MAX_HEIGHT))
     }
 
     /// Linear red, green, blue, alpha of the ground at places with these heights and slopes, appended to `out`.

@@ -97,18 +97,18 @@ pub struct Plan {
     /// What stands on it: at most [`MAX_RULES`] rules.
     #[serde(default)]
     pub scatter: Vec<ScatterRule>,
-    /// Where people have settled: villages with their buildings, and roads, which shape the terrain. Without it nowhere.
-    #[serde(default)]
-    pub settlements: Option<SettlementRule>,
-    /// Things at places of their own: at most [`MAX_OBJECTS`].
-    #[serde(default)]
-    pub objects: Vec<Object>,
     /// The scripts that fields and generators call, by name: at most [`MAX_SCRIPTS`].
     #[serde(default)]
     pub scripts: BTreeMap<String, ScriptSource>,
     /// What scripts make, chunk by chunk: at most [`MAX_GENERATORS`].
     #[serde(default)]
     pub generators: Vec<GeneratorRule>,
+    /// Where people have settled: villages with their buildings, and roads, which shape the terrain. Without it nowhere.
+    #[serde(default)]
+    pub settlements: Option<SettlementRule>,
+    /// Things at places of their own: at most [`MAX_OBJECTS`].
+    #[serde(default)]
+    pub objects: Vec<Object>,
 }
 
 /// Size and resolution of chunks.
@@ -295,10 +295,10 @@ impl Plan {
             ground: Vec::new(),
             shade: None,
             scatter: Vec::new(),
-            settlements: None,
-            objects: Vec::new(),
             scripts: BTreeMap::new(),
             generators: Vec::new(),
+            settlements: None,
+            objects: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
 //! A plan as a picture, from above or at an angle: hill shade, the ground's colours, water, caves and floating rocks with their shadows,
-//! dots where things stand, roads and houses.
+//! and dots where things stand.
 //!
 //! Terrain alone is drawn row by row, from the nearest to the farthest. Where the plan has a volume, rays are followed through
 //! densities, which are computed brick by brick where a ray needs them.
@@ -16,7 +16,7 @@ use crate::chunk::GenError;
 use crate::field::{Node, RiverOutput};
 use crate::generator::{Generator, with_job};
 use crate::plan::{MAX_HEIGHT, MAX_WORLD, Plan};
-use built::Built;
+use built::{Built, needs_depths};
 use camera::Camera;
 use land::{Above, Aslant};
 use space::Space;
@@ -177,10 +177,10 @@ impl Drawing {
                 Ground::Aslant(Box::new(Aslant::new(generator, view, &mut camera, scratch)))
             };
             let pixels = (view.size as usize).pow(2);
-            let depths = if view.angle < ANGLES.1 { vec![f32::INFINITY; pixels] } else { Vec::new() };
+            let built = view.scatter.then(|| Built::new(generator.plan(), view)).flatten();
+            let depths = if needs_depths(view, built.as_ref()) { vec![f32::INFINITY; pixels] } else { Vec::new() };
             let picture = Picture { size: view.size, pixels: vec![0; pixels * 3] };
             let things = view.scatter.then(|| Things::new(generator.plan(), view)).flatten();
-            let built = view.scatter.then(|| Built::new(generator, view)).flatten();
             Ok((Canvas { picture, depths, camera }, ground, things, built))
         })
         .map_err(GenError::from)??;
@@ -204,14 +204,14 @@ impl Drawing {
         if !ground {
             return Ok(false);
         }
-        if let Some(things) = &mut self.things {
-            if things.step(generator, canvas)? {
-                self.things = None;
+        if let Some(built) = &mut self.built {
+            if built.step(generator, canvas)? {
+                self.built = None;
             }
-            return Ok(self.things.is_none() && self.built.is_none());
+            return Ok(false);
         }
-        match &mut self.built {
-            Some(built) => with_job(|_| built.step(generator, canvas)).map_err(|error| GenError::from(error).into()),
+        match &mut self.things {
+            Some(things) => Ok(things.step(generator, canvas)?),
             None => Ok(true),
         }
     }

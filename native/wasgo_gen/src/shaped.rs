@@ -12,9 +12,10 @@ use crate::built::{Area, Ground, Pad, Rectangle, Region, SettlementRule, Settlem
 use crate::cache::Cache;
 use crate::chunk::GenError;
 use crate::field::program::Scratch;
+use crate::field::range::Range;
 use crate::generator::Generator;
 use crate::plan::{Fault, MAX_HEIGHT, Object, Plan, PlanError};
-use crate::script::{fail, job};
+use crate::script::{ScriptError, fail, job};
 
 /// Side of a tile, in metres.
 pub(crate) const TILE: f64 = 1024.0;
@@ -22,11 +23,11 @@ pub(crate) const TILE: f64 = 1024.0;
 /// The widest chunks that have settlements, in metres.
 const MAX_WIDTH: f64 = 4096.0;
 
+/// How deep roads are cut into the land, or heaped up on it, hardly ever more, in metres.
+const DEEPEST: f32 = 60.0;
+
 /// Tiles that are kept: some megabytes each in the densest country.
 const KEPT: usize = 48;
-
-/// Tiles whose pads are kept.
-const KEPT_PADS: usize = 256;
 
 /// Which tile: to the east, to the south.
 pub(crate) type TileId = [i32; 2];
@@ -43,13 +44,9 @@ pub(crate) struct Tile {
 #[derive(Debug)]
 pub(crate) struct Changes {
     settled: Option<Settled>,
-    /// Numbers of the objects whose pads touch a tile, by tile.
-    padded: BTreeMap<TileId, Vec<usize>>,
-    pads: Cache<TileId, Shaping>,
+    /// By tile, those that have any.
+    pads: BTreeMap<TileId, Shaping>,
 }
-
-/// A tile with what changes its ground: what people have settled there, and pads.
-type Known = (TileId, Option<Arc<Tile>>, Option<Arc<Shaping>>);
 
 #[derive(Debug)]
 struct Settled {
@@ -94,22 +91,12 @@ impl Changes {
     /// Those of a plan that was checked.
     pub(crate) fn new(plan: &Plan) -> Result<Self, PlanError> {
         let settled = plan.settlements.as_ref().map(|rule| Settled::new(plan, rule)).transpose()?;
-        let mut padded: BTreeMap<TileId, Vec<usize>> = BTreeMap::new();
-        for (number, object) in plan.objects.iter().enumerate() {
-            let Some(pad) = pad(object, 0.0) else { continue };
-            let [w, d] = pad.area.half;
-            let reach = (w * w + d * d).sqrt() + f64::from(pad.margin) + 1.0;
-            let around = Area { min: pad.area.center, max: pad.area.center }.grown(reach);
-            for tile in tiles(&around) {
-                padded.entry(tile).or_default().push(number);
-            }
-        }
-        Ok(Self { settled, padded, pads: Cache::new(KEPT_PADS) })
+        Ok(Self { settled, pads: BTreeMap::new() })
     }
 
     /// Whether nothing changes the ground anywhere.
     fn nothing(&self) -> bool {
-        self.settled.is_none() && self.padded.is_empty()
+        self.settled.is_none() && self.pads.is_empty()
     }
 
     /// Whether chunks of a level have settlements.
@@ -139,40 +126,52 @@ impl Settled {
 }
 
 impl Generator {
-    /// What is in a tile. It takes some milliseconds for one that wasn't asked for lately. When a script of the plan fails, so has the
-    /// job that asks.
-    pub(crate) fn tile(&self, tile: TileId) -> Option<Arc<Tile>> {
-        let settled = self.changes.settled.as_ref()?;
-        // In a job of its own, as it is kept.
-        let make = || {
-            job(|| {
-                let bare = Bare { generator: self, scratch: RefCell::default() };
-                let area = area(tile);
-                // Beyond the edge of the world nobody has settled.
-                let nothing = Region { area, layouts: Vec::new(), roads: Vec::new() };
-                let region = settled.settlements.region(&bare, area).unwrap_or(nothing);
-                let shaping = region.shaping(area);
-                Tile { region, shaping }
-            })
-        };
-        settled.tiles.get(&tile, make, |_| 1).map_err(fail).ok()
+    /// Levels the ground beneath objects that have pads. Their heights are those that the fields say.
+    ///
+    /// # Errors
+    ///
+    /// A script of the plan that fails there.
+    pub(crate) fn level_pads(&mut self) -> Result<(), ScriptError> {
+        let bare = Bare { generator: self, scratch: RefCell::default() };
+        let pads = job(|| self.plan().objects.iter().filter_map(|object| pad(object, &bare)).collect::<Vec<Pad>>())?;
+        let mut tiles_of: BTreeMap<TileId, Vec<Pad>> = BTreeMap::new();
+        for pad in pads {
+            let [w, d] = pad.area.half;
+            let reach = (w * w + d * d).sqrt() + f64::from(pad.margin) + 1.0;
+            let around = Area { min: pad.area.center, max: pad.area.center }.grown(reach);
+            for tile in tiles(&around) {
+                tiles_of.entry(tile).or_default().push(pad);
+            }
+        }
+        let pads = tiles_of.into_iter().map(|(tile, pads)| (tile, Shaping::of_pads(pads, area(tile))));
+        self.changes.pads = pads.collect();
+        Ok(())
     }
 
-    /// The pads of objects in a tile. Their heights are those that the fields say, or their objects'.
-    fn pads(&self, tile: TileId) -> Option<Arc<Shaping>> {
-        let numbers = self.changes.padded.get(&tile)?;
+    /// Bounds of heights before anything was built, made wide enough for what roads and pads may have done.
+    pub(crate) fn changed(&self, range: Range) -> Range {
+        if self.changes.nothing() {
+            return range;
+        }
+        let pads = self.plan().objects.iter().filter(|object| object.pad.is_some()).filter_map(|object| object.y);
+        let around = Range::new(range.low - DEEPEST, range.high + DEEPEST);
+        pads.fold(around, |range, y| range.hull(Range::point(y)))
+    }
+
+    /// What is in a tile. It takes some milliseconds for one that wasn't asked for lately.
+    pub(crate) fn tile(&self, tile: TileId) -> Option<Arc<Tile>> {
+        let settled = self.changes.settled.as_ref()?;
         let make = || {
-            job(|| {
-                let bare = Bare { generator: self, scratch: RefCell::default() };
-                let objects: Vec<&Object> = numbers.iter().map(|number| &self.plan().objects[*number]).collect();
-                let (x, z): (Vec<f64>, Vec<f64>) = objects.iter().map(|object| (object.x, object.z)).unzip();
-                let mut heights = vec![0.0; objects.len()];
-                bare.heights(&x, &z, &mut heights);
-                let pads = objects.into_iter().zip(heights).filter_map(|(object, height)| pad(object, height));
-                Shaping::of_pads(pads, area(tile))
-            })
+            let bare = Bare { generator: self, scratch: RefCell::default() };
+            let area = area(tile);
+            // Beyond the edge of the world nobody has settled.
+            let nothing = Region { area, layouts: Vec::new(), roads: Vec::new() };
+            // Scripts that are asked for heights are asked for this tile alone, and what came of a failure isn't kept.
+            let region = job(|| settled.settlements.region(&bare, area).unwrap_or(nothing))?;
+            let shaping = region.shaping(area);
+            Ok(Tile { region, shaping })
         };
-        self.changes.pads.get(&tile, make, |_| 1).map_err(fail).ok()
+        settled.tiles.get(&tile, make, |_| 1).map_err(fail).ok()
     }
 
     /// Changes heights that the fields said for places to those of a chunk of a level, and tells of each place where anything is.
@@ -188,20 +187,21 @@ impl Generator {
             return;
         }
         let settled = self.changes.settled_at(level);
-        // The tiles of these places: few, and asked for again and again.
-        let mut known: Vec<Known> = Vec::new();
+        // Those of these places: few, and asked for again and again.
+        let mut known: Vec<(TileId, Option<Arc<Tile>>)> = Vec::new();
         for (number, ((x, z), height)) in x.iter().zip(z).zip(heights).enumerate() {
             let at = tile_at(*x, *z);
             let mut all = Shaped { height: *height, ..Shaped::default() };
-            let found = known.iter().rposition(|(tile, ..)| *tile == at).unwrap_or_else(|| {
-                known.push((at, if settled { self.tile(at) } else { None }, self.pads(at)));
-                known.len() - 1
-            });
-            let (_, tile, pads) = &known[found];
-            if let Some(tile) = tile {
-                all = tile.shaping.shape(*x, *z, all.height);
+            if settled {
+                let found = known.iter().rposition(|(tile, _)| *tile == at).unwrap_or_else(|| {
+                    known.push((at, self.tile(at)));
+                    known.len() - 1
+                });
+                if let (_, Some(tile)) = &known[found] {
+                    all = tile.shaping.shape(*x, *z, all.height);
+                }
             }
-            if let Some(pads) = pads {
+            if let Some(pads) = self.changes.pads.get(&at) {
                 let pad = pads.shape(*x, *z, all.height);
                 all.clear |= pad.clear;
                 all.height = pad.height;
@@ -211,11 +211,6 @@ impl Generator {
                 each(number, &all);
             }
         }
-    }
-
-    /// The height of the finest ground at a place.
-    pub(crate) fn shape_at(&self, [x, z]: [f64; 2], out: &mut [f32; 1]) {
-        self.heights_in(&[x], &[z], 0, out, &mut Scratch::default());
     }
 
     /// Colours of the ground with roads and squares in them: `covers` says how much of each it is.
@@ -237,14 +232,14 @@ impl Generator {
         let Some(settled) = &self.changes.settled else {
             return Ok(Region { area, layouts: Vec::new(), roads: Vec::new() });
         };
-        let found = job(|| {
-            let bare = Bare { generator: self, scratch: RefCell::default() };
-            settled.settlements.region(&bare, area)
-        })?;
-        Ok(found.map_err(|error| match crate::plan::built("area", &error) {
-            PlanError { fault: fault @ Fault::OutOfRange { .. }, .. } => PlanError { place: "area".into(), fault },
-            other => other,
-        })?)
+        let bare = Bare { generator: self, scratch: RefCell::default() };
+        let found = job(|| settled.settlements.region(&bare, area))?;
+        found.map_err(|error| match crate::plan::built("area", &error) {
+            PlanError { fault: fault @ Fault::OutOfRange { .. }, .. } => {
+                PlanError { place: "area".into(), fault }.into()
+            }
+            other => other.into(),
+        })
     }
 }
 
@@ -254,14 +249,16 @@ pub(crate) fn cover(shaped: &Shaped) -> f32 {
     shaped.road_weight.max(trodden).clamp(0.0, 1.0)
 }
 
-/// The pad of an object that has one, where the ground has a height.
-fn pad(object: &Object, ground: f32) -> Option<Pad> {
+/// The pad of an object that has one.
+fn pad(object: &Object, ground: &Bare<'_>) -> Option<Pad> {
     let wanted = object.pad.as_ref()?;
     let half = wanted.half.map(|half| half.map(f64::from)).unwrap_or_else(|| {
         let own = object.what.half().map(|half| half.map(|half| f64::from(half * object.scale) + 1.0));
         own.unwrap_or([2.0; 2])
     });
+    let mut height = [0.0];
+    ground.heights(&[object.x], &[object.z], &mut height);
     let (sin, cos) = libm::sincos(f64::from(object.yaw));
     let area = Rectangle { center: [object.x, object.z], half, front: [-sin, -cos] };
-    Some(Pad { area, round: false, height: object.y.unwrap_or(ground), margin: wanted.margin })
+    Some(Pad { area, round: false, height: object.y.unwrap_or(height[0]), margin: wanted.margin })
 }

@@ -215,7 +215,7 @@ fn chunk_term(env: Env<'_>, chunk: Chunk) -> Term<'_> {
         indices,
     );
     let generated = generate_script::generated(env, &chunk);
-    (shape, data, table, figures, generated, objects).encode(env)
+    (shape, data, table, figures, objects, generated).encode(env)
 }
 
 /// A mesh's surfaces as `{positions, normals, colors, indices}`.

@@ -280,7 +280,7 @@ fn gen_settlements<'a>(env: Env<'a>, plan: ResourceArc<PlanResource>, min: (f64,
                     region.roads.iter().chain(streets).map(|road| road_term(env, road)).collect();
                 fault::ok(env, (sites, roads))
             }
-            Err(error) => fault::err(env, gen_error(env, &error)),
+            Err(error) => fault::err(env, gen_error(env, &error.into())),
         },
     )
 }

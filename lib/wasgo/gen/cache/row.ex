@@ -20,12 +20,11 @@ defmodule Wasgo.Gen.Cache.Row do
 
   # The row, and the part that it refers to. `:error` for what no row has a place for.
   @spec encode(tuple()) :: {:ok, binary(), part() | nil} | :error
-  def encode({{x, z, size, samples}, data, table, figures, generated, objects}) do
+  def encode({{x, z, size, samples}, data, table, figures, objects, generated}) do
     {heights, positions, normals, colors, indices} = data
     {low, high, mean, slope, water, counts} = figures
     digest = digest(indices)
-    # What scripts made, and what was built: mostly none.
-    more = :erlang.term_to_binary([generated, objects])
+    more = more(objects, generated)
 
     head =
       <<@chunk, x::float-little, z::float-little, size::float-little, samples::32-little,
@@ -35,8 +34,7 @@ defmodule Wasgo.Gen.Cache.Row do
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table, more]),
-     {digest, indices}}
+    {:ok, row([head, counts, heights, positions, normals, colors, table, more]), {digest, indices}}
   end
 
   def encode({{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}) do
@@ -101,12 +99,12 @@ defmodule Wasgo.Gen.Cache.Row do
     with <<heights::binary-size(count)-unit(32), positions::binary-size(count)-unit(96),
            normals::binary-size(count)-unit(96), colors::binary-size(count)-unit(128),
            table::binary-size(table_size), more::binary-size(more_size)>> <- rest,
-         {:ok, [generated, objects]} <- terms(more),
+         {:ok, objects, generated} <- more(more),
          {:ok, indices} <- find.(digest) do
       counts = for <<count::32-little <- counts>>, do: count
       data = {heights, positions, normals, colors, indices}
       figures = {low, high, mean, slope, water, counts}
-      {:ok, {{x, z, size, samples}, data, table, figures, generated, objects}, digest}
+      {:ok, {{x, z, size, samples}, data, table, figures, objects, generated}, digest}
     end
   end
 
@@ -126,9 +124,17 @@ defmodule Wasgo.Gen.Cache.Row do
   defp read(@part, indices, _find), do: {:ok, indices, nil}
   defp read(_kind, _rest, _find), do: :damaged
 
-  defp terms(bytes) do
+  # What was built and what scripts made: in most chunks nothing.
+  defp more([], []), do: ""
+  defp more(objects, generated), do: :erlang.term_to_binary({objects, generated}, minor_version: 2)
+
+  defp more(""), do: {:ok, [], []}
+
+  defp more(bytes) do
     case :erlang.binary_to_term(bytes, [:safe]) do
-      list when is_list(list) -> {:ok, list}
+      {objects, generated} when is_list(objects) and is_list(generated) ->
+        {:ok, objects, generated}
+
       _another -> :damaged
     end
   rescue

@@ -202,9 +202,8 @@ defmodule Wasgo.Gen.Cache.Server do
   defp keep_part(state, digest, made) do
     unless :ets.member(state.parts, digest) do
       if :ets.info(state.parts, :size) >= @most_parts, do: :ets.delete_all_objects(state.parts)
-
-      {_, {_heights, _positions, _normals, _colors, indices}, _table, _figures, _made, _built} =
-        made
+      {_shape, {_heights, _positions, _normals, _colors, indices}, _table, _figures, _objects,
+       _generated} = made
 
       :ets.insert(state.parts, {digest, indices})
     end

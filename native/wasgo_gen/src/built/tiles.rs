@@ -194,9 +194,9 @@ impl TileGrid {
             range(|| format!("size ({name})"), *side, 1.0, 256.0)?;
         }
         range(|| "size (cells)".into(), self.cells() as f64, 1.0, MAX_CELLS as f64)?;
+        range(|| "filled".into(), self.filled, 0.0, 1.0)?;
         range(|| "attempts".into(), self.attempts, 1.0, f64::from(MAX_ATTEMPTS))?;
-        range(|| "fixed (how many)".into(), self.fixed.len() as f64, 0.0, MAX_CELLS as f64)?;
-        range(|| "filled".into(), self.filled, 0.0, 1.0)
+        range(|| "fixed (how many)".into(), self.fixed.len() as f64, 0.0, MAX_CELLS as f64)
     }
 
     fn cells(&self) -> usize {

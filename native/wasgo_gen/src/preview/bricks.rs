@@ -228,7 +228,7 @@ impl Bricks {
         let x: Vec<f64> = (0..SIDE * SIDE).map(|n| self.world(0, brick[0] * BRICK + n % SIDE)).collect();
         let z: Vec<f64> = (0..SIDE * SIDE).map(|n| self.world(2, brick[2] * BRICK + n / SIDE)).collect();
         let mut heights = [0.0; SIDE * SIDE];
-        generator.heights_in(&x, &z, u8::MAX, &mut heights, scratch);
+        generator.heights_in(&x, &z, 0, &mut heights, scratch);
         self.columns[index] = Some(Box::new(heights));
         heights
     }

@@ -1,13 +1,21 @@
-//! Roads and houses in pictures of plans.
+//! What was built or placed, in pictures: triangle by triangle, with roads in the ground.
 
-use super::{Canvas, View};
-use crate::built::{Area, Preset, Rectangle};
-use crate::generator::Generator;
-use crate::plan::ObjectSpec;
-use crate::shaped::{TileId, cover, tile_at, tiles};
+use wasgo_scene::{Mesh, Surface};
+
+use super::light::{self, MAP_SUN, SIDE_SUN};
+use super::things::chunks;
+use super::{ANGLES, Canvas, View};
+use crate::chunk::{ChunkId, GenError, Grid, Lattice};
+use crate::generator::{Generator, with_job};
+use crate::objects::{self, Placement};
+use crate::plan::Plan;
+use crate::shaped::cover;
 
 /// The widest view in which settlements are drawn, in metres: in others a road would be a part of a pixel.
 const WIDEST: f64 = 8192.0;
+
+/// Chunks that are drawn at a time.
+const SLICE: usize = 8;
 
 impl View {
     /// The level of detail whose ground is drawn.
@@ -25,168 +33,140 @@ impl Generator {
     }
 }
 
-/// The buildings that are still to be drawn, tile by tile.
+/// Buildings and objects on their way into a picture.
 pub(super) struct Built {
-    tiles: Vec<TileId>,
+    chunks: Vec<(i32, i32)>,
     next: usize,
-    below: Option<f64>,
-}
-
-/// A house as it is drawn.
-struct House {
-    area: Rectangle,
-    foot: f64,
-    /// To the eaves, and to the ridge.
-    heights: [f64; 2],
-    /// Linear.
-    roof: [f32; 3],
+    level: u8,
+    /// With as few samples as will do.
+    plan: Plan,
+    below: Option<f32>,
 }
 
 impl Built {
-    /// Nothing where nothing is built, where the view is too wide to see it, or where it stands on what is no height field.
-    pub(super) fn new(generator: &Generator, view: &View) -> Option<Self> {
-        let plan = generator.plan();
-        let some = plan.settlements.is_some() || !plan.objects.is_empty();
-        if !some || plan.volume.is_some() || view.level() > 0 {
+    /// None where nothing of the kind can be seen.
+    pub(super) fn new(plan: &Plan, view: &View) -> Option<Self> {
+        if (plan.settlements.is_none() && plan.objects.is_empty()) || view.metres > WIDEST {
             return None;
         }
-        // At an angle more is seen to the north and the south.
-        let (sin, _) = libm::sincos(f64::from(view.angle).to_radians());
-        let half = [view.metres * 0.5, view.metres * 0.5 / sin];
-        let area = Area {
-            min: [0, 1].map(|axis: usize| view.center[axis] - half[axis]),
-            max: [0, 1].map(|axis: usize| view.center[axis] + half[axis]),
-        };
-        Some(Self { tiles: tiles(&area).collect(), next: 0, below: view.below })
+        // What is about a pixel large is left out, as it is in coarser chunks.
+        let pixel = view.metres / f64::from(view.size);
+        let level = [0.15, 0.6].iter().filter(|step| pixel > **step).count() as u8;
+        let level = level.min(plan.chunk.levels);
+        let chunks = chunks(plan, view, level)?;
+        let mut plan = plan.clone();
+        plan.chunk.samples = 3;
+        Some(Self { chunks, next: 0, level, plan, below: view.below.map(|below| below as f32) })
     }
 
-    /// Draws those of a tile; whether that was the last one. From north to south, so that what is nearer comes later.
-    pub(super) fn step(&mut self, generator: &Generator, canvas: &mut Canvas) -> bool {
-        let Some(id) = self.tiles.get(self.next).copied() else { return true };
-        self.next += 1;
-        let mut houses = Vec::new();
-        if let Some(tile) = generator.tile(id) {
-            let lots = tile.region.layouts.iter().flat_map(|layout| &layout.lots);
-            for lot in lots.filter(|lot| tile_at(lot.position[0], lot.position[2]) == id) {
-                let (heights, roof) = looks(lot.preset);
-                houses.push(House { area: lot.building, foot: lot.position[1], heights, roof });
-            }
-        }
-        for object in generator.plan().objects.iter().filter(|object| tile_at(object.x, object.z) == id) {
-            let scale = f64::from(object.scale);
-            let mut ground = [0.0];
-            generator.shape_at([object.x, object.z], &mut ground);
-            let foot = object.y.map_or(f64::from(ground[0]), f64::from);
-            let (sin, cos) = libm::sincos(f64::from(object.yaw));
-            let front = [-sin, -cos];
-            let half = object.what.half().map(|half| half.map(|half| f64::from(half) * scale));
-            match (&object.what, half) {
-                (ObjectSpec::Prop(_), _) | (_, None) => {
-                    canvas.thing([object.x, foot, object.z], [scale, scale * 2.0], [0.03, 0.1, 0.02]);
-                }
-                (what, Some(half)) => {
-                    let heights = if matches!(what, ObjectSpec::Building(_)) { [4.0, 7.0] } else { [3.0, 3.0] };
-                    let area = Rectangle { center: [object.x, object.z], half, front };
-                    let heights = heights.map(|height| height * scale);
-                    houses.push(House { area, foot, heights, roof: [0.22, 0.2, 0.17] });
+    pub(super) fn step(&mut self, generator: &Generator, canvas: &mut Canvas) -> Result<bool, GenError> {
+        let last = (self.next + SLICE).min(self.chunks.len());
+        for (x, z) in &self.chunks[self.next..last] {
+            let lattice = Lattice::new(&self.plan, &ChunkId { level: self.level, ..ChunkId::new(*x, *z) });
+            let sets = with_job(|scratch| {
+                let grid = Grid::new(generator, lattice, scratch);
+                objects::of_chunk(generator, &grid, scratch)
+            })??;
+            for set in &sets {
+                for placement in &set.placements {
+                    canvas.mesh(&set.model.mesh, placement, lattice.origin(), self.below);
                 }
             }
         }
-        houses.retain(|house| self.below.is_none_or(|below| house.foot < below));
-        houses.sort_by(|a, b| a.area.center[1].total_cmp(&b.area.center[1]));
-        for house in &houses {
-            canvas.house(house);
-        }
-        self.next == self.tiles.len()
+        self.next = last;
+        Ok(self.next == self.chunks.len())
     }
 }
 
-/// How high a building is to the eaves and to the ridge, about, and what its roof looks like.
-fn looks(preset: Preset) -> ([f64; 2], [f32; 3]) {
-    let tiles = [0.37, 0.09, 0.048];
-    match preset {
-        Preset::Church => ([8.0, 14.0], [0.14, 0.145, 0.16]),
-        Preset::Hall => ([8.0, 13.0], [0.14, 0.145, 0.16]),
-        Preset::Barn => ([4.5, 8.5], [0.2, 0.125, 0.065]),
-        Preset::Farmhouse => ([5.0, 9.0], [0.3, 0.18, 0.065]),
-        Preset::Townhouse | Preset::Shop => ([8.0, 12.5], tiles),
-        Preset::Tower => ([12.0, 15.0], [0.14, 0.145, 0.16]),
-        _ => ([3.0, 6.5], tiles),
-    }
+/// Vectors of a surface's attribute.
+fn vectors<const N: usize>(bytes: &[u8]) -> Vec<[f32; N]> {
+    let floats: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+    floats.as_chunks::<N>().0.to_vec()
 }
+
+/// A vertex of a triangle: where it is in the picture, and how far away.
+type Corner = [f64; 3];
 
 impl Canvas {
-    /// Walls under a roof of two slopes, lit from the north-west, or from the side that is seen.
-    fn house(&mut self, house: &House) {
-        let House { area, foot, heights: [eaves, ridge], roof } = house;
-        let wide = area.half[0] >= area.half[1];
-        let [long, across] = if wide { area.half } else { [area.half[1], area.half[0]] };
-        // A point at shares of the half length and the half width, at a height.
-        let at = |u: f64, v: f64, y: f64| {
-            let [x, z] = if wide { area.at(u * long, v * across) } else { area.at(v * across, u * long) };
-            [x, foot + y, z]
-        };
-        let lit = |color: [f32; 3], by: f64| color.map(|value| value * by as f32);
-        let wall = [0.5, 0.43, 0.33];
-        let (e, r) = (*eaves, *ridge);
-        let mut faces: Vec<(Vec<[f64; 3]>, [f32; 3])> = Vec::new();
-        for side in [1.0, -1.0] {
-            let out = |a: [f64; 3]| a[0] - area.center[0] + a[2] - area.center[1];
-            let (toward_v, toward_u) = (out(at(0.0, side, 0.0)), out(at(side, 0.0, 0.0)));
-            let bright = |toward: f64| if toward < 0.0 { 1.15 } else { 0.75 };
-            let ends = [at(-1.0, side, 0.0), at(1.0, side, 0.0), at(1.0, side, e), at(-1.0, side, e)];
-            faces.push((ends.to_vec(), lit(wall, bright(toward_v))));
-            let gable =
-                [at(side, -1.0, 0.0), at(side, 1.0, 0.0), at(side, 1.0, e), at(side, 0.0, r), at(side, -1.0, e)];
-            faces.push((gable.to_vec(), lit(wall, bright(toward_u) * 0.9)));
-            let slope = [at(-1.05, side * 1.1, e), at(1.05, side * 1.1, e), at(1.05, 0.0, r), at(-1.05, 0.0, r)];
-            faces.push((slope.to_vec(), lit(*roof, bright(toward_v))));
-        }
-        // Those that are seen from behind are hidden by the others; the farthest first, and roofs over walls.
-        let depth = |face: &[[f64; 3]]| {
-            face.iter().map(|point| self.camera.project(*point)[2]).sum::<f64>() / face.len() as f64
-        };
-        let mut order: Vec<(f64, usize)> = faces.iter().enumerate().map(|(n, (face, _))| (depth(face), n)).collect();
-        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        for (_, number) in order {
-            let (face, color) = &faces[number];
-            self.polygon(face, *color);
+    fn mesh(&mut self, mesh: &Mesh<'_>, placement: &Placement, origin: [f64; 3], below: Option<f32>) {
+        for surface in &mesh.surfaces {
+            self.surface(surface, placement, origin, below);
         }
     }
 
-    /// A convex polygon; hidden where something nearer was drawn.
-    fn polygon(&mut self, points: &[[f64; 3]], color: [f32; 3]) {
-        let seen: Vec<[f64; 3]> = points.iter().map(|point| self.camera.project(*point)).collect();
-        let last = self.camera.size as f64 - 1.0;
-        let range = |axis: usize| {
-            let low = seen.iter().map(|point| point[axis]).fold(f64::MAX, f64::min);
-            let high = seen.iter().map(|point| point[axis]).fold(f64::MIN, f64::max);
-            (low.floor().max(0.0), high.ceil().min(last))
-        };
-        let ((left, right), (top, bottom)) = (range(0), range(1));
-        if left > right || top > bottom {
+    fn surface(&mut self, surface: &Surface<'_>, placement: &Placement, origin: [f64; 3], below: Option<f32>) {
+        let (sin, cos) = libm::sincosf(placement.yaw);
+        let turn = |[x, y, z]: [f32; 3]| [x * cos + z * sin, y, z * cos - x * sin];
+        let [dx, dy, dz] = placement.position;
+        let places: Vec<[f32; 3]> = vectors(&surface.positions)
+            .into_iter()
+            .map(|at| turn(at.map(|value| value * placement.scale)))
+            .map(|[x, y, z]| [x + dx, y + dy, z + dz])
+            .collect();
+        let corners: Vec<Corner> = places
+            .iter()
+            .map(|at| self.camera.project([0, 1, 2].map(|axis| origin[axis] + f64::from(at[axis]))))
+            .collect();
+        let normals: Vec<[f32; 3]> = vectors(&surface.normals);
+        let colors: Vec<[f32; 4]> = vectors(&surface.colors);
+        let sun = if self.camera.cos == 0.0 { MAP_SUN } else { SIDE_SUN };
+        let indices: Vec<usize> =
+            surface.indices.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four) as usize).collect();
+        for triangle in indices.as_chunks::<3>().0 {
+            let Some(at) = corner_of(&corners, triangle) else { continue };
+            if below.is_some_and(|below| triangle.iter().all(|n| places[*n][1] >= below)) {
+                continue;
+            }
+            let normal = normals.get(triangle[0]).copied().unwrap_or([0.0, 1.0, 0.0]);
+            let color = colors.get(triangle[0]).map_or([0.5; 3], |[r, g, b, _]| [*r, *g, *b]);
+            let light = light::brightness(turn(normal), sun, 1.0, 1.0);
+            self.triangle(at, color.map(|value| value * light));
+        }
+    }
+
+    /// Paints what of a triangle is nearer than what is there.
+    fn triangle(&mut self, [a, b, c]: [Corner; 3], color: [f32; 3]) {
+        let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+        if area.abs() < 1e-9 {
             return;
         }
-        // What it stands on is about as far away.
-        let nearest = seen.iter().map(|point| point[2]).fold(f64::MAX, f64::min) - 3.0 * self.camera.step - 1.0;
-        for row in top as usize..=bottom as usize {
-            for column in left as usize..=right as usize {
+        let size = self.picture.size as f64;
+        // Pixels by their middles.
+        let span = |axis: usize| {
+            let (low, high) = (a[axis].min(b[axis]).min(c[axis]), a[axis].max(b[axis]).max(c[axis]));
+            ((low - 0.5).ceil().max(0.0) as usize, (high - 0.5).floor().min(size - 1.0))
+        };
+        let ((left, right), (top, bottom)) = (span(0), span(1));
+        if right < 0.0 || bottom < 0.0 {
+            return;
+        }
+        for row in top..=bottom as usize {
+            for column in left..=right as usize {
                 let (x, y) = (column as f64 + 0.5, row as f64 + 0.5);
-                let side = |n: usize| {
-                    let (a, b) = (seen[n], seen[(n + 1) % seen.len()]);
-                    (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
+                let share = |from: Corner, to: Corner| {
+                    ((to[0] - from[0]) * (y - from[1]) - (to[1] - from[1]) * (x - from[0])) / area
                 };
-                let (mut over, mut under) = (false, false);
-                for n in 0..seen.len() {
-                    over |= side(n) > 0.0;
-                    under |= side(n) < 0.0;
-                }
-                let pixel = row * self.camera.size + column;
-                if (over && under) || self.depths.get(pixel).is_some_and(|known| nearest > f64::from(*known)) {
+                let (u, v, w) = (share(b, c), share(c, a), share(a, b));
+                if u < 0.0 || v < 0.0 || w < 0.0 {
                     continue;
                 }
-                self.put(column, row, color);
+                let depth = (u * a[2] + v * b[2] + w * c[2]) as f32;
+                let at = row * self.picture.size as usize + column;
+                if self.depths.get(at).is_some_and(|there| depth < *there) {
+                    self.depths[at] = depth;
+                    self.put(column, row, color);
+                }
             }
         }
     }
+}
+
+fn corner_of(corners: &[Corner], triangle: &[usize; 3]) -> Option<[Corner; 3]> {
+    let [a, b, c] = triangle.map(|n| corners.get(n).copied());
+    Some([a?, b?, c?])
+}
+
+/// Whether the picture needs to know how far away everything is.
+pub(super) fn needs_depths(view: &View, built: Option<&Built>) -> bool {
+    view.angle < ANGLES.1 || built.is_some()
 }

@@ -24,7 +24,7 @@ struct Lattice {
     xs: Vec<f64>,
     step: f64,
     below: Option<f32>,
-    /// The level of detail whose ground is drawn.
+    /// Of the ground that is drawn.
     level: u8,
 }
 
@@ -69,9 +69,9 @@ impl Lattice {
             .collect();
         let slopes: Vec<f32> = normals.iter().map(|normal| 1.0 - normal[1]).collect();
         let mut colors = Vec::new();
-        let places = (&self.xs[1..=count], None, &vec![z; count][..]);
-        generator.colors(places, (&here[1..=count], &slopes), &mut colors, scratch);
-        generator.pave_row(self.level, places.0, places.2, &mut colors);
+        let (xs, zs) = (&self.xs[1..=count], &vec![z; count][..]);
+        generator.colors((xs, None, zs), (&here[1..=count], &slopes), &mut colors, scratch);
+        generator.pave_row(self.level, xs, zs, &mut colors);
         let cut = |height: f32| self.below.is_some_and(|below| height >= below);
         let colors = colors.chunks_exact(4).zip(&here[1..]);
         let colors = colors.map(|(c, height)| if cut(*height) { CUT } else { [c[0], c[1], c[2]] }).collect();

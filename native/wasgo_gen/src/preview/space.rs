@@ -374,7 +374,7 @@ impl Surface<'_> {
             self.program.run(&Points { x: &xs, y: &ys, z: &zs }, &[], scratch, &mut [&mut values]);
             let mut land = [f32::NEG_INFINITY];
             if self.generator.plan().terrain.is_some() {
-                self.generator.heights_in(&[x], &[z], u8::MAX, &mut land, scratch);
+                self.generator.heights_in(&[x], &[z], 0, &mut land, scratch);
             }
             let rock = values.iter().position(|value| *value > 0.0).map(|n| ys[n]);
             let top = rock.unwrap_or(f64::NEG_INFINITY).max(f64::from(land[0]).min(high));

@@ -28,17 +28,11 @@ pub(super) struct Things {
 impl Things {
     /// Nothing where the plan has none, or the view is too wide to see them.
     pub(super) fn new(plan: &Plan, view: &View) -> Option<Self> {
-        let side = f64::from(plan.chunk.size);
-        // At an angle more is seen to the north and the south.
-        let (sin, _) = libm::sincos(f64::from(view.angle).to_radians());
-        let half = [view.metres * 0.5, view.metres * 0.5 / sin];
-        let first = [0, 1].map(|axis: usize| ((view.center[axis] - half[axis]) / side).floor() as i32);
-        let last = [0, 1].map(|axis: usize| ((view.center[axis] + half[axis]) / side).floor() as i32);
-        let count = [0, 1].map(|axis: usize| (i64::from(last[axis]) - i64::from(first[axis]) + 1) as u64);
-        if plan.scatter.is_empty() || count[0] * count[1] > MAX_CHUNKS {
+        if plan.scatter.is_empty() {
             return None;
         }
-        let chunks = (first[1]..=last[1]).flat_map(|z| (first[0]..=last[0]).map(move |x| (x, z))).collect();
+        let chunks = chunks(plan, view, 0)?;
+        let side = f64::from(plan.chunk.size);
         let mut plan = plan.clone();
         let pixels = (side * f64::from(view.size) / view.metres).ceil() as u32;
         plan.chunk.samples = plan.chunk.samples.min(pixels.max(4) + 1);
@@ -75,6 +69,19 @@ impl Things {
     }
 }
 
+/// The chunks of a level that are seen, unless they are too many.
+pub(super) fn chunks(plan: &Plan, view: &View, level: u8) -> Option<Vec<(i32, i32)>> {
+    let side = f64::from(plan.chunk.size) * f64::from(1u32 << level);
+    // At an angle more is seen to the north and the south.
+    let (sin, _) = libm::sincos(f64::from(view.angle).to_radians());
+    let half = [view.metres * 0.5, view.metres * 0.5 / sin];
+    let first = [0, 1].map(|axis: usize| ((view.center[axis] - half[axis]) / side).floor() as i32);
+    let last = [0, 1].map(|axis: usize| ((view.center[axis] + half[axis]) / side).floor() as i32);
+    let count = [0, 1].map(|axis: usize| (i64::from(last[axis]) - i64::from(first[axis]) + 1) as u64);
+    let all = (first[1]..=last[1]).flat_map(|z| (first[0]..=last[0]).map(move |x| (x, z)));
+    (count[0] * count[1] <= MAX_CHUNKS).then(|| all.collect())
+}
+
 /// How the things of a rule are drawn.
 #[derive(Clone, Copy)]
 struct Dot {
@@ -105,7 +112,7 @@ fn dot_of(plan: &Plan, rule: &ScatterRule) -> Result<Dot, GenError> {
 
 impl Canvas {
     /// An upright ellipse with a radius and a height in metres, at least a part of a pixel; where something nearer is it is hidden.
-    pub(super) fn thing(&mut self, at: [f64; 3], [radius, height]: [f64; 2], color: [f32; 3]) {
+    fn thing(&mut self, at: [f64; 3], [radius, height]: [f64; 2], color: [f32; 3]) {
         let camera = self.camera;
         let [x, y, depth] = camera.project([at[0], at[1] + height * 0.5 * camera.cos, at[2]]);
         let wide = (radius / camera.step).clamp(0.6, 64.0);
