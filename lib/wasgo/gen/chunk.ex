@@ -315,7 +315,7 @@ defmodule Wasgo.Gen.Chunk do
         water > 0 && "#{round(water * 100)}% water",
         "#{triangles} triangles",
         things != "" && things,
-          objects(chunk.objects),
+        objects(chunk.objects),
         chunk.generated != [] && "#{length(chunk.generated)} generated meshes"
       ]
       |> Enum.filter(& &1)

@@ -34,7 +34,8 @@ defmodule Wasgo.Gen.Cache.Row do
 
     counts = for count <- counts, into: "", do: <<count::32-little>>
 
-    {:ok, row([head, counts, heights, positions, normals, colors, table, more]), {digest, indices}}
+    {:ok, row([head, counts, heights, positions, normals, colors, table, more]),
+     {digest, indices}}
   end
 
   def encode({{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}) do
@@ -126,7 +127,9 @@ defmodule Wasgo.Gen.Cache.Row do
 
   # What was built and what scripts made: in most chunks nothing.
   defp more([], []), do: ""
-  defp more(objects, generated), do: :erlang.term_to_binary({objects, generated}, minor_version: 2)
+
+  defp more(objects, generated),
+    do: :erlang.term_to_binary({objects, generated}, minor_version: 2)
 
   defp more(""), do: {:ok, [], []}
 
@@ -135,7 +138,8 @@ defmodule Wasgo.Gen.Cache.Row do
       {objects, generated} when is_list(objects) and is_list(generated) ->
         {:ok, objects, generated}
 
-      _another -> :damaged
+      _another ->
+        :damaged
     end
   rescue
     ArgumentError -> :damaged

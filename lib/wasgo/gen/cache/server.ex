@@ -202,6 +202,7 @@ defmodule Wasgo.Gen.Cache.Server do
   defp keep_part(state, digest, made) do
     unless :ets.member(state.parts, digest) do
       if :ets.info(state.parts, :size) >= @most_parts, do: :ets.delete_all_objects(state.parts)
+
       {_shape, {_heights, _positions, _normals, _colors, indices}, _table, _figures, _objects,
        _generated} = made
 
