@@ -1,29 +1,47 @@
 defmodule Wasgo.ReadmeTest do
-  # The README's own code, block by block, in one session as a reader would type it. A comment `#=> text` after an expression is
+  # The README's and the guide's own code, block by block, in one session as a reader would type it. A comment `#=> text` after an expression is
   # what `inspect/1` must give for it.
   use ExUnit.Case, async: false
 
   alias Wasgo.Example.Receiver
 
-  @readme File.read!(Path.expand("../README.md", __DIR__))
+  @root Path.expand("..", __DIR__)
   @port 4455
   @token "secret"
 
   test "every block of the README runs and gives what it says" do
-    blocks = Regex.scan(~r/^```elixir\n(.*?)^```$/ms, @readme, capture: :all_but_first)
+    blocks = blocks("README.md")
     assert length(blocks) == 3
 
     # The engine that a reader starts in another terminal: it comes back until somebody listens.
     start_supervised!({Receiver, port: @port, token: @token, reconnect: true})
 
-    Enum.reduce(blocks, [], fn [block], bindings -> run(block, bindings) end)
+    run(blocks)
   end
 
-  # Evaluates a block in parts, each up to its next expectation; answers the bindings after it.
-  defp run(block, bindings) do
+  test "every block of the guide to generation runs and gives what it says" do
+    blocks = blocks("guides/generation.md")
+    assert length(blocks) == 9
+    run(blocks)
+  end
+
+  defp blocks(file) do
+    text = File.read!(Path.join(@root, file))
+    Regex.scan(~r/^```elixir\n(.*?)^```$/ms, text, capture: :all_but_first)
+  end
+
+  # What a block imports and binds is there for the next, as in a session.
+  defp run(blocks) do
+    Enum.reduce(blocks, {[], Code.env_for_eval([])}, fn [block], session ->
+      run(block, session)
+    end)
+  end
+
+  # Evaluates a block in parts, each up to its next expectation; answers the session after it.
+  defp run(block, session) do
     block
     |> String.split(~r/^#=> /m)
-    |> Enum.reduce({bindings, :none}, fn part, {bindings, last} ->
+    |> Enum.reduce({session, :none}, fn part, {{bindings, env}, last} ->
       code =
         case last do
           :none ->
@@ -35,8 +53,9 @@ defmodule Wasgo.ReadmeTest do
             rest
         end
 
-      {value, bindings} = Code.eval_string(code, bindings)
-      {bindings, {:value, value}}
+      quoted = Code.string_to_quoted!(code)
+      {value, bindings, env} = Code.eval_quoted_with_env(quoted, bindings, env)
+      {{bindings, env}, {:value, value}}
     end)
     |> elem(0)
   end
