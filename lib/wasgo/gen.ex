@@ -393,6 +393,7 @@ defmodule Wasgo.Gen do
     * `:tiles` - `:dungeon` unless given, `:interior`, or tiles of one's own (see `Wasgo.Gen.Dungeon`)
     * `:fixed` - cells whose tiles are known: `[cell: {x, y, z}, tiles: ["stairs_up"], turn: 0]` each
     * `:connected` - whether all that is walkable can be reached from everywhere on its level; `true` unless given
+    * `:filled` - the least share of the cells that can be walked on, 0 to 1; 0.35 unless given
     * `:attempts` - how often to try, 1 to 256; 32 unless given
     * `:look` - `:cell` (`{3.0, 3.0}` m), `:height` of a level (3 m), `:wall` (half its thickness, 0.3 m), `:door` (`{1.3, 2.2}` m), `:arches`, `:ceiling`
       (booleans), `:walls` and `:floors` (`{material, {r, g, b}}`)

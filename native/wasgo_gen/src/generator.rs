@@ -89,11 +89,7 @@ impl Generator {
         let masks = masks.collect::<Result<_, _>>()?;
         let digest = plan.digest();
         let (changes, models) = (Changes::new(&plan)?, Models::default());
-        let mut made =
-            Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts, changes, models };
-        made.level_pads()
-            .map_err(|error| PlanError { place: "objects".into(), fault: Fault::Form(error.to_string()) })?;
-        Ok(made)
+        Ok(Self { plan, digest, height, rivers, density, ground, moisture, masks, scripts, changes, models })
     }
 
     /// The plan.

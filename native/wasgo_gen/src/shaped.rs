@@ -15,7 +15,7 @@ use crate::field::program::Scratch;
 use crate::field::range::Range;
 use crate::generator::Generator;
 use crate::plan::{Fault, MAX_HEIGHT, Object, Plan, PlanError};
-use crate::script::{ScriptError, fail, job};
+use crate::script::{fail, job};
 
 /// Side of a tile, in metres.
 pub(crate) const TILE: f64 = 1024.0;
@@ -28,6 +28,9 @@ const DEEPEST: f32 = 60.0;
 
 /// Tiles that are kept: some megabytes each in the densest country.
 const KEPT: usize = 48;
+
+/// Tiles whose pads are kept.
+const KEPT_PADS: usize = 256;
 
 /// Which tile: to the east, to the south.
 pub(crate) type TileId = [i32; 2];
@@ -44,9 +47,13 @@ pub(crate) struct Tile {
 #[derive(Debug)]
 pub(crate) struct Changes {
     settled: Option<Settled>,
-    /// By tile, those that have any.
-    pads: BTreeMap<TileId, Shaping>,
+    /// Numbers of the objects whose pads touch a tile, by tile.
+    padded: BTreeMap<TileId, Vec<usize>>,
+    pads: Cache<TileId, Shaping>,
 }
+
+/// A tile with what changes its ground: what people have settled there, and pads.
+type Known = (TileId, Option<Arc<Tile>>, Option<Arc<Shaping>>);
 
 #[derive(Debug)]
 struct Settled {
@@ -91,12 +98,22 @@ impl Changes {
     /// Those of a plan that was checked.
     pub(crate) fn new(plan: &Plan) -> Result<Self, PlanError> {
         let settled = plan.settlements.as_ref().map(|rule| Settled::new(plan, rule)).transpose()?;
-        Ok(Self { settled, pads: BTreeMap::new() })
+        let mut padded: BTreeMap<TileId, Vec<usize>> = BTreeMap::new();
+        for (number, object) in plan.objects.iter().enumerate() {
+            let Some(pad) = pad(object, 0.0) else { continue };
+            let [w, d] = pad.area.half;
+            let reach = (w * w + d * d).sqrt() + f64::from(pad.margin) + 1.0;
+            let around = Area { min: pad.area.center, max: pad.area.center }.grown(reach);
+            for tile in tiles(&around) {
+                padded.entry(tile).or_default().push(number);
+            }
+        }
+        Ok(Self { settled, padded, pads: Cache::new(KEPT_PADS) })
     }
 
     /// Whether nothing changes the ground anywhere.
     fn nothing(&self) -> bool {
-        self.settled.is_none() && self.pads.is_empty()
+        self.settled.is_none() && self.padded.is_empty()
     }
 
     /// Whether chunks of a level have settlements.
@@ -126,28 +143,6 @@ impl Settled {
 }
 
 impl Generator {
-    /// Levels the ground beneath objects that have pads. Their heights are those that the fields say.
-    ///
-    /// # Errors
-    ///
-    /// A script of the plan that fails there.
-    pub(crate) fn level_pads(&mut self) -> Result<(), ScriptError> {
-        let bare = Bare { generator: self, scratch: RefCell::default() };
-        let pads = job(|| self.plan().objects.iter().filter_map(|object| pad(object, &bare)).collect::<Vec<Pad>>())?;
-        let mut tiles_of: BTreeMap<TileId, Vec<Pad>> = BTreeMap::new();
-        for pad in pads {
-            let [w, d] = pad.area.half;
-            let reach = (w * w + d * d).sqrt() + f64::from(pad.margin) + 1.0;
-            let around = Area { min: pad.area.center, max: pad.area.center }.grown(reach);
-            for tile in tiles(&around) {
-                tiles_of.entry(tile).or_default().push(pad);
-            }
-        }
-        let pads = tiles_of.into_iter().map(|(tile, pads)| (tile, Shaping::of_pads(pads, area(tile))));
-        self.changes.pads = pads.collect();
-        Ok(())
-    }
-
     /// Bounds of heights before anything was built, made wide enough for what roads and pads may have done.
     pub(crate) fn changed(&self, range: Range) -> Range {
         if self.changes.nothing() {
@@ -174,6 +169,23 @@ impl Generator {
         settled.tiles.get(&tile, make, |_| 1).map_err(fail).ok()
     }
 
+    /// The pads of objects in a tile. Their heights are those that the fields say, or their objects'.
+    fn pads(&self, tile: TileId) -> Option<Arc<Shaping>> {
+        let numbers = self.changes.padded.get(&tile)?;
+        let make = || {
+            job(|| {
+                let bare = Bare { generator: self, scratch: RefCell::default() };
+                let objects: Vec<&Object> = numbers.iter().map(|number| &self.plan().objects[*number]).collect();
+                let (x, z): (Vec<f64>, Vec<f64>) = objects.iter().map(|object| (object.x, object.z)).unzip();
+                let mut heights = vec![0.0; objects.len()];
+                bare.heights(&x, &z, &mut heights);
+                let pads = objects.into_iter().zip(heights).filter_map(|(object, height)| pad(object, height));
+                Shaping::of_pads(pads, area(tile))
+            })
+        };
+        self.changes.pads.get(&tile, make, |_| 1).map_err(fail).ok()
+    }
+
     /// Changes heights that the fields said for places to those of a chunk of a level, and tells of each place where anything is.
     pub(crate) fn shape(
         &self,
@@ -187,21 +199,20 @@ impl Generator {
             return;
         }
         let settled = self.changes.settled_at(level);
-        // Those of these places: few, and asked for again and again.
-        let mut known: Vec<(TileId, Option<Arc<Tile>>)> = Vec::new();
+        // The tiles of these places: few, and asked for again and again.
+        let mut known: Vec<Known> = Vec::new();
         for (number, ((x, z), height)) in x.iter().zip(z).zip(heights).enumerate() {
             let at = tile_at(*x, *z);
             let mut all = Shaped { height: *height, ..Shaped::default() };
-            if settled {
-                let found = known.iter().rposition(|(tile, _)| *tile == at).unwrap_or_else(|| {
-                    known.push((at, self.tile(at)));
-                    known.len() - 1
-                });
-                if let (_, Some(tile)) = &known[found] {
-                    all = tile.shaping.shape(*x, *z, all.height);
-                }
+            let found = known.iter().rposition(|(tile, ..)| *tile == at).unwrap_or_else(|| {
+                known.push((at, if settled { self.tile(at) } else { None }, self.pads(at)));
+                known.len() - 1
+            });
+            let (_, tile, pads) = &known[found];
+            if let Some(tile) = tile {
+                all = tile.shaping.shape(*x, *z, all.height);
             }
-            if let Some(pads) = self.changes.pads.get(&at) {
+            if let Some(pads) = pads {
                 let pad = pads.shape(*x, *z, all.height);
                 all.clear |= pad.clear;
                 all.height = pad.height;
@@ -249,16 +260,14 @@ pub(crate) fn cover(shaped: &Shaped) -> f32 {
     shaped.road_weight.max(trodden).clamp(0.0, 1.0)
 }
 
-/// The pad of an object that has one.
-fn pad(object: &Object, ground: &Bare<'_>) -> Option<Pad> {
+/// The pad of an object that has one, where the ground has a height.
+fn pad(object: &Object, ground: f32) -> Option<Pad> {
     let wanted = object.pad.as_ref()?;
     let half = wanted.half.map(|half| half.map(f64::from)).unwrap_or_else(|| {
         let own = object.what.half().map(|half| half.map(|half| f64::from(half * object.scale) + 1.0));
         own.unwrap_or([2.0; 2])
     });
-    let mut height = [0.0];
-    ground.heights(&[object.x], &[object.z], &mut height);
     let (sin, cos) = libm::sincos(f64::from(object.yaw));
     let area = Rectangle { center: [object.x, object.z], half, front: [-sin, -cos] };
-    Some(Pad { area, round: false, height: object.y.unwrap_or(height[0]), margin: wanted.margin })
+    Some(Pad { area, round: false, height: object.y.unwrap_or(ground), margin: wanted.margin })
 }
