@@ -2,10 +2,9 @@
 
 import Wasgo.Gen.Field
 
-height =
-  fbm(frequency: 1 / 520, octaves: 5, gain: 0.42, seed: 1)
-  |> scale(34.0, 24.0)
-  |> rivers(frequency: 1 / 420, width: 9.0, depth: 2.4, sea: 0.0)
+hills = fbm(frequency: 1 / 520, octaves: 5, gain: 0.42, seed: 1) |> scale(34.0, 24.0)
+streams = [frequency: 1 / 420, width: 9.0, depth: 2.4, sea: 0.0]
+height = rivers(hills, streams)
 
 rough = fbm(frequency: 1 / 26, octaves: 3, seed: 2)
 fields = cellular(frequency: 1 / 90, feature: :value, seed: 3)
@@ -15,6 +14,7 @@ Wasgo.Gen.plan!(
   seed: 1066,
   height: height,
   water: 0.0,
+  rivers: river_water(hills, streams),
   ground: [
     [name: "meadow", color: {0.13, 0.21, 0.05}],
     [name: "wheat", color: {0.37, 0.3, 0.1}, by: smooth(fields, 0.62, 0.66)],

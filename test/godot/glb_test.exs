@@ -26,7 +26,15 @@ defmodule Wasgo.Godot.EngineGlbTest do
     {:ok, volume} = Gen.Volume.to_scene(Gen.volume!(rock, {0, 0, 0}))
     {:ok, coarse} = Gen.Volume.to_scene(Gen.volume!(rock, {0, -1, 0, 2}))
 
-    [near: near, far: far, volume: volume, coarse: coarse, simple: elem(Scene.simplify!(near), 0)]
+    country = Gen.plan!(seed: 42, settlements: [slope: 0.3, density: 1.0])
+    [%{position: {x, _y, z}} | _] = Gen.settlements!(country, {{0, 0}, {2000, 2000}}).sites
+    at = {floor(x / 64), floor(z / 64)}
+    {:ok, village} = Gen.Chunk.to_scene(Gen.chunk!(country, at))
+    {:ok, oak} = Gen.Prop.to_scene(Gen.prop!({:tree, species: :oak}))
+
+    [village: village, oak: oak] ++
+      [near: near, far: far, volume: volume, coarse: coarse] ++
+      [simple: elem(Scene.simplify!(near), 0)]
   end
 
   # The engine leaves out vertices that are in no triangle: samples at a border that the coarser neighbour has not.

@@ -30,27 +30,69 @@ defmodule Wasgo.RandomPlans do
   @spec scene(non_neg_integer()) :: Wasgo.Scene.t()
   def scene(number) do
     plan = Gen.plan!(options(number))
-    place = fn -> Enum.random(-400..400) end
     level = Enum.random(0..2)
 
     {:ok, scene} =
-      if has_ground?(plan),
-        do: Gen.Chunk.to_scene(Gen.chunk!(plan, {place.(), place.(), level})),
-        else:
-          Gen.Volume.to_scene(Gen.volume!(plan, {place.(), Enum.random(-1..1), place.(), level}))
+      if has_ground?(plan) do
+        {x, z} = Enum.random([{0, 0}, anywhere(), village(plan)])
+        Gen.Chunk.to_scene(Gen.chunk!(plan, {x, z, if({x, z} == {0, 0}, do: 0, else: level)}))
+      else
+        {x, z} = anywhere()
+        Gen.Volume.to_scene(Gen.volume!(plan, {x, Enum.random(-1..1), z, level}))
+      end
 
     scene
+  end
+
+  defp anywhere, do: {Enum.random(-400..400), Enum.random(-400..400)}
+
+  # The chunk of level 0 that a settlement's middle is in, if people have settled near.
+  defp village(plan) do
+    case Gen.settlements!(plan, {{0, 0}, {1200, 1200}}).sites do
+      [%{position: {x, _y, z}} | _] -> {floor(x / plan.chunk_size), floor(z / plan.chunk_size)}
+      [] -> {0, 0}
+    end
   end
 
   defp has_ground?(plan), do: Wasgo.Wire.decode!(Gen.Plan.to_json(plan), :json)["terrain"] != nil
 
   defp land do
+    hills = field(4) |> scale(between(1.0, 40.0), between(-10.0, 10.0))
+    rivers = [frequency: 1 / 150, width: between(3.0, 9.0), depth: between(1.0, 3.0)]
+    {height, water} = Enum.random([{hills, nil}, {rivers(hills, rivers), river_water(hills, rivers)}])
+
+    settled = [cell: 400, spacing: 250, density: 1.0, slope: 1.0, heights: {-100, 400}, reach: 800]
+
     [
-      height: field(4) |> scale(between(1.0, 40.0), between(-10.0, 10.0)),
+      height: height,
+      rivers: water,
+      settlements: Enum.random([nil, nil, settled]),
+      objects: Enum.random([[], [], for(_ <- 1..3, do: object())]),
       water: Enum.random([nil, between(-8.0, 8.0)]),
       moisture: noise(frequency: 0.01) |> scale(0.5, 0.5),
       shade: noise(frequency: 0.2, seed: 4) |> scale(0.1),
       scatter: for(number <- 1..Enum.random(1..4), do: rule(number))
+    ]
+  end
+
+  # In the chunk {0, 0} of any size.
+  defp object do
+    what = [
+      {:building, Enum.random([:cottage, :townhouse, :barn, :tower, :church, :hall, :gatehouse])},
+      {:dungeon, size: {6, 5}},
+      {:tree, species: Enum.random([:oak, :pine, :birch]), height: between(4.0, 12.0)},
+      {:rock, []},
+      {:crystals, []}
+    ]
+
+    [
+      what: Enum.random(what),
+      x: between(1.0, 15.0),
+      z: between(1.0, 15.0),
+      yaw: between(0.0, 6.0),
+      scale: between(0.5, 2.0),
+      seed: Enum.random(0..99),
+      pad: Enum.random([nil, []])
     ]
   end
 
