@@ -59,9 +59,18 @@ defmodule Wasgo.RandomPlans do
   defp land do
     hills = field(4) |> scale(between(1.0, 40.0), between(-10.0, 10.0))
     rivers = [frequency: 1 / 150, width: between(3.0, 9.0), depth: between(1.0, 3.0)]
-    {height, water} = Enum.random([{hills, nil}, {rivers(hills, rivers), river_water(hills, rivers)}])
 
-    settled = [cell: 400, spacing: 250, density: 1.0, slope: 1.0, heights: {-100, 400}, reach: 800]
+    {height, water} =
+      Enum.random([{hills, nil}, {rivers(hills, rivers), river_water(hills, rivers)}])
+
+    settled = [
+      cell: 400,
+      spacing: 250,
+      density: 1.0,
+      slope: 1.0,
+      heights: {-100, 400},
+      reach: 800
+    ]
 
     [
       height: height,
