@@ -17,8 +17,8 @@ struct SurfaceResource(MeshData);
 impl Resource for SurfaceResource {}
 
 thread_local! {
-    /// A thread's memory for surfaces.
-    static MESHER: RefCell<Mesher> = RefCell::default();
+    /// A thread's memory for surfaces, some 10 MB at most: what grows while it is written takes longer than copying it once does.
+    static MESHER: RefCell<(Mesher, VolumeMesh)> = RefCell::default();
 }
 
 /// The surface of (cells + 4)^3 densities, in the pool: `{:ok, {positions, normals, colors, indices}}`.
@@ -45,9 +45,9 @@ fn gen_surface<'a>(env: Env<'a>, densities: Binary<'a>, cells: u32, spacing: f64
                     Ok(samples) if cfg!(target_endian = "little") => Cow::Borrowed(samples),
                     _ => bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect(),
                 };
-                let mut out = VolumeMesh::default();
-                let made = MESHER.with_borrow_mut(|mesher| mesher.mesh(&chunk, Densities::Sampled(&samples), &mut out));
-                made.map(|()| out.mesh)
+                MESHER.with_borrow_mut(|(mesher, out)| {
+                    mesher.mesh(&chunk, Densities::Sampled(&samples), out).map(|()| out.mesh.clone())
+                })
             })
         },
         |env, made| match made {
