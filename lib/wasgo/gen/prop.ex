@@ -133,10 +133,10 @@ defmodule Wasgo.Gen.Prop do
   | `:uv_shift` | of the first texture coordinates | 0 to 1 | 0 |
   """
 
-  alias Wasgo.Gen.Plan
+  alias Wasgo.Gen.{Plan, Spec}
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.{PlanError, Scene, Wire}
+  alias Wasgo.{PlanError, Scene}
 
   @keys [:name, :kind, :lods, :colliders, :bounds]
   @enforce_keys @keys
@@ -266,7 +266,7 @@ defmodule Wasgo.Gen.Prop do
 
     with :ok <- check_seed(options.seed),
          {:ok, size} <- texture_size(options.textures),
-         {:ok, text} <- text(stored({kind, parameters})),
+         {:ok, text} <- Spec.text(stored({kind, parameters})),
          {:ok, native} <- Result.await(Native.gen_prop(text, options.seed, size)) do
       {:ok, new(native)}
     end
@@ -286,7 +286,7 @@ defmodule Wasgo.Gen.Prop do
 
     with :ok <- check_seed(seed),
          {:ok, line} <- line(points),
-         {:ok, text} <- text(map(parameters)),
+         {:ok, text} <- Spec.text(map(parameters)),
          {:ok, native} <- Result.await(Native.gen_fence(line, text, seed)) do
       {:ok, new(native)}
     end
@@ -319,7 +319,7 @@ defmodule Wasgo.Gen.Prop do
     amounts = Keyword.put_new(amounts, :morphs, 0)
 
     with :ok <- check_seed(seed),
-         {:ok, text} <- text(map(amounts)),
+         {:ok, text} <- Spec.text(map(amounts)),
          {:ok, scene} <- Result.await(Native.gen_vary(alone(mesh), text, seed)) do
       {:ok, %{mesh | surfaces: hd(scene.meshes).surfaces, weights: hd(scene.meshes).weights}}
     end
@@ -340,17 +340,6 @@ defmodule Wasgo.Gen.Prop do
   defp alone(mesh), do: %Scene{meshes: [mesh]}
 
   defp check_seed(seed), do: Wasgo.Gen.check_seed(seed)
-
-  defp text(map) do
-    case Wire.encode(map, :json) do
-      {:ok, text} ->
-        {:ok, text}
-
-      {:error, error} ->
-        message = "the parameters can't be stored: " <> Exception.message(error)
-        {:error, %PlanError{reason: :invalid, message: message}}
-    end
-  end
 
   @doc false
   # A spec in the form in which plans are stored; what is none is left as it is, for the native half to name.

@@ -279,7 +279,7 @@ impl Density {
 }
 
 /// Solid where all values are above 0, air where none is.
-fn sign(range: Range) -> Option<bool> {
+pub(crate) fn sign(range: Range) -> Option<bool> {
     if range.low > 0.0 {
         Some(true)
     } else if range.high <= 0.0 {

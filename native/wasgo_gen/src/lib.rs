@@ -25,6 +25,7 @@ mod mesh;
 pub mod noise;
 pub mod objects;
 mod plan;
+mod png_file;
 pub mod preview;
 pub mod props;
 mod river_water;

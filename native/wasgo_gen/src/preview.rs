@@ -111,15 +111,7 @@ impl Picture {
     /// As a PNG file.
     #[must_use]
     pub fn png(&self) -> Vec<u8> {
-        let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, self.size, self.size);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
-        // Writing to memory, as many pixels as were announced: what could fail isn't here.
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels));
-        debug_assert!(written.is_ok(), "{written:?}");
-        file
+        crate::png_file::png(self.size, self.size, png::ColorType::Rgb, &self.pixels)
     }
 }
 

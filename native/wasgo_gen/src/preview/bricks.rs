@@ -1,6 +1,6 @@
 //! What is solid, in cubes of samples that are computed where somebody looks.
 
-use crate::density::Density;
+use crate::density::{Density, sign};
 use crate::field::kernel::BLOCK;
 use crate::field::program::{Points, Scratch};
 use crate::field::range::Span;
@@ -188,13 +188,7 @@ impl Bricks {
         });
         let volume = generator.density.as_ref().and_then(|density| {
             let range = *density.whole().bounds(spans, &[], scratch).first()?;
-            if range.low > 0.0 {
-                Some(true)
-            } else if range.high <= 0.0 {
-                Some(false)
-            } else {
-                None
-            }
+            sign(range)
         });
         if self.columns.is_empty() || volume == Some(true) {
             return volume;
