@@ -112,7 +112,7 @@ impl Changes {
     }
 
     /// Whether nothing changes the ground anywhere.
-    fn nothing(&self) -> bool {
+    pub(crate) fn nothing(&self) -> bool {
         self.settled.is_none() && self.padded.is_empty()
     }
 

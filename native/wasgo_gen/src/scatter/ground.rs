@@ -29,11 +29,13 @@ pub(super) fn stand(
     let wanted = &generator.plan().scatter[rule];
     let holds = |(least, greatest): (f32, f32), value: f32| least <= value && value <= greatest;
     standing.retain(|it| holds(wanted.slope, it.slope) && holds(wanted.height, it.height));
-    let (x, z): (Vec<f64>, Vec<f64>) = standing.iter().map(|it| (it.place.x, it.place.z)).unzip();
-    let (mut heights, mut taken) = (vec![0.0; x.len()], vec![false; x.len()]);
-    generator.shape(&x, &z, grid.lattice.level, &mut heights, |number, shaped| taken[number] = shaped.clear);
-    let mut taken = taken.into_iter();
-    standing.retain(|_| taken.next() == Some(false));
+    if !generator.changes.nothing() {
+        let (x, z): (Vec<f64>, Vec<f64>) = standing.iter().map(|it| (it.place.x, it.place.z)).unzip();
+        let (mut heights, mut taken) = (vec![0.0; x.len()], vec![false; x.len()]);
+        generator.shape(&x, &z, grid.lattice.level, &mut heights, |number, shaped| taken[number] = shaped.clear);
+        let mut taken = taken.into_iter();
+        standing.retain(|_| taken.next() == Some(false));
+    }
     if wanted.by.is_some() {
         let (x, z): (Vec<f64>, Vec<f64>) = standing.iter().map(|it| (it.place.x, it.place.z)).unzip();
         let (heights, slopes): (Vec<f32>, Vec<f32>) = standing.iter().map(|it| (it.height, it.slope)).unzip();
