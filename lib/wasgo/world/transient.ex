@@ -96,13 +96,14 @@ defmodule Wasgo.World.Transient do
   end
 
   @doc false
-  # Columns and values that no later change of the journal has replaced.
-  @spec current(map() | :gone, tuple()) :: [{String.t(), term()}]
-  def current(:gone, _marks), do: []
+  # Columns and values that are newer than a number, and that no later change of the journal has replaced.
+  @spec current(map() | :gone, tuple(), non_neg_integer()) :: [{String.t(), term()}]
+  def current(columns, marks, beyond \\ 0)
+  def current(:gone, _marks, _beyond), do: []
 
-  def current(columns, {born, _spawn, _basis, _position, _properties, _zone, _handed} = marks) do
-    for {name, {value, at}} <- columns,
-        at >= born and at >= replaced(name, marks),
+  def current(columns, {born, _, _, _, _, _, _} = marks, beyond) do
+    for {name, {value, at, number}} <- columns,
+        number > beyond and at >= born and at >= replaced(name, marks),
         do: {name, value}
   end
 
@@ -169,7 +170,7 @@ defmodule Wasgo.World.Transient do
     loaded =
       Journal.fold_rows(journal, {state, []}, fn {id, columns}, {state, gone} ->
         if there?(tables, id),
-          do: {insert(state, id, columns), gone},
+          do: {insert(state, id, renumbered(columns, state.number + 1)), gone},
           else: {state, [id | gone]}
       end)
 
@@ -182,6 +183,9 @@ defmodule Wasgo.World.Transient do
       {:error, error} -> {:stop, error}
     end
   end
+
+  defp renumbered(columns, number),
+    do: Map.new(columns, fn {name, {value, at, _number}} -> {name, {value, at, number}} end)
 
   @impl true
   def handle_call(:tables, _from, state),
@@ -233,7 +237,7 @@ defmodule Wasgo.World.Transient do
   end
 
   defp merged(state, id, columns, values, at),
-    do: merge(get(state.tables, id), columns, values, at)
+    do: merge(get(state.tables, id), columns, values, {at, state.number + 1})
 
   defp merge(row, [column | columns], [value | values], at) do
     cond do
@@ -241,7 +245,7 @@ defmodule Wasgo.World.Transient do
         merge(row, columns, values, at)
 
       is_map_key(row, column) or map_size(row) < @most_columns ->
-        row |> Map.put(column, {value, at}) |> merge(columns, values, at)
+        row |> Map.put(column, put_at(value, at)) |> merge(columns, values, at)
 
       # More columns than a frame may have: the first stay.
       true ->
@@ -250,6 +254,8 @@ defmodule Wasgo.World.Transient do
   end
 
   defp merge(row, _columns, _values, _at), do: row
+
+  defp put_at(value, {at, number}), do: {value, at, number}
 
   # As with the journal's index: what is found there is in the table already.
   defp insert(%{tables: tables, number: number} = state, id, columns) do
