@@ -2,6 +2,7 @@ defmodule Wasgo.TestPeer do
   @moduledoc false
   # An engine's socket by hand, for tests of what no engine does: bytes go out as they are, without a length in front.
 
+  alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.Godot.Variant
 
   @patience 5_000
@@ -13,16 +14,49 @@ defmodule Wasgo.TestPeer do
     socket
   end
 
-  @doc "Connects, says hello and takes the welcome."
-  def join(port, token, settings \\ []) do
+  @doc "Connects, proves that it knows the token, and takes the welcome. `fields` are added to the hello."
+  def join(port, token, settings \\ [], fields \\ %{}) do
     socket = connect(port, settings)
-    say(socket, hello(token))
-    %{"t" => "welcome"} = hear(socket)
+    welcome = greet(socket, token, fields)
+    %{"t" => "welcome"} = welcome
     socket
   end
 
-  def hello(token) do
-    %{"t" => "hello", "protocol" => 1, "token" => token, "client" => "a test's peer"}
+  @doc "The handshake on a socket. Gives the last frame: the welcome, or a refusal."
+  def greet(socket, token, fields \\ %{}) do
+    hello = Variant.encode!(Map.merge(hello(), fields))
+    put(socket, framed(hello))
+
+    with {:ok, challenge} <- hear_bytes(socket),
+         %{"t" => "challenge"} <- Variant.decode!(challenge) do
+      handshake = %{Handshake.new(token) | hello: hello, challenge: challenge}
+
+      say(socket, %{
+        "t" => "proof",
+        "proof" => {:packed_byte, Handshake.proof(handshake, :engine)}
+      })
+
+      with %{"t" => "welcome", "proof" => {:packed_byte, proof}} = welcome <- hear(socket) do
+        true = Handshake.proven?(handshake, proof, :sidecar)
+        welcome
+      end
+    else
+      {:ok, other} -> Variant.decode!(other)
+      other -> other
+    end
+  end
+
+  def hello do
+    %{
+      "t" => "hello",
+      "protocol" => 2,
+      "protocol_min" => 2,
+      "client" => "a test's peer",
+      "nonce" => {:packed_byte, Handshake.nonce()},
+      "world" => "",
+      "zone" => "",
+      "accepts" => {:packed_string, []}
+    }
   end
 
   @doc "Sends a frame."
@@ -34,14 +68,19 @@ defmodule Wasgo.TestPeer do
 
   @doc "The next frame, or `:closed` when the other side is done."
   def hear(socket) do
-    case :gen_tcp.recv(socket, 4, @patience) do
-      {:ok, <<length::32>>} ->
-        {:ok, bytes} = :gen_tcp.recv(socket, length, @patience)
-        Variant.decode!(bytes)
+    with {:ok, bytes} <- hear_bytes(socket), do: Variant.decode!(bytes)
+  end
 
-      {:error, reason} when reason in [:closed, :econnreset] ->
-        :closed
+  def hear_bytes(socket) do
+    case :gen_tcp.recv(socket, 4, @patience) do
+      {:ok, <<length::32>>} -> :gen_tcp.recv(socket, length, @patience)
+      {:error, reason} when reason in [:closed, :econnreset] -> :closed
     end
+  end
+
+  @doc "Grants credit without bound."
+  def grant(socket) do
+    say(socket, %{"t" => "credit", "bytes" => 0xFFFF_FFFF_FFFF, "work" => 0xFFFF_FFFF_FFFF})
   end
 
   @doc "The next frame that is no ping."
