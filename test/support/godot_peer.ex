@@ -62,7 +62,11 @@ defmodule Wasgo.TestPeer do
   @doc "Sends a frame."
   def say(socket, frame), do: put(socket, framed(Variant.encode!(frame)))
 
-  def put(socket, bytes), do: :gen_tcp.send(socket, bytes)
+  def put(socket, bytes), do: module(socket).send(socket, bytes)
+
+  # TLS has sockets of its own.
+  defp module(socket) when is_port(socket), do: :gen_tcp
+  defp module(_socket), do: :ssl
 
   def framed(bytes), do: <<byte_size(bytes)::32, bytes::binary>>
 
@@ -72,8 +76,9 @@ defmodule Wasgo.TestPeer do
   end
 
   def hear_bytes(socket) do
-    case :gen_tcp.recv(socket, 4, @patience) do
-      {:ok, <<length::32>>} -> :gen_tcp.recv(socket, length, @patience)
+    case module(socket).recv(socket, 4, @patience) do
+      {:ok, <<0::32>>} -> {:ok, <<>>}
+      {:ok, <<length::32>>} -> module(socket).recv(socket, length, @patience)
       {:error, reason} when reason in [:closed, :econnreset] -> :closed
     end
   end
