@@ -113,5 +113,30 @@ defmodule Wasgo.Godot do
 
   defp vector({x, y, z}), do: Vector3.new(x, y, z)
 
+  @doc """
+  Calls a method of a node in the engine, and waits for what it returns. The engine's project lists what may be called (`WasgoClient.allowed_calls`).
+
+      {:ok, 3} = Wasgo.Godot.call(connection, "Game/Doors", "open_all", ["north"])
+
+  `path` is relative to the scene's root; arguments and results are plain values, as `Wasgo.Godot.Variant` has them. `timeout` in milliseconds.
+  """
+  @spec call(Connection.t(), String.t(), String.t(), [term()], pos_integer()) ::
+          {:ok, term()} | {:error, Exception.t()}
+  def call(connection, path, method, args \\ [], timeout \\ 10_000)
+      when is_binary(path) and is_binary(method) and is_list(args) do
+    fields = %{"path" => path, "method" => method, "args" => args}
+    Connection.request(connection, "call", fields, timeout)
+  end
+
+  @doc """
+  Asks the engine for a node and all below it as a binary glTF file, made by its own exporter. The engine's project lists what may be exported
+  (`WasgoClient.allowed_exports`). `timeout` in milliseconds.
+  """
+  @spec export_scene(Connection.t(), String.t(), pos_integer()) ::
+          {:ok, glb :: binary()} | {:error, Exception.t()}
+  def export_scene(connection, path, timeout \\ 60_000) when is_binary(path) do
+    Connection.request(connection, "export", %{"path" => path}, timeout)
+  end
+
   defp send_frame(connection, {kind, fields}), do: Connection.send(connection, kind, fields)
 end

@@ -16,6 +16,7 @@ defmodule Wasgo.Stages.GodotTest do
     Server.subscribe(server)
     socket = TestPeer.join(Server.port(server), @token)
     assert_receive {:wasgo_godot, :connected, connection}, 5_000
+    TestPeer.grant(socket)
 
     {:ok, viewers} = Viewers.start_link()
     :ok = Viewers.put(viewers, 1, {0, 0}, radius: 30)
@@ -43,10 +44,10 @@ defmodule Wasgo.Stages.GodotTest do
     heard =
       for _ <- expected do
         case TestPeer.hear_beyond_pings(socket) do
-          %{"t" => "chunk", "key" => key, "seq" => seq} ->
+          %{"t" => "chunk", "key" => key, "bulk" => seq} ->
             {seq, :chunk, key}
 
-          %{"t" => "unload", "keys" => {:packed_string, keys}, "seq" => seq} ->
+          %{"t" => "unload", "keys" => {:packed_string, keys}, "bulk" => seq} ->
             {seq, :unload, keys}
         end
       end

@@ -10,10 +10,17 @@ defmodule Wasgo.Godot.Connection.Calls do
   # Each may hold a frame, and costs a search when it gives up.
   @limit 512
 
-  defstruct calls: %{}, senders: :queue.new()
+  defstruct calls: %{}, senders: %{live: :queue.new(), bulk: :queue.new()}
 
-  @type kind :: {:send, term()} | {:flush, non_neg_integer()} | {:request, integer()}
-  @type t :: %__MODULE__{calls: %{reference() => map()}, senders: :queue.queue(reference())}
+  @type lane :: :live | :bulk
+  @type kind ::
+          {:send, %{:lane => lane(), optional(atom()) => term()}}
+          | {:flush, live :: non_neg_integer(), bulk :: non_neg_integer()}
+          | {:request, integer()}
+  @type t :: %__MODULE__{
+          calls: %{reference() => map()},
+          senders: %{lane() => :queue.queue(reference())}
+        }
 
   @spec limit() :: pos_integer()
   def limit, do: @limit
@@ -22,7 +29,12 @@ defmodule Wasgo.Godot.Connection.Calls do
   def full?(%__MODULE__{calls: calls}), do: map_size(calls) >= @limit
 
   @spec waiting(t()) :: non_neg_integer()
-  def waiting(%__MODULE__{senders: senders}), do: :queue.len(senders)
+  def waiting(%__MODULE__{senders: %{live: live, bulk: bulk}}),
+    do: :queue.len(live) + :queue.len(bulk)
+
+  @spec anybody?(t(), lane()) :: boolean()
+  def anybody?(%__MODULE__{senders: senders}, lane),
+    do: not :queue.is_empty(Map.fetch!(senders, lane))
 
   # Keeps `from` waiting for at most `timeout` ms.
   @spec put(t(), GenServer.from(), kind(), timeout :: pos_integer()) :: t()
@@ -32,15 +44,18 @@ defmodule Wasgo.Godot.Connection.Calls do
     calls = %{calls | calls: Map.put(calls.calls, ref, call)}
 
     case kind do
-      {:send, _frame} -> %{calls | senders: :queue.in(ref, calls.senders)}
-      _other -> calls
+      {:send, %{lane: lane}} ->
+        %{calls | senders: Map.update!(calls.senders, lane, &:queue.in(ref, &1))}
+
+      _other ->
+        calls
     end
   end
 
-  # The frame of the sender that has waited longest.
-  @spec first_sender(t()) :: {reference(), frame :: term()} | nil
-  def first_sender(%__MODULE__{senders: senders, calls: calls}) do
-    case :queue.peek(senders) do
+  # The frame of the lane's sender that has waited longest.
+  @spec first_sender(t(), lane()) :: {reference(), frame :: term()} | nil
+  def first_sender(%__MODULE__{senders: senders, calls: calls}, lane) do
+    case :queue.peek(Map.fetch!(senders, lane)) do
       {:value, ref} ->
         {:send, frame} = Map.fetch!(calls, ref).kind
         {ref, frame}
@@ -86,13 +101,16 @@ defmodule Wasgo.Godot.Connection.Calls do
         Process.demonitor(ref, [:flush])
         Process.cancel_timer(call.timer, async: true, info: false)
 
-        senders =
-          case call.kind do
-            {:send, _frame} -> :queue.delete(ref, calls.senders)
-            _other -> calls.senders
-          end
+        calls = %{calls | calls: rest}
 
-        {call, %{calls | calls: rest, senders: senders}}
+        case call.kind do
+          {:send, %{lane: lane}} ->
+            senders = Map.update!(calls.senders, lane, &:queue.delete(ref, &1))
+            {call, %{calls | senders: senders}}
+
+          _other ->
+            {call, calls}
+        end
     end
   end
 end
