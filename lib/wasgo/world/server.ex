@@ -69,6 +69,8 @@ defmodule Wasgo.World.Server do
         monitors: %{},
         # What the engines of zones that have left are known to hold.
         memories: %{},
+        # Which meshes the chunks need that were made, for all zones.
+        needs: :ets.new(:wasgo_world_needs, [:set, :public]),
         subscribers: %{},
         timer: nil,
         # Whether something in the store failed that need not be done at once.
@@ -206,6 +208,7 @@ defmodule Wasgo.World.Server do
       zone: zone,
       tables: state.tables,
       journal: state.journal,
+      needs: state.needs,
       memory: memory,
       flag: flag,
       owner: owner,
