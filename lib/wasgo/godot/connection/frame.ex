@@ -73,7 +73,9 @@ defmodule Wasgo.Godot.Connection.Frame do
   end
 
   defp opened(<<@dictionary::little-32, count::little-32, pairs::binary>>), do: {count, pairs}
-  defp opened([first | rest]), do: with({count, pairs} <- opened(first), do: {count, [pairs | rest]})
+
+  defp opened([first | rest]),
+    do: with({count, pairs} <- opened(first), do: {count, [pairs | rest]})
 
   defp usual(kind, _fields) when kind in @bulk_kinds, do: :bulk
   defp usual("cached", %{"what" => "chunk"}), do: :bulk

@@ -241,6 +241,12 @@ defmodule Wasgo.Godot.Connection.Peer do
     {:noreply, say_goodbye(%{state | zone: nil}, :world_gone)}
   end
 
+  # The engine comes back, and attaches its nodes anew.
+  def handle_info({:DOWN, _ref, :process, pid, reason}, %{scripts: pid, phase: phase} = state)
+      when is_pid(pid) and phase in [:open, :closing] do
+    {:noreply, say_goodbye(%{state | scripts: nil}, {:crashed, reason})}
+  end
+
   def handle_info(:close_timeout, %{phase: :closing} = state) do
     {:noreply, say_goodbye(state, :closed)}
   end

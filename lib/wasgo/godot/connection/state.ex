@@ -16,6 +16,7 @@ defmodule Wasgo.Godot.Connection.State do
     :handshake,
     :hello,
     :zone,
+    :scripts,
     phase: :accepted,
     credit: %Credit{},
     calls: %Calls{},
