@@ -80,10 +80,15 @@ defmodule Wasgo.Godot.Scripts do
   end
 
   # A script was found, or is another version, or is none.
-  def handle_info({Runner, pid, {:loaded, result}}, state) do
+  def handle_info({Runner, pid, {:loaded, ids, result}}, state) do
     case state.names do
-      %{^pid => name} -> {:noreply, tell(state, ids_of(state, name), result)}
-      _gone -> {:noreply, state}
+      %{^pid => name} ->
+        here = ids_of(state, name)
+        ids = if ids == :all, do: here, else: ids -- ids -- here
+        {:noreply, tell(state, ids, result)}
+
+      _gone ->
+        {:noreply, state}
     end
   end
 

@@ -3,7 +3,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
   # Runs one script for all nodes of a connection that have it.
   #
   # It may wait for the script, up to its time limit, and for nobody else. What comes meanwhile is bounded: of a node's ticks the newest, of other notifications the newest
-  # so many. The owner gets `{Runner, pid, {:loaded, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`.
+  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`.
 
   use GenServer, restart: :temporary
 
@@ -146,7 +146,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
   def handle_info(message, state)
 
   def handle_info(:tell, state) do
-    send(state.owner, {__MODULE__, self(), {:loaded, known(state)}})
+    send(state.owner, {__MODULE__, self(), {:loaded, MapSet.to_list(state.ids), known(state)}})
     {:noreply, %{state | ids: MapSet.new()}}
   end
 
@@ -203,7 +203,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
     with {:ok, active} when active != version <- Registry.active_version(store, name),
          {:ok, script} <- load(state) do
-      send(state.owner, {__MODULE__, self(), {:loaded, {:ok, []}}})
+      send(state.owner, {__MODULE__, self(), {:loaded, :all, {:ok, []}}})
       # What was not sent yet is by the old columns.
       unsent = if script.columns == state.columns, do: state.unsent, else: %{}
 
