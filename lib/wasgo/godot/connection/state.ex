@@ -24,6 +24,7 @@ defmodule Wasgo.Godot.Connection.State do
     inbox: %Inbox{},
     functions: %Functions{},
     rooms: %{},
+    pushed: %{},
     closers: [],
     next_id: 1,
     errors: [],
