@@ -1,0 +1,63 @@
+@tool
+extends RefCounted
+## Nodes of this engine as glTF files, by the engine's own exporter. What needs the tree is done at once, the file itself is
+## written on a worker thread.
+
+## The most exports that may be under way at once.
+const MAX_EXPORTS := 4
+# A file has to fit into a frame.
+const _MAX_BYTES := 16 * 1024 * 1024 - 4096
+
+var _under_way: Array[Dictionary] = []
+
+
+## Begins to export [param node]; [method ended] gives the frame with what became of it. Returns why it cannot be, in words, else an empty
+## text.
+func begin(node: Node, name: String, id: int) -> String:
+	if _under_way.size() >= MAX_EXPORTS:
+		return "%d exports are under way already" % MAX_EXPORTS
+	var document := GLTFDocument.new()
+	var state := GLTFState.new()
+	var error := document.append_from_scene(node, state)
+	if error != OK:
+		return "the engine cannot export %s: %s" % [str(node.name).left(200), error_string(error)]
+	var made := {"id": id, "name": name, "bytes": PackedByteArray()}
+	made["task"] = WorkerThreadPool.add_task(_write.bind(document, state, made), false, "Wasgo export")
+	_under_way.append(made)
+	return ""
+
+
+static func _write(document: GLTFDocument, state: GLTFState, made: Dictionary) -> void:
+	made["bytes"] = document.generate_buffer(state)
+
+
+## The frames of the exports that have come to their end since the last time.
+func ended() -> Array[Dictionary]:
+	var frames: Array[Dictionary] = []
+	while not _under_way.is_empty() and WorkerThreadPool.is_task_completed(_under_way[0]["task"] as int):
+		var made: Dictionary = _under_way.pop_front()
+		WorkerThreadPool.wait_for_task_completion(made["task"] as int)
+		var bytes: PackedByteArray = made["bytes"]
+		if bytes.is_empty():
+			frames.append({"t": "answer", "id": made["id"], "error": "the engine made no file"})
+		elif bytes.size() > _MAX_BYTES:
+			frames.append({"t": "answer", "id": made["id"],
+					"error": "a file of %d bytes, more than the limit of %d" % [bytes.size(), _MAX_BYTES]})
+		else:
+			frames.append({"t": "scene", "id": made["id"], "name": made["name"], "glb": bytes})
+	return frames
+
+
+## How many are under way.
+func size() -> int:
+	return _under_way.size()
+
+
+## Waits until nothing is under way, and forgets what came of it.
+func quiesce() -> void:
+	for made: Dictionary in _under_way:
+		while not WorkerThreadPool.is_task_completed(made["task"] as int):
+			RenderingServer.force_sync()
+			OS.delay_usec(100)
+		WorkerThreadPool.wait_for_task_completion(made["task"] as int)
+	_under_way.clear()
