@@ -21,6 +21,20 @@ class Job:
 		log.append("cancel " + key)
 
 
+## Prepares in place of the receiver.
+class Workshop:
+	extends RefCounted
+	var prepare_usec := 0
+	var prepared := 0
+
+	func wasgo_prepare(_kind: String, _frame: Dictionary) -> Object:
+		prepared += 1
+		OS.delay_usec(prepare_usec)
+		return Job.new()
+
+
+## Who prepares, when it is not the receiver itself.
+var workshop: Workshop
 ## How long a worker thread takes for a frame, in microseconds, and the main thread in how many steps of how many microseconds.
 var prepare_usec := 0
 var steps := 1
@@ -43,6 +57,10 @@ func wasgo_resume() -> Dictionary:
 
 func wasgo_opened(world: String, is_resumed_world: bool) -> void:
 	log.append("opened %s %s" % [world, is_resumed_world])
+
+
+func wasgo_preparer() -> Object:
+	return workshop if workshop != null else self
 
 
 func wasgo_status() -> Dictionary:

@@ -164,7 +164,8 @@ const _LIVE_SHARE := 0.75
 
 ## Builds what comes: an object with any of [code]wasgo_resume() -> Dictionary[/code], [code]wasgo_opened(world, is_resumed_world)[/code],
 ## [code]wasgo_prepare(kind, frame) -> Object[/code] and [code]wasgo_status() -> Dictionary[/code]. A [WasgoWorld3D] sets itself. No worker
-## thread is in it any more once it is another or has left the tree.
+## thread is in it any more once it is another or has left the tree. (An object that a thread calls cannot be freed at once, only queued
+## for it; where that matters, [code]wasgo_preparer() -> Object[/code] names another that has [code]wasgo_prepare[/code].)
 var receiver: Object:
 	set = _set_receiver
 ## Where the connection is. Read only.
@@ -703,8 +704,12 @@ func _viewer_nodes() -> Array[Node3D]:
 	return nodes
 
 
+# Who is called by worker threads, or null.
 func _preparer() -> Object:
-	return receiver if is_instance_valid(receiver) and receiver.has_method(&"wasgo_prepare") else null
+	if not is_instance_valid(receiver):
+		return null
+	var found: Variant = receiver.call(&"wasgo_preparer") if receiver.has_method(&"wasgo_preparer") else receiver
+	return found if typeof(found) == TYPE_OBJECT and is_instance_valid(found) and (found as Object).has_method(&"wasgo_prepare") else null
 
 
 func _receiver_status() -> Dictionary:
