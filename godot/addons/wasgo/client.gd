@@ -362,7 +362,7 @@ func remove_viewer(id: int) -> void:
 	_viewers.remove_viewer(id)
 
 
-## Sends [param node] and what is below it to the sidecar as a glTF file that is called [param scene_name]. Meshes and materials are gathered at once, the rest
+## Sends [param node] and what is below it to the sidecar as a glTF file that is called [param scene_name]. It is copied at once, the rest
 ## happens on a worker thread. Returns [constant ERR_UNCONFIGURED] when the connection is not open, [constant ERR_BUSY] when
 ## 4 exports are under way, [constant ERR_CANT_CREATE] when the engine cannot.
 func export_scene(node: Node, scene_name: String) -> Error:

@@ -1,7 +1,7 @@
 @tool
 extends RefCounted
-## Nodes of this engine as glTF files, by the engine's own exporter. What needs the tree is done at once, the file itself is
-## written on a worker thread.
+## Nodes of this engine as glTF files, by the engine's own exporter. It looks at nodes all the time, so that it works on a worker thread
+## and on a copy that is in no tree.
 
 ## The most exports that may be under way at once.
 const MAX_EXPORTS := 4
@@ -16,19 +16,26 @@ var _under_way: Array[Dictionary] = []
 func begin(node: Node, name: String, id: int) -> String:
 	if _under_way.size() >= MAX_EXPORTS:
 		return "%d exports are under way already" % MAX_EXPORTS
-	var document := GLTFDocument.new()
-	var state := GLTFState.new()
-	var error := document.append_from_scene(node, state)
-	if error != OK:
-		return "the engine cannot export %s: %s" % [str(node.name).left(200), error_string(error)]
-	var made := {"id": id, "name": name, "bytes": PackedByteArray()}
-	made["task"] = WorkerThreadPool.add_task(_write.bind(document, state, made), false, "Wasgo export")
+	# Without scripts, signals and groups: the copy is to be looked at, and to do nothing.
+	var copy := node.duplicate(0)
+	if copy == null:
+		return "the engine cannot copy %s" % str(node.name).left(200)
+	var made := {"id": id, "name": name, "bytes": PackedByteArray(), "copy": copy}
+	made["task"] = WorkerThreadPool.add_task(_write.bind(copy, made), false, "Wasgo export")
 	_under_way.append(made)
 	return ""
 
 
-static func _write(document: GLTFDocument, state: GLTFState, made: Dictionary) -> void:
-	made["bytes"] = document.generate_buffer(state)
+static func _write(copy: Node, made: Dictionary) -> void:
+	var document := GLTFDocument.new()
+	var state := GLTFState.new()
+	if document.append_from_scene(copy, state) == OK:
+		made["bytes"] = document.generate_buffer(state)
+
+
+static func _finish(made: Dictionary) -> void:
+	WorkerThreadPool.wait_for_task_completion(made["task"] as int)
+	(made["copy"] as Node).free()
 
 
 ## The frames of the exports that have come to their end since the last time.
@@ -36,7 +43,7 @@ func ended() -> Array[Dictionary]:
 	var frames: Array[Dictionary] = []
 	while not _under_way.is_empty() and WorkerThreadPool.is_task_completed(_under_way[0]["task"] as int):
 		var made: Dictionary = _under_way.pop_front()
-		WorkerThreadPool.wait_for_task_completion(made["task"] as int)
+		_finish(made)
 		var bytes: PackedByteArray = made["bytes"]
 		if bytes.is_empty():
 			frames.append({"t": "answer", "id": made["id"], "error": "the engine made no file"})
@@ -59,5 +66,5 @@ func quiesce() -> void:
 		while not WorkerThreadPool.is_task_completed(made["task"] as int):
 			RenderingServer.force_sync()
 			OS.delay_usec(100)
-		WorkerThreadPool.wait_for_task_completion(made["task"] as int)
+		_finish(made)
 	_under_way.clear()
