@@ -170,15 +170,15 @@ func _stalls() -> bool:
 	root.add_child(client)
 	check(await until(sidecar.accept), "the client connects")
 	await answer()
-	check(client._opening_until - Time.get_ticks_msec() <= Client.OPENING_MS, "the challenge has a time")
-	client._opening_until = 0
+	check(client._opening.until - Time.get_ticks_msec() <= Client._Opening.PATIENCE_MS, "the challenge has a time")
+	client._opening.until = 0
 	await _is_given_up("no challenge")
 	await _proved()
 	sidecar.send_raw(Sidecar.packed(sidecar.welcome()).slice(0, -1))
 	for i: int in 10:
 		await process_frame
 	equal(client.state, Client.State.GREETING, "a welcome without its end is waited for")
-	client._opening_until = 0
+	client._opening.until = 0
 	await _is_given_up("half a welcome")
 	await _proved()
 	sidecar.disconnect_now()
@@ -188,7 +188,7 @@ func _stalls() -> bool:
 	client.url = "tcp://192.0.2.1:7777"
 	client.start()
 	if client.state == Client.State.CONNECTING:
-		client._opening_until = 0
+		client._opening.until = 0
 	check(await until(func() -> bool: return client.state == Client.State.WAITING), "silence is given up: " + client.last_problem)
 	client.stop()
 	client.url = "tcp://no-such-host.invalid:7777"

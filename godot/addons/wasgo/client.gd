@@ -67,8 +67,6 @@ enum State {
 const PROTOCOL := 2
 ## The largest frame that may be sent, in bytes.
 const MAX_SENT_FRAME := 16 * 1024 * 1024
-## How long the transport, and then the welcome, may each take, in milliseconds.
-const OPENING_MS := 5000
 ## The first and the longest pause between attempts, in milliseconds. Chance makes each up to a quarter longer, so that many engines do not come
 ## back at once.
 const FIRST_PAUSE_MS := 250
@@ -88,16 +86,15 @@ const _Inputs := preload("client/inputs.gd")
 const _Lanes := preload("client/lanes.gd")
 const _Meter := preload("client/meter.gd")
 const _Monitors := preload("client/monitors.gd")
+const _Opening := preload("client/opening.gd")
 const _Plain := preload("client/plain.gd")
 const _Requests := preload("client/requests.gd")
+const _Session := preload("client/session.gd")
 const _Settings := preload("client/settings.gd")
 const _Transport := preload("client/transport.gd")
 const _Url := preload("client/url.gd")
 const _Viewers := preload("client/viewers.gd")
-const _Work := preload("client/work.gd")
 const _MAX_REASON := 500
-# How long a bye waits for frames before it that are still worked on.
-const _FAREWELL_MS := 1000
 const _TELL_DEBUGGER_MS := 500
 # What live frames leave of a tick to frames of the bulk lane that wait.
 const _LIVE_SHARE := 0.75
@@ -177,14 +174,19 @@ var server := ""
 ## Counts the connections that were opened. Read only.
 var connection := 0
 ## Numbered frames since the connection opened. Read only.
-var numbered_frames := 0
+var numbered_frames: int:
+	get:
+		return _session.frames if _session != null else 0
 ## The bytes of these, their length fields included. Read only.
-var numbered_bytes := 0
+var numbered_bytes: int:
+	get:
+		return _session.bytes if _session != null else 0
 ## Frames answered with an error since the connection opened. Read only.
 var rejected_frames := 0
 
 var _link: _Transport
-var _handshake: _Handshake
+var _opening: _Opening
+var _session: _Session
 var _lanes := _Lanes.new()
 var _calls := _Calls.new()
 var _requests := _Requests.new()
@@ -195,9 +197,6 @@ var _meter := _Meter.new()
 var _monitors := _Monitors.new()
 var _identity := ""
 var _heartbeat_ms := 0
-var _farewell := ""
-var _farewell_until := 0
-var _opening_until := 0
 var _opened_at := 0
 var _retry_at := 0
 var _pause_ms := FIRST_PAUSE_MS
@@ -256,10 +255,8 @@ func _process(_delta: float) -> void:
 		State.WAITING:
 			if now >= _retry_at:
 				_dial()
-		State.CONNECTING:
-			_connect_further(now)
-		State.GREETING:
-			_greet(now)
+		State.CONNECTING, State.GREETING:
+			_open_further(now)
 		State.OPEN:
 			_converse(began, now)
 	_meter.tick(now, Time.get_ticks_usec() - began, _link.bytes_in if _link != null else 0, _link.bytes_out if _link != null else 0)
@@ -402,89 +399,62 @@ func _set_state(to: State) -> void:
 
 func _dial() -> void:
 	var to := _Url.new(url)
-	if to.wrong != "":
-		_end(to.wrong, false)
-		return
 	var certificate := tls_certificate
+	var wrong := to.wrong
 	if to.scheme == "tls" and certificate == null and tls_certificate_path != "":
 		certificate = X509Certificate.new()
 		if certificate.load(tls_certificate_path) != OK:
-			_end("%s has no certificate" % tls_certificate_path, false)
-			return
-	_link = to.transport(certificate, tls_common_name)
-	_opening_until = Time.get_ticks_msec() + OPENING_MS
+			wrong = "%s has no certificate" % tls_certificate_path
+	if wrong != "":
+		_end(wrong, false)
+		return
+	var secret := token
+	if secret == "":
+		secret = OS.get_environment(_Settings.value("wasgo/connection/token_environment_variable") as String)
+	var version: String = Engine.get_version_info().get("string", "")
+	_opening = _Opening.new(to, url, certificate, tls_common_name, _Handshake.new(secret, world.left(_Check.MAX_TEXT),
+			zone.left(_Check.MAX_TEXT), "wasgo add-on, Godot " + version))
+	_link = _opening.link
 	_set_state(State.CONNECTING)
-	_link.open()
 
 
-func _connect_further(now: int) -> void:
-	_link.poll(0)
-	match _link.status:
-		_Transport.Status.OPEN:
-			var secret := token
-			if secret == "":
-				secret = OS.get_environment(_Settings.value("wasgo/connection/token_environment_variable") as String)
-			var version: String = Engine.get_version_info().get("string", "")
-			_handshake = _Handshake.new(secret, world.left(_Check.MAX_TEXT), zone.left(_Check.MAX_TEXT), "wasgo add-on, Godot " + version)
-			_opening_until = now + OPENING_MS
+func _open_further(now: int) -> void:
+	_opening.go_on(now)
+	match _opening.stage:
+		_Opening.Stage.GREETING:
 			_set_state(State.GREETING)
-			_link.put_frame(_handshake.hello())
-			_link.flush()
-		_Transport.Status.GONE:
-			_end(_link.problem, true)
-		_ when now > _opening_until:
-			_end("no answer from %s" % url, true)
-
-
-# Two frames are taken at most, and until the second one's proof is right nothing is believed.
-func _greet(now: int) -> void:
-	_link.poll(0)
-	while state == State.GREETING:
-		var bytes: Variant = _link.next_frame(_Handshake.MAX_FRAME)
-		if bytes == null:
-			break
-		var wrong := _handshake.take(bytes as PackedByteArray)
-		if wrong != "":
-			_end(wrong, true)
-		elif _handshake.refusal != "":
-			var reason := _handshake.refusal
+		_Opening.Stage.WELCOMED:
+			_open(now)
+		_Opening.Stage.REFUSED:
+			var reason := _opening.problem
 			_end("refused: " + reason, reason == "full" or reason == "zone")
 			refused.emit(reason)
-		elif _handshake.heartbeat_ms > 0:
-			_open(now)
-		else:
-			_link.put_frame(_handshake.proof())
-			_link.flush()
-	if state == State.GREETING:
-		if _link.status == _Transport.Status.GONE:
-			_end(_link.problem, true)
-		elif now > _opening_until:
-			_end("no welcome from %s" % url, true)
+		_Opening.Stage.FAILED:
+			_end(_opening.problem, true)
 
 
 func _open(now: int) -> void:
-	server = _handshake.server
-	_heartbeat_ms = _handshake.heartbeat_ms
-	var is_same := _handshake.world != "" and _handshake.world == _identity
-	_identity = _handshake.world
-	_handshake = null
+	var welcome := _opening.handshake
+	_opening = null
+	server = welcome.server
+	_heartbeat_ms = welcome.heartbeat_ms
+	var is_same := welcome.world != "" and welcome.world == _identity
+	_identity = welcome.world
 	connection += 1
-	numbered_frames = 0
-	numbered_bytes = 0
 	rejected_frames = 0
 	_opened_at = now
-	_farewell_until = 0
+	_session = _Session.new(_link, _lanes, _handle, reject)
 	_calls = _Calls.new()
 	_viewers.forget()
 	last_problem = ""
 	_set_state(State.OPEN)
-	var this := connection
+	var session := _session
 	_tell_opened(is_same)
 	if world != "" and not _send_resume():
 		# What it holds does not fit into a frame.
 		_tell_opened(false)
 		_send_resume()
-	if state == State.OPEN and this == connection:
+	if not session.is_over:
 		connected.emit(server)
 
 
@@ -507,16 +477,19 @@ func _send_resume() -> bool:
 # A tick of a connection: small frames, then large ones, then answers. Silence, and the end of what the peer sent, show only
 # once everything that arrived was dealt with.
 func _converse(began: int, now: int) -> void:
-	var this := connection
+	var session := _session
 	var budget := tick_budget_ms * 1000.0
 	var until := began + int(budget)
 	_link.poll(until)
-	_take_in(until if _lanes.bulk.is_empty() else began + int(budget * _LIVE_SHARE))
-	if state != State.OPEN or this != connection:
+	var wrong := session.take_in(until if _lanes.bulk.is_empty() else began + int(budget * _LIVE_SHARE), max_frame_bytes, window_bytes)
+	if wrong == "" and not session.is_over:
+		_lanes.start_bulk(_preparer())
+		wrong = session.apply_bulk(until)
+	# Whoever got a frame may have called stop, or start.
+	if session.is_over:
 		return
-	_lanes.start_bulk(_preparer())
-	_apply_bulk(until)
-	if state != State.OPEN or this != connection:
+	if wrong != "":
+		_end(wrong, true)
 		return
 	_lanes.start_bulk(_preparer())
 	_tell(now)
@@ -525,11 +498,10 @@ func _converse(began: int, now: int) -> void:
 			_end("the sidecar does not read its answers", true)
 			return
 	_link.flush()
-	if _farewell_until > 0 and (_lanes.is_empty() or now > _farewell_until):
-		var reason := _farewell
-		bye_received.emit(reason)
-		if state == State.OPEN and this == connection:
-			_end("bye: " + reason, true)
+	if session.is_farewell():
+		bye_received.emit(session.farewell)
+		if not session.is_over:
+			_end("bye: " + session.farewell, true)
 	elif _link.is_drained and _lanes.is_empty():
 		if _link.status == _Transport.Status.GONE:
 			_end(_link.problem, true)
@@ -537,171 +509,48 @@ func _converse(began: int, now: int) -> void:
 			_end("heard nothing for %d ms" % (now - _link.heard_at), true)
 
 
-# Takes frames from the socket, and deals with those that may be: live ones at once, others go into their lane.
-func _take_in(until: int) -> void:
-	while state == State.OPEN and _farewell_until == 0:
-		var work := _lanes.next_arrival(max_frame_bytes)
-		if work != null:
-			_deal_with(work)
-		elif not _lanes.has_room(window_bytes):
-			return
-		else:
-			var bytes: Variant = _link.next_frame(max_frame_bytes)
-			if bytes == null:
-				if _link.is_broken:
-					_end(_link.problem, true)
-				return
-			var wrong := _lanes.arrive(bytes as PackedByteArray, max_frame_bytes)
-			if wrong != "":
-				_end(wrong, true)
-				return
-		if Time.get_ticks_usec() >= until:
-			return
-
-
-func _deal_with(work: _Work) -> void:
-	var frame := work.frame
-	if work.wrong != "":
-		_end(work.wrong, true)
-	elif not work.is_decoded or frame.has("bulk"):
-		var wrong := "a frame of both lanes" if frame.has("seq") else _lanes.take_bulk(work)
-		if wrong != "":
-			_end(wrong, true)
-		else:
-			numbered_frames += 1
-			numbered_bytes += work.size
-	elif frame.has("seq"):
-		_lanes.settle(work)
-		_apply_live(frame, work.size)
-	else:
-		_lanes.settle(work)
-		_handle(frame["t"] as String, frame)
-
-
-func _apply_live(frame: Dictionary, size: int) -> void:
-	if not _lanes.is_next_live(frame["seq"]):
-		_end("number %s in the live lane where %d was due" % [str(frame["seq"]).left(32), _lanes.live_done + 1], true)
-		return
-	numbered_frames += 1
-	numbered_bytes += size
-	var this := connection
-	frame_received.emit(frame["t"], frame)
-	# Whoever got it may have called stop, or start.
-	if state == State.OPEN and this == connection:
-		_lanes.live_done += 1
-
-
-# Goes on with the frames of the bulk lane, in their order, one piece at least.
-func _apply_bulk(until: int) -> void:
-	var this := connection
-	while state == State.OPEN and this == connection:
-		var work := _lanes.next_bulk()
-		if work == null:
-			return
-		if work.wrong != "":
-			_end(work.wrong, true)
-			return
-		var began := Time.get_ticks_usec()
-		var frame := work.frame
-		var is_prepared := work.is_prepared
-		var wrong := ""
-		var is_finished: Variant = true
-		if not is_prepared:
-			frame_received.emit(frame["t"], frame)
-		elif is_instance_valid(work.job):
-			wrong = _error_of(work.job)
-			if wrong == "":
-				# A run-time error in there gives null.
-				is_finished = work.job.call(&"step")
-				wrong = _error_of(work.job)
-		if is_prepared and (not is_instance_valid(work.job) or typeof(is_finished) != TYPE_BOOL):
-			wrong = "the add-on failed on this"
-		if state != State.OPEN or this != connection:
-			return
-		if wrong != "":
-			reject(frame, "%s: %s" % [(frame["t"] as String).left(32), wrong])
-		if wrong != "" or is_finished:
-			_lanes.finish_bulk(wrong == "")
-		var now := Time.get_ticks_usec()
-		_lanes.work_usec += now - began
-		if now >= until:
-			return
-
-
-static func _error_of(job: Object) -> String:
-	var error: Variant = job.get(&"error")
-	return error if typeof(error) == TYPE_STRING else ""
-
-
-# A frame without a number.
+# A frame that is to be applied, or that has no number.
 func _handle(kind: String, frame: Dictionary) -> void:
+	if frame.has("seq") or frame.has("bulk"):
+		frame_received.emit(kind, frame)
+		return
 	match kind:
 		"ping":
 			if typeof(frame.get("time")) == TYPE_INT:
 				send_frame({"t": "pong", "time": frame["time"]})
 		"pong", "challenge", "welcome", "refuse":
 			pass
-		"bye":
-			var reason: Variant = frame.get("reason")
-			_farewell = (reason as String).left(_MAX_REASON) if typeof(reason) == TYPE_STRING else "no reason given"
-			_farewell_until = Time.get_ticks_msec() + _FAREWELL_MS
 		"call":
 			_handle_call(frame)
 		"answer":
 			_requests.take(frame)
 		"export":
-			_handle_export(frame)
+			var wrong := _exports.take(frame, _Allowed.root_of(self), allowed_exports)
+			if wrong != "":
+				send_frame({"t": "answer", "id": frame["id"], "error": wrong})
 		_:
 			frame_received.emit(kind, frame)
 
 
 func _handle_call(frame: Dictionary) -> void:
-	var this := connection
+	var session := _session
 	var reply := func(answer: Dictionary) -> void:
-		if this == connection and send_frame(answer) == ERR_INVALID_PARAMETER:
+		if not session.is_over and send_frame(answer) == ERR_INVALID_PARAMETER:
 			send_frame({"t": "answer", "id": answer["id"], "error": "the result is too large"})
-	var path: Variant = frame.get("path")
-	var method: Variant = frame.get("method")
-	if typeof(path) == TYPE_STRING and typeof(method) == TYPE_STRING and _Allowed.method(allowed_calls, path as String, method as String):
-		call_received.emit(path, method)
-	_calls.take(frame, _Allowed.root_of(self), allowed_calls, reply)
-
-
-func _handle_export(frame: Dictionary) -> void:
-	if typeof(frame.get("id")) != TYPE_INT:
-		return
-	var wrong := _Check.text(frame, "path")
-	if wrong == "" and not _Allowed.node(allowed_exports, frame["path"] as String):
-		wrong = "%s may not be exported" % (frame["path"] as String).left(200)
-	if wrong == "":
-		var root := _Allowed.root_of(self)
-		var node := root.get_node_or_null(frame["path"] as String) if root != null else null
-		wrong = _exports.begin(node, str(node.name), frame["id"] as int) if node != null else "there is no node %s" % (frame["path"] as String).left(200)
-	if wrong != "":
-		send_frame({"t": "answer", "id": frame["id"], "error": wrong})
+	if _calls.take(frame, _Allowed.root_of(self), allowed_calls, reply):
+		call_received.emit(frame["path"], frame["method"])
 
 
 # What the sidecar is told without having asked.
 func _tell(now: int) -> void:
-	var news := _viewers.news(now, viewer_hz, _viewer_nodes(), viewer_radius, receiver as Node3D if is_instance_valid(receiver) else null)
+	var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius,
+			receiver as Node3D if is_instance_valid(receiver) else null)
 	if not news.is_empty():
 		send_frame(news)
 	for frame: Dictionary in _inputs.gathered():
 		send_frame(frame)
 	for frame: Dictionary in _exports.ended():
 		send_frame(frame)
-
-
-func _viewer_nodes() -> Array[Node3D]:
-	var nodes: Array[Node3D] = []
-	for path: NodePath in viewer_paths:
-		var named := get_node_or_null(path) as Node3D
-		if named != null and named.is_inside_tree():
-			nodes.append(named)
-	for member: Node in get_tree().get_nodes_in_group(VIEWERS):
-		if member is Node3D and not nodes.has(member):
-			nodes.append(member as Node3D)
-	return nodes
 
 
 # Who is called by worker threads, or null.
@@ -753,7 +602,9 @@ func _end(reason: String, again: bool) -> void:
 	if _link != null:
 		_link.close()
 		_link = null
-	_handshake = null
+	_opening = null
+	if _session != null:
+		_session.is_over = true
 	_lanes.reset()
 	var now := Time.get_ticks_msec()
 	# A connection that lasted was a good one; one that breaks at once would break again.

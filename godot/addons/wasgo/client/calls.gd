@@ -24,17 +24,18 @@ var under_way := 0
 
 
 ## Makes the call that [param frame] asks for, and has [param reply] called with the frame that answers it, now or when the method comes to its
-## end. [param root] is where paths start, [param entries] says what may be called.
-func take(frame: Dictionary, root: Node, entries: PackedStringArray, reply: Callable) -> void:
+## end. [param root] is where paths start, [param entries] says what may be called. Returns whether something was called.
+func take(frame: Dictionary, root: Node, entries: PackedStringArray, reply: Callable) -> bool:
 	if _Check.field(frame, "id", TYPE_INT) != "":
-		return  # There is nothing to answer to.
+		return false  # There is nothing to answer to.
 	var id: int = frame["id"]
 	var wrong := _wrong_with(frame, root, entries)
 	if wrong != "":
 		reply.call({"t": "answer", "id": id, "error": wrong})
-		return
+		return false
 	under_way += 1
 	_run(id, root.get_node(frame["path"] as String), frame["method"] as String, frame["args"] as Array, reply)
+	return true
 
 
 func _wrong_with(frame: Dictionary, root: Node, entries: PackedStringArray) -> String:

@@ -5,10 +5,30 @@ extends RefCounted
 
 ## The most exports that may be under way at once.
 const MAX_EXPORTS := 4
+
+const _Allowed := preload("allowed.gd")
+const _Check := preload("../check.gd")
 # A file has to fit into a frame.
 const _MAX_BYTES := 16 * 1024 * 1024 - 4096
 
 var _under_way: Array[Dictionary] = []
+
+
+## Begins the export that [param frame] asks for, of a node below [param root] that [param entries] allow. Returns what is wrong with that, else an
+## empty text; what has no number to answer to is passed over.
+func take(frame: Dictionary, root: Node, entries: PackedStringArray) -> String:
+	if typeof(frame.get("id")) != TYPE_INT:
+		return ""
+	var wrong := _Check.text(frame, "path")
+	if wrong != "":
+		return wrong
+	var path: String = frame["path"]
+	if not _Allowed.node(entries, path):
+		return "%s may not be exported" % path.left(200)
+	var node := root.get_node_or_null(path) if root != null else null
+	if node == null:
+		return "there is no node %s" % path.left(200)
+	return begin(node, str(node.name), frame["id"] as int)
 
 
 ## Begins to export [param node]; [method ended] gives the frame with what became of it. Returns why it cannot be, in words, else an empty

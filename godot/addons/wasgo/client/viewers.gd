@@ -57,6 +57,19 @@ func news(now: int, hz: float, nodes: Array[Node3D], radius: float, world: Node3
 	return {"t": "viewers", "ids": PackedInt64Array(all.keys()), "positions": positions, "radii": radii}
 
 
+## The nodes that are viewers to [param client]: those at [param paths], and those in [param group].
+static func nodes_of(client: Node, paths: Array[NodePath], group: StringName) -> Array[Node3D]:
+	var nodes: Array[Node3D] = []
+	for path: NodePath in paths:
+		var named := client.get_node_or_null(path) as Node3D
+		if named != null and named.is_inside_tree():
+			nodes.append(named)
+	for member: Node in client.get_tree().get_nodes_in_group(group):
+		if member is Node3D and not nodes.has(member):
+			nodes.append(member as Node3D)
+	return nodes
+
+
 func _gather(nodes: Array[Node3D], radius: float, world: Node3D) -> Dictionary[int, Vector4]:
 	var all: Dictionary[int, Vector4] = {}
 	var into := Transform3D.IDENTITY
