@@ -162,10 +162,10 @@ func _on_frame_received(kind: String, frame: Dictionary) -> void:
 			if _Check.field(frame, "id", TYPE_INT) == "":
 				_ask_for_picture(frame)
 		_:
-			if frame.has("seq"):
+			if frame.has("seq") or frame.has("bulk"):
 				var wrong := apply(kind, frame)
 				if wrong != "":
-					_client.reject(frame["seq"] as int, kind + ": " + wrong)
+					_client.reject(frame, kind + ": " + wrong)
 
 
 # The return type is open so that null tells of a run-time error.
