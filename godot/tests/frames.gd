@@ -39,13 +39,13 @@ static func collider(width: int, depth: int, cell: float, height: Callable) -> D
 	for z: int in depth:
 		for x: int in width:
 			heights.append(height.call(x * cell, z * cell) as float)
-	return {"width": width, "depth": depth, "cell": cell, "heights": heights}
+	return {"shape": "heights", "width": width, "depth": depth, "cell": cell, "heights": heights}
 
 
 static func chunk(key: String, origin: Vector3, width: int, depth: int, cell: float, height: Callable) -> Dictionary:
 	return {"t": "chunk", "key": key, "origin": origin, "name": "Chunk " + key,
 			"surfaces": [grid(width, depth, cell, height)],
-			"collider": collider(width, depth, cell, height), "instances": [], "extras": {}}
+			"colliders": [collider(width, depth, cell, height)], "instances": [], "extras": {}}
 
 
 static func triangle() -> Dictionary:

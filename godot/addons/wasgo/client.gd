@@ -87,6 +87,8 @@ const _MAX_REASON := 500
 ## The largest frame that is accepted, in bytes.
 @export_range(4096, 67108864) var max_frame_bytes := 64 * 1024 * 1024
 
+## Who builds what arrives, if it has the methods for it.
+var receiver: Object
 ## Where the connection is. Read only.
 var state: State = State.CLOSED
 ## Why the last attempt or connection ended, for people. Read only.
@@ -170,11 +172,16 @@ func send_frame(frame: Dictionary) -> Error:
 	return _send(frame)
 
 
-## Answers the numbered frame [param seq] with an error: it could not be applied, and
+## Answers the numbered [param frame] with an error: it could not be applied, and
 ## [param message] says why.
-func reject(seq: int, message: String) -> void:
+func reject(frame: Dictionary, message: String) -> void:
 	rejected_frames += 1
-	send_frame({"t": "error", "seq": seq, "message": message.left(_MAX_REASON)})
+	send_frame({"t": "error", "seq": frame.get("seq"), "message": message.left(_MAX_REASON)})
+
+
+## Whether frames can be sent.
+func is_open() -> bool:
+	return state == State.OPEN
 
 
 func _dial() -> void:
@@ -391,6 +398,8 @@ func _open(server: String) -> void:
 	rejected_frames = 0
 	_pause_ms = FIRST_PAUSE_MS
 	last_problem = ""
+	if is_instance_valid(receiver):
+		receiver.call("wasgo_opened", "", false)
 	connected.emit(server)
 
 
