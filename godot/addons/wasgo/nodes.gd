@@ -7,6 +7,8 @@ const _Colliders := preload("colliders.gd")
 const _Columns := preload("columns.gd")
 
 const _MAX_BLENDS := 4096
+# Those of a node that are not optional.
+const _FIELDS := 4
 
 ## A blend shape of a mesh of a node.
 class Blend:
@@ -214,19 +216,32 @@ func _forget_samples() -> void:
 
 func _spawn_one(entry: Dictionary, world: Node3D) -> void:
 	var id: int = entry["id"]
-	var scene: String = entry.get("scene", "")
 	var mesh: ArrayMesh = meshes.get(entry["mesh"])
 	var node: Node3D
+	if entry.size() == _FIELDS:
+		node = _shown(mesh)
+		node.transform = entry["transform"]
+		_take_out(id)
+	else:
+		node = _with_options(id, entry, mesh)
+	all[id] = node
+	_Chunks.place(node, entry["name"] as String, "Node", world)
+	if entry.has("glb"):
+		_want_asset(id, (entry["glb"] as PackedByteArray).hex_encode())
+	if on_put.is_valid():
+		on_put.call(id, node)
+
+
+func _with_options(id: int, entry: Dictionary, mesh: ArrayMesh) -> Node3D:
+	var scene: String = entry.get("scene", "")
+	var node: Node3D
 	if scene == "":
-		var shown := MeshInstance3D.new()
-		shown.mesh = mesh
-		node = shown
+		node = _shown(mesh)
 	else:
 		node = scenes[scene].instantiate() as Node3D
 		if mesh != null:
-			var part := MeshInstance3D.new()
+			var part := _shown(mesh)
 			part.name = "Mesh"
-			part.mesh = mesh
 			node.add_child(part)
 	node.transform = entry["transform"]
 	if entry.has("colliders"):
@@ -238,14 +253,15 @@ func _spawn_one(entry: Dictionary, world: Node3D) -> void:
 		if properties[path] != null:
 			node.set_indexed(columns.plan(path, scene, sample(scene)).path, properties[path])
 	_take_out(id)
-	all[id] = node
 	if scene != "":
 		kinds[id] = scene
-	_Chunks.place(node, entry["name"] as String, "Node", world)
-	if entry.has("glb"):
-		_want_asset(id, (entry["glb"] as PackedByteArray).hex_encode())
-	if on_put.is_valid():
-		on_put.call(id, node)
+	return node
+
+
+func _shown(mesh: ArrayMesh) -> MeshInstance3D:
+	var shown := MeshInstance3D.new()
+	shown.mesh = mesh
+	return shown
 
 
 func _want_asset(id: int, content: String) -> void:
@@ -289,28 +305,35 @@ func _check_entry(value: Variant) -> String:
 	if typeof(value) != TYPE_DICTIONARY:
 		return "it must be a Dictionary, not a %s" % type_string(typeof(value))
 	var entry: Dictionary = value
-	var wrong := _Check.field(entry, "id", TYPE_INT)
-	if wrong == "":
-		wrong = _Check.text(entry, "name")
-	if wrong == "":
-		wrong = _Check.text(entry, "mesh")
-	if wrong == "":
-		wrong = _Check.field(entry, "transform", TYPE_TRANSFORM3D)
-	if wrong == "" and entry.has("glb"):
+	# Thousands may come at once, and of most there is nothing to be said.
+	if typeof(entry.get("id")) != TYPE_INT:
+		return _Check.field(entry, "id", TYPE_INT)
+	if typeof(entry.get("name")) != TYPE_STRING or (entry["name"] as String).length() > _Check.MAX_TEXT:
+		return _Check.text(entry, "name")
+	if typeof(entry.get("mesh")) != TYPE_STRING or (entry["mesh"] as String).length() > _Check.MAX_TEXT:
+		return _Check.text(entry, "mesh")
+	if typeof(entry.get("transform")) != TYPE_TRANSFORM3D:
+		return _Check.field(entry, "transform", TYPE_TRANSFORM3D)
+	if not (entry["transform"] as Transform3D).is_finite():
+		return "transform is not finite"
+	var mesh: String = entry["mesh"]
+	if mesh != "" and not meshes.has(mesh):
+		return "there is no mesh \"%s\"" % mesh.left(64)
+	return "" if entry.size() == _FIELDS else _check_options(entry)
+
+
+func _check_options(entry: Dictionary) -> String:
+	var wrong := ""
+	if entry.has("glb"):
 		wrong = _Check.content_hash(entry, "glb")
 	if wrong == "" and entry.has("scene"):
 		wrong = _Check.text(entry, "scene")
 	if wrong == "" and entry.has("own"):
 		wrong = _Check.field(entry, "own", TYPE_BOOL)
-	if wrong == "" and not (entry["transform"] as Transform3D).is_finite():
-		wrong = "transform is not finite"
 	if wrong == "":
 		wrong = _Colliders.check(entry)
 	if wrong != "":
 		return wrong
-	var mesh: String = entry["mesh"]
-	if mesh != "" and not meshes.has(mesh):
-		return "there is no mesh \"%s\"" % mesh.left(64)
 	var scene: String = entry.get("scene", "")
 	if scene != "" and not scenes.get(scene) is PackedScene:
 		return "there is no scene \"%s\"" % scene.left(64)
