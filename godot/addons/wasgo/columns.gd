@@ -159,3 +159,88 @@ static func fits(type: int, value: Variant) -> bool:
 		TYPE_VECTOR2, TYPE_VECTOR3, TYPE_BASIS, TYPE_TRANSFORM2D, TYPE_TRANSFORM3D, TYPE_AABB:
 			return type == typeof(value) and value.is_finite()
 	return typeof(value) == type
+
+
+## Gives each of [param targets] the vector at its place in [param values].
+static func set_vectors(quick: Quick, targets: Array[Node3D], places: PackedInt32Array, values: PackedVector3Array) -> void:
+	var k := 0
+	match quick:
+		Quick.POSITION:
+			for node: Node3D in targets:
+				node.position = values[places[k]]
+				k += 1
+		Quick.ROTATION:
+			for node: Node3D in targets:
+				node.rotation = values[places[k]]
+				k += 1
+		Quick.SCALE:
+			for node: Node3D in targets:
+				node.scale = values[places[k]]
+				k += 1
+
+
+## As [method set_vectors], of one part of the vector. [param values] is packed.
+static func set_parts(quick: Quick, component: int, targets: Array[Node3D], places: PackedInt32Array, values: Variant) -> void:
+	var k := 0
+	var vector: Vector3
+	match quick:
+		Quick.POSITION:
+			for node: Node3D in targets:
+				vector = node.position
+				vector[component] = values[places[k]]
+				node.position = vector
+				k += 1
+		Quick.ROTATION:
+			for node: Node3D in targets:
+				vector = node.rotation
+				vector[component] = values[places[k]]
+				node.rotation = vector
+				k += 1
+		Quick.SCALE:
+			for node: Node3D in targets:
+				vector = node.scale
+				vector[component] = values[places[k]]
+				node.scale = vector
+				k += 1
+
+
+## Whether each of [param parts] has a number for each vector.
+static func are_whole(parts: Array) -> bool:
+	for part: Variant in parts:
+		if not is_packed(part):
+			return false
+	return true
+
+
+## Whether [param values] are numbers, one for each row.
+static func is_packed(values: Variant) -> bool:
+	match typeof(values):
+		TYPE_PACKED_FLOAT32_ARRAY, TYPE_PACKED_FLOAT64_ARRAY, TYPE_PACKED_INT64_ARRAY:
+			return true
+	return false
+
+
+## The vectors that [param parts], which [method are_whole], are the parts of.
+static func joined(parts: Array) -> PackedVector3Array:
+	var vectors := PackedVector3Array()
+	if typeof(parts[0]) == TYPE_PACKED_FLOAT32_ARRAY and typeof(parts[1]) == TYPE_PACKED_FLOAT32_ARRAY \
+			and typeof(parts[2]) == TYPE_PACKED_FLOAT32_ARRAY:
+		var xs: PackedFloat32Array = parts[0]
+		var ys: PackedFloat32Array = parts[1]
+		var zs: PackedFloat32Array = parts[2]
+		vectors.resize(xs.size())
+		for i: int in xs.size():
+			vectors[i] = Vector3(xs[i], ys[i], zs[i])
+	elif typeof(parts[0]) == TYPE_PACKED_FLOAT64_ARRAY and typeof(parts[1]) == TYPE_PACKED_FLOAT64_ARRAY \
+			and typeof(parts[2]) == TYPE_PACKED_FLOAT64_ARRAY:
+		var xs: PackedFloat64Array = parts[0]
+		var ys: PackedFloat64Array = parts[1]
+		var zs: PackedFloat64Array = parts[2]
+		vectors.resize(xs.size())
+		for i: int in xs.size():
+			vectors[i] = Vector3(xs[i], ys[i], zs[i])
+	else:
+		vectors.resize(parts[0].size() as int)
+		for i: int in vectors.size():
+			vectors[i] = Vector3(parts[0][i] as float, parts[1][i] as float, parts[2][i] as float)
+	return vectors

@@ -134,28 +134,18 @@ func _set_column(group: Group, path: NodePath, values: Variant) -> void:
 
 
 func _set_vectors(group: Group, quick: _Columns.Quick, values: PackedVector3Array) -> void:
-	var places := group.places
-	var k := 0
-	match quick:
-		_Columns.Quick.POSITION:
-			for node: Node3D in group.targets:
-				node.position = values[places[k]]
-				k += 1
-		_Columns.Quick.ROTATION:
-			for node: Node3D in group.targets:
-				node.rotation = values[places[k]]
-				k += 1
-		_Columns.Quick.SCALE:
-			for node: Node3D in group.targets:
-				node.scale = values[places[k]]
-				k += 1
+	_Columns.set_vectors(quick, group.targets, group.places, values)
 	updates += group.targets.size()
 
 
 func _set_parts(group: Group, plan: _Columns.Plan, parts: Array) -> void:
-	if plan.quick != _Columns.Quick.NONE and are_whole(parts):
-		_set_vectors(group, plan.quick, joined(parts))
+	if plan.quick != _Columns.Quick.NONE and _Columns.are_whole(parts):
+		_set_vectors(group, plan.quick, _Columns.joined(parts))
 		updates += 2 * group.targets.size()
+		return
+	if plan.quick != _Columns.Quick.NONE and parts.count(null) == 2 and _Columns.is_packed(parts[plan.component]):
+		_Columns.set_parts(plan.quick, plan.component, group.targets, group.places, parts[plan.component])
+		updates += group.targets.size()
 		return
 	var property := plan.property
 	var xs: Variant = parts[0]
@@ -175,40 +165,3 @@ func _set_parts(group: Group, plan: _Columns.Plan, parts: Array) -> void:
 			vector.z = zs[i]
 			updates += 1
 		node.set(property, vector)
-
-
-## Whether each of [param parts] has a number for each vector.
-static func are_whole(parts: Array) -> bool:
-	for part: Variant in parts:
-		match typeof(part):
-			TYPE_PACKED_FLOAT32_ARRAY, TYPE_PACKED_FLOAT64_ARRAY, TYPE_PACKED_INT64_ARRAY:
-				pass
-			_:
-				return false
-	return true
-
-
-## The vectors that [param parts], which [method are_whole], are the parts of.
-static func joined(parts: Array) -> PackedVector3Array:
-	var vectors := PackedVector3Array()
-	if typeof(parts[0]) == TYPE_PACKED_FLOAT32_ARRAY and typeof(parts[1]) == TYPE_PACKED_FLOAT32_ARRAY \
-			and typeof(parts[2]) == TYPE_PACKED_FLOAT32_ARRAY:
-		var xs: PackedFloat32Array = parts[0]
-		var ys: PackedFloat32Array = parts[1]
-		var zs: PackedFloat32Array = parts[2]
-		vectors.resize(xs.size())
-		for i: int in xs.size():
-			vectors[i] = Vector3(xs[i], ys[i], zs[i])
-	elif typeof(parts[0]) == TYPE_PACKED_FLOAT64_ARRAY and typeof(parts[1]) == TYPE_PACKED_FLOAT64_ARRAY \
-			and typeof(parts[2]) == TYPE_PACKED_FLOAT64_ARRAY:
-		var xs: PackedFloat64Array = parts[0]
-		var ys: PackedFloat64Array = parts[1]
-		var zs: PackedFloat64Array = parts[2]
-		vectors.resize(xs.size())
-		for i: int in xs.size():
-			vectors[i] = Vector3(xs[i], ys[i], zs[i])
-	else:
-		vectors.resize(parts[0].size() as int)
-		for i: int in vectors.size():
-			vectors[i] = Vector3(parts[0][i] as float, parts[1][i] as float, parts[2][i] as float)
-	return vectors

@@ -14,7 +14,8 @@ extends Node
 ## numbers, with their arguments:
 ## [br]- [constant Node.NOTIFICATION_PROCESS] and [constant Node.NOTIFICATION_PHYSICS_PROCESS], [member hz] times a
 ## second: the seconds since the last one, and the values of [member inputs];
-## [br]- [constant Node.NOTIFICATION_ENTER_TREE], [constant Node.NOTIFICATION_READY], [constant Node.NOTIFICATION_EXIT_TREE];
+## [br]- [constant Node.NOTIFICATION_ENTER_TREE] and [constant Node.NOTIFICATION_READY], in each connection first of all, since
+## the script begins there; [constant Node.NOTIFICATION_EXIT_TREE];
 ## [br]- [constant Node.NOTIFICATION_PAUSED], [constant Node.NOTIFICATION_UNPAUSED], [constant Node.NOTIFICATION_DISABLED],
 ## [constant Node.NOTIFICATION_ENABLED];
 ## [br]- [constant Node3D.NOTIFICATION_VISIBILITY_CHANGED] (of a 2D parent [constant CanvasItem.NOTIFICATION_VISIBILITY_CHANGED]):
@@ -25,6 +26,7 @@ extends Node
 ## The sidecar has taken the script. [param error] says what is wrong with it, and is empty when nothing is.
 signal attached(error: String)
 
+const _Attached := preload("attached.gd")
 const _Check := preload("check.gd")
 const _Scripts := preload("scripts.gd")
 
@@ -60,11 +62,11 @@ var forward := Forward.READY | Forward.PROCESS
 ## What the sidecar said is wrong with the script; empty when nothing is. Read only.
 var error := ""
 
-var _attached: _Scripts.Attached
+var _attached: _Attached
 
 
 func _enter_tree() -> void:
-	var made := _Scripts.Attached.new()
+	var made := _Attached.new()
 	made.node = self
 	made.parent = get_parent()
 	made.script_name = script_name.left(_Check.MAX_TEXT)
@@ -83,12 +85,12 @@ func _enter_tree() -> void:
 	_attached = made
 	_Scripts.attach(made, client_path)
 	if forward & Forward.TREE:
-		_tell(NOTIFICATION_ENTER_TREE)
+		_tell_first(NOTIFICATION_ENTER_TREE)
 	if forward & Forward.READY:
 		if made.parent.is_node_ready():
-			_tell(NOTIFICATION_READY)
+			_tell_first(NOTIFICATION_READY)
 		else:
-			made.parent.ready.connect(_tell.bind(NOTIFICATION_READY), CONNECT_ONE_SHOT)
+			made.parent.ready.connect(_tell_first.bind(NOTIFICATION_READY), CONNECT_ONE_SHOT)
 	if forward & Forward.VISIBILITY and made.parent.has_signal(&"visibility_changed"):
 		made.parent.connect(&"visibility_changed", _tell_visibility)
 
@@ -102,8 +104,8 @@ func _exit_tree() -> void:
 	_attached = null
 	_Scripts.detach(made)
 	if is_instance_valid(made.parent):
-		if made.parent.is_connected(&"ready", _tell.bind(NOTIFICATION_READY)):
-			made.parent.disconnect(&"ready", _tell.bind(NOTIFICATION_READY))
+		if made.parent.is_connected(&"ready", _tell_first):
+			made.parent.disconnect(&"ready", _tell_first)
 		if made.parent.has_signal(&"visibility_changed") and made.parent.is_connected(&"visibility_changed", _tell_visibility):
 			made.parent.disconnect(&"visibility_changed", _tell_visibility)
 
@@ -124,6 +126,14 @@ func notify(what: int, args: Array = []) -> Error:
 	if _Check.plain(args, "args", 16) != "":
 		return ERR_INVALID_PARAMETER
 	return OK if _attached.hub.call("notify", _attached, what, args) else ERR_BUSY
+
+
+# It is for each connection in which the script begins.
+func _tell_first(what: int) -> void:
+	if _attached != null:
+		_attached.first.append(what)
+		if _attached.is_told:
+			_tell(what)
 
 
 func _tell(what: int) -> void:

@@ -5,9 +5,9 @@ extends Node
 ## It is an internal child of the client. What a script may set was looked up once for each node and
 ## column, so that a value costs no search.
 
+const _Attached := preload("attached.gd")
 const _Check := preload("check.gd")
-const _Columns := preload("columns.gd")
-const _Rows := preload("rows.gd")
+const _Rows := preload("script_rows.gd")
 
 ## Under this metadata of a client, and of the world that listens to it, is the one for its scripts.
 const META := &"_wasgo_scripts"
@@ -17,77 +17,36 @@ const MAX_SCRIPTS := 65_536
 const _MAX_ATTACHED_AT_ONCE := 1024
 const _MAX_QUEUED := 16_384
 
-## A property that a column stands for, or none that may be set.
-class Setter:
-	extends RefCounted
-	var target: Object
-	var plan: _Columns.Plan
-
-## What is known of a [WasgoScript].
-class Attached:
-	extends RefCounted
-	var id := 0
-	var hub: Node
-	var node: Node
-	var parent: Node
-	var script_name := ""
-	var state_key := ""
-	## What its script may set, as written.
-	var allowed := PackedStringArray()
-	## Property paths of the parent whose values go along with a tick's notification.
-	var inputs: Array[NodePath] = []
-	## Notifications that come by themselves, and how often a second.
-	var ticks := PackedInt32Array()
-	var hz := 20.0
-	## Whether a change of the parent's place is told, and the place that was told last.
-	var tells_place := false
-	var place: Variant
-	## Whether the parent is neither paused nor disabled.
-	var is_running := true
-	## What the sidecar says is wrong with it.
-	var error := ""
-	## Which notifications its script wants; empty for all.
-	var wanted := PackedInt32Array()
-	## By column.
-	var setters: Dictionary[String, Setter] = {}
-
-	func wants(what: int) -> bool:
-		return error == "" and (wanted.is_empty() or wanted.has(what))
-
 ## Scripts that get the same notification equally often.
 class Group:
 	extends RefCounted
 	var what := 0
 	var period := 0.05
 	var elapsed := 0.0
-	var members: Dictionary[int, Attached] = {}
+	var members: Dictionary[int, _Attached] = {}
 	## Whether what follows was made of the members that there are.
 	var is_fresh := false
 	## Those that send nothing but the time, as they go into a frame.
 	var plain_ids := PackedInt64Array()
 	var plain_whats := PackedInt32Array()
 	## And the others.
-	var others: Array[Attached] = []
+	var others: Array[_Attached] = []
 
-## Rows applied to a script that is there, since the connection opened.
-var rows := 0
-## Values set with them.
-var updates := 0
-## Values that a script may not set, or that do not fit.
-var refused := 0
+## Sets what scripts return, and counts since the connection opened.
+var rows := _Rows.new()
 ## Notifications that were dropped because there were too many in a tick.
 var dropped := 0
 
 static var _hubs: Array[Node] = []
-static var _homeless: Array[Attached] = []
+static var _homeless: Array[_Attached] = []
 static var _last_id := 0
 
 var _client: Node
 var _connection := -1
-var _all: Dictionary[int, Attached] = {}
+var _all: Dictionary[int, _Attached] = {}
 var _groups: Dictionary[Vector2, Group] = {}
-var _movers: Dictionary[int, Attached] = {}
-var _to_attach: Dictionary[int, Attached] = {}
+var _movers: Dictionary[int, _Attached] = {}
+var _to_attach: Dictionary[int, _Attached] = {}
 var _to_detach := PackedInt64Array()
 var _ids := PackedInt64Array()
 var _whats := PackedInt32Array()
@@ -102,20 +61,17 @@ static func of(client: Node) -> Node:
 	var hub := new()
 	hub._client = client
 	hub.name = "WasgoScripts"
+	# A game that is paused tells of it, too.
+	hub.process_mode = Node.PROCESS_MODE_ALWAYS
 	client.set_meta(META, hub)
 	client.add_child(hub, false, Node.INTERNAL_MODE_BACK)
 	client.connect(&"frame_received", hub._on_frame_received)
-	_hubs.append(hub)
-	var homeless := _homeless
-	_homeless = []
-	for script: Attached in homeless:
-		hub.add(script)
 	return hub
 
 
 ## Takes [param script] to the one that it belongs to: of the client at [param client_path], else of the nearest
 ## world above its node, else of the client that came last. Where there is none yet it waits for one.
-static func attach(script: Attached, client_path: NodePath) -> void:
+static func attach(script: _Attached, client_path: NodePath) -> void:
 	var hub: Node = null if _hubs.is_empty() else _hubs[-1]
 	if not client_path.is_empty():
 		var client := script.node.get_node_or_null(client_path)
@@ -137,7 +93,7 @@ static func attach(script: Attached, client_path: NodePath) -> void:
 
 
 ## [param script] is no more.
-static func detach(script: Attached) -> void:
+static func detach(script: _Attached) -> void:
 	_homeless.erase(script)
 	if is_instance_valid(script.hub):
 		script.hub.call("remove", script)
@@ -153,8 +109,11 @@ func _exit_tree() -> void:
 
 
 func _enter_tree() -> void:
-	if not _hubs.has(self):
-		_hubs.append(self)
+	_hubs.append(self)
+	var homeless := _homeless
+	_homeless = []
+	for script: _Attached in homeless:
+		add(script)
 
 
 func _process(delta: float) -> void:
@@ -176,7 +135,7 @@ func _physics_process(delta: float) -> void:
 
 
 ## Tells the sidecar of [param script] from now on.
-func add(script: Attached) -> void:
+func add(script: _Attached) -> void:
 	if _all.size() >= MAX_SCRIPTS:
 		push_warning("more than %d scripts: that of %s is not run" % [MAX_SCRIPTS, script.node.name])
 		return
@@ -192,7 +151,7 @@ func add(script: Attached) -> void:
 	_renew()
 
 
-func remove(script: Attached) -> void:
+func remove(script: _Attached) -> void:
 	if not _all.erase(script.id):
 		return
 	if not _to_attach.erase(script.id) and _to_detach.size() < MAX_SCRIPTS:
@@ -208,7 +167,7 @@ func remove(script: Attached) -> void:
 
 
 ## Tells the script of [param script] of a notification, in this tick. Returns whether it could be.
-func notify(script: Attached, what: int, args: Array) -> bool:
+func notify(script: _Attached, what: int, args: Array) -> bool:
 	if not script.wants(what):
 		return true
 	if _ids.size() >= _MAX_QUEUED:
@@ -224,11 +183,11 @@ func notify(script: Attached, what: int, args: Array) -> bool:
 func _renew() -> void:
 	for key: Vector2 in _groups:
 		_groups[key].is_fresh = false
-	_last_ids = PackedInt64Array()
+	rows.forget()
 
 
 ## Starts to send to [param script], or stops, as its parent is paused or disabled.
-func set_running(script: Attached, is_running: bool) -> void:
+func set_running(script: _Attached, is_running: bool) -> void:
 	if script.is_running != is_running:
 		script.is_running = is_running
 		_renew()
@@ -236,30 +195,7 @@ func set_running(script: Attached, is_running: bool) -> void:
 
 ## Applies [param frame], rows of scripts. Returns what is wrong with it; empty when nothing is.
 func apply(frame: Dictionary) -> String:
-	var wrong := _Columns.check_shape(frame)
-	var columns: PackedStringArray = frame["columns"] if wrong == "" else PackedStringArray()
-	for c: int in columns.size():
-		if wrong == "":
-			wrong = _Columns.check_finite(frame["values"][c])
-			if wrong != "":
-				wrong = "column \"%s\": %s" % [columns[c].left(64), wrong]
-	if wrong != "":
-		return wrong
-	_find_targets(frame["ids"] as PackedInt64Array)
-	rows += _targets.size()
-	var values: Array = frame["values"]
-	var c := 0
-	while c < columns.size():
-		# The parts of a vector, one behind another, are set together.
-		var base := columns[c].trim_suffix(":x")
-		if c + 2 < columns.size() and base.length() < columns[c].length() and columns[c + 1] == base + ":y" \
-				and columns[c + 2] == base + ":z" and _Rows.are_whole(values.slice(c, c + 3)):
-			_set_vectors(columns, c, base, values)
-			c += 3
-		else:
-			_set_column(columns[c], values[c])
-			c += 1
-	return ""
+	return rows.apply(frame, _all)
 
 
 func _on_frame_received(kind: String, frame: Dictionary) -> void:
@@ -275,11 +211,11 @@ func _on_frame_received(kind: String, frame: Dictionary) -> void:
 func _start_anew() -> void:
 	_connection = _client.get("connection")
 	_to_attach = _all.duplicate()
+	for id: int in _all:
+		_all[id].is_told = false
 	_to_detach = PackedInt64Array()
 	_forget_notifications()
-	rows = 0
-	updates = 0
-	refused = 0
+	rows.clear()
 	dropped = 0
 
 
@@ -296,6 +232,10 @@ func _send_attached() -> void:
 				"state": script.state_key})
 	if _client.call("send_frame", {"t": "attach", "scripts": scripts}) == OK:
 		for id: int in ids:
+			var script := _to_attach[id]
+			script.is_told = true
+			for what: int in script.first:
+				notify(script, what, [])
 			_to_attach.erase(id)
 
 
@@ -309,7 +249,7 @@ func _take_answers(frame: Dictionary) -> void:
 	if errors.size() != ids.size() or whats.size() != ids.size():
 		return
 	for i: int in ids.size():
-		var script: Attached = _all.get(ids[i])
+		var script: _Attached = _all.get(ids[i])
 		if script == null or typeof(whats[i]) != TYPE_PACKED_INT32_ARRAY:
 			continue
 		script.error = errors[i].left(_Check.MAX_TEXT)
@@ -356,7 +296,7 @@ func _tell_time(group: Group) -> void:
 	_ids.append_array(group.plain_ids)
 	_whats.append_array(group.plain_whats)
 	_args.append_array(args)
-	for script: Attached in group.others:
+	for script: _Attached in group.others:
 		var values: Array = [group.elapsed]
 		for path: NodePath in script.inputs:
 			var value: Variant = script.parent.get_indexed(path)
@@ -408,123 +348,3 @@ func _forget_notifications() -> void:
 	_ids = PackedInt64Array()
 	_whats = PackedInt32Array()
 	_args = []
-
-
-# The scripts that a frame is for: most are for the same ones as the frame before.
-var _last_ids := PackedInt64Array()
-var _targets: Array[Attached] = []
-var _places := PackedInt32Array()
-
-
-func _find_targets(ids: PackedInt64Array) -> void:
-	if not ids.is_empty() and ids == _last_ids:
-		return
-	_targets.clear()
-	_places.clear()
-	for i: int in ids.size():
-		var script: Attached = _all.get(ids[i])
-		if script != null:
-			_targets.append(script)
-			_places.append(i)
-	_last_ids = ids
-
-
-func _set_column(column: String, values: Variant) -> void:
-	var packed := typeof(values)
-	for k: int in _targets.size():
-		var value: Variant = values[_places[k]]
-		if value == null:
-			continue
-		var setter: Setter = _targets[k].setters.get(column)
-		if setter == null or not is_instance_valid(setter.target):
-			setter = _look_up(_targets[k], column)
-		if setter.plan == null or not _fits(setter.plan.type, packed, value):
-			refused += 1
-			continue
-		setter.target.set_indexed(setter.plan.path, value)
-		updates += 1
-
-
-# The columns from number [param c] on are the parts of the vector [param base].
-func _set_vectors(columns: PackedStringArray, c: int, base: String, values: Array) -> void:
-	var vectors := _Rows.joined(values.slice(c, c + 3))
-	var others: Array[int] = []
-	for k: int in _targets.size():
-		var setter: Setter = _targets[k].setters.get(base)
-		if setter == null or not is_instance_valid(setter.target):
-			setter = _look_up(_targets[k], base)
-		var plan := setter.plan
-		if plan == null or plan.type != TYPE_VECTOR3:
-			# Only parts of it may be set, or it is no vector.
-			others.append(k)
-			continue
-		match plan.quick:
-			_Columns.Quick.POSITION:
-				(setter.target as Node3D).position = vectors[_places[k]]
-			_Columns.Quick.ROTATION:
-				(setter.target as Node3D).rotation = vectors[_places[k]]
-			_Columns.Quick.SCALE:
-				(setter.target as Node3D).scale = vectors[_places[k]]
-			_:
-				setter.target.set_indexed(plan.path, vectors[_places[k]])
-		updates += 3
-	if others.is_empty():
-		return
-	var targets := _targets
-	var places := _places
-	_targets = []
-	_places = PackedInt32Array()
-	for k: int in others:
-		_targets.append(targets[k])
-		_places.append(places[k])
-	for part: int in 3:
-		_set_column(columns[c + part], values[c + part])
-	_targets = targets
-	_places = places
-
-
-static func _fits(type: int, packed: int, value: Variant) -> bool:
-	return _Columns.fits(type, value) if packed == TYPE_ARRAY else _Columns.takes(type, packed)
-
-
-# What [param column] is for [param script], which may set it or not.
-func _look_up(script: Attached, column: String) -> Setter:
-	var setter := Setter.new()
-	setter.target = script.parent
-	if script.setters.size() >= 4 * _Columns.MAX_COLUMNS:
-		script.setters.clear()
-	script.setters[column] = setter
-	var asked := _resolve(script.parent, column)
-	if asked.is_empty():
-		return setter
-	for entry: String in script.allowed:
-		var allowed := _resolve(script.parent, entry)
-		if not allowed.is_empty() and allowed[0] == asked[0] and _starts_with(asked[1] as NodePath, allowed[1] as NodePath):
-			setter.target = asked[0]
-			setter.plan = _Columns.make_plan(asked[1] as NodePath, asked[0] as Object)
-			break
-	return setter
-
-
-# The node and the property path that [param text] means for [param parent], or nothing. What begins with the
-# name of a property of the parent is that property, anything else begins with a node.
-static func _resolve(parent: Node, text: String) -> Array:
-	var path := NodePath(text)
-	if path.is_empty():
-		return []
-	if path.get_name_count() == 1 and not text.begins_with(".") and StringName(path.get_name(0)) in parent:
-		return [parent, path.get_as_property_path()]
-	if path.get_subname_count() == 0:
-		return []
-	var names := text.left(text.find(":"))
-	var node := parent if names == "" else parent.get_node_or_null(NodePath(names))
-	return [] if node == null else [node, NodePath(":" + path.get_concatenated_subnames())]
-
-
-static func _starts_with(path: NodePath, start: NodePath) -> bool:
-	if path.get_subname_count() < start.get_subname_count() or start.get_subname_count() == 0:
-		return false
-	for i: int in start.get_subname_count():
-		if path.get_subname(i) != start.get_subname(i):
-			return false
-	return true

@@ -233,9 +233,9 @@ func count() -> Dictionary:
 		# The frames of the bulk lane that were wrong, too.
 		found["errors"] = maxi(_errors, _client.rejected_frames)
 		var scripts := _Scripts.of(_client)
-		found["rows"] += scripts.rows
-		found["property_updates"] += scripts.updates
-		found["refused_values"] = scripts.refused
+		found["rows"] += scripts.rows.rows
+		found["property_updates"] += scripts.rows.updates
+		found["refused_values"] = scripts.rows.refused
 	return found
 
 
