@@ -11,7 +11,7 @@ var total := 0
 ## What [param world] prepares of [param frame] on a worker thread. The tree goes on meanwhile.
 func prepare(world: Node3D, frame: Dictionary) -> Object:
 	var made: Array[Object] = []
-	var task := WorkerThreadPool.add_task(func() -> void: made.append(world.call("wasgo_prepare", frame["t"], frame)))
+	var task := WorkerThreadPool.add_task(func() -> void: made.append(world.call("wasgo_preparer").call("wasgo_prepare", frame["t"], frame)))
 	while not WorkerThreadPool.is_task_completed(task):
 		await Engine.get_main_loop().process_frame
 	WorkerThreadPool.wait_for_task_completion(task)

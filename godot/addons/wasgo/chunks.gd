@@ -57,6 +57,8 @@ class Chunk:
 			node.free()
 
 
+## Where chunks stand.
+var world: Node3D
 var max_chunks := 16_384
 var max_meshes := 4096
 ## Where contents are kept, or null.
@@ -80,9 +82,9 @@ func refuse_chunk(key: String) -> String:
 	return "" if all.has(key) or all.size() < max_chunks else "more than %d chunks" % max_chunks
 
 
-## Puts [param chunk] into [param world], and takes the one of the same [param key] out, which is returned, or null.
+## Puts [param chunk] into the world, and takes the one of the same [param key] out, which is returned, or null.
 ## [param frame] is what it was built of.
-func put(key: String, chunk: Chunk, frame: Dictionary, world: Node3D) -> Chunk:
+func put(key: String, chunk: Chunk, frame: Dictionary) -> Chunk:
 	var before: Chunk = all.get(key)
 	if before != null:
 		before.take_out()

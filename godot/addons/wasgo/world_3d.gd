@@ -25,21 +25,19 @@ signal node_spawned(id: int, node: Node3D)
 ## A value of the world as a whole is another now; null when it is none any more.
 signal property_changed(property: String, value: Variant)
 
-const _AssetJob := preload("jobs/asset_job.gd")
 const _Cache := preload("cache.gd")
 const _CachedJob := preload("jobs/cached_job.gd")
 const _Check := preload("check.gd")
-const _ChunkJob := preload("jobs/chunk_job.gd")
 const _Chunks := preload("chunks.gd")
 const _Client := preload("client.gd")
 const _Job := preload("jobs/job.gd")
 const _MeshLoads := preload("mesh_loads.gd")
 const _Nodes := preload("nodes.gd")
 const _Pictures := preload("pictures.gd")
+const _Preparer := preload("preparer.gd")
 const _Rows := preload("rows.gd")
 const _Scripts := preload("scripts.gd")
 const _Surfaces := preload("surfaces.gd")
-const _UnloadJob := preload("jobs/unload_job.gd")
 
 const _MAX_PROPERTIES := 4096
 const _MAX_WANTED := 16_384
@@ -104,16 +102,18 @@ var _rows := _Rows.new()
 var _cache: _Cache
 var _loads := _MeshLoads.new()
 var _pictures := _Pictures.new()
+var _preparer := _Preparer.new()
 var _errors := 0
 var _cached := 0
-# How many worker threads are in wasgo_prepare, and whether they are to go on.
-var _mutex := Mutex.new()
-var _preparing := 0
-var _opening := 0
 
 
 func _init() -> void:
+	_chunks.world = self
 	_nodes.meshes = _chunks.meshes
+	_preparer.chunks = _chunks
+	_preparer.nodes = _nodes
+	_preparer.surfaces = _surfaces
+	_preparer.on_cached = _finish_cached
 	_chunks.on_put = func(key: String, chunk: Node3D) -> void: chunk_built.emit(key, chunk)
 	_chunks.on_taken = func(key: String) -> void: chunk_removed.emit(key)
 	_nodes.on_put = func(id: int, node: Node3D) -> void: node_spawned.emit(id, node)
@@ -125,6 +125,7 @@ func _enter_tree() -> void:
 		_cache = _Cache.new()
 		_cache.open(cache_folder, cache_megabytes * 1024 * 1024)
 		_chunks.cache = _cache
+		_preparer.cache = _cache
 
 
 func _ready() -> void:
@@ -142,12 +143,7 @@ func _ready() -> void:
 
 
 func _exit_tree() -> void:
-	_stop_workers()
-
-
-func _notification(what: int) -> void:
-	if what == NOTIFICATION_PREDELETE:
-		_stop_workers()
+	_close_cache()
 
 
 func _process(_delta: float) -> void:
@@ -248,70 +244,37 @@ func wasgo_resume() -> Dictionary:
 
 
 ## A connection has opened. The client calls this.
-func wasgo_opened(world: String, _is_resumed_world: bool) -> void:
-	_opening += 1
+func wasgo_opened(world: String, is_resumed_world: bool) -> void:
+	_preparer.opening += 1
 	_rows.clear()
 	_errors = 0
 	_cached = 0
 	_pictures.clear()
-	if world == "" or world != identity:
+	if not is_resumed_world or world == "" or world != identity:
 		clear()
 	identity = world
 
 
-## Checks a frame of the bulk lane and builds what can be built on a worker thread, which the client
-## calls this on. What it returns has steps for the main thread.
-func wasgo_prepare(kind: String, frame: Dictionary) -> Object:
-	_mutex.lock()
-	_preparing += 1
-	var opening := _opening
-	_mutex.unlock()
-	var job := _prepare(kind, frame, func() -> bool: return opening == _opening)
-	_mutex.lock()
-	_preparing -= 1
-	_mutex.unlock()
-	return job
+## Who checks frames of the bulk lane, and builds what can be built on a worker thread. The client calls this.
+func wasgo_preparer() -> Object:
+	return _preparer
 
 
-# Stops what workers do for this world, and waits for it: a frame each at most.
-func _stop_workers() -> void:
-	_opening += 1
-	while true:
-		_mutex.lock()
-		var is_idle := _preparing == 0
-		_mutex.unlock()
-		if is_idle:
-			break
-		OS.delay_usec(100)
+## What is held, for people who look on. The client calls this.
+func wasgo_status() -> Dictionary:
+	return {"chunks": _chunks.all.size(), "meshes": _chunks.meshes.size(), "nodes": _nodes.all.size(), "assets": _nodes.asset_count(),
+			"cached": _cached, "cache_bytes": _cache.bytes() if _cache != null else 0, "rev": rev}
+
+
+# Ends what workers do for the disk: a file each at most.
+func _close_cache() -> void:
+	_preparer.opening += 1
+	_preparer.cache = null
+	_chunks.cache = null
 	_loads.clear()
 	if _cache != null:
 		_cache.close()
 		_cache = null
-		_chunks.cache = null
-
-
-func _prepare(kind: String, frame: Dictionary, goes_on: Callable) -> _Job:
-	match kind:
-		"chunk":
-			var job := _ChunkJob.new()
-			job.world = self
-			job.prepare(frame, _chunks, _surfaces)
-			return job
-		"unload":
-			var job := _UnloadJob.new()
-			job.prepare(frame, _chunks)
-			return job
-		"asset":
-			var job := _AssetJob.new()
-			job.prepare(frame, _nodes, _surfaces)
-			return job
-		"cached":
-			var job := _CachedJob.new()
-			job.world = self
-			job.on_done = _finish_cached
-			job.prepare(frame, _chunks, _surfaces, _cache, goes_on)
-			return job
-	return _Job.new()
 
 
 func _on_frame_received(kind: String, frame: Dictionary) -> void:
@@ -344,11 +307,11 @@ func _change(kind: String, frame: Dictionary) -> Variant:
 		"mesh":
 			return _apply_mesh(frame)
 		"chunk", "unload", "asset":
-			return _prepare(kind, frame, _go_on).run()
+			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"cached":
 			if typeof(frame.get("what")) == TYPE_STRING and frame["what"] == "mesh":
 				return _apply_cached(frame)
-			return _prepare(kind, frame, _go_on).run()
+			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"spawn":
 			return _nodes.spawn(frame, self)
 		"despawn":
@@ -366,10 +329,6 @@ func _change(kind: String, frame: Dictionary) -> Variant:
 		"clear":
 			clear()
 	return ""
-
-
-func _go_on() -> bool:
-	return true
 
 
 func _apply_mesh(frame: Dictionary) -> Variant:

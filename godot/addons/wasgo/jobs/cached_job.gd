@@ -40,7 +40,6 @@ func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces, cache: _Ca
 		kept["key"] = keys[i]
 		kept["hash"] = content
 		var job := _ChunkJob.new()
-		job.world = world
 		job.prepare(kept, chunks, surfaces)
 		_jobs.append(job)
 		_keys.append(keys[i])

@@ -161,7 +161,7 @@ func _give_meshes() -> void:
 func _enter_body() -> void:
 	if _at == 0:
 		_chunk.node.visible = false
-		world.add_child(_chunk.node)
+		_chunks.world.add_child(_chunk.node)
 	_chunk.node.add_child(_bodies[_at])
 	_at += 1
 	if _at == _bodies.size():
@@ -173,7 +173,7 @@ func _enter() -> void:
 	for body: StaticBody3D in _bodies:
 		_chunk.node.add_child(body)
 	_bodies.clear()
-	_replaced = _chunks.put(key, _chunk, _frame, world)
+	_replaced = _chunks.put(key, _chunk, _frame)
 	_chunk = null
 	_frame = {}
 	_stage = _Stage.FREE

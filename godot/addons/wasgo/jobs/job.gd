@@ -8,9 +8,6 @@ extends RefCounted
 ## What is wrong with the frame; empty when nothing is.
 var error := ""
 
-## What a frame is a part of, as far as jobs need to know it.
-var world: Node3D
-
 
 ## Does a small piece of the work, on the main thread. Returns true when all is done, or can't be.
 func step() -> bool:
