@@ -5,7 +5,7 @@ const Frames := preload("frames.gd")
 const World := preload("res://addons/wasgo/world_3d.gd")
 
 # Fields that may be left out, because there is a natural nothing for each.
-const OPTIONAL := ["name", "collider", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided"]
+const OPTIONAL := ["name", "colliders", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided"]
 
 var world: World
 var before: Dictionary
@@ -19,6 +19,7 @@ func _fresh() -> void:
 	if world != null:
 		world.free()
 	world = World.new()
+	world.cache_megabytes = 0
 	root.add_child(world)
 	equal(world.apply("mesh", Frames.mesh("rock", 1)), "", "a mesh")
 	equal(world.apply("spawn", {"t": "spawn", "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY)]}), "", "a node")
@@ -94,10 +95,8 @@ func _every_field_of_every_type() -> bool:
 
 # Types other than the usual one that the protocol allows too.
 func _is_also_fine(path: Array, sample: Variant) -> bool:
-	if str(path[-1]) == "collider":
-		return sample == null
 	if path[0] is String and path[0] == "values" and path.size() == 2:
-		return typeof(sample) == TYPE_PACKED_INT64_ARRAY or typeof(sample) == TYPE_ARRAY
+		return typeof(sample) == TYPE_PACKED_INT64_ARRAY or typeof(sample) == TYPE_ARRAY or typeof(sample) == TYPE_PACKED_FLOAT32_ARRAY
 	if ["roughness", "metallic", "cell"].has(path[-1]):
 		return typeof(sample) == TYPE_INT and sample == 3 and path[-1] == "cell"
 	return false
@@ -116,9 +115,9 @@ func _values_out_of_bounds() -> bool:
 			var normals: PackedVector3Array = (chunk["surfaces"][0]["normals"] as PackedVector3Array).duplicate()
 			normals[24][axis] = bad
 			_refused(Frames.with(chunk, surface + ["normals"], normals), "a normal of %s" % bad)
-		var heights: PackedFloat32Array = (chunk["collider"]["heights"] as PackedFloat32Array).duplicate()
+		var heights: PackedFloat32Array = (chunk["colliders"][0]["heights"] as PackedFloat32Array).duplicate()
 		heights[13] = bad
-		_refused(Frames.with(chunk, ["collider", "heights"], heights), "a height of %s" % bad)
+		_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights), "a height of %s" % bad)
 		var transforms: PackedFloat32Array = Frames.floats(Transform3D.IDENTITY)
 		transforms[7] = bad
 		_refused(Frames.with(chunk, ["instances", 0, "transforms"], transforms), "an instance at %s" % bad)
@@ -126,7 +125,7 @@ func _values_out_of_bounds() -> bool:
 		_refused(Frames.with(chunk, surface + ["material", "base_color"], Color(1, bad, 1)), "a base_color of %s" % bad)
 		for key: String in ["roughness", "metallic"]:
 			_refused(Frames.with(chunk, surface + ["material", key], bad), "a %s of %s" % [key, bad])
-		_refused(Frames.with(chunk, ["collider", "cell"], bad), "a cell of %s" % bad)
+		_refused(Frames.with(chunk, ["colliders", 0, "cell"], bad), "a cell of %s" % bad)
 		var node := Frames.node(1, "rock", Transform3D(Basis.IDENTITY, Vector3(bad, 0, 0)))
 		_refused({"t": "spawn", "nodes": [node]}, "a node at %s" % bad)
 	var indices: PackedInt32Array = chunk["surfaces"][0]["indices"]
@@ -136,10 +135,10 @@ func _values_out_of_bounds() -> bool:
 			wrong[at] = bad
 			_refused(Frames.with(chunk, surface + ["indices"], wrong), "index %d" % bad)
 	for size: int in [-1, 0, 1, 4098, 2147483648, 9223372036854775807]:
-		_refused(Frames.with(chunk, ["collider", "width"], size), "a width of %d" % size)
-		_refused(Frames.with(chunk, ["collider", "depth"], size), "a depth of %d" % size)
+		_refused(Frames.with(chunk, ["colliders", 0, "width"], size), "a width of %d" % size)
+		_refused(Frames.with(chunk, ["colliders", 0, "depth"], size), "a depth of %d" % size)
 	for cell: float in [0.0, -1.0, 1e-9, 1e30]:
-		_refused(Frames.with(chunk, ["collider", "cell"], cell), "a cell of %s" % cell)
+		_refused(Frames.with(chunk, ["colliders", 0, "cell"], cell), "a cell of %s" % cell)
 	for share: float in [-0.1, 1.1]:
 		_refused(Frames.with(chunk, surface + ["material", "roughness"], share), "a roughness of %s" % share)
 	_refused(Frames.with(chunk, ["instances", 0, "mesh"], "nobody"), "instances of no mesh")
@@ -163,11 +162,11 @@ func _sizes_that_disagree() -> bool:
 	_refused(Frames.with(chunk, surface + ["colors"], (given["colors"] as PackedColorArray).slice(1)), "a color too few")
 	for size: int in [0, 1, 2, 4, 5]:
 		_refused(Frames.with(chunk, surface + ["indices"], (given["indices"] as PackedInt32Array).slice(0, size)), "%d indices" % size)
-	var heights: PackedFloat32Array = chunk["collider"]["heights"]
-	_refused(Frames.with(chunk, ["collider", "heights"], heights.slice(1)), "a height too few")
-	_refused(Frames.with(chunk, ["collider", "heights"], heights + PackedFloat32Array([1.0])), "a height too many")
-	_refused(Frames.with(chunk, ["collider", "width"], 4), "a width that does not fit")
-	_refused(Frames.with(chunk, ["collider", "width"], 4097), "a width that would be large")
+	var heights: PackedFloat32Array = chunk["colliders"][0]["heights"]
+	_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights.slice(1)), "a height too few")
+	_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights + PackedFloat32Array([1.0])), "a height too many")
+	_refused(Frames.with(chunk, ["colliders", 0, "width"], 4), "a width that does not fit")
+	_refused(Frames.with(chunk, ["colliders", 0, "width"], 4097), "a width that would be large")
 	for size: int in [1, 11, 13]:
 		var floats := PackedFloat32Array()
 		floats.resize(size)
@@ -198,7 +197,7 @@ func _rubbish() -> bool:
 	for round: int in 2000:
 		var kind: String = ["mesh", "chunk", "unload", "spawn", "despawn", "rows", "clear", "other"][random.randi() % 8]
 		var frame := {"t": kind}
-		for key: String in ["key", "keys", "origin", "name", "surfaces", "collider", "instances", "extras", "nodes", "ids", "columns", "values"]:
+		for key: String in ["key", "keys", "origin", "name", "surfaces", "colliders", "instances", "extras", "nodes", "ids", "columns", "values"]:
 			frame[key] = samples[random.randi() % samples.size()]
 		var wrong := world.apply(kind, frame)
 		check(not wrong.contains("add-on failed"), "frame %d, a %s, is dealt with: %s" % [round, kind, wrong])
