@@ -166,6 +166,9 @@ func _unpacked_size() -> int:
 
 func _unpack() -> void:
 	var packed: PackedByteArray = frame["data"]
+	# A numbered frame's number stands outside.
+	var lane := "seq" if frame.has("seq") else "bulk"
+	var number: Variant = frame.get(lane)
 	frame = {}
 	_bytes = packed.decompress(unpacked_size, FileAccess.COMPRESSION_ZSTD)
 	if _bytes.size() != unpacked_size:
@@ -175,6 +178,10 @@ func _unpack() -> void:
 	_decode()
 	if wrong == "" and _is_packed():
 		wrong = "a compressed frame inside a compressed frame"
+	elif wrong == "" and (frame.has("seq") or frame.has("bulk")):
+		wrong = "a frame whose number is inside what is compressed"
+	elif wrong == "" and number != null:
+		frame[lane] = number
 
 
 # The number in the bulk lane of a frame that has not been decoded, or 0 where the first bytes do not tell. Only what is at
