@@ -16,8 +16,8 @@ defmodule Wasgo.Godot.EngineLinkTest do
     server
   end
 
-  defp start_engine(port) do
-    TestEngine.start("link_peer.gd", ["--port=#{port}", "--token=#{@token}"])
+  defp start_engine(port, script \\ "link_peer.gd") do
+    TestEngine.start(script, ["--port=#{port}", "--token=#{@token}"])
   end
 
   defp connected do
@@ -250,7 +250,7 @@ defmodule Wasgo.Godot.EngineLinkTest do
   test "a hostile sidecar costs the engine its connection, and no more" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)
-    engine = start_engine(port)
+    engine = start_engine(port, "eager_peer.gd")
     :rand.seed(:exsss, {3, 1, 4})
 
     for {name, bytes} <- hostile() do
