@@ -1,6 +1,8 @@
 defmodule Wasgo.WorldTest do
   use ExUnit.Case, async: true
 
+  @moduletag :capture_log
+
   doctest Wasgo.World
   doctest Wasgo.World.Object
   doctest Wasgo.WorldError

@@ -36,7 +36,7 @@ defmodule Wasgo.World.Zone.Memory do
     put_used(memory)
 
     case :ets.lookup(memory.table, :range) do
-      [{:range, from, to, marks}] when rev >= from and rev <= to and not reset? ->
+      [{:range, from, to, marks, sure?}] when rev >= from and rev <= to and not reset? ->
         # What was sent after that it may have or not.
         :ets.select_replace(memory.table, [
           {{:"$1", :"$2", :_}, [{:is_integer, :"$1"}, {:>, :"$2", rev}],
@@ -44,14 +44,15 @@ defmodule Wasgo.World.Zone.Memory do
         ])
 
         marks = Enum.drop_while(marks, fn {at, _sequence} -> at > rev end)
-        :ets.insert(memory.table, {:range, from, rev, marks})
+        # Of what it was not sent since the first time nobody knows more than then.
+        :ets.insert(memory.table, {:range, from, rev, marks, sure?})
         sequence = with [{_at, sequence} | _] <- marks, do: sequence, else: ([] -> 0)
-        {%{memory | sure?: true, base: rev}, sequence}
+        {%{memory | sure?: sure?, base: from}, sequence}
 
       _unknown ->
         :ets.delete_all_objects(memory.table)
         put_used(memory)
-        :ets.insert(memory.table, {:range, rev, rev, []})
+        :ets.insert(memory.table, {:range, rev, rev, [], reset?})
         {%{memory | sure?: reset?, base: rev}, 0}
     end
   end
@@ -73,8 +74,8 @@ defmodule Wasgo.World.Zone.Memory do
   @spec sent(t(), pos_integer(), [{non_neg_integer(), :there | :gone}], non_neg_integer()) :: true
   def sent(memory, rev, objects, sequence) do
     :ets.insert(memory.table, for({id, what} <- objects, do: {id, rev, what}))
-    [{:range, from, _to, marks}] = :ets.lookup(memory.table, :range)
+    [{:range, from, _to, marks, sure?}] = :ets.lookup(memory.table, :range)
     marks = Enum.take([{rev, sequence} | marks], @most_marks)
-    :ets.insert(memory.table, {:range, from, rev, marks})
+    :ets.insert(memory.table, {:range, from, rev, marks, sure?})
   end
 end
