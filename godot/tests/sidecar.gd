@@ -208,10 +208,16 @@ static func packed(frame: Dictionary) -> PackedByteArray:
 	return length_field(bytes.size()) + bytes
 
 
-## [param frame] inside a compressed one, with [param changes] to that.
+## [param frame] inside a compressed one, which gets its number, with [param changes] to that.
 static func compressed(frame: Dictionary, changes := {}) -> Dictionary:
-	var bytes := var_to_bytes(frame)
-	var outer := {"t": "zstd", "size": bytes.size(), "data": bytes.compress(FileAccess.COMPRESSION_ZSTD)}
+	var inner := frame.duplicate()
+	var outer := {}
+	for lane: String in ["seq", "bulk"]:
+		if frame.has(lane):
+			outer[lane] = frame[lane]
+			inner.erase(lane)
+	var bytes := var_to_bytes(inner)
+	outer.merge({"data": bytes.compress(FileAccess.COMPRESSION_ZSTD), "size": bytes.size(), "t": "zstd"})
 	outer.merge(changes, true)
 	return outer
 
