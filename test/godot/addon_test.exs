@@ -21,7 +21,15 @@ defmodule Wasgo.Godot.EngineAddonTest do
     end
   end
 
-  # Says nothing for longer than other scripts do, and writes what the engine itself says of bytes that are no frames.
+  test "the editor loads the plugin, and its dock shows a game that runs and a client of its own" do
+    engine = TestEngine.start_project("godot/tests/editor", ["--editor"])
+    {outcome, seen} = outcome(engine, "dock", [])
+    assert outcome =~ ~r/^PASS dock \([1-9]\d* checks\)/, Enum.join(Enum.reverse(seen), "\n")
+    assert seen == []
+    assert TestEngine.await_exit(engine) == 0
+  end
+
+  # Most lines are what the engine itself says of bytes that are no frames.
   defp outcome(engine, title, seen) do
     receive do
       {^engine, {:data, {_eol, line}}} ->

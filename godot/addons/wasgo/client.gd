@@ -543,10 +543,11 @@ func _handle_call(frame: Dictionary) -> void:
 
 # What the sidecar is told without having asked.
 func _tell(now: int) -> void:
-	var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius,
-			receiver as Node3D if is_instance_valid(receiver) else null)
-	if not news.is_empty():
-		send_frame(news)
+	if _viewers.is_due(now):
+		var space := receiver as Node3D if is_instance_valid(receiver) else null
+		var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius, space)
+		if not news.is_empty():
+			send_frame(news)
 	for frame: Dictionary in _inputs.gathered():
 		send_frame(frame)
 	for frame: Dictionary in _exports.ended():
