@@ -122,8 +122,15 @@ defmodule Wasgo.Native do
   def wire_scan(_state, _piece), do: nif()
   def wire_scan_dirty(_state, _piece), do: nif()
 
+  def zstd_compress(_binary, _level), do: nif()
+  def zstd_compress_dirty(_binary, _level), do: nif()
+  def zstd_decompress(_binary, _size), do: nif()
+  def zstd_decompress_dirty(_binary, _size), do: nif()
+
   def variant_encode(_term, _max_depth, _max_bytes), do: nif()
   def variant_encode_dirty(_term, _max_depth, _max_bytes), do: nif()
+  def variant_encode_iodata(_term, _max_depth, _max_bytes), do: nif()
+  def variant_encode_iodata_dirty(_term, _max_depth, _max_bytes), do: nif()
   def variant_decode(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
   def variant_decode_dirty(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
 

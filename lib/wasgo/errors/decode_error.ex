@@ -23,6 +23,12 @@ defmodule Wasgo.DecodeError do
     * `{:refused, what}` - a term that is never taken from outside, in words: a function, a struct ...
     * `{:envelope, words}` - a value that stands for no buffer
     * `{:unfinished, bytes}` - the input ended within a value, of which that many bytes had come
+    * `{:content_size, found, size}` - a zstd frame holds `found` bytes (`nil`: of unknown number), and not the `size` that were expected
+    * `{:window, bytes, limit}` - a zstd frame that asks for a window of that many bytes
+    * `{:blocks, limit}` - a zstd frame of more blocks than one of its size has
+    * `{:dictionary, id}` - a zstd frame that was made with a dictionary
+    * `{:corrupt, words}` - a zstd frame that is wrong inside
+    * `:enomem` - there was no memory for it
     * `{:contract, words}` - what a script returned is not what its contract asks for
     * `{:http, words}` - what a service answered is not HTTP
     * `{:gltf, fault, place, words}` - a glTF or GLB file that can't be read: `fault` is `:not_gltf`, `:version`, `:truncated`, `:syntax`,
@@ -30,7 +36,7 @@ defmodule Wasgo.DecodeError do
 
   `offset` is where in the input, in bytes, and `reading` what was read there: `:input` (all of it), `:header` (the
   type of a value), or `{:value, type}`, `{:count, type}`, `{:element_type, type}`, or `{:format, format}` (one of
-  `Wasgo.Wire.formats/0`, or `:gltf`). Both may be `nil`.
+  `Wasgo.Wire.formats/0`, `:zstd`, or `:gltf`). Both may be `nil`.
   """
 
   defexception [:reason, :offset, :reading]
@@ -55,6 +61,12 @@ defmodule Wasgo.DecodeError do
           | {:refused, what :: String.t()}
           | {:envelope, words :: String.t()}
           | {:unfinished, bytes :: pos_integer()}
+          | {:content_size, found :: non_neg_integer() | nil, size :: integer()}
+          | {:window, bytes :: pos_integer(), limit :: pos_integer()}
+          | {:blocks, limit :: pos_integer()}
+          | {:dictionary, id :: pos_integer()}
+          | {:corrupt, words :: String.t()}
+          | :enomem
           | {:contract, words :: String.t()}
           | {:http, words :: String.t()}
           | {:gltf, fault :: atom(), place :: String.t(), words :: String.t()}
@@ -132,6 +144,20 @@ defmodule Wasgo.DecodeError do
     "the value is not complete: #{bytes} bytes of it have come"
   end
 
+  defp words({:content_size, nil, size}), do: "it does not hold #{size} bytes"
+
+  defp words({:content_size, found, size}) do
+    "it holds #{found} bytes, where #{size} are expected"
+  end
+
+  defp words({:window, bytes, limit}) do
+    "it needs a window of #{bytes} bytes, of which #{limit} are allowed"
+  end
+
+  defp words({:blocks, limit}), do: "it has more than #{limit} blocks"
+  defp words({:dictionary, id}), do: "it needs the dictionary #{id}"
+  defp words({:corrupt, words}), do: words
+  defp words(:enomem), do: "there is no memory left"
   defp words({:contract, words}), do: words
   defp words({:http, words}), do: words
   defp words({:gltf, _fault, "", words}), do: words

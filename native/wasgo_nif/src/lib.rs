@@ -27,5 +27,6 @@ mod variant;
 mod volume;
 mod wasm;
 mod wire;
+mod zstd;
 
 rustler::init!("Elixir.Wasgo.Native");

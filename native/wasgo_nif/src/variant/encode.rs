@@ -21,9 +21,28 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget };
+    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget, apart: None };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
+}
+
+/// Packed arrays of fewer bytes are copied: a part of its own costs more than that.
+const APART_FROM: usize = 1024;
+
+/// Writes a term, but for the data of its larger packed arrays: these stay the binaries that they are. Gives what is written, where in it
+/// they belong, and the size of it all.
+pub(super) fn encode_apart<'a>(
+    term: Term<'a>,
+    limits: Limits,
+    budget: &mut Budget,
+) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
+    let mut walk =
+        Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs: false, budget, apart: Some(Vec::new()) };
+    walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
+    let size = walk.encoder.written() + walk.encoder.apart();
+    let apart = walk.apart.unwrap_or_default();
+    let written = walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })?;
+    Ok((written, apart, size))
 }
 
 /// Writes container by container. All work is asked of the budget before it is done.
@@ -32,6 +51,8 @@ struct Walk<'a, 'b> {
     open: Vec<Open<'a>>,
     blobs: bool,
     budget: &'b mut Budget,
+    /// Binaries that are not copied, and after how many written bytes they belong; `None` where all are copied.
+    apart: Option<Vec<(usize, Term<'a>)>>,
 }
 
 /// A container whose elements are being written.
@@ -161,6 +182,14 @@ impl<'a> Walk<'a, '_> {
             }
             Some(ty) if ty.packed_stride().is_some() => {
                 let data = Binary::from_term(content).map_err(|_| unsupported())?;
+                if let Some(apart) = &mut self.apart
+                    && data.len() >= APART_FROM
+                {
+                    self.budget.spend(APART_UNITS)?;
+                    let before = self.encoder.packed_apart(ty, data.len())?;
+                    apart.push((before, content));
+                    return Ok(());
+                }
                 self.budget.spend_bytes(data.len())?;
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }
@@ -336,6 +365,9 @@ pub(crate) fn length(list: Term<'_>, budget: &Budget) -> Result<Option<usize>, O
     }
     Ok(rest.is_empty_list().then_some(len))
 }
+
+/// Units of work for a binary that is kept apart.
+const APART_UNITS: usize = 2;
 
 /// Units of work to look whether a key is there.
 const LOOK_UNITS: usize = 3;
