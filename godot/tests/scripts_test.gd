@@ -26,6 +26,9 @@ class Double:
 		sent.append(bytes_to_var(var_to_bytes(frame)) as Dictionary)
 		return OK
 
+	func reject(_frame: Dictionary, _message: String) -> void:
+		rejected_frames += 1
+
 	func open() -> void:
 		opened = true
 		connection += 1
