@@ -81,8 +81,9 @@ func _show() -> void:
 	if DisplayServer.get_name() == "headless":
 		return
 	if not _client.is_open():
-		_text.text = "No sidecar at %s yet%s\n\nStart one, and this connects by itself:\n    mix run examples/world.exs\n\nIts address and secret are given by WASGO_URL and WASGO_TOKEN, or by --wasgo-url= and --wasgo-token= after --" % [
-				_client.url, "" if _client.last_problem == "" else ": " + _client.last_problem]
+		_text.text = "No sidecar at %s yet%s\n\nStart one, and this connects by itself. In iex -S mix:\n\n    Wasgo.Godot.listen(port: 7777, token: \"a secret\")\n\n%s" % [
+				_client.url, "" if _client.last_problem == "" else ": " + _client.last_problem,
+				"The environment says where it is and what is secret: WASGO_URL and WASGO_TOKEN, or --wasgo-url= and --wasgo-token= after --"]
 		return
 	var status := _client.status()
 	var held: Dictionary = status.get("receiver", {})
