@@ -2,10 +2,12 @@ extends "test_case.gd"
 ## Frames that are wrong are refused as a whole, with words, and leave the world as it was.
 
 const Frames := preload("frames.gd")
+const _Check := preload("res://addons/wasgo/check.gd")
 const World := preload("res://addons/wasgo/world_3d.gd")
 
 # Fields that may be left out, because there is a natural nothing for each.
-const OPTIONAL := ["name", "colliders", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided"]
+const OPTIONAL := ["name", "colliders", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided",
+		"uvs", "uvs2", "hash", "near", "far", "glb", "scene", "properties", "own", "rev", "position:y", "visible", "hour"]
 
 var world: World
 var before: Dictionary
@@ -29,8 +31,24 @@ func _fresh() -> void:
 
 func _chunk() -> Dictionary:
 	var frame := Frames.chunk("a", Vector3(1, 2, 3), 5, 5, 1.0, Frames.hills)
-	frame["instances"] = [{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY)}]
+	frame["instances"] = [{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY), "near": 1.0, "far": 9.0},
+			{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY) + PackedFloat32Array([1, 1, 1, 1]), "colors": true}]
+	(frame["colliders"] as Array).append(Frames.boxes(1))
+	(frame["colliders"] as Array).append({"shape": "mesh", "faces": Frames.faces(1)})
+	frame["hash"] = _hash()
+	var surface: Dictionary = frame["surfaces"][0]
+	var coordinates := PackedVector2Array()
+	coordinates.resize((surface["positions"] as PackedVector3Array).size())
+	surface["uvs"] = coordinates
+	surface["uvs2"] = coordinates.duplicate()
+	(surface["material"] as Dictionary).merge({"name": "stone", "double_sided": true})
 	return frame
+
+
+func _hash() -> PackedByteArray:
+	var found := PackedByteArray()
+	found.resize(16)
+	return found
 
 
 func _frames() -> Array[Dictionary]:
@@ -39,6 +57,13 @@ func _frames() -> Array[Dictionary]:
 		{"t": "spawn", "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY)]},
 		{"t": "despawn", "ids": PackedInt64Array([1])},
 		{"t": "rows", "columns": PackedStringArray(["position:x"]), "ids": PackedInt64Array([1]), "values": [PackedFloat64Array([1.0])]},
+		{"t": "spawn", "rev": 1, "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY).merged({"glb": _hash(), "scene": "", "own": true,
+				"properties": {"position:y": 1.5, "visible": true}, "colliders": [Frames.boxes(1)]})]},
+		{"t": "blend", "ids": PackedInt64Array([1]), "names": PackedStringArray(["a"]), "weights": PackedFloat32Array([1.0])},
+		{"t": "properties", "values": {"hour": 1}}, {"t": "resumed", "reset": false, "rev": 0},
+		{"t": "asset", "hash": _hash(), "glb": PackedByteArray([1])},
+		{"t": "cached", "what": "mesh", "keys": PackedStringArray(["rock"]), "hashes": _hash()},
+		{"t": "cached", "what": "chunk", "keys": PackedStringArray(["a"]), "hashes": _hash()},
 	]
 
 
@@ -95,10 +120,16 @@ func _every_field_of_every_type() -> bool:
 
 # Types other than the usual one that the protocol allows too.
 func _is_also_fine(path: Array, sample: Variant) -> bool:
+	var last := str(path[-1])
+	if last == "hour":
+		return _Check.plain(sample, "") == ""
 	if path[0] is String and path[0] == "values" and path.size() == 2:
 		return typeof(sample) == TYPE_PACKED_INT64_ARRAY or typeof(sample) == TYPE_ARRAY or typeof(sample) == TYPE_PACKED_FLOAT32_ARRAY
-	if ["roughness", "metallic", "cell"].has(path[-1]):
-		return typeof(sample) == TYPE_INT and sample == 3 and path[-1] == "cell"
+	if ["roughness", "metallic", "cell", "near", "far", "position:y"].has(last):
+		return typeof(sample) == TYPE_INT and sample == 3 and not ["roughness", "metallic"].has(last) \
+				or last == "position:y" and (sample == null or typeof(sample) == TYPE_INT)
+	if last == "visible":
+		return sample == null or typeof(sample) == TYPE_INT
 	return false
 
 
@@ -195,9 +226,11 @@ func _rubbish() -> bool:
 	random.seed = 20_260_101
 	var samples := _samples()
 	for round: int in 2000:
-		var kind: String = ["mesh", "chunk", "unload", "spawn", "despawn", "rows", "clear", "other"][random.randi() % 8]
+		var kind: String = ["mesh", "chunk", "unload", "spawn", "despawn", "rows", "clear", "other", "asset", "cached", "blend", "properties",
+				"resumed"][random.randi() % 13]
 		var frame := {"t": kind}
-		for key: String in ["key", "keys", "origin", "name", "surfaces", "colliders", "instances", "extras", "nodes", "ids", "columns", "values"]:
+		for key: String in ["key", "keys", "origin", "name", "surfaces", "colliders", "instances", "extras", "nodes", "ids", "columns", "values", "hash", "glb", "what",
+				"hashes", "names", "weights", "reset", "rev", "of"]:
 			frame[key] = samples[random.randi() % samples.size()]
 		var wrong := world.apply(kind, frame)
 		check(not wrong.contains("add-on failed"), "frame %d, a %s, is dealt with: %s" % [round, kind, wrong])

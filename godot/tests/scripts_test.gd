@@ -26,6 +26,9 @@ class Double:
 		sent.append(bytes_to_var(var_to_bytes(frame)) as Dictionary)
 		return OK
 
+	func reject(_frame: Dictionary, _message: String) -> void:
+		rejected_frames += 1
+
 	func open() -> void:
 		opened = true
 		connection += 1
@@ -365,14 +368,14 @@ func _two_clients() -> bool:
 	Scripts.of(second)
 	client.open()
 	second.open()
-	_scripted("newest")
-	_scripted("named", {"client_path": client.get_path()})
+	_scripted("any")
+	_scripted("named", {"client_path": second.get_path()})
 	await _ticks()
 	equal([client.take("attach").size(), second.take("attach").size()], [1, 1], "each by its own client")
-	second.free()
+	client.free()
 	_scripted("left")
 	await _ticks()
-	equal(client.take("attach").size(), 1, "and by the one that is left")
+	equal(second.take("attach").size(), 1, "and by the one that is left")
 	return true
 
 

@@ -143,6 +143,10 @@ static func plain(value: Variant, name: String, levels := 64) -> String:
 		TYPE_VECTOR2, TYPE_RECT2, TYPE_VECTOR3, TYPE_VECTOR4, TYPE_TRANSFORM2D, TYPE_PLANE, TYPE_QUATERNION, TYPE_AABB, \
 		TYPE_BASIS, TYPE_TRANSFORM3D:
 			return "" if value.is_finite() else name + " is not finite"
+		TYPE_PROJECTION:
+			var projection: Projection = value
+			var is_well := projection.x.is_finite() and projection.y.is_finite() and projection.z.is_finite() and projection.w.is_finite()
+			return "" if is_well else name + " is not finite"
 		TYPE_PACKED_FLOAT32_ARRAY:
 			return finite_floats(value as PackedFloat32Array, name)
 		TYPE_PACKED_FLOAT64_ARRAY:

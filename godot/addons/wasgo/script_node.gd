@@ -45,7 +45,8 @@ enum Forward {
 @export var script_name := ""
 ## Under which name the sidecar keeps the script's state between connections; empty for not at all.
 @export var state_key := ""
-## The client whose sidecar runs the script. When empty: that of the world above, or the only one there is.
+## The client whose sidecar runs the script. When empty: that of the world above, or else the first
+## in the tree.
 @export var client_path: NodePath
 ## Properties of the parent, and of other nodes by paths from it, that the script may set, with all their parts:
 ## [code]position[/code], [code]rotation:y[/code], [code]Lamp:light_energy[/code]. A property of the parent that has the same name as
@@ -83,7 +84,7 @@ func _enter_tree() -> void:
 	made.place = made.parent.get(&"global_transform") if made.tells_place else null
 	made.is_running = can_process()
 	_attached = made
-	_Scripts.attach(made, client_path)
+	_find_home()
 	if forward & Forward.TREE:
 		_tell_first(NOTIFICATION_ENTER_TREE)
 	if forward & Forward.READY:
@@ -102,7 +103,10 @@ func _exit_tree() -> void:
 	if forward & Forward.TREE:
 		_tell(NOTIFICATION_EXIT_TREE)
 	_attached = null
-	_Scripts.detach(made)
+	if is_in_group(_Scripts.HOMELESS):
+		remove_from_group(_Scripts.HOMELESS)
+	elif is_instance_valid(made.hub):
+		made.hub.call("remove", made)
 	if is_instance_valid(made.parent):
 		if made.parent.is_connected(&"ready", _tell_first):
 			made.parent.disconnect(&"ready", _tell_first)
@@ -126,6 +130,17 @@ func notify(what: int, args: Array = []) -> Error:
 	if _Check.plain(args, "args", 16) != "":
 		return ERR_INVALID_PARAMETER
 	return OK if _attached.hub.call("notify", _attached, what, args) else ERR_BUSY
+
+
+# A client may come later than its scripts.
+func _find_home() -> void:
+	var hub := _Scripts.of_node(self, client_path)
+	if hub == null:
+		add_to_group(_Scripts.HOMELESS)
+	else:
+		if is_in_group(_Scripts.HOMELESS):
+			remove_from_group(_Scripts.HOMELESS)
+		hub.call("add", _attached)
 
 
 # It is for each connection in which the script begins.

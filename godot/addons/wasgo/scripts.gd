@@ -9,8 +9,11 @@ const _Attached := preload("attached.gd")
 const _Check := preload("check.gd")
 const _Rows := preload("script_rows.gd")
 
-## Under this metadata of a client, and of the world that listens to it, is the one for its scripts.
+## Under this metadata of a client, and of the world that listens to it, is the one for its scripts. All are in the
+## group of this name.
 const META := &"_wasgo_scripts"
+## The group of scripts that wait for a client.
+const HOMELESS := &"_wasgo_homeless"
 ## The most scripts of a client.
 const MAX_SCRIPTS := 65_536
 
@@ -37,10 +40,7 @@ var rows := _Rows.new()
 ## Notifications that were dropped because there were too many in a tick.
 var dropped := 0
 
-static var _hubs: Array[Node] = []
-static var _homeless: Array[_Attached] = []
-static var _last_id := 0
-
+var _last_id := 0
 var _client: Node
 var _connection := -1
 var _all: Dictionary[int, _Attached] = {}
@@ -69,34 +69,18 @@ static func of(client: Node) -> Node:
 	return hub
 
 
-## Takes [param script] to the one that it belongs to: of the client at [param client_path], else of the nearest
-## world above its node, else of the client that came last. Where there is none yet it waits for one.
-static func attach(script: _Attached, client_path: NodePath) -> void:
-	var hub: Node = null if _hubs.is_empty() else _hubs[-1]
+## The one that [param node] belongs to: of the client at [param client_path], else of the nearest world above it, else of the
+## first client in the tree. Null when there is none yet.
+static func of_node(node: Node, client_path: NodePath) -> Node:
 	if not client_path.is_empty():
-		var client := script.node.get_node_or_null(client_path)
-		if client == null or not client.has_method("send_frame"):
-			push_error("%s: there is no WasgoClient at %s" % [script.node.name, client_path])
-			return
-		hub = of(client)
-	else:
-		var above := script.node.get_parent()
-		while above != null:
-			if above.has_meta(META):
-				hub = above.get_meta(META)
-				break
-			above = above.get_parent()
-	if hub != null:
-		hub.call("add", script)
-	elif _homeless.size() < MAX_SCRIPTS:
-		_homeless.append(script)
-
-
-## [param script] is no more.
-static func detach(script: _Attached) -> void:
-	_homeless.erase(script)
-	if is_instance_valid(script.hub):
-		script.hub.call("remove", script)
+		var client := node.get_node_or_null(client_path)
+		return of(client) if client != null and client.has_method("send_frame") else null
+	var above := node.get_parent()
+	while above != null:
+		if above.has_meta(META):
+			return above.get_meta(META)
+		above = above.get_parent()
+	return node.get_tree().get_first_node_in_group(META)
 
 
 ## Whether a frame of this [param kind] is for scripts.
@@ -104,16 +88,9 @@ static func takes(kind: String, frame: Dictionary) -> bool:
 	return kind == "rows" and typeof(frame.get("of")) == TYPE_STRING and frame["of"] == "scripts"
 
 
-func _exit_tree() -> void:
-	_hubs.erase(self)
-
-
 func _enter_tree() -> void:
-	_hubs.append(self)
-	var homeless := _homeless
-	_homeless = []
-	for script: _Attached in homeless:
-		add(script)
+	add_to_group(META)
+	get_tree().call_group(HOMELESS, &"_find_home")
 
 
 func _process(delta: float) -> void:

@@ -359,7 +359,7 @@ static func _check_mesh(frame: Dictionary, surfaces: _Surfaces) -> String:
 
 # Meshes out of the cache: at first each is empty, and shows its surfaces when they have been read.
 func _apply_cached(frame: Dictionary) -> Variant:
-	var wrong := _CachedJob.check(frame)
+	var wrong := _CachedJob.check(frame, "mesh")
 	if wrong != "":
 		return wrong
 	var names: PackedStringArray = frame["keys"]

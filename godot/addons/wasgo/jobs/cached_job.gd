@@ -24,7 +24,7 @@ var _at := 0
 
 ## Loads and builds what [param frame] names. [param goes_on] is asked before each whether to go on.
 func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces, cache: _Cache, goes_on: Callable) -> void:
-	error = check(frame)
+	error = check(frame, "chunk")
 	if error != "":
 		return
 	var keys: PackedStringArray = frame["keys"]
@@ -45,9 +45,11 @@ func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces, cache: _Ca
 		_keys.append(keys[i])
 
 
-## Says what is wrong with [param frame], of chunks or meshes; empty when nothing is.
-static func check(frame: Dictionary) -> String:
+## Says what is wrong with [param frame], whose contents are to be of the kind [param what]; empty when nothing is.
+static func check(frame: Dictionary, what: String) -> String:
 	var wrong := _Check.text(frame, "what")
+	if wrong == "" and frame["what"] != what:
+		wrong = "what is \"%s\", where it must be \"%s\"" % [(frame["what"] as String).left(64), what]
 	if wrong == "":
 		wrong = _Check.field(frame, "keys", TYPE_PACKED_STRING_ARRAY)
 	if wrong == "":
