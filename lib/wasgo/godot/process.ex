@@ -262,7 +262,10 @@ defmodule Wasgo.Godot.Process do
         "Wasgo.Godot.Process.subscribe/2"
       )
 
-    GenServer.call(process, {:subscribe, self(), log})
+    case GenServer.call(process, {:subscribe, self(), log}) do
+      :ok -> :ok
+      :remote -> raise ArgumentError, "a subscriber has to be on the node of #{inspect(process)}"
+    end
   end
 
   @doc false

@@ -80,6 +80,9 @@ defmodule Wasgo.Godot.Process.Keeper do
     {:reply, info, state}
   end
 
+  def handle_call({:subscribe, pid, _log}, _from, state) when node(pid) != node(),
+    do: {:reply, :remote, state}
+
   def handle_call({:subscribe, pid, log}, _from, state) do
     {:reply, :ok, %{state | subscribers: Subscribers.put(state.subscribers, pid, log)}}
   end

@@ -28,9 +28,6 @@ defmodule Wasgo.Godot.Process.Log do
     {"handle_crash:", :error}
   ]
 
-  # Colours and the like.
-  @escapes ~r/\e(\[[0-?]*[ -\/]*[@-~]|\][^\a\e]*(\a|\e\\)?|.)?/
-
   @doc "Lines that start with `hidden` are the wrapper's own, and no entries."
   @spec new(String.t()) :: t()
   def new(hidden), do: %__MODULE__{hidden: hidden}
@@ -138,12 +135,12 @@ defmodule Wasgo.Godot.Process.Log do
     {[{level, text} | entries], %{log | entry: nil}}
   end
 
-  # A text that does to a terminal or a file of logs nothing but to be shown.
+  # A text that does to a terminal or a file of logs nothing but to be shown: without colours and the like.
   defp plain(line) do
     line
     |> binary_part(0, min(byte_size(line), @max_line))
     |> valid()
-    |> String.replace(@escapes, "")
+    |> String.replace(~r/\e(\[[0-?]*[ -\/]*[@-~]|\][^\a\e]*(\a|\e\\)?|.)?/u, "")
     |> String.trim_trailing()
     |> String.replace(~r/[\x00-\x08\x0B-\x1F\x7F\x{80}-\x{9F}\x{2028}\x{2029}]/u, "\uFFFD")
   end

@@ -44,7 +44,7 @@ defmodule Wasgo.Godot.Process.Output do
     done
     kill -KILL 0
   ) </dev/null >/dev/null 2>&1 &
-  exec 3<&-
+  exec 3<&- 2>/dev/null
   wait "$program"
   printf '\\n%s exit %s\\n' "$nonce" "$?"
   kill -KILL 0
