@@ -29,6 +29,7 @@ defmodule Wasgo.Godot.ProcessTest do
 
     process = start_supervised!({Process, Keyword.merge(defaults, options)}, restart: :temporary)
     :ok = Process.subscribe(process, log: true)
+    Elixir.Process.monitor(process)
     File.touch!(gate)
     process
   end
@@ -117,7 +118,6 @@ defmodule Wasgo.Godot.ProcessTest do
   describe "one that fails at once, for ever" do
     test "is started again after pauses that grow, and is given up when told so" do
       process = start("exit 3", backoff: {40, 320}, max_restarts: 5, max_seconds: 600)
-      ref = Elixir.Process.monitor(process)
 
       pauses =
         for _time <- 1..5 do
@@ -132,7 +132,7 @@ defmodule Wasgo.Godot.ProcessTest do
 
       next({:gave_up, {:status, 3}})
 
-      assert_receive {:DOWN, ^ref, :process, _pid, {:shutdown, {:gave_up, {:status, 3}}}},
+      assert_receive {:DOWN, _ref, :process, ^process, {:shutdown, {:gave_up, {:status, 3}}}},
                      @patience
     end
 
@@ -155,9 +155,8 @@ defmodule Wasgo.Godot.ProcessTest do
   describe "which ends are no failures" do
     test "a transient program's with status 0" do
       process = start("exit 0", restart: :transient)
-      ref = Elixir.Process.monitor(process)
       next({:exited, {:status, 0}})
-      assert_receive {:DOWN, ^ref, :process, _pid, :normal}, @patience
+      assert_receive {:DOWN, _ref, :process, ^process, :normal}, @patience
     end
 
     test "a permanent program is started again then, too" do
@@ -167,9 +166,8 @@ defmodule Wasgo.Godot.ProcessTest do
 
     test "a temporary program is not, whatever its end" do
       process = start("exit 9", restart: :temporary)
-      ref = Elixir.Process.monitor(process)
       next({:exited, {:status, 9}})
-      assert_receive {:DOWN, ^ref, :process, _pid, :normal}, @patience
+      assert_receive {:DOWN, _ref, :process, ^process, :normal}, @patience
     end
   end
 
@@ -523,11 +521,10 @@ defmodule Wasgo.Godot.ProcessTest do
     test "ends with its server", context do
       process = start(@connecting, context.options)
       next({:started, pid})
-      ref = Elixir.Process.monitor(process)
 
       capture_log(fn ->
         stop_supervised!(Server)
-        assert_receive {:DOWN, ^ref, :process, _pid, {:server_down, _reason}}, @patience
+        assert_receive {:DOWN, _ref, :process, ^process, {:server_down, _reason}}, @patience
       end)
 
       assert OsProcess.gone?(pid)
