@@ -21,7 +21,7 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget };
+    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), whole: Some(term), blobs, budget };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
@@ -30,6 +30,8 @@ pub(super) fn encode<'a>(
 struct Walk<'a, 'b> {
     encoder: Encoder,
     open: Vec<Open<'a>>,
+    /// The outermost term, until there was a look at how much data is in it.
+    whole: Option<Term<'a>>,
     blobs: bool,
     budget: &'b mut Budget,
 }
@@ -162,6 +164,11 @@ impl<'a> Walk<'a, '_> {
             Some(ty) if ty.packed_stride().is_some() => {
                 let data = Binary::from_term(content).map_err(|_| unsupported())?;
                 self.budget.spend_bytes(data.len())?;
+                if data.len() >= MUCH
+                    && let Some(whole) = self.whole.take()
+                {
+                    self.encoder.reserve(packed_data(whole));
+                }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }
             _ => Err(unsupported()),
@@ -220,6 +227,44 @@ impl<'a> Walk<'a, '_> {
         }
         Ok(())
     }
+}
+
+/// Bytes of packed data from which on there is a look at how much more there is: for less it would take longer than it saves.
+const MUCH: usize = 16 << 10;
+
+/// Terms that are looked at then.
+const LOOKS: usize = 256;
+
+/// What a packed array has besides its data, and what is likely beside it: its key, and a little.
+const PACKED_MORE: usize = 64;
+
+/// The bytes of the packed arrays in a term, as far as the looks go: nearly the size of a frame that is large for them.
+fn packed_data(term: Term<'_>) -> usize {
+    let mut waiting = vec![term];
+    let mut sum = 0_usize;
+    for _ in 0..LOOKS {
+        let Some(term) = waiting.pop() else { break };
+        match term.get_type() {
+            TermType::Tuple => {
+                if let Ok((_, data)) = term.decode::<(Atom, Binary<'_>)>() {
+                    sum = sum.saturating_add(data.len() + PACKED_MORE);
+                }
+            }
+            TermType::Map => {
+                waiting.extend(MapIterator::new(term).into_iter().flatten().take(LOOKS).map(|pair| pair.1))
+            }
+            TermType::List => {
+                let mut rest = term;
+                for _ in 0..LOOKS {
+                    let Ok((head, tail)) = rest.list_get_cell() else { break };
+                    waiting.push(head);
+                    rest = tail;
+                }
+            }
+            _ => {}
+        }
+    }
+    sum
 }
 
 impl<'a> Open<'a> {

@@ -65,6 +65,12 @@ impl Encoder {
         Self { out: Vec::new(), limits, open: Vec::new(), begun: false, failed: None }
     }
 
+    /// Takes room for so many bytes more at once, as far as the limit goes: for callers who know that there is much to come. A result that
+    /// grows piece by piece is moved again and again.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes.min(self.limits.max_bytes() - self.out.len()));
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> usize {
         self.out.len()
@@ -358,7 +364,10 @@ impl Encoder {
     }
 
     fn check_failed(&self) -> Done {
-        self.failed.clone().map_or(Ok(()), Err)
+        match &self.failed {
+            None => Ok(()),
+            Some(error) => Err(error.clone()),
+        }
     }
 
     fn fail<T>(&mut self, error: EncodeError) -> Result<T, EncodeError> {
