@@ -21,7 +21,14 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), whole: Some(term), blobs, budget };
+    let mut walk = Walk {
+        encoder: Encoder::new(limits),
+        open: Vec::new(),
+        whole: Some(term),
+        max_bytes: limits.max_bytes(),
+        blobs,
+        budget,
+    };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
@@ -32,6 +39,7 @@ struct Walk<'a, 'b> {
     open: Vec<Open<'a>>,
     /// The outermost term, until there was a look at how much data is in it.
     whole: Option<Term<'a>>,
+    max_bytes: usize,
     blobs: bool,
     budget: &'b mut Budget,
 }
@@ -167,7 +175,8 @@ impl<'a> Walk<'a, '_> {
                 if data.len() >= MUCH
                     && let Some(whole) = self.whole.take()
                 {
-                    self.encoder.reserve(packed_data(whole));
+                    let more = packed_data(whole).min(self.max_bytes);
+                    self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more)));
                 }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }

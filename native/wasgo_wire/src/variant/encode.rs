@@ -65,10 +65,12 @@ impl Encoder {
         Self { out: Vec::new(), limits, open: Vec::new(), begun: false, failed: None }
     }
 
-    /// Takes room for so many bytes more at once, as far as the limit goes: for callers who know that there is much to come. A result that
+    /// Goes on in another vector, of which the room is used and the content is not: for callers who know that there is much to come. A result that
     /// grows piece by piece is moved again and again.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.out.reserve(bytes.min(self.limits.max_bytes() - self.out.len()));
+    pub fn move_to(&mut self, mut room: Vec<u8>) {
+        room.clear();
+        room.extend_from_slice(&self.out);
+        self.out = room;
     }
 
     /// Bytes written so far.

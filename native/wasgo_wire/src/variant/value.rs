@@ -83,7 +83,7 @@ pub fn decode_value(bytes: &[u8], limits: &Limits) -> Result<(Value, usize), Dec
 pub fn encode(value: &Value, limits: &Limits) -> Result<Vec<u8>, EncodeError> {
     let mut encoder = Encoder::new(*limits);
     let mut looks = LOOKS;
-    encoder.reserve(data(value, &mut looks));
+    encoder.move_to(Vec::with_capacity(data(value, &mut looks).min(limits.max_bytes())));
     // Containers begun and not ended, with what is to come of each. Depth costs heap, not the thread's stack.
     let mut open = Vec::new();
     let mut next = Some(value);
