@@ -8,10 +8,15 @@ defmodule Wasgo.TestEngine do
 
   @spec start(String.t(), [String.t()]) :: port()
   def start(script, arguments) do
+    start_project("godot/tests", ["--script", "res://#{script}", "--"] ++ arguments)
+  end
+
+  @doc "The engine with a project in a folder of the repository, and whatever arguments of its own."
+  @spec start_project(String.t(), [String.t()]) :: port()
+  def start_project(folder, arguments) do
     command =
       ["-k", "5", @seconds, executable("bash"), Path.join(@root, "bin/godot")] ++
-        ["--wasgo-with-stdin", "--path", Path.join(@root, "godot/tests")] ++
-        ["--script", "res://#{script}", "--"] ++ arguments
+        ["--wasgo-with-stdin", "--path", Path.join(@root, folder)] ++ arguments
 
     Port.open({:spawn_executable, executable("timeout")}, [
       :binary,

@@ -52,6 +52,10 @@ defmodule Wasgo.Godot.Server do
     tls: [type: {:or, [:keyword, {:in, [nil]}]}, default: nil],
     worlds: [type: {:or, [:map, {:function, 1}]}, default: %{}],
     functions: [type: :map, default: %{}],
+    scripts: [
+      type: {:or, [{:struct, Wasgo.Store}, :map, {:function, 1}, {:in, [nil]}]},
+      default: nil
+    ],
     compress: [type: {:in, [:auto, true, false]}, default: :auto],
     port: [type: {:range, 0..65_535}, default: 0],
     ip: [type: :any, default: {127, 0, 0, 1}],
@@ -98,6 +102,7 @@ defmodule Wasgo.Godot.Server do
     * `:worlds` - the worlds that engines may ask for: a map from names to servers, or a function of a name that returns `{:ok, server}` or `:error`
     * `:functions` - what engines may ask for: a map from names to functions of a list of arguments (and, if they take two, the connection). They
       return `{:ok, value}` or `{:error, words | exception}`. `put_function/3` adds to them
+    * `:scripts` - where scripts for the engine's nodes are found, and that they are run: see `Wasgo.Godot.Scripts`
     * `:compress` - whether large frames are compressed for engines that take it: `true`, `false`, or `:auto`, the default, for those on other machines
     * `:max_connections` - connections at once, those that did not say hello yet included; 16 unless given. The next one
       is refused, and the add-on tries again later
@@ -333,11 +338,13 @@ defmodule Wasgo.Godot.Server do
         :tls,
         :worlds,
         :functions,
+        :scripts,
         :compress
       ])
       |> Map.merge(%{
         token: token(options.token),
         server: @server,
+        supervisor: supervisor,
         refuse: nil
       })
 

@@ -32,6 +32,9 @@ defmodule Wasgo.Godot.Connection.Calls do
   def waiting(%__MODULE__{senders: %{live: live, bulk: bulk}}),
     do: :queue.len(live) + :queue.len(bulk)
 
+  @spec waiting(t(), lane()) :: non_neg_integer()
+  def waiting(%__MODULE__{senders: senders}, lane), do: :queue.len(Map.fetch!(senders, lane))
+
   @spec anybody?(t(), lane()) :: boolean()
   def anybody?(%__MODULE__{senders: senders}, lane),
     do: not :queue.is_empty(Map.fetch!(senders, lane))
@@ -49,6 +52,32 @@ defmodule Wasgo.Godot.Connection.Calls do
 
       _other ->
         calls
+    end
+  end
+
+  # Keeps a frame that was pushed until there is room, or whoever pushed it dies. What a process may push is bounded by itself.
+  @spec put_push(t(), pid(), reference(), %{:lane => lane(), optional(atom()) => term()}) :: t()
+  def put_push(%__MODULE__{} = calls, pid, push, %{lane: lane} = frame) do
+    ref = Process.monitor(pid)
+    call = %{from: {:push, pid, push}, kind: {:send, frame}, timer: nil}
+
+    %{
+      calls
+      | calls: Map.put(calls.calls, ref, call),
+        senders: Map.update!(calls.senders, lane, &:queue.in(ref, &1))
+    }
+  end
+
+  # Its frame was sent with this number; who it was, if it was pushed.
+  @spec sent(t(), reference(), pos_integer()) :: {{pid(), reference()} | nil, t()}
+  def sent(%__MODULE__{} = calls, ref, number) do
+    case Map.fetch!(calls.calls, ref) do
+      %{from: {:push, pid, push}} ->
+        {_call, calls} = take(calls, ref)
+        {{pid, push}, calls}
+
+      _call ->
+        {nil, reply(calls, ref, {:ok, number})}
     end
   end
 
@@ -77,6 +106,9 @@ defmodule Wasgo.Godot.Connection.Calls do
       {nil, calls} ->
         calls
 
+      {%{from: {:push, _pid, _push}}, calls} ->
+        calls
+
       {call, calls} ->
         GenServer.reply(call.from, reply)
         calls
@@ -99,7 +131,7 @@ defmodule Wasgo.Godot.Connection.Calls do
 
       {call, rest} ->
         Process.demonitor(ref, [:flush])
-        Process.cancel_timer(call.timer, async: true, info: false)
+        if call.timer, do: Process.cancel_timer(call.timer, async: true, info: false)
 
         calls = %{calls | calls: rest}
 

@@ -9,15 +9,17 @@ defmodule Wasgo.Godot.Connection.Frame do
   alias Wasgo.GodotError
   alias Wasgo.Wire.Zstd
 
-  @enforce_keys [:kind, :lane, :count, :pairs]
-  defstruct [:kind, :lane, :count, :pairs]
+  @enforce_keys [:kind, :lane, :count, :pairs, :size]
+  defstruct [:kind, :lane, :count, :pairs, :size]
 
-  # A frame without its number: how many pairs its Dictionary has, and their bytes.
+  # A frame without its number: how many pairs its Dictionary has, their bytes, and how many these are. Large packed arrays are the binaries that
+  # the sender had.
   @type t :: %__MODULE__{
           kind: String.t(),
           lane: lane(),
           count: non_neg_integer(),
-          pairs: binary()
+          pairs: iodata(),
+          size: non_neg_integer()
         }
 
   @type lane :: :live | :bulk
@@ -37,7 +39,6 @@ defmodule Wasgo.Godot.Connection.Frame do
   @key_bytes 12
   @largest_number @key_bytes + 12
 
-  @small 16 * 1024
   # Smaller frames gain nothing.
   @least_compressed 4 * 1024
   # Compressing is to keep up with any wire that it is worth something for.
@@ -64,26 +65,32 @@ defmodule Wasgo.Godot.Connection.Frame do
 
     lane = lane || usual(kind, fields)
 
-    with {:ok, bytes} <- encode(Map.put(fields, "t", kind), @max_bytes - @largest_number) do
-      packed = if compress?, do: packed(bytes), else: bytes
-      <<@dictionary::little-32, count::little-32, pairs::binary>> = packed
-      {:ok, %__MODULE__{kind: kind, lane: lane, count: count, pairs: pairs}}
+    with {:ok, bytes, size} <- encode(Map.put(fields, "t", kind), @max_bytes - @largest_number) do
+      {bytes, size} = if compress?, do: packed(bytes, size), else: {bytes, size}
+      {count, pairs} = opened(bytes)
+      {:ok, %__MODULE__{kind: kind, lane: lane, count: count, pairs: pairs, size: size - @header}}
     end
   end
+
+  defp opened(<<@dictionary::little-32, count::little-32, pairs::binary>>), do: {count, pairs}
+
+  defp opened([first | rest]),
+    do: with({count, pairs} <- opened(first), do: {count, [pairs | rest]})
 
   defp usual(kind, _fields) when kind in @bulk_kinds, do: :bulk
   defp usual("cached", %{"what" => "chunk"}), do: :bulk
   defp usual(_kind, _fields), do: :live
 
   # Where that makes it smaller.
-  defp packed(bytes) when byte_size(bytes) < @least_compressed, do: bytes
+  defp packed(bytes, size) when size < @least_compressed, do: {bytes, size}
 
-  defp packed(bytes) do
-    with {:ok, data} when byte_size(data) < byte_size(bytes) * 0.9 <-
-           Zstd.compress(bytes, level: @level) do
-      Variant.encode!(%{"t" => "zstd", "size" => byte_size(bytes), "data" => {:packed_byte, data}})
+  defp packed(bytes, size) do
+    with {:ok, data} when byte_size(data) < size * 0.9 <-
+           bytes |> IO.iodata_to_binary() |> Zstd.compress(level: @level) do
+      frame = Variant.encode!(%{"t" => "zstd", "size" => size, "data" => {:packed_byte, data}})
+      {frame, byte_size(frame)}
     else
-      _not_worth_it -> bytes
+      _not_worth_it -> {bytes, size}
     end
   end
 
@@ -96,14 +103,13 @@ defmodule Wasgo.Godot.Connection.Frame do
       <<size::32, @dictionary::little-32, count + 1::little-32, @keys[frame.lane]::binary,
         number(number)::binary>>
 
-    # Small ones are held by the thousand, and take the least as one binary.
-    if byte_size(pairs) <= @small, do: <<start::binary, pairs::binary>>, else: [start, pairs]
+    [start | pairs]
   end
 
   @doc "How many bytes a numbered frame takes on the wire, its length field included."
   @spec size(t(), pos_integer()) :: pos_integer()
-  def size(%__MODULE__{pairs: pairs}, number) do
-    @length_field + @header + @key_bytes + byte_size(number(number)) + byte_size(pairs)
+  def size(%__MODULE__{size: size}, number) do
+    @length_field + @header + @key_bytes + if(number <= 0x7FFF_FFFF, do: 8, else: 12) + size
   end
 
   defp number(number) when number <= 0x7FFF_FFFF, do: <<2::little-32, number::little-32>>
@@ -112,7 +118,8 @@ defmodule Wasgo.Godot.Connection.Frame do
   @doc "Encodes a frame without a number, with its length in front."
   @spec control(String.t(), map()) :: {:ok, iodata()} | {:error, GodotError.t()}
   def control(kind, fields) do
-    with {:ok, bytes} <- encode(Map.put(fields, "t", kind), @max_bytes), do: {:ok, framed(bytes)}
+    with {:ok, bytes, size} <- encode(Map.put(fields, "t", kind), @max_bytes),
+         do: {:ok, [<<size::32>> | bytes]}
   end
 
   @doc "As `control/2`, for what the library makes up itself."
@@ -123,9 +130,9 @@ defmodule Wasgo.Godot.Connection.Frame do
   def framed(bytes), do: [<<byte_size(bytes)::32>>, bytes]
 
   defp encode(map, max_bytes) do
-    case Variant.encode(map, max_depth: @max_depth, max_bytes: max_bytes) do
-      {:ok, bytes} ->
-        {:ok, bytes}
+    case Variant.encode_to_iodata(map, max_depth: @max_depth, max_bytes: max_bytes) do
+      {:ok, bytes, size} ->
+        {:ok, bytes, size}
 
       {:error, %{reason: {:too_large, _limit}}} ->
         {:error, %GodotError{reason: {:too_large, @max_bytes}}}

@@ -18,16 +18,7 @@ defmodule Wasgo.Godot.Connection.Hearing do
   def hear({:ok, {:ack, seq, bulk, work}}, _size, state) do
     with {:ok, state} <- acknowledge(state, seq),
          {:ok, state} <- acknowledge_bulk(state, bulk, work) do
-      done = {state.window.acknowledged, state.credit.acknowledged}
-
-      flushed =
-        Calls.select(state.calls, fn
-          {:flush, live, bulk} -> live <= elem(done, 0) and bulk <= elem(done, 1)
-          _other -> false
-        end)
-
-      calls = Enum.reduce(flushed, state.calls, &Calls.reply(&2, &1, :ok))
-      {:ok, Sending.let_senders_in(%{state | calls: calls})}
+      {:ok, state |> Sending.let_senders_in() |> Sending.answer_flushes()}
     end
   end
 

@@ -6,6 +6,7 @@ defmodule Wasgo.Godot.Connection.Opening do
 
   alias Wasgo.Godot.Connection
   alias Wasgo.Godot.Connection.{Handshake, Inbox, Sending, State}
+  alias Wasgo.Godot.Scripts
 
   require Logger
 
@@ -91,10 +92,9 @@ defmodule Wasgo.Godot.Connection.Opening do
 
   # A world that is not there, or ends at this moment, is none.
   defp attach(world, zone) do
-    apply(Wasgo.World, :attach, [world, zone])
+    Wasgo.World.attach(world, zone)
   catch
     :exit, _gone -> :error
-    :error, :undef -> :error
   end
 
   defp welcome(state, identity) do
@@ -114,15 +114,35 @@ defmodule Wasgo.Godot.Connection.Opening do
 
     # The server first: whoever is told that the engine was welcomed finds it there.
     GenServer.cast(state.server, {:welcomed, handle})
-    if state.zone, do: send(state.zone, {:wasgo_godot, :open, handle})
+    state = start_scripts(%{state | phase: :open, handle: handle})
 
-    Sending.say(%{state | phase: :open, handle: handle}, "welcome", %{
+    for pid <- [state.zone, state.scripts],
+        pid != nil,
+        do: send(pid, {:wasgo_godot, :open, handle})
+
+    Sending.say(state, "welcome", %{
       "protocol" => state.hello.version,
       "server" => state.options.server,
       "heartbeat_ms" => state.options.heartbeat_ms,
       "proof" => {:packed_byte, Handshake.proof(state.handshake, :sidecar)},
       "world" => identity
     })
+  end
+
+  # It is subscribed before anything more is read, and missed nothing.
+  defp start_scripts(%{options: %{scripts: nil}} = state), do: state
+
+  defp start_scripts(%{options: options} = state) do
+    child = %{
+      id: Scripts,
+      start: {Scripts, :start_link, [options.scripts]},
+      restart: :temporary
+    }
+
+    {:ok, scripts} = DynamicSupervisor.start_child(options.supervisor, child)
+    Process.monitor(scripts)
+    {:ok, inbox} = Inbox.subscribe(state.inbox, scripts, [:attach, :detach, :notify], true)
+    %{state | scripts: scripts, inbox: inbox}
   end
 
   defp where(%{world: ""}), do: ""

@@ -90,14 +90,14 @@ defmodule Wasgo.Godot.Connection.Peer do
   def handle_call({:flush, timeout}, from, %{phase: phase} = state)
       when phase in [:open, :closing] do
     cond do
-      flushed?(state) ->
+      Sending.flushed?(state) ->
         {:reply, :ok, state}
 
       Calls.full?(state.calls) ->
         {:reply, too_many_waiting(), state}
 
       true ->
-        {:noreply, wait(state, from, {:flush, state.window.last, state.credit.last}, timeout)}
+        {:noreply, wait(state, from, Sending.flush_target(state), timeout)}
     end
   end
 
@@ -184,6 +184,18 @@ defmodule Wasgo.Godot.Connection.Peer do
   @impl true
   def handle_info(message, state)
 
+  def handle_info({:push, from, ref, frame}, %{phase: :open} = state) do
+    if Sending.first?(state, frame) do
+      {_number, state} = Sending.transmit(state, frame)
+      {:noreply, state |> Sending.pushed(from, ref, frame) |> Sending.pump()}
+    else
+      {:noreply, %{state | calls: Calls.put_push(state.calls, from, ref, frame)}}
+    end
+  end
+
+  # Whoever pushes hears of the end by its monitor.
+  def handle_info({:push, _from, _ref, _frame}, state), do: {:noreply, state}
+
   def handle_info({:socket, socket}, state) do
     settings = %{
       tls: state.options.tls,
@@ -239,6 +251,12 @@ defmodule Wasgo.Godot.Connection.Peer do
   def handle_info({:DOWN, _ref, :process, zone, _reason}, %{zone: zone, phase: phase} = state)
       when is_pid(zone) and phase in [:open, :closing] do
     {:noreply, say_goodbye(%{state | zone: nil}, :world_gone)}
+  end
+
+  # The engine comes back, and attaches its nodes anew.
+  def handle_info({:DOWN, _ref, :process, pid, reason}, %{scripts: pid, phase: phase} = state)
+      when is_pid(pid) and phase in [:open, :closing] do
+    {:noreply, say_goodbye(%{state | scripts: nil}, {:crashed, reason})}
   end
 
   def handle_info(:close_timeout, %{phase: :closing} = state) do
@@ -367,14 +385,9 @@ defmodule Wasgo.Godot.Connection.Peer do
     %{state | calls: Calls.put(state.calls, from, kind, timeout)}
   end
 
-  defp flushed?(state) do
-    state.window.acknowledged == state.window.last and
-      state.credit.acknowledged == state.credit.last
-  end
-
   # The one that gave up may have stood before smaller ones that fit.
   defp leave_queue(%{phase: phase} = state) when phase in [:open, :closing] do
-    state |> Sending.let_senders_in() |> part_when_done()
+    state |> Sending.let_senders_in() |> Sending.answer_flushes() |> part_when_done()
   end
 
   defp leave_queue(state), do: {:noreply, state}
@@ -395,7 +408,7 @@ defmodule Wasgo.Godot.Connection.Peer do
   ## The end
 
   defp part_when_done(%{phase: :closing} = state) do
-    if flushed?(state) and Calls.waiting(state.calls) == 0 do
+    if Sending.flushed?(state) do
       {:noreply, say_goodbye(state, :closed)}
     else
       {:noreply, state}

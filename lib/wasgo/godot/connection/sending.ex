@@ -4,7 +4,7 @@ defmodule Wasgo.Godot.Connection.Sending do
   #
   # It works on the connection's state, and never waits.
 
-  alias Wasgo.Godot.Connection.{Calls, Credit, Frame, Outbox, State, Window}
+  alias Wasgo.Godot.Connection.{Calls, Credit, Frame, Outbox, Pusher, State, Window}
 
   @spec fits?(State.t(), Frame.t()) :: boolean()
   def fits?(state, %Frame{lane: :live} = frame),
@@ -49,9 +49,58 @@ defmodule Wasgo.Godot.Connection.Sending do
     with {ref, frame} <- Calls.first_sender(state.calls, lane),
          true <- fits?(state, frame) do
       {number, state} = transmit(state, frame)
-      let_in(%{state | calls: Calls.reply(state.calls, ref, {:ok, number})}, lane)
+      {pushed, calls} = Calls.sent(state.calls, ref, number)
+      state = %{state | calls: calls}
+
+      let_in(
+        if(pushed, do: pushed(state, elem(pushed, 0), elem(pushed, 1), frame), else: state),
+        lane
+      )
     else
       _none_or_no_room -> state
+    end
+  end
+
+  # Everything that was sent, or waits to be, before a flush.
+  @spec flush_target(State.t()) :: {:flush, non_neg_integer(), non_neg_integer()}
+  def flush_target(state) do
+    {:flush, state.window.last + Calls.waiting(state.calls, :live),
+     state.credit.last + Calls.waiting(state.calls, :bulk)}
+  end
+
+  @spec flushed?(State.t()) :: boolean()
+  def flushed?(state) do
+    state.window.acknowledged == state.window.last and
+      state.credit.acknowledged == state.credit.last and Calls.waiting(state.calls) == 0
+  end
+
+  # Answers those whose frames have been dealt with. Some may never have been sent, because who sent them gave up: then all is done when nothing is left.
+  @spec answer_flushes(State.t()) :: State.t()
+  def answer_flushes(state) do
+    {live, bulk} = {state.window.acknowledged, state.credit.acknowledged}
+    all? = flushed?(state)
+
+    done =
+      Calls.select(state.calls, fn
+        {:flush, last, last_bulk} -> all? or (last <= live and last_bulk <= bulk)
+        _other -> false
+      end)
+
+    %{state | calls: Enum.reduce(done, state.calls, &Calls.reply(&2, &1, :ok))}
+  end
+
+  # Tells a process that pushes frames how many were taken, not for each of them.
+  @spec pushed(State.t(), pid(), reference(), Frame.t()) :: State.t()
+  def pushed(state, from, ref, frame) do
+    {share, share_bytes} = Pusher.share()
+    {count, bytes} = Map.get(state.pushed, ref, {0, 0})
+    {count, bytes} = {count + 1, bytes + frame.size}
+
+    if count >= share or bytes >= share_bytes do
+      send(from, {:wasgo_pushed, ref, count, bytes})
+      %{state | pushed: Map.delete(state.pushed, ref)}
+    else
+      %{state | pushed: Map.put(state.pushed, ref, {count, bytes})}
     end
   end
 

@@ -21,17 +21,57 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget };
+    let mut walk = Walk {
+        encoder: Encoder::new(limits),
+        open: Vec::new(),
+        whole: Some(term),
+        max_bytes: limits.max_bytes(),
+        blobs,
+        budget,
+        apart: None,
+    };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
+}
+
+/// Packed arrays of fewer bytes are copied: a part of its own costs more than that.
+const APART_FROM: usize = 1024;
+
+/// Writes a term, but for the data of its larger packed arrays: these stay the binaries that they are. Gives what is written, where in it
+/// they belong, and the size of it all.
+pub(super) fn encode_apart<'a>(
+    term: Term<'a>,
+    limits: Limits,
+    budget: &mut Budget,
+) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
+    // Little is copied: there is no room to be made for much.
+    let mut walk = Walk {
+        encoder: Encoder::new(limits),
+        open: Vec::new(),
+        whole: None,
+        max_bytes: limits.max_bytes(),
+        blobs: false,
+        budget,
+        apart: Some(Vec::new()),
+    };
+    walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
+    let size = walk.encoder.written() + walk.encoder.apart();
+    let apart = walk.apart.unwrap_or_default();
+    let written = walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })?;
+    Ok((written, apart, size))
 }
 
 /// Writes container by container. All work is asked of the budget before it is done.
 struct Walk<'a, 'b> {
     encoder: Encoder,
     open: Vec<Open<'a>>,
+    /// The outermost term, until there was a look at how much data is in it.
+    whole: Option<Term<'a>>,
+    max_bytes: usize,
     blobs: bool,
     budget: &'b mut Budget,
+    /// Binaries that are not copied, and after how many written bytes they belong; `None` where all are copied.
+    apart: Option<Vec<(usize, Term<'a>)>>,
 }
 
 /// A container whose elements are being written.
@@ -161,7 +201,21 @@ impl<'a> Walk<'a, '_> {
             }
             Some(ty) if ty.packed_stride().is_some() => {
                 let data = Binary::from_term(content).map_err(|_| unsupported())?;
+                if let Some(apart) = &mut self.apart
+                    && data.len() >= APART_FROM
+                {
+                    self.budget.spend(APART_UNITS)?;
+                    let before = self.encoder.packed_apart(ty, data.len())?;
+                    apart.push((before, content));
+                    return Ok(());
+                }
                 self.budget.spend_bytes(data.len())?;
+                if data.len() >= MUCH
+                    && let Some(whole) = self.whole.take()
+                {
+                    let more = packed_data(whole).min(self.max_bytes);
+                    self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more)));
+                }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }
             _ => Err(unsupported()),
@@ -220,6 +274,44 @@ impl<'a> Walk<'a, '_> {
         }
         Ok(())
     }
+}
+
+/// Bytes of packed data from which on there is a look at how much more there is: for less it would take longer than it saves.
+const MUCH: usize = 16 << 10;
+
+/// Terms that are looked at then.
+const LOOKS: usize = 256;
+
+/// What a packed array has besides its data, and what is likely beside it: its key, and a little.
+const PACKED_MORE: usize = 64;
+
+/// The bytes of the packed arrays in a term, as far as the looks go: nearly the size of a frame that is large for them.
+fn packed_data(term: Term<'_>) -> usize {
+    let mut waiting = vec![term];
+    let mut sum = 0_usize;
+    for _ in 0..LOOKS {
+        let Some(term) = waiting.pop() else { break };
+        match term.get_type() {
+            TermType::Tuple => {
+                if let Ok((_, data)) = term.decode::<(Atom, Binary<'_>)>() {
+                    sum = sum.saturating_add(data.len() + PACKED_MORE);
+                }
+            }
+            TermType::Map => {
+                waiting.extend(MapIterator::new(term).into_iter().flatten().take(LOOKS).map(|pair| pair.1))
+            }
+            TermType::List => {
+                let mut rest = term;
+                for _ in 0..LOOKS {
+                    let Ok((head, tail)) = rest.list_get_cell() else { break };
+                    waiting.push(head);
+                    rest = tail;
+                }
+            }
+            _ => {}
+        }
+    }
+    sum
 }
 
 impl<'a> Open<'a> {
@@ -336,6 +428,9 @@ pub(crate) fn length(list: Term<'_>, budget: &Budget) -> Result<Option<usize>, O
     }
     Ok(rest.is_empty_list().then_some(len))
 }
+
+/// Units of work for a binary that is kept apart.
+const APART_UNITS: usize = 2;
 
 /// Units of work to look whether a key is there.
 const LOOK_UNITS: usize = 3;
