@@ -496,7 +496,12 @@ defmodule Wasgo.World do
           {:ok, identity :: String.t(), pid()} | {:error, :taken | WorldError.t()}
   def attach(world, zone) when is_binary(zone), do: call(world, {:attach, zone, self()})
 
-  @doc "The process that shows the world to the engine of a zone, and what it does: `nil` where none is connected."
+  @doc """
+  What is done for the engine of a zone, with its `connection`: `nil` where none is connected.
+
+  `rev` is the number that the engine is at with all that was sent, `chunks` those that it holds, `making` those that are being made, `waiting` the lanes that are
+  full; `failed` are chunks that could not be made, `refused` viewers that wanted more than `:max_view`.
+  """
   @spec zone(t(), String.t()) :: Wasgo.World.Zone.info() | nil
   def zone(world, name) when is_binary(name) do
     with pid when is_pid(pid) <- call!(world, {:connection, name}), do: Wasgo.World.Zone.info(pid)

@@ -22,6 +22,7 @@ defmodule Wasgo.World.Zone do
   """
   @type info :: %{
           pid: pid(),
+          connection: Wasgo.Godot.Connection.t() | nil,
           rev: non_neg_integer(),
           frames: non_neg_integer(),
           chunks: non_neg_integer(),
@@ -89,6 +90,7 @@ defmodule Wasgo.World.Zone do
   def handle_call(:info, _from, state) do
     info = %{
       pid: self(),
+      connection: state.connection,
       rev: state.rev,
       frames: state.frames,
       chunks: if(state.chunks, do: map_size(state.chunks.held), else: 0),

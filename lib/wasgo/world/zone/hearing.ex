@@ -94,7 +94,7 @@ defmodule Wasgo.World.Zone.Hearing do
 
           {:chunk, name, work} ->
             Making.start(fn ->
-              with {:ok, _fields, meshes} <- Making.chunk(work, <<0::128>>, cache, %{}),
+              with {:ok, _fields, meshes, _content} <- Making.chunk(work, <<0::128>>, cache, %{}),
                    do: {:ok, for({^name, _, _} = mesh <- meshes, do: mesh)}
             end)
         end

@@ -84,13 +84,9 @@ defmodule Wasgo.World.Zone.Live do
   defp note(state, []), do: state
 
   defp note(state, notes) do
-    chunks =
-      Enum.reduce(notes, state.chunks, fn
-        :plan, chunks -> Chunks.replan(chunks)
-        {:chunk, address}, chunks -> Chunks.edited(chunks, address)
-      end)
-
-    %{state | chunks: chunks}
+    edits = for {:chunk, address} <- notes, do: address
+    chunks = if :plan in notes, do: Chunks.replan(state.chunks), else: state.chunks
+    %{state | chunks: Chunks.edited(chunks, edits)}
   end
 
   defp mesh(state, key, name, hash) do
