@@ -44,6 +44,7 @@ var _rev := 0
 
 func _initialize() -> void:
 	OS.low_processor_usage_mode_sleep_usec = 500
+	print("pid ", OS.get_process_id())
 	var view := 0.0
 	for argument: String in OS.get_cmdline_user_args():
 		var value := argument.substr(argument.find("=") + 1)
