@@ -108,7 +108,6 @@ started = seconds.(fn -> {:ok, _} = start.() end)
 plan = Gen.plan!(seed: 7)
 works = for n <- 1..1_000, do: Gen.Work.new(plan, {n, 3, 0}, <<0::64>>)
 hashes = Bench.samples(Bench.rounds(200), fn -> Enum.each(works, &Making.chunk_hash(&1, nil)) end)
-size = File.stat!(Path.join(folder, "world.db")).size
 
 Bench.table(
   ["a world of #{Bench.digits(count)} objects", "figure"],
@@ -127,8 +126,7 @@ Bench.table(
         milliseconds.(shown)
       ],
       ["started", milliseconds.(started)],
-      ["hashes of 1,000 chunks, p50", Bench.time(hashes.p50)],
-      ["file", "#{Bench.digits(size / 1.0e6)} MB"]
+      ["hashes of 1,000 chunks, p50", Bench.time(hashes.p50)]
     ]
 )
 

@@ -46,6 +46,7 @@ func _initialize() -> void:
 				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
 	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property"])
 	client.connected.connect(func(server: String) -> void: print("connected ", server))
+	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
 	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))
 	world.add_child(client)
 	var peer := Peer.new()

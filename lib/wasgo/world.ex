@@ -14,10 +14,20 @@ defmodule Wasgo.World do
 
   To start it under a supervisor:
 
-      children = [{Wasgo.World, name: "garden", store: store, plan: plan, as: MyGame.Garden}]
+      children = [
+        {Wasgo.World, name: "garden", store: store, plan: plan, as: MyGame.Garden},
+        {Wasgo.Godot.Server, token: token, worlds: %{"garden" => MyGame.Garden}}
+      ]
 
   An engine that names the world in its hello, and one of its *zones*, is shown what belongs to that zone, and then what changes. Any number of
   zones may be connected, one engine each.
+
+  ## What an engine is sent
+
+  The state of its zone, not the history: an engine that is slow or was away is sent what differs, as it is then, and never what was superseded
+  meanwhile. Objects and properties come in the order of their last changes, the chunks around its viewers the nearest first, as far as the
+  engine grants credit. Chunks and meshes that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
+  them. The world waits for no engine, and keeps nothing for a slow one.
 
   ## Numbers
 

@@ -10,7 +10,7 @@ defmodule Wasgo.World.EngineTest do
   @token "the zone's secret"
   @patience 20_000
 
-  defp world(store, options \\ []) do
+  defp world(store, options) do
     {:ok, world} = World.start_link([name: "garden", store: store] ++ options)
     world
   end
@@ -123,36 +123,34 @@ defmodule Wasgo.World.EngineTest do
   test "an engine that comes back after its sidecar has started anew is sent what it lacks" do
     store = Store.open!(:memory)
     plan = Gen.plan!(seed: 7, samples: 17, levels: 3, chunk_size: 32.0)
-    {:ok, holder} = Agent.start_link(fn -> world(store, plan: plan) end)
-    world = fn -> Agent.get(holder, & &1) end
-    {:ok, server} = Server.start_link(token: @token, worlds: fn "garden" -> {:ok, world.()} end)
+    name = :"world #{System.unique_integer()}"
+    world(store, plan: plan, as: name)
+    {:ok, server} = Server.start_link(token: @token, worlds: %{"garden" => name})
     Server.subscribe(server)
 
     {:ok, _} =
       World.mutate(
-        world.(),
+        name,
         for(n <- 1..100, do: {:put, name: "thing #{n}", position: {n, 0, 0}})
       )
 
-    engine(server, "")
+    engine = engine(server, "")
     connection = connected()
-    %{chunks: count} = settled(world.(), "")
+    %{chunks: count} = settled(name, "")
     before = report(connection, &(&1["nodes"] == 100 and &1["chunks"] == count))
 
-    # Whoever asks for the world meanwhile waits.
-    Agent.update(holder, fn before ->
-      :ok = World.stop(before)
-      world(store)
-    end)
-
+    :ok = World.stop(name)
     assert_receive {:wasgo_godot, {:disconnected, :world_gone}, _connection}, @patience
-    {:ok, _} = World.update(world.(), 7, position: {0, 7, 0})
-    {:ok, _} = World.remove(world.(), 8)
+    # It asks for a world that is not there at this moment, and asks again.
+    TestEngine.await_line(engine, "refused full")
+    world(store, as: name)
+    {:ok, _} = World.update(name, 7, position: {0, 7, 0})
+    {:ok, _} = World.remove(name, 8)
     connection = connected()
-    report = report(connection, &(&1["nodes"] == 99 and &1["rev"] == World.rev(world.())))
+    report = report(connection, &(&1["nodes"] == 99 and &1["rev"] == World.rev(name)))
     ask(connection, "node_at", [7], Vector3.new(0, 7, 0))
     ask(connection, "node_at", [9], Vector3.new(9, 0, 0))
-    assert settled(world.(), "").chunks == count
+    assert settled(name, "").chunks == count
     report = report(connection, &(&1["chunks"] == count and &1["rev"] == report["rev"]))
     # The answer to its first word, one node that changed, one that went, and no chunk.
     assert report["frames"] <= 4 and report["errors"] == 0

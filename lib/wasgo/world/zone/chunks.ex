@@ -160,7 +160,7 @@ defmodule Wasgo.World.Zone.Chunks do
       chunks
       | jobs: Map.new(jobs),
         dropped: MapSet.union(chunks.dropped, MapSet.new(dropped, &elem(&1, 0))),
-        ready: Enum.filter(chunks.ready, wanted?),
+        ready: chunks.ready |> Enum.filter(wanted?) |> nearest(view),
         cached: Enum.filter(chunks.cached, wanted?),
         unloads: unloads
     }
