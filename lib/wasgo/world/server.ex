@@ -37,7 +37,8 @@ defmodule Wasgo.World.Server do
     State.put_rev(tables, max(known.rev, loaded.highest))
     State.put_floor(tables, floor)
 
-    with {:ok, transient, tables, written} <- Transient.start_link(tables, journal),
+    with {:ok, transient, tables, written} <-
+           Transient.start_link(tables, journal, options.repair),
          {:ok, zones} <- DynamicSupervisor.start_link(strategy: :one_for_one) do
       state = %{
         name: options.name,
@@ -78,6 +79,8 @@ defmodule Wasgo.World.Server do
       }
 
       first(schedule(state), options.plan)
+    else
+      {:error, exception} -> {:stop, exception}
     end
   end
 

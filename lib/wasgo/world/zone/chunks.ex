@@ -66,24 +66,25 @@ defmodule Wasgo.World.Zone.Chunks do
   # The address of a key that an engine names.
   @spec address(String.t()) :: {:ok, Tiling.address()} | :error
   def address(key) when byte_size(key) <= 40 do
-    parts = key |> String.split(",") |> Enum.map(&Integer.parse/1)
-
-    with true <- Enum.all?(parts, &match?({_number, ""}, &1)) do
-      case Enum.map(parts, &elem(&1, 0)) do
-        [x, z] -> bounded({x, z, 0})
-        [x, z, level] -> bounded({x, z, level})
-        _other -> :error
-      end
+    with [_x, _z | _] = parts when length(parts) <= 3 <- String.split(key, ","),
+         parsed = Enum.map(parts, &Integer.parse/1),
+         true <- Enum.all?(parsed, &match?({_number, ""}, &1)),
+         {:ok, address} <- parsed |> Enum.map(&elem(&1, 0)) |> bounded(),
+         # Written as it is written here, since the engine knows it by its text.
+         ^key <- Frame.key(address) do
+      {:ok, address}
     else
-      _no_number -> :error
+      _no_key -> :error
     end
   end
 
   def address(_long), do: :error
 
-  defp bounded({x, z, level} = address)
+  defp bounded([x, z]), do: bounded([x, z, 0])
+
+  defp bounded([x, z, level])
        when abs(x) <= 0x7FFF_FFFF and abs(z) <= 0x7FFF_FFFF and level in 0..255,
-       do: {:ok, address}
+       do: {:ok, {x, z, level}}
 
   defp bounded(_outside), do: :error
 
