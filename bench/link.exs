@@ -105,7 +105,7 @@ defmodule Bench.Link do
       "--port=#{Wasgo.BadLink.port(link)}",
       "--token=#{@token}",
       "--world=bench",
-      "--view=280",
+      "--view=560",
       "--patience=300"
     ]
 
