@@ -199,6 +199,7 @@ var _monitors := _Monitors.new()
 var _identity := ""
 var _heartbeat_ms := 0
 var _opened_at := 0
+var _ping_at := 0
 var _retry_at := 0
 var _pause_ms := FIRST_PAUSE_MS
 var _tell_debugger_at := 0
@@ -444,6 +445,7 @@ func _open(now: int) -> void:
 	connection += 1
 	rejected_frames = 0
 	_opened_at = now
+	_ping_at = now + _heartbeat_ms
 	_session = _Session.new(_link, _lanes, _handle, reject)
 	_calls = _Calls.new()
 	_viewers.forget()
@@ -478,6 +480,10 @@ func _converse(began: int, now: int) -> void:
 		return
 	_lanes.start_bulk(_Receivers.preparer_of(receiver))
 	_tell(now)
+	if now >= _ping_at:
+		# Where the wire is slow, the sidecar's own ping may stand behind a large frame, and with it the answer.
+		_ping_at = now + _heartbeat_ms
+		send_frame({"t": "ping", "time": now})
 	for frame: Dictionary in _lanes.answers(window_bytes, int(window_work_ms * 1000.0)):
 		if send_frame(frame) != OK:
 			_end("the sidecar does not read its answers", true)
