@@ -26,7 +26,9 @@ class Eye:
 		return found
 
 	func wrongs() -> Array:
-		return wrong.duplicate()
+		var found := []
+		found.assign(wrong)
+		return found
 
 	func chunks() -> PackedStringArray:
 		return world.get_chunk_keys()
@@ -44,6 +46,7 @@ var _rev := 0
 
 func _initialize() -> void:
 	OS.low_processor_usage_mode_sleep_usec = 500
+	print("pid ", OS.get_process_id())
 	var view := 0.0
 	for argument: String in OS.get_cmdline_user_args():
 		var value := argument.substr(argument.find("=") + 1)

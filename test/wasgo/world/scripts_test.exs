@@ -27,7 +27,10 @@ defmodule Wasgo.World.ScriptsTest do
   test "objects move by their scripts, about where they were placed", context do
     script = Script.new!(File.read!("guest/scripts/wander.wasm"))
     start(context, %{"wander" => script})
-    {:ok, hare} = World.put(context.world, name: "hare", script: "wander", position: {400, 0, -200})
+
+    {:ok, hare} =
+      World.put(context.world, name: "hare", script: "wander", position: {400, 0, -200})
+
     {:ok, stone} = World.put(context.world, name: "stone", position: {0, 0, 0})
     moved = until(fn -> World.transient(context.world, hare) end, &(map_size(&1) == 4))
     assert Map.keys(moved) == ["position:x", "position:y", "position:z", "rotation:y"]
