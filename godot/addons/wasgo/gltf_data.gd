@@ -18,7 +18,9 @@ const _KEYS_A_SECOND := 30.0
 # The types that each attribute may have: of its values, and of their components.
 const _ATTRIBUTES := {
 	"POSITION": [["VEC3"], [5126]], "NORMAL": [["VEC3"], [5126]], "TANGENT": [["VEC4"], [5126]], "TEXCOORD_0": [["VEC2"], [5121, 5123, 5126]],
-	"TEXCOORD_1": [["VEC2"], [5121, 5123, 5126]], "COLOR_0": [["VEC3", "VEC4"], [5121, 5123, 5126]], "JOINTS_0": [["VEC4"], [5121, 5123]],
+	"TEXCOORD_1": [["VEC2"], [5121, 5123, 5126]], "TEXCOORD_2": [["VEC2"], [5121, 5123, 5126]], "TEXCOORD_3": [["VEC2"], [5121, 5123, 5126]],
+	"TEXCOORD_4": [["VEC2"], [5121, 5123, 5126]], "TEXCOORD_5": [["VEC2"], [5121, 5123, 5126]], "TEXCOORD_6": [["VEC2"], [5121, 5123, 5126]],
+	"TEXCOORD_7": [["VEC2"], [5121, 5123, 5126]], "COLOR_0": [["VEC3", "VEC4"], [5121, 5123, 5126]], "JOINTS_0": [["VEC4"], [5121, 5123]],
 	"JOINTS_1": [["VEC4"], [5121, 5123]], "WEIGHTS_0": [["VEC4"], [5121, 5123, 5126]], "WEIGHTS_1": [["VEC4"], [5121, 5123, 5126]],
 }
 const _TARGETS := {"POSITION": [["VEC3"], [5126]], "NORMAL": [["VEC3"], [5126]], "TANGENT": [["VEC3"], [5126]]}
@@ -192,6 +194,8 @@ func _check_mesh(mesh: Dictionary) -> String:
 
 func _check_attributes(attributes: Dictionary, known: Dictionary, count: int) -> String:
 	for key: Variant in attributes:
+		if str(key).begins_with("_"):
+			continue  # The file's own, which nobody reads.
 		if not known.has(key):
 			return "an attribute %s, which is not taken" % str(key).left(64)
 		var accessor := _accessor(attributes[key])

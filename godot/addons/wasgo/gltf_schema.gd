@@ -2,7 +2,8 @@ extends RefCounted
 ## What the JSON of a glTF file may hold: which fields, of which types, and which lists their numbers count in.
 ##
 ## The engine's importer takes numbers for what they claim to be, and the program ends where one is not. So a file is
-## held against this first, and what is not in here is not taken.
+## held against this first, and what is not in here is not taken. Extensions are, but for those that the importer knows
+## and that are not in here: the others it passes over.
 
 const _MAX_TEXT := 1024
 const _MAX_LIST := 65_536
@@ -14,7 +15,7 @@ const _RULES := {
 	"file": {"asset": "any", "scene": "index scenes", "scenes": "list scene", "nodes": "list node", "meshes": "list mesh", "accessors": "list accessor",
 			"bufferViews": "list bufferView", "buffers": "list buffer", "images": "list image", "textures": "list texture", "samplers": "list sampler",
 			"materials": "list material", "skins": "list skin", "animations": "list animation", "cameras": "list camera", "extensionsUsed": "texts",
-			"extensionsRequired": "texts", "extensions": "object file extensions", "extras": "any"},
+			"extensionsRequired": "texts", "extras": "any"},
 	"file extensions": {"KHR_lights_punctual": "object lights"},
 	"lights": {"lights": "!list light"},
 	"light": {"type": "!one directional point spot", "color": "numbers 3", "intensity": "number 0 1e9", "range": "number 0 1e9", "spot": "object spot", "name": "text",
@@ -22,12 +23,12 @@ const _RULES := {
 	"spot": {"innerConeAngle": "number 0 3.2", "outerConeAngle": "number 0 3.2"},
 	"scene": {"nodes": "indices nodes", "name": "text", "extras": "any"},
 	"node": {"name": "text", "children": "indices nodes", "mesh": "index meshes", "skin": "index skins", "camera": "index cameras", "matrix": "numbers 16",
-			"translation": "numbers 3", "rotation": "numbers 4", "scale": "numbers 3", "weights": "numbers *", "extensions": "object node extensions", "extras": "any"},
+			"translation": "numbers 3", "rotation": "numbers 4", "scale": "numbers 3", "weights": "numbers *", "extras": "any"},
 	"node extensions": {"KHR_lights_punctual": "object node light", "KHR_node_visibility": "object visibility"},
 	"node light": {"light": "!index lights"},
 	"visibility": {"visible": "bool"},
 	"mesh": {"primitives": "!list primitive", "weights": "numbers *", "name": "text", "extras": "object mesh extras"},
-	"mesh extras": {"targetNames": "texts"},
+	"mesh extras": {"targetNames": "texts", "*": "any"},
 	"primitive": {"attributes": "!map", "indices": "index accessors", "material": "index materials", "mode": "int 4 4", "targets": "maps", "extras": "any"},
 	"accessor": {"bufferView": "index bufferViews", "byteOffset": "int 0 67108864", "componentType": "!int 5120 5126", "normalized": "bool",
 			"count": "!int 1 16777216", "type": "!one SCALAR VEC2 VEC3 VEC4 MAT2 MAT3 MAT4", "max": "numbers *", "min": "numbers *", "sparse": "object sparse", "name": "text",
@@ -39,17 +40,17 @@ const _RULES := {
 			"name": "text", "extras": "any"},
 	"buffer": {"byteLength": "!int 1 67108864", "name": "text", "extras": "any"},
 	"image": {"bufferView": "!index bufferViews", "mimeType": "!one image/png image/jpeg image/webp", "name": "text", "extras": "any"},
-	"texture": {"source": "index images", "sampler": "index samplers", "name": "text", "extensions": "object texture extensions", "extras": "any"},
+	"texture": {"source": "index images", "sampler": "index samplers", "name": "text", "extras": "any"},
 	"texture extensions": {"EXT_texture_webp": "object webp"},
 	"webp": {"source": "!index images"},
 	"sampler": {"magFilter": "int 9728 9729", "minFilter": "int 9728 9987", "wrapS": "int 10497 33648", "wrapT": "int 10497 33648", "name": "text", "extras": "any"},
 	"material": {"name": "text", "pbrMetallicRoughness": "object pbr", "normalTexture": "object textureInfo", "occlusionTexture": "object textureInfo",
 			"emissiveTexture": "object textureInfo", "emissiveFactor": "numbers 3", "alphaMode": "one OPAQUE MASK BLEND", "alphaCutoff": "number 0 1",
-			"doubleSided": "bool", "extensions": "object material extensions", "extras": "any"},
+			"doubleSided": "bool", "extras": "any"},
 	"pbr": {"baseColorFactor": "numbers 4", "baseColorTexture": "object textureInfo", "metallicFactor": "number 0 1", "roughnessFactor": "number 0 1",
 			"metallicRoughnessTexture": "object textureInfo"},
 	"textureInfo": {"index": "!index textures", "texCoord": "int 0 1", "scale": "number -100 100", "strength": "number 0 1",
-			"extensions": "object textureInfo extensions", "extras": "any"},
+			"extras": "any"},
 	"textureInfo extensions": {"KHR_texture_transform": "object transform"},
 	"transform": {"offset": "numbers 2", "rotation": "number -1e6 1e6", "scale": "numbers 2", "texCoord": "int 0 1"},
 	"material extensions": {"KHR_materials_unlit": "object nothing", "KHR_materials_emissive_strength": "object emissive"},
@@ -64,8 +65,9 @@ const _RULES := {
 	"perspective": {"aspectRatio": "number 0.001 1000", "yfov": "!number 0.001 3.2", "zfar": "number 0.001 1e9", "znear": "!number 0.0001 1e6"},
 	"orthographic": {"xmag": "!number 0.0001 1e6", "ymag": "!number 0.0001 1e6", "zfar": "!number 0.001 1e9", "znear": "!number 0 1e6"},
 }
-const _EXTENSIONS := ["KHR_lights_punctual", "KHR_node_visibility", "KHR_materials_unlit", "KHR_materials_emissive_strength", "KHR_texture_transform",
-		"EXT_texture_webp", "GODOT_single_root"]
+# What the importer would read, and is not in here. Bodies come as colliders, which are counted.
+const _NOT_TAKEN := ["KHR_animation_pointer", "KHR_materials_pbrSpecularGlossiness", "KHR_texture_basisu", "KHR_mesh_quantization", "KHR_draco_mesh_compression",
+		"EXT_meshopt_compression"]
 
 # How many elements each list of the file has.
 var _sizes: Dictionary[String, int] = {}
@@ -85,7 +87,7 @@ func check(file: Dictionary) -> String:
 		if wrong != "":
 			return wrong
 		for extension: String in file.get(key, []):
-			if not _EXTENSIONS.has(extension):
+			if _is_not_taken(extension):
 				return "the extension %s is not taken" % extension.left(64)
 	return wrong
 
@@ -96,7 +98,11 @@ func _check_object(value: Variant, kind: String) -> String:
 	var object: Dictionary = value
 	var rules: Dictionary = _RULES[kind]
 	for key: Variant in object:
-		if not rules.has(key):
+		if typeof(key) == TYPE_STRING and key == "extensions" and kind != "extensions":
+			var wrong := _check_extensions(object[key], kind + " extensions")
+			if wrong != "":
+				return wrong
+		elif not rules.has(key) and not rules.has("*"):
 			return "a %s has %s, which is not taken" % [kind, str(key).left(64)]
 	for key: String in rules:
 		var rule: String = rules[key]
@@ -107,6 +113,24 @@ func _check_object(value: Variant, kind: String) -> String:
 		elif rule.begins_with("!"):
 			return "a %s has no %s" % [kind, key]
 	return ""
+
+
+func _check_extensions(value: Variant, kind: String) -> String:
+	if typeof(value) != TYPE_DICTIONARY:
+		return "%s are no object" % kind
+	var rules: Dictionary = _RULES.get(kind, {})
+	for named: Variant in (value as Dictionary):
+		if _is_not_taken(str(named)):
+			return "the extension %s is not taken" % str(named).left(64)
+		if rules.has(named):
+			var wrong := _check_value(value[named], rules[named] as String)
+			if wrong != "":
+				return wrong
+	return ""
+
+
+static func _is_not_taken(extension: String) -> bool:
+	return extension.begins_with("OMI_") or _NOT_TAKEN.has(extension)
 
 
 func _check_value(value: Variant, rule: String) -> String:
