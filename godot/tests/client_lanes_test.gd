@@ -101,10 +101,10 @@ func _live_does_not_wait() -> bool:
 	await _fresh()
 	receiver.prepare_usec = 300_000
 	for i: int in 8:
-		sidecar.send(_chunk(i + 1, 200_000))
+		sidecar.send(_chunk(i + 1, 200_000) if i % 2 == 0 else Sidecar.compressed(_chunk(i + 1, 2_000_000)))
 	sidecar.send({"t": "rows", "seq": 1})
 	sidecar.send(Sidecar.compressed({"t": "rows", "seq": 2}))
-	# A large live frame is decoded by a worker thread, though all are taken by others.
+	# A large live frame is decoded by a worker thread, though all are taken by others; large compressed ones do not hold it up.
 	sidecar.send({"t": "rows", "seq": 3, "ballast": _chunk(0, 500_000)["ballast"]})
 	await answers_to(3)
 	equal(receiver.logged("done").size(), 0, "live frames do not wait for large ones")
@@ -321,14 +321,20 @@ func _compressed() -> bool:
 			ballast[at] = random[at]
 		hashes.append(hash(ballast))
 		sidecar.send(Sidecar.compressed({"t": "rows", "seq": i + 1, "ballast": ballast}))
-		var bulk := Sidecar.compressed(_chunk(i + 1, ballast.size()))
-		sidecar.bulk_sent += Sidecar.packed(bulk).size()
-		sidecar.send(bulk)
+		sidecar.send(Sidecar.compressed(_chunk(i + 1, ballast.size())))
 	await answers_to(12, 12)
 	equal(live, hashes, "what comes out is what went in, in order")
 	equal(receiver.logged("done").size(), 12, "the other lane too")
 	equal(client._lanes.bytes_done, sidecar.bulk_sent, "bytes count as they were sent")
 	return true
+
+
+# A frame inside a compressed one, with its number.
+func _with_inner(frame: Dictionary, changes: Dictionary) -> Dictionary:
+	var bytes := var_to_bytes(frame)
+	var outer := {"data": bytes.compress(FileAccess.COMPRESSION_ZSTD), "size": bytes.size(), "t": "zstd"}
+	outer.merge(changes)
+	return outer
 
 
 func _compressed_wrongly() -> bool:
@@ -356,7 +362,12 @@ func _compressed_wrongly() -> bool:
 		"one inside another": Sidecar.compressed(Sidecar.compressed(good)), "a large one inside": Sidecar.compressed(Sidecar.compressed(large, {"x": _chunk(0, 50_000)})),
 		"a bomb that says so": {"t": "zstd", "size": 60_000_000, "data": bomb_data}, "one that does not": {"t": "zstd", "size": 1000, "data": bomb_data},
 		"nothing but an int": {"t": "zstd", "size": 8, "data": var_to_bytes(1).compress(FileAccess.COMPRESSION_ZSTD)},
-		"a wrong number": Sidecar.compressed({"t": "clear", "seq": 5}), "a number outside": Sidecar.compressed(good, {"bulk": 1, "data": _chunk(0, 50_000)["ballast"]}),
+		"a wrong number": Sidecar.compressed({"t": "clear", "seq": 5}), "no content": Sidecar.compressed(good, {"bulk": 1, "data": _chunk(0, 50_000)["ballast"]}),
+		"a number inside": _with_inner({"t": "clear", "seq": 1}, {}), "a large one inside, too": _with_inner(_chunk(1, 50_000), {}),
+		"two numbers": _with_inner({"t": "clear", "seq": 1}, {"seq": 1}), "two in the other lane": _with_inner(_chunk(1, 50_000), {"bulk": 1}),
+		"a number of each lane": Sidecar.compressed(_chunk(1, 50_000), {"seq": 1}), "of each lane, small": Sidecar.compressed({"t": "clear", "seq": 1}, {"bulk": 1}),
+		"a number that is text": Sidecar.compressed(_chunk(1, 50_000), {"bulk": "1"}), "the next but one": Sidecar.compressed(_chunk(2, 50_000)),
+		"a large one in disguise": Frames.with({"bulk": 1, "x": [1]}.merged(Sidecar.compressed(_chunk(1, 5), {"y": noise.hex_encode().repeat(20)})), ["z"], 1),
 	}
 	for name: String in wrong:
 		var number := client.connection
@@ -364,8 +375,10 @@ func _compressed_wrongly() -> bool:
 		await ending(name)
 		await again()
 		equal(client.connection, number + 1, "%s: another connection" % name)
-	# Numbers outside are of no use: what is inside counts.
-	sidecar.send(Sidecar.compressed(good, {"seq": 7, "bulk": 9}))
+	# What is odd, and not wrong: an envelope whose front does not tell.
+	sidecar.send(Frames.with({"x": [1]}.merged(Sidecar.compressed({"t": "later"}, {"y": noise.hex_encode().repeat(20)})), ["seq"], 1))
+	await answers_to(1)
+	sidecar.send(Sidecar.compressed(good))
 	equal(await answer(), {"t": "pong", "time": 1}, "all is well after that")
 	return true
 

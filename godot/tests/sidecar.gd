@@ -26,6 +26,7 @@ var _plain: StreamPeer
 var _tls: StreamPeerTLS
 var _inbox := PackedByteArray()
 var _outbox := PackedByteArray()
+var _outbox_start := 0
 var _piece := PackedByteArray()
 
 
@@ -70,6 +71,7 @@ func accept() -> bool:
 	_tls = null
 	_inbox = PackedByteArray()
 	_outbox = PackedByteArray()
+	_outbox_start = 0
 	_piece = PackedByteArray()
 	hello = {}
 	challenge_bytes = PackedByteArray()
@@ -95,7 +97,7 @@ func send_raw(bytes: PackedByteArray) -> void:
 
 ## How many bytes the socket has not taken yet.
 func unsent() -> int:
-	return _outbox.size()
+	return _outbox.size() - _outbox_start
 
 
 ## Gives the socket what it takes, and takes what it has.
@@ -110,14 +112,17 @@ func pump() -> void:
 	elif is_closed():
 		return
 	var stream: StreamPeer = _tls if _tls != null else _plain
-	while not _outbox.is_empty():
+	while unsent() > 0:
 		if _piece.is_empty():
-			_piece = _outbox.slice(0, 16_384)
+			_piece = _outbox.slice(_outbox_start, _outbox_start + 16_384)
 		var result := stream.put_partial_data(_piece)
 		if result[0] != OK or result[1] == 0:
 			break
-		_outbox = _outbox.slice(result[1] as int)
+		_outbox_start += result[1] as int
 		_piece = PackedByteArray()
+	if unsent() == 0:
+		_outbox = PackedByteArray()
+		_outbox_start = 0
 	while true:
 		var available := 16_384 if _tls != null else stream.get_available_bytes()
 		if available <= 0:
@@ -203,10 +208,16 @@ static func packed(frame: Dictionary) -> PackedByteArray:
 	return length_field(bytes.size()) + bytes
 
 
-## [param frame] inside a compressed one, with [param changes] to that.
+## [param frame] inside a compressed one, which gets its number, with [param changes] to that.
 static func compressed(frame: Dictionary, changes := {}) -> Dictionary:
-	var bytes := var_to_bytes(frame)
-	var outer := {"t": "zstd", "size": bytes.size(), "data": bytes.compress(FileAccess.COMPRESSION_ZSTD)}
+	var inner := frame.duplicate()
+	var outer := {}
+	for lane: String in ["seq", "bulk"]:
+		if frame.has(lane):
+			outer[lane] = frame[lane]
+			inner.erase(lane)
+	var bytes := var_to_bytes(inner)
+	outer.merge({"data": bytes.compress(FileAccess.COMPRESSION_ZSTD), "size": bytes.size(), "t": "zstd"})
 	outer.merge(changes, true)
 	return outer
 

@@ -16,7 +16,10 @@ defmodule Wasgo.Godot.EngineAddonTest do
       engine = TestEngine.start(@script, [])
       # The failures are in the lines before the last one.
       {outcome, seen} = outcome(engine, title, [])
-      assert outcome =~ ~r/^PASS #{title} \([1-9]\d* checks\)/, Enum.join(Enum.reverse(seen), "\n")
+
+      assert outcome =~ ~r/^PASS #{title} \([1-9]\d* checks\)/,
+             Enum.join(Enum.reverse(seen), "\n")
+
       assert TestEngine.await_exit(engine) == 0
     end
   end

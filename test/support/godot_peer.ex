@@ -46,6 +46,28 @@ defmodule Wasgo.TestPeer do
     end
   end
 
+  @doc "The sidecar's side of the handshake, on a socket that an engine has opened. Gives its hello."
+  def welcome(socket, token, world \\ "") do
+    {:ok, hello} = hear_bytes(socket)
+    nonce = {:packed_byte, Handshake.nonce()}
+    challenge = Variant.encode!(%{"t" => "challenge", "protocol" => 2, "nonce" => nonce})
+    put(socket, framed(challenge))
+    handshake = %{Handshake.new(token) | hello: hello, challenge: challenge}
+    %{"t" => "proof", "proof" => {:packed_byte, proof}} = hear(socket)
+    true = Handshake.proven?(handshake, proof, :engine)
+
+    say(socket, %{
+      "t" => "welcome",
+      "protocol" => 2,
+      "server" => "a test's sidecar",
+      "heartbeat_ms" => 2000,
+      "proof" => {:packed_byte, Handshake.proof(handshake, :sidecar)},
+      "world" => world
+    })
+
+    Variant.decode!(hello)
+  end
+
   def hello do
     %{
       "t" => "hello",

@@ -198,6 +198,7 @@ var _monitors := _Monitors.new()
 var _identity := ""
 var _heartbeat_ms := 0
 var _opened_at := 0
+var _ping_at := 0
 var _retry_at := 0
 var _pause_ms := FIRST_PAUSE_MS
 var _tell_debugger_at := 0
@@ -443,6 +444,7 @@ func _open(now: int) -> void:
 	connection += 1
 	rejected_frames = 0
 	_opened_at = now
+	_ping_at = now + _heartbeat_ms
 	_session = _Session.new(_link, _lanes, _handle, reject)
 	_calls = _Calls.new()
 	_viewers.forget()
@@ -493,6 +495,10 @@ func _converse(began: int, now: int) -> void:
 		return
 	_lanes.start_bulk(_preparer())
 	_tell(now)
+	if now >= _ping_at:
+		# Where the wire is slow, the sidecar's own ping may stand behind a large frame, and with it the answer.
+		_ping_at = now + _heartbeat_ms
+		send_frame({"t": "ping", "time": now})
 	for frame: Dictionary in _lanes.answers(window_bytes, int(window_work_ms * 1000.0)):
 		if send_frame(frame) != OK:
 			_end("the sidecar does not read its answers", true)
@@ -543,10 +549,11 @@ func _handle_call(frame: Dictionary) -> void:
 
 # What the sidecar is told without having asked.
 func _tell(now: int) -> void:
-	var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius,
-			receiver as Node3D if is_instance_valid(receiver) else null)
-	if not news.is_empty():
-		send_frame(news)
+	if _viewers.is_due(now):
+		var space := receiver as Node3D if is_instance_valid(receiver) else null
+		var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius, space)
+		if not news.is_empty():
+			send_frame(news)
 	for frame: Dictionary in _inputs.gathered():
 		send_frame(frame)
 	for frame: Dictionary in _exports.ended():

@@ -11,6 +11,7 @@ defmodule Wasgo.GodotError do
     * `{:encode, exception}` - a frame that cannot be written as a Variant, with the `Wasgo.EncodeError`
     * `{:too_large, limit}` - a frame of more bytes than one may have
     * `{:too_many_waiting, limit}` - that many callers wait for this connection already
+    * `{:start, why}` - a program was not started: `:enoent` (there is none of that name), `:enotdir` (nor such a folder) or `:no_server`
     * `{:engine, message}` - the engine answered a request with an error, in its words
   """
 
@@ -61,6 +62,7 @@ defmodule Wasgo.GodotError do
           | {:encode, EncodeError.t()}
           | {:too_large, limit :: pos_integer()}
           | {:too_many_waiting, limit :: pos_integer()}
+          | {:start, :enoent | :enotdir | :no_server}
           | {:engine, String.t()}
 
   @type t :: %__MODULE__{reason: reason(), message: String.t() | nil}

@@ -1,6 +1,6 @@
 //! Bytes that Rust made, handed to the BEAM without a copy.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use crossbeam_channel::{Sender, unbounded};
@@ -12,6 +12,14 @@ const COPY_BELOW: usize = 4096;
 /// Larger ones are freed on a thread for that: giving many pages back takes longer than a scheduler may be held.
 const FREE_ELSEWHERE: usize = 1 << 20;
 
+/// Room of this size, in bytes, is kept to be used again: memory that comes from the system anew is filled with zeros page by page, which takes
+/// ten times as long as what is written to it. Smaller blocks the allocator keeps itself.
+const KEPT: std::ops::RangeInclusive<usize> = 64 << 10..=16 << 20;
+
+/// The most bytes that are kept, and the most pieces.
+const MOST_KEPT: usize = 32 << 20;
+const MOST_PIECES: usize = 64;
+
 struct Owned(Vec<u8>);
 
 #[rustler::resource_impl]
@@ -19,10 +27,55 @@ impl Resource for Owned {}
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if self.0.len() > FREE_ELSEWHERE {
-            reap(std::mem::take(&mut self.0));
+        let Some(bytes) = keep(std::mem::take(&mut self.0)) else { return };
+        if bytes.capacity() > FREE_ELSEWHERE {
+            reap(bytes);
         }
     }
+}
+
+struct Pool {
+    pieces: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool { pieces: Vec::new(), bytes: 0 });
+
+/// Keeps a piece, or gives it back. Nobody waits for the lock: who does not get it does without.
+fn keep(piece: Vec<u8>) -> Option<Vec<u8>> {
+    if !KEPT.contains(&piece.capacity()) {
+        return Some(piece);
+    }
+    let Ok(mut pool) = POOL.try_lock() else { return Some(piece) };
+    if pool.pieces.len() == MOST_PIECES || pool.bytes + piece.capacity() > MOST_KEPT {
+        return Some(piece);
+    }
+    pool.bytes += piece.capacity();
+    pool.pieces.push(piece);
+    None
+}
+
+/// An empty vector with room for `bytes` bytes, and for an eighth more at most.
+pub fn room(bytes: usize) -> Vec<u8> {
+    if !KEPT.contains(&bytes) {
+        return Vec::with_capacity(bytes);
+    }
+    // In steps of an eighth or less, so that what is kept fits again.
+    let step = bytes.next_power_of_two() / 16;
+    let wanted = bytes.next_multiple_of(step);
+    if let Ok(mut pool) = POOL.try_lock()
+        && let Some(at) = pool.pieces.iter().rposition(|piece| fits(piece.capacity(), bytes))
+    {
+        let mut piece = pool.pieces.swap_remove(at);
+        pool.bytes -= piece.capacity();
+        piece.clear();
+        return piece;
+    }
+    Vec::with_capacity(wanted)
+}
+
+fn fits(capacity: usize, bytes: usize) -> bool {
+    capacity >= bytes && capacity - bytes <= bytes / 8
 }
 
 /// Frees `garbage` on a thread for that. What waits there was in memory before, so that the queue takes no more than it gives
@@ -44,8 +97,10 @@ pub fn binary<'a>(env: Env<'a>, mut bytes: Vec<u8>) -> Term<'a> {
     if bytes.len() < COPY_BELOW {
         return copy(env, &bytes);
     }
-    // The BEAM counts the binary's size, not the room that the vector has left.
-    bytes.shrink_to_fit();
+    // The BEAM counts the binary's size, not the room that the vector has left: an eighth and a little at most.
+    if !fits(bytes.capacity(), bytes.len() + bytes.len() / 64) {
+        bytes.shrink_to_fit();
+    }
     ResourceArc::new(Owned(bytes)).make_binary(env, |owned| &owned.0).to_term(env)
 }
 

@@ -69,9 +69,9 @@ func arrive(bytes: PackedByteArray, limit: int) -> String:
 	var work := _Work.new(bytes, limit)
 	_held_bytes += work.size
 	arrivals.append(work)
-	work.decode_if_small()
+	work.decode_front()
 	if work.is_decoded or work.peeked > 0:
-		_charge(work, work.unpacked_size)
+		_charge(work, bytes.size())
 	elif work.wrong == "":
 		_decode_ahead(limit)
 	return work.wrong
@@ -107,8 +107,6 @@ func next_arrival(limit: int) -> _Work:
 		_decode_ahead(limit)
 		return null
 	arrivals.pop_front()
-	if work.is_decoded:
-		_charge(work, work.unpacked_size)
 	return work
 
 
@@ -145,6 +143,9 @@ func start_bulk(receiver: Object) -> void:
 			_under_way.remove_at(i)
 	while _started < bulk.size() and _under_way.size() < MAX_UNDER_WAY:
 		var work := bulk[_started]
+		if _started > 0 and _charged - work.charged + work.unpacked_size > _MAX_UNPACKED:
+			return
+		_charge(work, work.unpacked_size)
 		_started += 1
 		if not work.is_decoded or receiver != null:
 			work.start(receiver, false)

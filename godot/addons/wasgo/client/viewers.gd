@@ -37,15 +37,18 @@ func forget() -> void:
 	_next_at = 0
 
 
+## Whether it is time to look at viewers again, at [param now] by the engine's own clock in milliseconds.
+func is_due(now: int) -> bool:
+	return now >= _next_at
+
+
 ## The frame that tells of all viewers, those of [param nodes] too, in the space of [param world] where there is one; empty when there is nothing
-## to tell at [param now], by the engine's own clock in milliseconds, or it is too early for it.
+## to tell. The next time is due [param hz] times a second.
 func news(now: int, hz: float, nodes: Array[Node3D], radius: float, world: Node3D) -> Dictionary:
-	if now < _next_at:
-		return {}
+	_next_at = now + int(1000.0 / maxf(hz, 0.1))
 	var all := _gather(nodes, radius, world)
 	if _is_told and not _has_changed(all) or not _is_told and all.is_empty():
 		return {}
-	_next_at = now + int(1000.0 / maxf(hz, 0.1))
 	_is_told = true
 	_told = all
 	var positions := PackedVector3Array()

@@ -16,8 +16,10 @@ const SMALL := 16 * 1024
 const _STRING := 4
 const _INT := 2
 const _WIDE := 1 << 16
-# "bulk", as four bytes.
+# "bulk", "t" and "zstd", as four bytes.
 const _BULK := 0x6b6c7562
+const _T := 0x74
+const _ZSTD := 0x6474737a
 # How many pairs are looked at to find the number of a frame that has not been decoded.
 const _MAX_PEEKED := 12
 
@@ -55,26 +57,20 @@ func _init(bytes: PackedByteArray, limit: int) -> void:
 	unpacked_size = bytes.size()
 
 
-## Decodes what is small enough for the main thread. Afterwards the frame is there, or [member wrong] says why
+## Decodes what takes the main thread no time worth speaking of. Afterwards the frame is there, or [member wrong] says why
 ## not, or the rest is for a worker thread.
-func decode_if_small() -> void:
-	if _bytes.size() > SMALL:
-		peeked = _peek(_bytes)
-		return
-	_decode()
-	if wrong != "" or not _is_packed():
-		return
-	var unpacked := _unpacked_size()
-	if wrong != "":
-		return
-	unpacked_size = unpacked
-	if unpacked <= SMALL:
-		_unpack()
+func decode_front() -> void:
+	if _bytes.size() <= SMALL or _peek():
+		_decode()
+		if wrong == "" and _is_packed():
+			_look_into_packed()
+			if wrong == "" and unpacked_size <= SMALL:
+				_unpack()
 
 
-## Whether [member unpacked_size] is what it says: what is large may be compressed too.
+## Whether [member unpacked_size] is what it says: what is large may turn out to be compressed.
 func is_unpacked_size_known() -> bool:
-	return _is_packed() or _bytes.size() <= SMALL
+	return _is_packed()
 
 
 ## Has the rest done on a worker thread. With a [param receiver] frames of the bulk lane are prepared by it there.
@@ -117,7 +113,9 @@ func _run() -> void:
 		if not _is_packed():
 			_decode()
 			if wrong == "" and _is_packed():
-				unpacked_size = _unpacked_size()
+				# How large it is was not known before this had to be taken for what it seems.
+				wrong = "a compressed frame that does not look like one" if peeked > 0 else ""
+				_look_into_packed()
 		if wrong == "" and _is_packed():
 			_unpack()
 	if wrong == "" and peeked > 0 and (typeof(frame.get("bulk")) != TYPE_INT or frame["bulk"] != peeked):
@@ -150,24 +148,26 @@ func _is_packed() -> bool:
 	return typeof(kind) == TYPE_STRING and kind == "zstd"
 
 
-# The size that a compressed frame says its content has.
-func _unpacked_size() -> int:
+# What a compressed frame says of itself: the size of its content, and its number.
+func _look_into_packed() -> void:
+	if wrong != "":
+		return
 	if typeof(frame.get("size")) != TYPE_INT or typeof(frame.get("data")) != TYPE_PACKED_BYTE_ARRAY:
 		wrong = "a malformed zstd"
-		return 0
-	var unpacked: int = frame["size"]
-	if unpacked < 4 or unpacked > _limit:
-		wrong = "a compressed frame of %d bytes, more than the limit of %d" % [unpacked, _limit] \
-				if unpacked > _limit else "a compressed frame of %d bytes" % unpacked
-	elif (frame["data"] as PackedByteArray).is_empty():
-		wrong = "a compressed frame without data"
-	return unpacked
+		return
+	unpacked_size = frame["size"]
+	if unpacked_size > _limit:
+		wrong = "a compressed frame of %d bytes, more than the limit of %d" % [unpacked_size, _limit]
+	elif unpacked_size < 4 or (frame["data"] as PackedByteArray).is_empty():
+		wrong = "a compressed frame without content"
+	if typeof(frame.get("bulk")) == TYPE_INT and not frame.has("seq"):
+		peeked = maxi(frame["bulk"] as int, 0)
 
 
 func _unpack() -> void:
-	var packed: PackedByteArray = frame["data"]
+	var outer := frame
 	frame = {}
-	_bytes = packed.decompress(unpacked_size, FileAccess.COMPRESSION_ZSTD)
+	_bytes = (outer["data"] as PackedByteArray).decompress(unpacked_size, FileAccess.COMPRESSION_ZSTD)
 	if _bytes.size() != unpacked_size:
 		wrong = "a compressed frame that is not what it says"
 		_bytes = PackedByteArray()
@@ -175,35 +175,42 @@ func _unpack() -> void:
 	_decode()
 	if wrong == "" and _is_packed():
 		wrong = "a compressed frame inside a compressed frame"
+	elif wrong == "" and (frame.has("seq") or frame.has("bulk")):
+		wrong = "a compressed frame that has its number inside"
+	if wrong == "":
+		for lane: String in ["seq", "bulk"]:
+			if outer.has(lane):
+				frame[lane] = outer[lane]
 
 
-# The number in the bulk lane of a frame that has not been decoded, or 0 where the first bytes do not tell. Only what is at
-# the top and easily passed over is looked at.
-static func _peek(bytes: PackedByteArray) -> int:
-	var end := bytes.size()
-	if end < 8 or bytes.decode_u32(0) != TYPE_DICTIONARY:
-		return 0
+# Looks at the front of a large frame. Returns whether it is a compressed one; finds the number in the bulk lane of one that is not. Only what is
+# at the top and easily passed over is looked at, and where that does not tell, nothing is known.
+func _peek() -> bool:
+	var end := _bytes.size()
+	if _bytes.decode_u32(0) != TYPE_DICTIONARY:
+		return false
 	var at := 8
-	for i: int in mini(bytes.decode_u32(4), _MAX_PEEKED):
-		if at + 12 > end or bytes.decode_u32(at) != _STRING:
-			return 0
-		var length := bytes.decode_u32(at + 4)
-		var is_bulk := length == 4 and bytes.decode_u32(at + 8) == _BULK
+	for i: int in mini(_bytes.decode_u32(4), _MAX_PEEKED):
+		if at + 12 > end or _bytes.decode_u32(at) != _STRING:
+			return false
+		var length := _bytes.decode_u32(at + 4)
+		var key := _bytes.decode_u32(at + 8)
 		at += 8 + ((length + 3) & ~3)
 		if at + 12 > end:
-			return 0
-		if is_bulk:
-			match bytes.decode_u32(at):
+			return false
+		if length == 4 and key == _BULK and peeked == 0:
+			match _bytes.decode_u32(at):
 				_INT:
-					return maxi(bytes.decode_s32(at + 4), 0)
+					peeked = maxi(_bytes.decode_s32(at + 4), 0)
 				_INT | _WIDE:
-					return maxi(bytes.decode_s64(at + 4), 0)
-			return 0
-		var skipped := _length_at(bytes, at)
+					peeked = maxi(_bytes.decode_s64(at + 4), 0)
+		elif length == 1 and key == _T:
+			return _bytes.decode_u32(at) == _STRING and _bytes.decode_u32(at + 4) == 4 and _bytes.decode_u32(at + 8) == _ZSTD
+		var skipped := _length_at(_bytes, at)
 		if skipped == 0:
-			return 0
+			return false
 		at += skipped
-	return 0
+	return false
 
 
 # How many bytes the value at a place takes, at least 12 of which are there; 0 where that is not known at once.

@@ -92,10 +92,9 @@ defmodule Wasgo.Godot.Connection.Opening do
 
   # A world that is not there, or ends at this moment, is none.
   defp attach(world, zone) do
-    apply(Wasgo.World, :attach, [world, zone])
+    Wasgo.World.attach(world, zone)
   catch
     :exit, _gone -> :error
-    :error, :undef -> :error
   end
 
   defp welcome(state, identity) do

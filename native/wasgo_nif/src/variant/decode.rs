@@ -19,7 +19,44 @@ pub(super) struct Terms<'a, 'b> {
     input: Binary<'a>,
     keep_order: bool,
     plain: Option<Plain>,
+    recent: Recent<'a>,
+    /// The keys and values of the dictionary that is made, kept to be used again.
+    scratch: (Vec<Term<'a>>, Vec<Term<'a>>),
     budget: &'b mut Budget,
+}
+
+/// Short texts that came before: the keys of one dictionary are those of the next. A text that is one of them is that term again, which takes
+/// no memory, and less time than to make it.
+struct Recent<'a>([Option<(Short, Term<'a>)>; RECENT]);
+
+/// A power of two.
+const RECENT: usize = 16;
+
+/// A text of up to so many bytes, the rest of which are zero.
+type Short = [u8; SHORT];
+
+const SHORT: usize = 16;
+
+impl<'a> Recent<'a> {
+    fn text(&mut self, env: Env<'a>, text: &str) -> Term<'a> {
+        let bytes = text.as_bytes();
+        // No text has a NUL in it, so that zeros at the end tell its length.
+        if bytes.is_empty() || bytes.len() > SHORT {
+            return copy(env, bytes);
+        }
+        let mut short = [0; SHORT];
+        short[..bytes.len()].copy_from_slice(bytes);
+        let (first, last) = (usize::from(bytes[0]), usize::from(bytes[bytes.len() - 1]));
+        let place = &mut self.0[(first + 3 * last + 5 * bytes.len()) % RECENT];
+        match place {
+            Some((known, term)) if *known == short => *term,
+            _ => {
+                let term = copy(env, bytes);
+                *place = Some((short, term));
+                term
+            }
+        }
+    }
 }
 
 /// What is different where Variants are one of the wire's formats: packed bytes are blobs, as in all of them.
@@ -37,12 +74,13 @@ type Made<'a> = Result<Term<'a>, Stop<'a>>;
 impl<'a, 'b> Terms<'a, 'b> {
     /// `input` is what is decoded: large packed arrays become parts of it.
     pub(super) fn new(env: Env<'a>, input: Binary<'a>, keep_order: bool, budget: &'b mut Budget) -> Self {
-        Self { env, input, keep_order, plain: None, budget }
+        let recent = Recent([None; RECENT]);
+        Self { env, input, keep_order, plain: None, recent, scratch: Default::default(), budget }
     }
 
     /// Likewise, for the wire.
     pub(super) fn plain(env: Env<'a>, input: Binary<'a>, plain: Plain, budget: &'b mut Budget) -> Self {
-        Self { env, input, keep_order: false, plain: Some(plain), budget }
+        Self { plain: Some(plain), ..Self::new(env, input, false, budget) }
     }
 
     /// Counts a value.
@@ -62,7 +100,7 @@ impl<'a, 'b> Terms<'a, 'b> {
     fn text(&mut self, text: &str) -> Made<'a> {
         self.count()?;
         self.budget.spend_bytes(text.len())?;
-        Ok(copy(self.env, text.as_bytes()))
+        Ok(self.recent.text(self.env, text))
     }
 
     /// A struct of up to four members.
@@ -193,7 +231,12 @@ impl<'a> Builder for Terms<'a, '_> {
             ];
             return self.record(atoms::dictionary_struct(), members);
         }
-        if let Ok(map) = Term::map_from_pairs(self.env, &pairs) {
+        let (keys, values) = &mut self.scratch;
+        keys.clear();
+        values.clear();
+        keys.extend(pairs.iter().map(|pair| pair.0));
+        values.extend(pairs.iter().map(|pair| pair.1));
+        if let Ok(map) = Term::map_from_term_arrays(self.env, keys, values) {
             return Ok(map);
         }
         // A key comes twice: as in the engine, the later value stands.

@@ -21,7 +21,15 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs, budget, apart: None };
+    let mut walk = Walk {
+        encoder: Encoder::new(limits),
+        open: Vec::new(),
+        whole: Some(term),
+        max_bytes: limits.max_bytes(),
+        blobs,
+        budget,
+        apart: None,
+    };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
@@ -36,8 +44,16 @@ pub(super) fn encode_apart<'a>(
     limits: Limits,
     budget: &mut Budget,
 ) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
-    let mut walk =
-        Walk { encoder: Encoder::new(limits), open: Vec::new(), blobs: false, budget, apart: Some(Vec::new()) };
+    // Little is copied: there is no room to be made for much.
+    let mut walk = Walk {
+        encoder: Encoder::new(limits),
+        open: Vec::new(),
+        whole: None,
+        max_bytes: limits.max_bytes(),
+        blobs: false,
+        budget,
+        apart: Some(Vec::new()),
+    };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     let size = walk.encoder.written() + walk.encoder.apart();
     let apart = walk.apart.unwrap_or_default();
@@ -49,6 +65,9 @@ pub(super) fn encode_apart<'a>(
 struct Walk<'a, 'b> {
     encoder: Encoder,
     open: Vec<Open<'a>>,
+    /// The outermost term, until there was a look at how much data is in it.
+    whole: Option<Term<'a>>,
+    max_bytes: usize,
     blobs: bool,
     budget: &'b mut Budget,
     /// Binaries that are not copied, and after how many written bytes they belong; `None` where all are copied.
@@ -191,6 +210,12 @@ impl<'a> Walk<'a, '_> {
                     return Ok(());
                 }
                 self.budget.spend_bytes(data.len())?;
+                if data.len() >= MUCH
+                    && let Some(whole) = self.whole.take()
+                {
+                    let more = packed_data(whole).min(self.max_bytes);
+                    self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more)));
+                }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }
             _ => Err(unsupported()),
@@ -249,6 +274,44 @@ impl<'a> Walk<'a, '_> {
         }
         Ok(())
     }
+}
+
+/// Bytes of packed data from which on there is a look at how much more there is: for less it would take longer than it saves.
+const MUCH: usize = 16 << 10;
+
+/// Terms that are looked at then.
+const LOOKS: usize = 256;
+
+/// What a packed array has besides its data, and what is likely beside it: its key, and a little.
+const PACKED_MORE: usize = 64;
+
+/// The bytes of the packed arrays in a term, as far as the looks go: nearly the size of a frame that is large for them.
+fn packed_data(term: Term<'_>) -> usize {
+    let mut waiting = vec![term];
+    let mut sum = 0_usize;
+    for _ in 0..LOOKS {
+        let Some(term) = waiting.pop() else { break };
+        match term.get_type() {
+            TermType::Tuple => {
+                if let Ok((_, data)) = term.decode::<(Atom, Binary<'_>)>() {
+                    sum = sum.saturating_add(data.len() + PACKED_MORE);
+                }
+            }
+            TermType::Map => {
+                waiting.extend(MapIterator::new(term).into_iter().flatten().take(LOOKS).map(|pair| pair.1))
+            }
+            TermType::List => {
+                let mut rest = term;
+                for _ in 0..LOOKS {
+                    let Ok((head, tail)) = rest.list_get_cell() else { break };
+                    waiting.push(head);
+                    rest = tail;
+                }
+            }
+            _ => {}
+        }
+    }
+    sum
 }
 
 impl<'a> Open<'a> {

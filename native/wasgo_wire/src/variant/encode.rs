@@ -67,6 +67,14 @@ impl Encoder {
         Self { out: Vec::new(), apart: 0, limits, open: Vec::new(), begun: false, failed: None }
     }
 
+    /// Goes on in another vector, of which the room is used and the content is not: for callers who know that there is much to come. A result that
+    /// grows piece by piece is moved again and again.
+    pub fn move_to(&mut self, mut room: Vec<u8>) {
+        room.clear();
+        room.extend_from_slice(&self.out);
+        self.out = room;
+    }
+
     /// Bytes written so far, without those that are kept apart.
     pub fn written(&self) -> usize {
         self.out.len()
@@ -382,7 +390,10 @@ impl Encoder {
     }
 
     fn check_failed(&self) -> Done {
-        self.failed.clone().map_or(Ok(()), Err)
+        match &self.failed {
+            None => Ok(()),
+            Some(error) => Err(error.clone()),
+        }
     }
 
     fn fail<T>(&mut self, error: EncodeError) -> Result<T, EncodeError> {

@@ -82,6 +82,8 @@ pub fn decode_value(bytes: &[u8], limits: &Limits) -> Result<(Value, usize), Dec
 /// If the format cannot hold it, or it is over a limit.
 pub fn encode(value: &Value, limits: &Limits) -> Result<Vec<u8>, EncodeError> {
     let mut encoder = Encoder::new(*limits);
+    let mut looks = LOOKS;
+    encoder.move_to(Vec::with_capacity(data(value, &mut looks).min(limits.max_bytes())));
     // Containers begun and not ended, with what is to come of each. Depth costs heap, not the thread's stack.
     let mut open = Vec::new();
     let mut next = Some(value);
@@ -99,6 +101,26 @@ pub fn encode(value: &Value, limits: &Limits) -> Result<Vec<u8>, EncodeError> {
         }
     }
 }
+
+/// Values that are looked at before they are written.
+const LOOKS: usize = 256;
+
+/// The bytes of the packed arrays in a value, as far as the looks go: nearly the size of a value that is large for them.
+fn data(value: &Value, looks: &mut usize) -> usize {
+    let Some(left) = looks.checked_sub(1) else { return 0 };
+    *looks = left;
+    match value {
+        Value::Packed(_, data) => data.len() + PACKED_MORE,
+        Value::Array(array) => array.values.iter().map_while(|value| (*looks > 0).then(|| data(value, looks))).sum(),
+        Value::Dictionary(dictionary) => {
+            dictionary.pairs.iter().map_while(|(_, value)| (*looks > 0).then(|| data(value, looks))).sum()
+        }
+        _ => 0,
+    }
+}
+
+/// What a packed array has besides its data, and what is likely beside it: its key, and a little.
+const PACKED_MORE: usize = 64;
 
 /// Writes a value, or begins it and gives what it holds.
 fn begin<'v>(encoder: &mut Encoder, value: &'v Value) -> Result<Option<Rest<'v>>, EncodeError> {
