@@ -42,8 +42,8 @@ static func load_scene(bytes: PackedByteArray, surfaces: _Surfaces) -> Loaded:
 		return loaded
 	var document := GLTFDocument.new()
 	var state := GLTFState.new()
-	# Nothing is written to files, nor compressed anew.
-	state.handle_binary_image_mode = GLTFState.HANDLE_BINARY_IMAGE_MODE_EMBED_AS_UNCOMPRESSED
+	# Nothing is written to files, nor compressed anew. (Godot 4.6 has another name for it, and this one still.)
+	state.handle_binary_image = GLTFState.HANDLE_BINARY_EMBED_AS_UNCOMPRESSED
 	var result := document.append_from_buffer(bytes, "", state)
 	if result != OK:
 		loaded.error = "glb: the engine cannot read it: " + error_string(result)
