@@ -26,7 +26,9 @@ class Eye:
 		return found
 
 	func wrongs() -> Array:
-		return wrong.duplicate()
+		var found := []
+		found.assign(wrong)
+		return found
 
 	func chunks() -> PackedStringArray:
 		return world.get_chunk_keys()

@@ -123,12 +123,12 @@ defmodule Wasgo.Godot.FaultsTest do
     for id <- 1001..1020, do: {:ok, ^id} = World.put(world, id: id, name: "kept#{id}")
     link = start_supervised!({BadLink, Server.port(server)})
     {engine, pid} = start_engine(BadLink.port(link), ["--view=60", "--patience=250"])
-    connected()
+    TestEngine.await_line(engine, "connected")
     gardener = gardener(world)
 
     for _ <- 1..5 do
       BadLink.cut(link)
-      connected()
+      TestEngine.await_line(engine, "connected")
     end
 
     # Longer than three heartbeats: both sides give up, and the engine tries again.

@@ -9,12 +9,12 @@ defmodule Wasgo.TestEngine do
 
   @spec start(String.t(), [String.t()], pos_integer()) :: port()
   def start(script, arguments, seconds \\ @seconds) do
-    start_project("godot/tests", ["--script", "res://#{script}", "--"] ++ arguments)
+    start_project("godot/tests", ["--script", "res://#{script}", "--"] ++ arguments, seconds)
   end
 
   @doc "The engine with a project in a folder of the repository, and whatever arguments of its own."
   @spec start_project(String.t(), [String.t()]) :: port()
-  def start_project(folder, arguments) do
+  def start_project(folder, arguments, seconds \\ @seconds) do
     command =
       ["-k", "5", "#{seconds}", executable("bash"), Path.join(@root, "bin/godot")] ++
         ["--wasgo-with-stdin", "--path", Path.join(@root, folder)] ++ arguments

@@ -26,6 +26,8 @@ defmodule Wasgo.SidecarChild do
       )
 
     say("ready #{Server.port(server)}")
+    # What happens to an engine is what it is about.
+    {:ok, _connection} = Server.await_connection(server, 60_000)
     change(world, World.rev(world), changes)
     say("done #{World.rev(world)}")
     receive(do: (:never -> :ok))
