@@ -160,17 +160,23 @@ defmodule Wasgo.World.Zone.Chunks do
       chunks
       | jobs: Map.new(jobs),
         dropped: MapSet.union(chunks.dropped, MapSet.new(dropped, &elem(&1, 0))),
-        ready: Enum.filter(chunks.ready, wanted?),
+        ready: chunks.ready |> Enum.filter(wanted?) |> nearest(view),
         cached: Enum.filter(chunks.cached, wanted?),
         unloads: unloads
     }
   end
 
   @doc false
-  # What is in the place of a generated chunk has changed.
-  @spec edited(t(), Tiling.address()) :: t()
-  def edited(%{view: nil} = chunks, _address), do: chunks
-  def edited(chunks, address), do: heed(%{chunks | view: View.again(chunks.view, [address])})
+  # What is in the place of generated chunks has changed.
+  @spec edited(t(), [Tiling.address()]) :: t()
+  def edited(%{view: nil} = chunks, _addresses), do: chunks
+
+  def edited(chunks, addresses) do
+    case Enum.filter(addresses, &is_map_key(chunks.view.wanted, &1)) do
+      [] -> chunks
+      seen -> heed(%{chunks | view: View.again(chunks.view, seen)})
+    end
+  end
 
   @doc false
   # The engine does not have what it was told that it has.
@@ -260,7 +266,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
   defp needs(chunks, nil, hash) do
     case :ets.lookup(chunks.about.needs, hash) do
-      [{_hash, needs}] -> for {name, of} <- needs, do: {name, of, nil}
+      [{_hash, needs, _content}] -> for {name, of} <- needs, do: {name, of, nil}
       [] -> nil
     end
   end
@@ -301,9 +307,14 @@ defmodule Wasgo.World.Zone.Chunks do
     end
   end
 
-  defp result(chunks, work, hash, {:ok, fields, meshes}) do
-    remember(chunks, hash, meshes)
-    %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
+  # What is the same as what the engine holds, by whichever plan that was made, is not sent again.
+  defp result(chunks, work, hash, {:ok, fields, meshes, content}) do
+    remember(chunks, hash, meshes, content)
+    held = Map.get(chunks.held, work.address)
+
+    if match?([{_hash, _needs, ^content}], :ets.lookup(chunks.about.needs, held)),
+      do: sent(chunks, work.address, held),
+      else: %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
   end
 
   defp result(chunks, work, _hash, _error), do: failed(chunks, work.address)
@@ -316,10 +327,10 @@ defmodule Wasgo.World.Zone.Chunks do
     end)
   end
 
-  defp remember(chunks, hash, meshes) do
+  defp remember(chunks, hash, meshes, content) do
     %{needs: needs} = chunks.about
     if :ets.info(needs, :size) >= @most_needs, do: :ets.delete_all_objects(needs)
-    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of})})
+    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of}), content})
   end
 
   defp failed(chunks, address) do
