@@ -29,6 +29,7 @@ defmodule Wasgo.MixProject do
       extra_applications: [
         :logger,
         :crypto,
+        :ssl,
         {:telemetry, :optional},
         {:membrane_core, :optional},
         {:nx, :optional}

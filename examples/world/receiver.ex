@@ -2,9 +2,9 @@ defmodule Wasgo.Example.Receiver do
   @moduledoc """
   The engine's end of the link, in Elixir: for the demo where there is no engine, and for tests.
 
-  It speaks `godot/PROTOCOL.md` as the add-on does: says hello, decodes and checks each frame by every rule on that page
-  (and that triangles with normals are clockwise), acknowledges it, answers pings and reports, and connects again by
-  itself. In place of meshes it keeps a record of what it was told, so it draws nothing.
+  It speaks `godot/PROTOCOL.md` as the add-on does: proves that it knows the token, decodes and checks each frame by every rule on that page
+  (and that triangles with normals are clockwise), acknowledges it, grants credit, answers pings and reports, and connects again by
+  itself. In place of meshes it keeps a record of what it was told, so it draws nothing. It asks for no world.
 
       {:ok, receiver} = Wasgo.Example.Receiver.start_link(port: port, token: token)
       Wasgo.Example.Receiver.counts(receiver)
@@ -15,6 +15,7 @@ defmodule Wasgo.Example.Receiver do
   use GenServer
 
   alias Wasgo.Example.Receiver.Model
+  alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.Godot.Variant
   alias Wasgo.Options
 
@@ -23,10 +24,13 @@ defmodule Wasgo.Example.Receiver do
           | {:refused, reason :: String.t()}
           | {:bye, reason :: String.t()}
           | {:disconnected, words :: String.t()}
-          | {:applied, seq :: pos_integer(), kind :: String.t()}
-          | {:rejected, seq :: pos_integer(), message :: String.t()}
+          | {:applied, number :: pos_integer(), kind :: String.t()}
+          | {:rejected, number :: pos_integer(), message :: String.t()}
 
-  @protocol 1
+  @protocol 2
+  # What the bulk lane may be ahead: bytes, and microseconds (nothing here costs any).
+  @credit_bytes 8 * 1024 * 1024
+  @credit_work 1_000_000
   @max_frame 64 * 1024 * 1024
   @max_depth 64
   @opening_ms 5_000
@@ -51,8 +55,11 @@ defmodule Wasgo.Example.Receiver do
     phase: :closed,
     heartbeat_ms: 0,
     heard_at: 0,
-    last: 0,
-    acknowledged: 0,
+    hello: nil,
+    handshake: nil,
+    last: %{live: 0, bulk: 0},
+    acknowledged: %{live: 0, bulk: 0},
+    bulk_bytes: 0,
     model: %Model{},
     errors: [],
     acking?: true,
@@ -78,7 +85,7 @@ defmodule Wasgo.Example.Receiver do
   @spec counts(GenServer.server()) :: %{String.t() => non_neg_integer()}
   def counts(receiver), do: GenServer.call(receiver, :counts)
 
-  @doc "The frames that could not be applied since the connection opened: their numbers, and what was wrong with them."
+  @doc "The frames that could not be applied since the connection opened: their numbers in their lanes, and what was wrong with them."
   @spec errors(GenServer.server()) :: [{pos_integer(), String.t()}]
   def errors(receiver), do: GenServer.call(receiver, :errors)
 
@@ -90,7 +97,7 @@ defmodule Wasgo.Example.Receiver do
   @spec chunk(GenServer.server(), String.t()) :: map() | nil
   def chunk(receiver, key), do: GenServer.call(receiver, {:chunk, key})
 
-  @doc "Whether frames are acknowledged. When they are again, all that was applied is."
+  @doc "Whether frames are acknowledged, and credit is granted. When they are again, all that was applied is."
   @spec acknowledge(GenServer.server(), boolean()) :: :ok
   def acknowledge(receiver, acking?), do: GenServer.call(receiver, {:acknowledge, acking?})
 
@@ -149,6 +156,7 @@ defmodule Wasgo.Example.Receiver do
 
     case Variant.decode(bytes, max_depth: @max_depth, max_bytes: @max_frame) do
       {:ok, %{"t" => kind} = frame} when is_binary(kind) and not is_struct(frame) ->
+        frame = if state.phase == :greeting, do: Map.put(frame, :bytes, bytes), else: frame
         hear(state, kind, frame, byte_size(bytes) + 4)
 
       {:ok, _other} ->
@@ -192,12 +200,18 @@ defmodule Wasgo.Example.Receiver do
       {:ok, socket} ->
         hello = %{
           "protocol" => @protocol,
-          "token" => state.options.token,
-          "client" => state.options.client
+          "protocol_min" => @protocol,
+          "client" => state.options.client,
+          "nonce" => {:packed_byte, Handshake.nonce()},
+          "world" => "",
+          "zone" => "",
+          "accepts" => {:packed_string, []}
         }
 
-        %{state | socket: socket, phase: :greeting, heard_at: now()}
-        |> say("hello", hello)
+        bytes = Variant.encode!(Map.put(hello, "t", "hello"))
+
+        %{state | socket: socket, phase: :greeting, hello: bytes, heard_at: now()}
+        |> put(bytes)
         |> watch(@opening_ms)
         |> listen()
         |> noreply()
@@ -207,19 +221,37 @@ defmodule Wasgo.Example.Receiver do
     end
   end
 
-  defp hear(%{phase: :greeting} = state, "welcome", frame, _size) do
-    case frame do
-      %{"protocol" => @protocol, "server" => server, "heartbeat_ms" => heartbeat}
-      when is_binary(server) and is_integer(heartbeat) and heartbeat in 10..3_600_000 ->
-        notify(state, {:connected, server})
+  defp hear(%{phase: :greeting} = state, "challenge", frame, _size) do
+    handshake = %{
+      Handshake.new(state.options.token)
+      | hello: state.hello,
+        challenge: frame.bytes
+    }
 
-        %{state | phase: :open, heartbeat_ms: heartbeat, last: 0, acknowledged: 0}
-        |> Map.merge(%{model: %Model{}, errors: [], pause_ms: @first_pause_ms})
-        |> listen()
-        |> noreply()
+    proof = {:packed_byte, Handshake.proof(handshake, :engine)}
 
-      _other ->
-        close(state, "a malformed welcome")
+    %{state | handshake: handshake}
+    |> say("proof", %{"proof" => proof})
+    |> listen()
+    |> noreply()
+  end
+
+  defp hear(%{phase: :greeting, handshake: handshake} = state, "welcome", frame, _size)
+       when handshake != nil do
+    with %{"protocol" => @protocol, "server" => server, "heartbeat_ms" => heartbeat} <- frame,
+         %{"proof" => {:packed_byte, proof}, "world" => ""} <- frame,
+         true <- is_binary(server) and is_integer(heartbeat) and heartbeat in 10..3_600_000,
+         true <- Handshake.proven?(handshake, proof, :sidecar) do
+      notify(state, {:connected, server})
+      none = %{live: 0, bulk: 0}
+
+      %{state | phase: :open, heartbeat_ms: heartbeat, last: none, acknowledged: none}
+      |> Map.merge(%{model: %Model{}, errors: [], pause_ms: @first_pause_ms, bulk_bytes: 0})
+      |> grant()
+      |> listen()
+      |> noreply()
+    else
+      _other -> close(state, "a malformed welcome")
     end
   end
 
@@ -253,44 +285,65 @@ defmodule Wasgo.Example.Receiver do
     state |> say("picture", answer) |> listen() |> noreply()
   end
 
-  defp hear(%{last: last} = state, kind, %{"seq" => seq} = frame, size) when seq == last + 1 do
-    state = %{state | last: seq}
+  defp hear(state, kind, %{"seq" => number} = frame, size),
+    do: apply_numbered(state, :live, number, kind, frame, size)
 
-    state =
-      case Model.apply(state.model, frame, size) do
-        {:ok, model} ->
-          notify(state, {:applied, seq, kind})
-          acknowledge_applied(%{state | model: model})
-
-        {:error, message, model} ->
-          notify(state, {:rejected, seq, message})
-
-          %{state | model: model, errors: [{seq, message} | state.errors]}
-          |> say("error", %{"seq" => seq, "message" => message})
-          |> acknowledge_applied()
-      end
-
-    state |> listen() |> noreply()
-  end
-
-  defp hear(state, _kind, %{"seq" => seq}, _size) do
-    close(state, "frame number #{inspect(seq, limit: 4)} where #{state.last + 1} was due")
+  defp hear(state, kind, %{"bulk" => number} = frame, size) do
+    state = %{state | bulk_bytes: state.bulk_bytes + size}
+    apply_numbered(state, :bulk, number, kind, frame, size)
   end
 
   defp hear(state, _kind, _frame, _size), do: state |> listen() |> noreply()
 
+  defp apply_numbered(state, lane, number, kind, frame, size) do
+    if number == state.last[lane] + 1 do
+      state = %{state | last: Map.put(state.last, lane, number)}
+
+      case Model.apply(state.model, frame, size) do
+        {:ok, model} ->
+          notify(state, {:applied, number, kind})
+          acknowledge_applied(%{state | model: model})
+
+        {:error, message, model} ->
+          notify(state, {:rejected, number, message})
+          key = if lane == :live, do: "seq", else: "bulk"
+
+          %{state | model: model, errors: [{number, message} | state.errors]}
+          |> say("error", %{key => number, "message" => message})
+          |> acknowledge_applied()
+      end
+      |> listen()
+      |> noreply()
+    else
+      close(
+        state,
+        "frame number #{inspect(number, limit: 4)} where #{state.last[lane] + 1} was due"
+      )
+    end
+  end
+
   defp acknowledge_applied(%{acking?: true, last: last, acknowledged: done} = state)
-       when last > done do
-    say(%{state | acknowledged: last}, "ack", %{"seq" => last})
+       when last != done do
+    %{state | acknowledged: last}
+    |> say("ack", %{"seq" => last.live, "bulk" => last.bulk, "work" => 0})
+    |> grant()
   end
 
   defp acknowledge_applied(state), do: state
 
+  defp grant(%{acking?: true} = state) do
+    say(state, "credit", %{"bytes" => state.bulk_bytes + @credit_bytes, "work" => @credit_work})
+  end
+
+  defp grant(state), do: state
+
   # Should it fail, the end of the connection tells.
   defp say(%{socket: nil} = state, _kind, _fields), do: state
 
-  defp say(state, kind, fields) do
-    _sent = :gen_tcp.send(state.socket, Variant.encode!(Map.put(fields, "t", kind)))
+  defp say(state, kind, fields), do: put(state, Variant.encode!(Map.put(fields, "t", kind)))
+
+  defp put(state, bytes) do
+    _sent = :gen_tcp.send(state.socket, bytes)
     state
   end
 
@@ -314,7 +367,7 @@ defmodule Wasgo.Example.Receiver do
     :gen_tcp.close(state.socket)
     Process.cancel_timer(state.silence)
     notify(state, {:disconnected, why})
-    state = %{state | socket: nil, phase: :closed}
+    state = %{state | socket: nil, phase: :closed, hello: nil, handshake: nil}
     {:noreply, if(again?, do: try_again(state), else: state)}
   end
 

@@ -23,7 +23,7 @@ defmodule Wasgo.Godot do
   alias Wasgo.Godot.{Connection, Frame, Server, Vector3}
   alias Wasgo.{Rows, Scene}
 
-  @type sent :: {:ok, seq :: pos_integer()} | {:error, Exception.t()}
+  @type sent :: {:ok, number :: pos_integer()} | {:error, Exception.t()}
 
   @doc "Starts a listener: `Wasgo.Godot.Server.start_link/1`."
   @spec listen(keyword()) :: GenServer.on_start()
@@ -39,25 +39,31 @@ defmodule Wasgo.Godot do
   @spec put_chunk(Connection.t(), Chunk.t(), MapSet.t(String.t())) ::
           {:ok, pos_integer(), MapSet.t(String.t())} | {:error, Exception.t()}
   def put_chunk(connection, %Chunk{} = chunk, known \\ MapSet.new()) do
-    with {:ok, frame, meshes} <- Frame.chunk(chunk),
-         {:ok, known} <- put_meshes(connection, meshes, known),
-         {:ok, seq} <- send_frame(connection, frame) do
-      {:ok, seq, known}
+    with {:ok, meshes, frame, known} <- chunk_frames(chunk, known),
+         :ok <- send_all(connection, meshes),
+         {:ok, number} <- send_frame(connection, frame) do
+      {:ok, number, known}
     end
   end
 
-  defp put_meshes(connection, meshes, known) do
-    Enum.reduce_while(meshes, {:ok, known}, fn sent, {:ok, known} ->
-      name = mesh_name(sent)
+  @doc false
+  # The frames of a chunk: those of meshes whose names are not known, and its own.
+  @spec chunk_frames(Chunk.t(), MapSet.t(String.t())) ::
+          {:ok, [Frame.t()], Frame.t(), MapSet.t(String.t())} | {:error, Exception.t()}
+  def chunk_frames(chunk, known) do
+    with {:ok, frame, meshes} <- Frame.chunk(chunk) do
+      new =
+        meshes |> Enum.reject(&MapSet.member?(known, mesh_name(&1))) |> Enum.uniq_by(&mesh_name/1)
 
-      if MapSet.member?(known, name) do
-        {:cont, {:ok, known}}
-      else
-        case send_frame(connection, mesh_frame(sent)) do
-          {:ok, _seq} -> {:cont, {:ok, MapSet.put(known, name)}}
-          error -> {:halt, error}
-        end
-      end
+      {:ok, Enum.map(new, &mesh_frame/1), frame, Enum.into(new, known, &mesh_name/1)}
+    end
+  end
+
+  defp send_all(connection, frames) do
+    Enum.reduce_while(frames, :ok, fn frame, :ok ->
+      with {:ok, _number} <- send_frame(connection, frame),
+           do: {:cont, :ok},
+           else: (error -> {:halt, error})
     end)
   end
 
@@ -112,6 +118,31 @@ defmodule Wasgo.Godot do
   end
 
   defp vector({x, y, z}), do: Vector3.new(x, y, z)
+
+  @doc """
+  Calls a method of a node in the engine, and waits for what it returns. The engine's project lists what may be called (`WasgoClient.allowed_calls`).
+
+      {:ok, 3} = Wasgo.Godot.call(connection, "Game/Doors", "open_all", ["north"])
+
+  `path` is relative to the scene's root; arguments and results are plain values, as `Wasgo.Godot.Variant` has them. `timeout` in milliseconds.
+  """
+  @spec call(Connection.t(), String.t(), String.t(), [term()], pos_integer()) ::
+          {:ok, term()} | {:error, Exception.t()}
+  def call(connection, path, method, args \\ [], timeout \\ 10_000)
+      when is_binary(path) and is_binary(method) and is_list(args) do
+    fields = %{"path" => path, "method" => method, "args" => args}
+    Connection.request(connection, "call", fields, timeout)
+  end
+
+  @doc """
+  Asks the engine for a node and all below it as a binary glTF file, made by its own exporter. The engine's project lists what may be exported
+  (`WasgoClient.allowed_exports`). `timeout` in milliseconds.
+  """
+  @spec export_scene(Connection.t(), String.t(), pos_integer()) ::
+          {:ok, glb :: binary()} | {:error, Exception.t()}
+  def export_scene(connection, path, timeout \\ 60_000) when is_binary(path) do
+    Connection.request(connection, "export", %{"path" => path}, timeout)
+  end
 
   defp send_frame(connection, {kind, fields}), do: Connection.send(connection, kind, fields)
 end

@@ -16,8 +16,8 @@ defmodule Wasgo.Godot.EngineLinkTest do
     server
   end
 
-  defp start_engine(port) do
-    TestEngine.start("link_peer.gd", ["--port=#{port}", "--token=#{@token}"])
+  defp start_engine(port, script \\ "link_peer.gd") do
+    TestEngine.start(script, ["--port=#{port}", "--token=#{@token}"])
   end
 
   defp connected do
@@ -66,15 +66,38 @@ defmodule Wasgo.Godot.EngineLinkTest do
           "material" => %{"base_color" => Color.new(0.2, 0.5, 0.1), "roughness" => 0.9}
         }
       ],
-      "collider" => %{
-        "width" => @side,
-        "depth" => @side,
-        "cell" => @cell,
-        "heights" => {:packed_float32, heights}
-      },
+      "colliders" => [
+        %{
+          "shape" => "heights",
+          "width" => @side,
+          "depth" => @side,
+          "cell" => @cell,
+          "heights" => {:packed_float32, heights}
+        },
+        # On a post beside the ground, 2 m wide and turned by an eighth.
+        %{"shape" => "boxes", "boxes" => {:packed_float32, post()}},
+        # And a roof over nothing.
+        %{"shape" => "mesh", "faces" => {:packed_vector3, roof()}}
+      ],
       "instances" => [%{"mesh" => "stone", "transforms" => {:packed_float32, instances()}}],
       "extras" => %{"biome" => "moor"}
     }
+  end
+
+  @post {-20.0, 7.0, 10.0}
+
+  defp post do
+    {x, y, z} = @post
+    {sin, cos} = {:math.sin(:math.pi() / 4), :math.cos(:math.pi() / 4)}
+
+    for value <- [2 * cos, 0, 2 * sin, x, 0, 4, 0, y, -2 * sin, 0, 2 * cos, z], into: <<>> do
+      <<value::little-float-32>>
+    end
+  end
+
+  # A triangle 3 m above the origin's height, with corners at -40, -40 and -20.
+  defp roof do
+    for value <- [-40, 3, 20, -20, 3, 20, -40, 3, 40], into: <<>>, do: <<value::little-float-32>>
   end
 
   defp instances do
@@ -107,7 +130,8 @@ defmodule Wasgo.Godot.EngineLinkTest do
     connection = connected()
     assert connection.client =~ "Godot 4"
     assert {:ok, 1} = Connection.send(connection, "mesh", stone())
-    assert {:ok, 2} = Connection.send(connection, "chunk", chunk())
+    assert {:ok, 1} = Connection.send(connection, "chunk", chunk())
+    assert :ok = Connection.flush(connection)
 
     # At samples of the grid, where there is one height; the last two are beyond its first and its last row.
     inside = for column <- [0, 1, 7, 32, 50, 63], row <- [0, 9, 33, 63], do: {column, row}
@@ -116,17 +140,23 @@ defmodule Wasgo.Godot.EngineLinkTest do
       Enum.map(inside, fn {column, row} -> {column + 0.001, row + 0.001} end) ++
         [{5, -0.1}, {5, 64.1}]
 
+    {x, _y, z} = @post
+    # Within the post's half diagonal of 1.41 m, and beyond it; under the roof, and beside it.
+    beside = [{x + 1.3, z}, {x + 1.3, z + 1.3}, {-35.0, 22.0}, {-22.0, 38.0}]
+    grid = for {column, row} <- places, do: {column * @cell, row * @cell}
+
     rays =
-      for {column, row} <- places, into: <<>> do
-        <<@origin.x + column * @cell::little-float-32, 500.0::little-float-32,
-          @origin.z + row * @cell::little-float-32>>
+      for {x, z} <- grid ++ beside, into: <<>> do
+        <<@origin.x + x::little-float-32, 500.0::little-float-32, @origin.z + z::little-float-32>>
       end
 
-    assert {:ok, 3} =
+    assert {:ok, 2} =
              Connection.send(connection, "test rays", %{"places" => {:packed_vector3, rays}})
 
     found = engine |> TestEngine.await_line("rays ") |> String.split(" ")
-    assert Enum.take(found, -2) == ["none", "none"]
+    assert ["none", "none", post, "none", roof, "none"] = Enum.take(found, -6)
+    assert_in_delta String.to_float(post), @origin.y + 9, 0.01
+    assert_in_delta String.to_float(roof), @origin.y + 3, 0.01
 
     for {{column, row}, found} <- Enum.zip(inside, found) do
       expected = @origin.y + height(column, row)
@@ -137,31 +167,41 @@ defmodule Wasgo.Godot.EngineLinkTest do
     assert {:ok, counts} = Connection.request(connection, "report")
     assert {:ok, stats} = Connection.stats(connection)
 
-    assert counts == %{
+    assert %{
              "chunks" => 1,
              "surfaces" => 1,
-             "vertices" => @side * @side,
-             "triangles" => (@side - 1) * (@side - 1) * 2,
-             "colliders" => 1,
+             "colliders" => colliders,
              "instances" => 3,
              "meshes" => 1,
+             "assets" => 0,
              "nodes" => 0,
-             "frames" => stats.frames,
-             "bytes" => stats.bytes,
+             "rev" => 0,
              "rows" => 0,
              "property_updates" => 0,
+             "refused_values" => 0,
+             "cached" => 0,
              "errors" => 0
-           }
+           } = counts
+
+    assert colliders > 0
+    assert counts["vertices"] == @side * @side
+    assert counts["triangles"] == (@side - 1) * (@side - 1) * 2
+    assert {counts["frames"], counts["bytes"]} == {stats.frames, stats.bytes}
 
     # What is wrong is said in the engine's words, and harms nothing.
-    wrong = put_in(chunk(), ["collider", "width"], 64)
-    assert {:ok, 4} = Connection.send(connection, "chunk", wrong)
+    assert {:ok, 2} = Connection.send(connection, "chunk", with_heights(%{"width" => 64}))
     assert :ok = Connection.flush(connection)
-    assert {:ok, %{errors: 1, last_errors: [{4, message}]}} = Connection.stats(connection)
+    assert {:ok, %{errors: 1, last_errors: [{:bulk, 2, message}]}} = Connection.stats(connection)
     assert message =~ "4225 heights for 64 x 65"
     assert {:error, error} = Connection.request(connection, "picture", view())
     assert {:engine, _no_display} = error.reason
     Port.close(engine)
+  end
+
+  defp with_heights(changes) do
+    Map.update!(chunk(), "colliders", fn [heights | rest] ->
+      [Map.merge(heights, changes) | rest]
+    end)
   end
 
   defp view do
@@ -210,7 +250,7 @@ defmodule Wasgo.Godot.EngineLinkTest do
   test "a hostile sidecar costs the engine its connection, and no more" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)
-    engine = start_engine(port)
+    engine = start_engine(port, "eager_peer.gd")
     :rand.seed(:exsss, {3, 1, 4})
 
     for {name, bytes} <- hostile() do
@@ -225,11 +265,14 @@ defmodule Wasgo.Godot.EngineLinkTest do
     socket = welcome(listener)
     frames = senseless()
 
-    for {frame, seq} <- Enum.with_index(frames, 1) do
-      TestPeer.say(socket, Map.put(frame, "seq", seq))
-      assert %{"t" => "error", "seq" => ^seq, "message" => message} = answer(socket)
+    Enum.reduce(frames, %{"seq" => 1, "bulk" => 1}, fn frame, numbers ->
+      lane = if frame["t"] in ["chunk", "unload", "asset"], do: "bulk", else: "seq"
+      number = numbers[lane]
+      TestPeer.say(socket, Map.put(frame, lane, number))
+      assert %{"t" => "error", ^lane => ^number, "message" => message} = answer(socket)
       assert String.length(message) > 5
-    end
+      %{numbers | lane => number + 1}
+    end)
 
     TestPeer.say(socket, %{"t" => "report", "id" => 5})
     assert %{"t" => "report", "id" => 5, "counts" => counts} = answer(socket)
@@ -241,15 +284,9 @@ defmodule Wasgo.Godot.EngineLinkTest do
 
   defp welcome(listener) do
     {:ok, socket} = :gen_tcp.accept(listener, @patience)
-    assert %{"t" => "hello", "protocol" => 1, "token" => @token} = TestPeer.hear(socket)
-
-    TestPeer.say(socket, %{
-      "t" => "welcome",
-      "protocol" => 1,
-      "server" => "hostile",
-      "heartbeat_ms" => 2000
-    })
-
+    assert %{"t" => "hello", "protocol" => 2, "world" => ""} = TestPeer.welcome(socket, @token)
+    assert %{"t" => "credit", "bytes" => bytes, "work" => work} = TestPeer.hear(socket)
+    assert bytes > 0 and work > 0
     socket
   end
 
@@ -259,7 +296,8 @@ defmodule Wasgo.Godot.EngineLinkTest do
   end
 
   defp answer(socket) do
-    with %{"t" => "ack"} <- TestPeer.hear(socket), do: answer(socket)
+    with %{"t" => kind} when kind in ["ack", "credit"] <- TestPeer.hear(socket),
+         do: answer(socket)
   end
 
   defp hostile do
@@ -307,12 +345,15 @@ defmodule Wasgo.Godot.EngineLinkTest do
       }),
       with_surface.(%{"positions" => {:packed_vector3, :binary.copy(nan, 3 * 4225)}}),
       with_surface.(%{"normals" => {:packed_vector3, <<0::96>>}}),
+      %{with_heights(%{"width" => 100_000, "depth" => 100_000}) | "instances" => []},
       %{
-        none
-        | "collider" => %{"width" => 100_000, "depth" => 100_000, "cell" => 1.0, "heights" => nil}
+        with_heights(%{"heights" => {:packed_float32, :binary.copy(nan, 4225)}})
+        | "instances" => []
       },
-      put_in(none, ["collider", "heights"], {:packed_float32, :binary.copy(nan, 4225)}),
-      put_in(none, ["collider", "cell"], 0.0)
+      %{with_heights(%{"cell" => 0.0}) | "instances" => []},
+      %{none | "colliders" => nil},
+      %{none | "colliders" => [%{"shape" => "boxes", "boxes" => {:packed_float32, <<0::32>>}}]},
+      %{none | "colliders" => [%{"shape" => "mesh", "faces" => {:packed_vector3, <<0::96>>}}]}
     ]
 
     others = [

@@ -2,6 +2,7 @@ defmodule Wasgo.TestPeer do
   @moduledoc false
   # An engine's socket by hand, for tests of what no engine does: bytes go out as they are, without a length in front.
 
+  alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.Godot.Variant
 
   @patience 5_000
@@ -13,35 +14,100 @@ defmodule Wasgo.TestPeer do
     socket
   end
 
-  @doc "Connects, says hello and takes the welcome."
-  def join(port, token, settings \\ []) do
+  @doc "Connects, proves that it knows the token, and takes the welcome. `fields` are added to the hello."
+  def join(port, token, settings \\ [], fields \\ %{}) do
     socket = connect(port, settings)
-    say(socket, hello(token))
-    %{"t" => "welcome"} = hear(socket)
+    welcome = greet(socket, token, fields)
+    %{"t" => "welcome"} = welcome
     socket
   end
 
-  def hello(token) do
-    %{"t" => "hello", "protocol" => 1, "token" => token, "client" => "a test's peer"}
+  @doc "The handshake on a socket. Gives the last frame: the welcome, or a refusal."
+  def greet(socket, token, fields \\ %{}) do
+    hello = Variant.encode!(Map.merge(hello(), fields))
+    put(socket, framed(hello))
+
+    with {:ok, challenge} <- hear_bytes(socket),
+         %{"t" => "challenge"} <- Variant.decode!(challenge) do
+      handshake = %{Handshake.new(token) | hello: hello, challenge: challenge}
+
+      say(socket, %{
+        "t" => "proof",
+        "proof" => {:packed_byte, Handshake.proof(handshake, :engine)}
+      })
+
+      with %{"t" => "welcome", "proof" => {:packed_byte, proof}} = welcome <- hear(socket) do
+        true = Handshake.proven?(handshake, proof, :sidecar)
+        welcome
+      end
+    else
+      {:ok, other} -> Variant.decode!(other)
+      other -> other
+    end
+  end
+
+  @doc "The sidecar's side of the handshake, on a socket that an engine has opened. Gives its hello."
+  def welcome(socket, token, world \\ "") do
+    {:ok, hello} = hear_bytes(socket)
+    nonce = {:packed_byte, Handshake.nonce()}
+    challenge = Variant.encode!(%{"t" => "challenge", "protocol" => 2, "nonce" => nonce})
+    put(socket, framed(challenge))
+    handshake = %{Handshake.new(token) | hello: hello, challenge: challenge}
+    %{"t" => "proof", "proof" => {:packed_byte, proof}} = hear(socket)
+    true = Handshake.proven?(handshake, proof, :engine)
+
+    say(socket, %{
+      "t" => "welcome",
+      "protocol" => 2,
+      "server" => "a test's sidecar",
+      "heartbeat_ms" => 2000,
+      "proof" => {:packed_byte, Handshake.proof(handshake, :sidecar)},
+      "world" => world
+    })
+
+    Variant.decode!(hello)
+  end
+
+  def hello do
+    %{
+      "t" => "hello",
+      "protocol" => 2,
+      "protocol_min" => 2,
+      "client" => "a test's peer",
+      "nonce" => {:packed_byte, Handshake.nonce()},
+      "world" => "",
+      "zone" => "",
+      "accepts" => {:packed_string, []}
+    }
   end
 
   @doc "Sends a frame."
   def say(socket, frame), do: put(socket, framed(Variant.encode!(frame)))
 
-  def put(socket, bytes), do: :gen_tcp.send(socket, bytes)
+  def put(socket, bytes), do: module(socket).send(socket, bytes)
+
+  # TLS has sockets of its own.
+  defp module(socket) when is_port(socket), do: :gen_tcp
+  defp module(_socket), do: :ssl
 
   def framed(bytes), do: <<byte_size(bytes)::32, bytes::binary>>
 
   @doc "The next frame, or `:closed` when the other side is done."
   def hear(socket) do
-    case :gen_tcp.recv(socket, 4, @patience) do
-      {:ok, <<length::32>>} ->
-        {:ok, bytes} = :gen_tcp.recv(socket, length, @patience)
-        Variant.decode!(bytes)
+    with {:ok, bytes} <- hear_bytes(socket), do: Variant.decode!(bytes)
+  end
 
-      {:error, reason} when reason in [:closed, :econnreset] ->
-        :closed
+  def hear_bytes(socket) do
+    case module(socket).recv(socket, 4, @patience) do
+      {:ok, <<0::32>>} -> {:ok, <<>>}
+      {:ok, <<length::32>>} -> module(socket).recv(socket, length, @patience)
+      {:error, reason} when reason in [:closed, :econnreset] -> :closed
     end
+  end
+
+  @doc "Grants credit without bound."
+  def grant(socket) do
+    say(socket, %{"t" => "credit", "bytes" => 0xFFFF_FFFF_FFFF, "work" => 0xFFFF_FFFF_FFFF})
   end
 
   @doc "The next frame that is no ping."

@@ -73,7 +73,8 @@ defmodule Wasgo.Example.Receiver.Model do
          :ok <- Check.text(frame, "name"),
          :ok <- Check.dictionary(frame, "extras"),
          {:ok, counts} <- Surfaces.check(frame, faces: true),
-         :ok <- collider(frame) |> Check.within("collider"),
+         :ok <- Check.array(frame, "colliders", @max_instances),
+         :ok <- Check.each(frame["colliders"], &collider/2),
          :ok <- Check.array(frame, "instances", @max_instances),
          :ok <- Check.each(frame["instances"], &instance(&1, &2, model.meshes)),
          :ok <- room(model.chunks, [frame["key"]], @max_chunks, "chunks") do
@@ -82,7 +83,7 @@ defmodule Wasgo.Example.Receiver.Model do
           name: frame["name"],
           origin: frame["origin"],
           extras: frame["extras"],
-          collider: frame["collider"] != nil,
+          collider: frame["colliders"] != [],
           instances: frame["instances"] |> Enum.map(&instance_count/1) |> Enum.sum()
         })
 
@@ -138,9 +139,9 @@ defmodule Wasgo.Example.Receiver.Model do
     if map_size(held) + more <= most, do: :ok, else: {:error, "more than #{most} #{what}"}
   end
 
-  defp collider(%{"collider" => nil}), do: :ok
+  defp collider(entry, index), do: collider(entry) |> Check.within("colliders #{index}")
 
-  defp collider(%{"collider" => collider}) when is_map(collider) and not is_struct(collider) do
+  defp collider(%{"shape" => "heights"} = collider) do
     with :ok <- Check.integer(collider, "width", @collider_side),
          :ok <- Check.integer(collider, "depth", @collider_side),
          :ok <- Check.number(collider, "cell", 0.001, 10_000),
@@ -151,7 +152,27 @@ defmodule Wasgo.Example.Receiver.Model do
     end
   end
 
-  defp collider(_other), do: {:error, "it must be a Dictionary or null"}
+  defp collider(%{"shape" => "boxes"} = collider) do
+    with {:ok, _count} <- Check.packed(collider, "boxes", :packed_float32) do
+      {_type, bytes} = collider["boxes"]
+
+      if rem(byte_size(bytes), @instance_bytes) == 0,
+        do: Check.finite32(bytes, "boxes"),
+        else: {:error, "boxes has no 12 floats a box"}
+    end
+  end
+
+  defp collider(%{"shape" => "mesh"} = collider) do
+    with {:ok, count} <- Check.packed(collider, "faces", :packed_vector3) do
+      {_type, bytes} = collider["faces"]
+
+      if rem(count, 3) == 0,
+        do: Check.finite32(bytes, "faces"),
+        else: {:error, "faces has no three a triangle"}
+    end
+  end
+
+  defp collider(_other), do: {:error, "it must be a Dictionary with a shape that is known"}
 
   defp grid(count, width, depth) when count == width * depth, do: :ok
   defp grid(count, width, depth), do: {:error, "#{count} heights for #{width} x #{depth}"}

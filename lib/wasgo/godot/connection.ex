@@ -14,13 +14,22 @@ defmodule Wasgo.Godot.Connection do
 
   Frames are those of the wire protocol (`godot/PROTOCOL.md`); their fields are terms as `Wasgo.Godot.Variant` takes them.
 
-  ## Who waits for whom
+  ## Two lanes, and who waits for whom
 
-  The engine acknowledges what it has applied. No more than the server's `:window` of bytes is ever sent and not
-  acknowledged: `send/4` waits while there is no room, and with it whatever makes the frames. A frame larger than the
-  window goes when nothing else is outstanding. Frames of one process arrive in the order it sent them.
+  What is small and urgent (nodes, rows, meshes) goes by the live lane, chunks and assets by the bulk lane, which never holds up the live one.
+  `send/4` waits while there is no room in the frame's lane, and with it whatever makes the frames; with `timeout: 0` it does not wait.
+  Frames of one process and lane arrive in the order it sent them.
 
-  A frame is encoded in the process that sends it, and not copied after that.
+    * In the live lane no more than the server's `:window` of bytes is ever sent and not acknowledged. A frame larger than the window goes when
+      nothing else is outstanding.
+    * In the bulk lane the engine sets the pace: it grants bytes and microseconds of its main thread. One that grants nothing is sent nothing.
+
+  A frame is encoded (and, where the engine takes it and is on another machine, compressed) in the process that sends it, and not copied after that.
+
+  ## What the game says
+
+  A connection is a source too: who subscribes (`subscribe/2`) gets one message `{:wasgo_godot, :events, connection}` when there is something, and fetches it
+  with `events/1`. What is not fetched is kept up to a bound; the oldest go first, and are counted. `Wasgo.Stages.GodotEvents` is the same as the source of a stream.
 
   ## When it ends
 
@@ -33,65 +42,97 @@ defmodule Wasgo.Godot.Connection do
   alias Wasgo.{GodotError, Options}
 
   @enforce_keys [:pid, :ref, :address, :client]
-  defstruct [:pid, :ref, :address, :client]
+  defstruct [:pid, :ref, :address, :client, world: "", zone: "", compress: false]
 
   @typedoc """
   A handle. `address` is the engine's end, such as `"127.0.0.1:40122"`, and `client` what it calls itself (a text of the
-  peer's).
+  peer's); `world` and `zone` are what it asked for; `compress` is whether large frames to it are compressed.
   """
   @type t :: %__MODULE__{
           pid: pid(),
           ref: reference(),
           address: String.t(),
-          client: String.t()
+          client: String.t(),
+          world: String.t(),
+          zone: String.t(),
+          compress: boolean()
         }
+
+  @typedoc """
+  What the game says, by the kinds of `godot/PROTOCOL.md`. Positions and radii are in metres.
+  """
+  @type event ::
+          {:viewers,
+           [{id :: integer(), {x :: float(), y :: float(), z :: float()}, radius :: float()}]}
+          | {:event, %{name: String.t(), node: String.t(), data: term()}}
+          | {:input, %{String.t() => term()}}
+          | {:notify, [{id :: integer(), what :: integer(), args :: [term()]}]}
+          | {:attach, [%{id: integer(), script: String.t(), node: String.t(), state: String.t()}]}
+          | {:detach, [integer()]}
+          | {:scene, %{id: integer(), name: String.t(), glb: binary()}}
+          | {:resume, map()}
+          | {:want, String.t(), [String.t()]}
+
+  @typedoc "The live lane is for what is small and urgent, the bulk lane for chunks and assets."
+  @type lane :: :live | :bulk
 
   @typedoc """
   What was sent and what came of it.
 
-    * `frames`, `bytes` - numbered frames sent, and their bytes with the length fields
+    * `frames`, `bytes` - numbered frames sent in both lanes, and their bytes with the length fields
     * `acknowledged` - how many of these frames the engine has dealt with
     * `unacknowledged_bytes` - the bytes of the others
+    * `granted_bytes` - how many bytes the bulk lane may have sent since the beginning
+    * `work_us` - what the frames of the bulk lane have cost the engine's main thread, in microseconds
     * `waiting` - senders that wait for room
     * `errors` - frames that the engine could not apply
-    * `last_errors` - the last 32 of these, oldest first: the frame's number and the engine's words (at most 512 bytes)
+    * `last_errors` - the last 32 of these, oldest first: the frame's lane and number and the engine's words (at most 512 bytes)
   """
   @type stats :: %{
           frames: non_neg_integer(),
           bytes: non_neg_integer(),
           acknowledged: non_neg_integer(),
           unacknowledged_bytes: non_neg_integer(),
+          granted_bytes: non_neg_integer(),
+          work_us: non_neg_integer(),
           waiting: non_neg_integer(),
           errors: non_neg_integer(),
-          last_errors: [{seq :: pos_integer(), message :: String.t()}]
+          last_errors: [{lane(), number :: pos_integer(), message :: String.t()}]
         }
 
   @send_timeout 30_000
   @timeout 30_000
   @close_timeout 5_000
 
-  @send_options [timeout: [type: :timeout, default: @send_timeout]]
+  @send_options [
+    timeout: [type: {:range, 0..0xFFFF_FFFF}, default: @send_timeout],
+    lane: [type: {:in, [nil, :live, :bulk]}, default: nil]
+  ]
+  @kinds [:viewers, :event, :input, :notify, :attach, :detach, :scene, :resume, :want]
 
   @doc """
-  Sends a numbered frame, waiting while the window is full. The result is the frame's number.
+  Sends a numbered frame, waiting while there is no room in its lane. The result is the frame's number in its lane.
 
-  `fields` is a map of what the frame holds besides `"t"` and `"seq"`.
+  `fields` is a map of what the frame holds besides `"t"` and its number.
 
   Options:
 
-    * `:timeout` - how long to wait for room, in ms; #{@send_timeout} unless given
+    * `:timeout` - how long to wait for room, in ms; #{@send_timeout} unless given. With 0 it does not wait: without room the reason is `:full`, and
+      the caller gets a message `{:wasgo_godot, {:room, lane}, connection}` once there is room for such a frame
+    * `:lane` - `:live` or `:bulk`; the one that is usual for the kind unless given
 
   Errors: a `Wasgo.GodotError` with the reason `{:encode, _}`, `{:too_large, _}` (more than 64 MiB), `:timeout` (the
-  frame was not sent, and will not be), `{:too_many_waiting, _}` or `{:disconnected, _}`. After the last of these the
+  frame was not sent, and will not be), `:full`, `{:too_many_waiting, _}` or `{:disconnected, _}`. After the last of these the
   engine may have got the frame, or not.
   """
-  @spec send(t(), String.t(), map(), timeout: pos_integer()) ::
-          {:ok, seq :: pos_integer()} | {:error, GodotError.t()}
+  @spec send(t(), String.t(), map(), timeout: non_neg_integer(), lane: lane() | nil) ::
+          {:ok, number :: pos_integer()} | {:error, GodotError.t()}
   def send(%__MODULE__{} = connection, kind, fields, options \\ []) do
-    %{timeout: timeout} =
+    %{timeout: timeout, lane: lane} =
       Options.validate!(options, @send_options, "Wasgo.Godot.Connection.send/4")
 
-    with {:ok, frame} <- Frame.new(kind, fields), do: call(connection, {:send, frame, timeout})
+    with {:ok, frame} <- Frame.new(kind, fields, lane, connection.compress),
+         do: call(connection, {:send, frame, timeout})
   end
 
   @doc """
@@ -104,22 +145,55 @@ defmodule Wasgo.Godot.Connection do
   end
 
   @doc """
-  Asks the engine something, and waits for its answer for `timeout` ms at most. It answers when it has applied what was
-  sent before.
+  Asks the engine something, and waits for its answer for `timeout` ms at most. Reports and pictures come when it has applied what was
+  sent before in the live lane.
 
     * `"report"` (no fields) - `{:ok, counts}`, a map from names as in `godot/PROTOCOL.md` to numbers
     * `"picture"` (`"eye"`, `"target"`, `"fov"`) - `{:ok, png}`
+    * `"call"` (`"path"`, `"method"`, `"args"`) - `{:ok, value}`: see `Wasgo.Godot.call/5`
+    * `"export"` (`"path"`) - `{:ok, glb}`: see `Wasgo.Godot.export_scene/3`
 
-  An engine that cannot (one without a display takes no pictures) gives the reason `{:engine, message}`.
+  An engine that cannot (one without a display takes no pictures), or may not, gives the reason `{:engine, message}`.
   """
-  @spec request(t(), String.t(), map(), pos_integer()) ::
-          {:ok, %{String.t() => non_neg_integer()} | binary()} | {:error, GodotError.t()}
+  @spec request(t(), String.t(), map(), pos_integer()) :: {:ok, term()} | {:error, GodotError.t()}
   def request(connection, kind, fields \\ %{}, timeout \\ @timeout)
 
   def request(%__MODULE__{} = connection, kind, fields, timeout)
-      when kind in ["report", "picture"] and is_map(fields) and is_integer(timeout) and
-             timeout > 0 do
+      when kind in ["report", "picture", "call", "export"] and is_map(fields) and
+             is_integer(timeout) and timeout > 0 do
     call(connection, {:request, kind, fields, timeout})
+  end
+
+  @doc """
+  Has the calling process told when the game says something of these kinds: `:all`, or some of #{Enum.map_join(@kinds, ", ", &"`#{inspect(&1)}`")}.
+
+  It gets the message `{:wasgo_godot, :events, connection}`, and no other one until it has called `events/1`. At most 256 events, and 64 MiB of them, are
+  kept for it. A connection has 16 subscribers at most; another one gets the reason `{:too_many_waiting, 16}`.
+  """
+  @spec subscribe(t(), [atom()] | :all) :: :ok | {:error, GodotError.t()}
+  def subscribe(%__MODULE__{} = connection, kinds \\ :all) do
+    if kinds != :all do
+      for kind <- kinds, kind not in @kinds do
+        raise ArgumentError, "#{inspect(kind)} is none of #{inspect(@kinds)}"
+      end
+    end
+
+    call(connection, {:subscribe, kinds})
+  end
+
+  @doc """
+  What the game has said since the last time, oldest first, and how many events there was no room for.
+  """
+  @spec events(t()) ::
+          {:ok, [event()], dropped :: non_neg_integer()} | {:error, GodotError.t()}
+  def events(%__MODULE__{} = connection), do: call(connection, :events)
+
+  @doc false
+  # A frame without a number that answers an `attach`.
+  @spec attached(t(), map()) :: :ok | {:error, GodotError.t()}
+  def attached(%__MODULE__{} = connection, fields) do
+    with {:ok, frame} <- Frame.control("attached", fields),
+         do: call(connection, {:control, frame})
   end
 
   @doc "What was sent, and what came of it."

@@ -55,12 +55,7 @@ defmodule Wasgo.Godot.Frame do
         "name" => chunk.name || key(chunk),
         "origin" => Vector3.new(x, y, z),
         "surfaces" => surfaces(parts, Plan.materials()),
-        "collider" => %{
-          "width" => chunk.samples,
-          "depth" => chunk.samples,
-          "cell" => chunk.size / (chunk.samples - 1),
-          "heights" => {:packed_float32, chunk.heights}
-        },
+        "colliders" => [heights(chunk) | boxes(Chunk.boxes(chunk))],
         "instances" =>
           for(
             {mesh, transforms} <- sets ++ made,
@@ -71,6 +66,37 @@ defmodule Wasgo.Godot.Frame do
 
       {:ok, {"chunk", fields}, Enum.map(sets, &elem(&1, 0)) ++ generated(chunk)}
     end
+  end
+
+  defp heights(chunk) do
+    %{
+      "shape" => "heights",
+      "width" => chunk.samples,
+      "depth" => chunk.samples,
+      "cell" => chunk.size / (chunk.samples - 1),
+      "heights" => {:packed_float32, chunk.heights}
+    }
+  end
+
+  defp boxes([]), do: []
+
+  defp boxes(boxes) do
+    [
+      %{
+        "shape" => "boxes",
+        "boxes" => {:packed_float32, for(box <- boxes, into: "", do: box(box))}
+      }
+    ]
+  end
+
+  # What makes it of the cube of side 1 around the origin, row by row.
+  defp box(%{center: {x, y, z}, half: {w, h, d}, yaw: yaw}) do
+    {sin, cos} = {:math.sin(yaw), :math.cos(yaw)}
+    {w, h, d} = {2 * w, 2 * h, 2 * d}
+
+    for value <- [cos * w, 0.0, sin * d, x, 0.0, h, 0.0, y, -sin * w, 0.0, cos * d, z],
+        into: "",
+        do: <<value::float-32-little>>
   end
 
   # Meshes with the one material that each has.
@@ -179,13 +205,19 @@ defmodule Wasgo.Godot.Frame do
         "indices" => {:packed_int32, Scene.flip(surface.indices)},
         "material" => material(surface.material && elem(materials, surface.material))
       }
+      |> put_uvs("uvs", surface.uvs)
+      |> put_uvs("uvs2", surface.uvs2)
     end
   end
+
+  defp put_uvs(fields, _key, ""), do: fields
+  defp put_uvs(fields, key, uvs), do: Map.put(fields, key, {:packed_vector2, uvs})
 
   defp material(nil), do: %{}
 
   defp material(%Scene.Material{base_color: {r, g, b, a}} = material) do
     %{
+      "name" => material.name,
       "base_color" => Color.new(r, g, b, a),
       "metallic" => material.metallic,
       "roughness" => material.roughness,

@@ -9,11 +9,26 @@ defmodule Wasgo.Godot.Server do
 
       children = [{Wasgo.Godot.Server, token: token, port: 7777, name: MyApp.Godot}]
 
-  Each engine that says hello with the right token becomes a `Wasgo.Godot.Connection`, with a process of its own: what one
+  Each engine that proves that it knows the token becomes a `Wasgo.Godot.Connection`, with a process of its own: what one
   of them does, or fails to do, is of no concern to the others, nor to the listener. The protocol is written down in
   `godot/PROTOCOL.md`.
 
-  The token crosses the wire as it is. Keep the listener on the loopback, which is the default, or inside a tunnel.
+  ## Who may connect
+
+  The token never crosses the wire: both sides prove that they know it, with numbers that are good for one connection. What follows is
+  only encrypted with `:tls`. So without it keep the listener on the loopback, which is the default, on a Unix domain socket (`:path`), or inside a tunnel.
+
+  ## Worlds
+
+  An engine may ask for a `Wasgo.World` by its name, and for a zone of it. `:worlds` says which there are:
+
+      {Wasgo.Godot.Server, token: token, port: 7777, worlds: %{"garden" => MyApp.Garden}}
+
+  ## Functions
+
+  `WasgoClient.request(name, args)` in the engine calls what `:functions` has under that name, in a process of its own, for 10 s at most:
+
+      functions: %{"greet" => fn [name] -> {:ok, "Hello, " <> name} end}
   """
 
   use GenServer
@@ -32,7 +47,16 @@ defmodule Wasgo.Godot.Server do
           {:wasgo_godot, :connected | {:disconnected, GodotError.why()}, Connection.t()}
 
   @options [
-    token: [type: :string, required: true],
+    token: [type: {:or, [:string, {:function, 1}]}, required: true],
+    path: [type: {:or, [:string, {:in, [nil]}]}, default: nil],
+    tls: [type: {:or, [:keyword, {:in, [nil]}]}, default: nil],
+    worlds: [type: {:or, [:map, {:function, 1}]}, default: %{}],
+    functions: [type: :map, default: %{}],
+    scripts: [
+      type: {:or, [{:struct, Wasgo.Store}, :map, {:function, 1}, {:in, [nil]}]},
+      default: nil
+    ],
+    compress: [type: {:in, [:auto, true, false]}, default: :auto],
     port: [type: {:range, 0..65_535}, default: 0],
     ip: [type: :any, default: {127, 0, 0, 1}],
     max_connections: [type: {:range, 1..65_536}, default: 16],
@@ -68,9 +92,18 @@ defmodule Wasgo.Godot.Server do
 
   Options:
 
-    * `:token` - the shared secret that an engine has to know; required, and not empty
+    * `:token` - the shared secret that an engine has to know; required, and not empty. Or a function of what the engine says of itself (a map of
+      `:client`, `:world`, `:zone` and `:address`, all of them texts that anybody may have sent) that returns `{:ok, token}` or `:error`
     * `:port` - the TCP port; 0, the default, is any that is free (`port/1` tells)
     * `:ip` - the address to listen on, as a tuple; `{127, 0, 0, 1}` unless given
+    * `:path` - the path of a Unix domain socket, in the place of a port. Only the user that runs this may connect. A socket that nobody listens on
+      any more is replaced
+    * `:tls` - options of Erlang's `:ssl` for a server, such as `[certfile: "sidecar.pem", keyfile: "sidecar.key"]`
+    * `:worlds` - the worlds that engines may ask for: a map from names to servers, or a function of a name that returns `{:ok, server}` or `:error`
+    * `:functions` - what engines may ask for: a map from names to functions of a list of arguments (and, if they take two, the connection). They
+      return `{:ok, value}` or `{:error, words | exception}`. `put_function/3` adds to them
+    * `:scripts` - where scripts for the engine's nodes are found, and that they are run: see `Wasgo.Godot.Scripts`
+    * `:compress` - whether large frames are compressed for engines that take it: `true`, `false`, or `:auto`, the default, for those on other machines
     * `:max_connections` - connections at once, those that did not say hello yet included; 16 unless given. The next one
       is refused, and the add-on tries again later
     * `:window` - bytes that may be sent and not acknowledged, for each connection; 8 MiB unless given
@@ -121,13 +154,26 @@ defmodule Wasgo.Godot.Server do
   end
 
   @doc """
-  The port that is listened on.
+  Adds a function that engines may ask for, in place of the one that has the name; `nil` removes it. Connections that are open know it at once.
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
+      iex> Wasgo.Godot.Server.put_function(server, "double", fn [n] -> {:ok, 2 * n} end)
+      :ok
+  """
+  @spec put_function(server(), String.t(), function() | nil) :: :ok
+  def put_function(server, name, function) do
+    if function, do: check_function(name, function, "Wasgo.Godot.Server.put_function/3")
+    GenServer.call(server, {:put_function, name, function})
+  end
+
+  @doc """
+  The port that is listened on; `nil` for a Unix domain socket.
 
       iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
       iex> Wasgo.Godot.Server.port(server) in 1..65_535
       true
   """
-  @spec port(server()) :: :inet.port_number()
+  @spec port(server()) :: :inet.port_number() | nil
   def port(server), do: GenServer.call(server, :port)
 
   @doc """
@@ -179,48 +225,99 @@ defmodule Wasgo.Godot.Server do
   defp check(options) do
     options = Options.validate!(options, @options, "Wasgo.Godot.Server.start_link/1")
 
-    if options.token == "" do
-      raise ArgumentError, "option :token of Wasgo.Godot.Server.start_link/1 must not be empty"
+    if options.token == "",
+      do: wrong(":token of Wasgo.Godot.Server.start_link/1 must not be empty")
+
+    for {name, function} <- options.functions,
+        do: check_function(name, function, "Wasgo.Godot.Server.start_link/1")
+
+    with path when is_binary(path) <- options.path,
+         true <- options.tls != nil or options.port != 0 do
+      wrong(":path of Wasgo.Godot.Server.start_link/1 is in the place of :port and :tls")
     end
 
     case :inet.ntoa(options.ip) do
       {:error, :einval} ->
-        raise ArgumentError,
-              "option :ip of Wasgo.Godot.Server.start_link/1 must be an address as a tuple, and is: " <>
-                inspect(options.ip)
+        wrong(
+          ":ip of Wasgo.Godot.Server.start_link/1 must be an address as a tuple, and is: " <>
+            inspect(options.ip)
+        )
 
       _text ->
         options
     end
   end
 
-  defp listen(%{ip: ip, port: port}) do
+  @spec wrong(String.t()) :: no_return()
+  defp wrong(words), do: raise(ArgumentError, "option " <> words)
+
+  defp check_function(name, function, _where)
+       when is_binary(name) and (is_function(function, 1) or is_function(function, 2)),
+       do: :ok
+
+  defp check_function(name, function, where) do
+    raise ArgumentError,
+          "functions of #{where} have a text for a name and take the arguments, and the connection if they like, " <>
+            "unlike #{inspect({name, function})}"
+  end
+
+  @settings [
+    :binary,
+    active: false,
+    packet: :raw,
+    # How much comes at once.
+    buffer: 65_536,
+    backlog: 64,
+    # A connection that ends otherwise than by the book leaves nothing behind.
+    linger: {true, 0}
+  ]
+
+  defp listen(%{path: path} = options) when is_binary(path) do
+    with :ok <- remove_stale(path),
+         {:ok, listener} <- :gen_tcp.listen(0, [ifaddr: {:local, path}] ++ @settings) do
+      case File.chmod(path, 0o600) do
+        :ok ->
+          {:ok, listener}
+
+        {:error, reason} ->
+          :gen_tcp.close(listener)
+          cannot_listen(options, reason)
+      end
+    else
+      {:error, reason} -> cannot_listen(options, reason)
+    end
+  end
+
+  defp listen(%{ip: ip, port: port} = options) do
     family = if tuple_size(ip) == 8, do: [:inet6], else: []
 
-    settings = [
-      :binary,
-      ip: ip,
-      active: false,
-      # The system takes frames apart, and no more of one than this into memory.
-      packet: 4,
-      packet_size: Peer.max_hello(),
-      backlog: 64,
-      nodelay: true,
-      reuseaddr: true,
-      # A connection that ends otherwise than by the book leaves nothing behind.
-      linger: {true, 0}
-    ]
-
-    case :gen_tcp.listen(port, family ++ settings) do
-      {:ok, listener} ->
-        {:ok, listener}
-
-      {:error, reason} ->
-        message =
-          "cannot listen on #{Connection.address(ip, port)}: #{:inet.format_error(reason)}"
-
-        {:error, %GodotError{reason: {:listen, reason}, message: message}}
+    case :gen_tcp.listen(port, family ++ [ip: ip, nodelay: true, reuseaddr: true] ++ @settings) do
+      {:ok, listener} -> {:ok, listener}
+      {:error, reason} -> cannot_listen(options, reason)
     end
+  end
+
+  defp cannot_listen(options, reason) do
+    where = options.path || Connection.address(options.ip, options.port)
+    message = "cannot listen on #{where}: #{:inet.format_error(reason)}"
+    {:error, %GodotError{reason: {:listen, reason}, message: message}}
+  end
+
+  # A socket's file outlives whoever listened. It is removed when it is a socket and nobody answers.
+  defp remove_stale(path) do
+    with {:ok, %{type: :other}} <- File.lstat(path),
+         {:error, :econnrefused} <- :gen_tcp.connect({:local, path}, 0, [:local, active: false]),
+         do: File.rm(path),
+         else: (in_use_or_none -> stale(in_use_or_none))
+  end
+
+  defp stale({:error, :enoent}), do: :ok
+  defp stale({:error, reason}), do: {:error, reason}
+  defp stale({:ok, %File.Stat{}}), do: {:error, :eexist}
+
+  defp stale({:ok, socket}) do
+    :gen_tcp.close(socket)
+    {:error, :eaddrinuse}
   end
 
   ## The process
@@ -232,11 +329,22 @@ defmodule Wasgo.Godot.Server do
 
     options =
       options
-      |> Map.take([:max_connections, :window, :heartbeat_ms, :hello_timeout_ms])
+      |> Map.take([
+        :max_connections,
+        :window,
+        :heartbeat_ms,
+        :hello_timeout_ms,
+        :path,
+        :tls,
+        :worlds,
+        :functions,
+        :scripts,
+        :compress
+      ])
       |> Map.merge(%{
-        # The secret itself is not kept where a crash report would show it.
-        token_hash: :crypto.hash(:sha256, options.token),
+        token: token(options.token),
         server: @server,
+        supervisor: supervisor,
         refuse: nil
       })
 
@@ -244,10 +352,28 @@ defmodule Wasgo.Godot.Server do
     {:ok, start_acceptor(state)}
   end
 
+  # Inside a function, so that no crash report shows it.
+  defp token(token) when is_function(token), do: token
+  defp token(token), do: fn _asked -> {:ok, token} end
+
   @impl true
+  def handle_call(:port, _from, %{options: %{path: path}} = state) when is_binary(path) do
+    {:reply, nil, state}
+  end
+
   def handle_call(:port, _from, state) do
     {:ok, port} = :inet.port(state.listener)
     {:reply, port, state}
+  end
+
+  def handle_call({:put_function, name, function}, _from, state) do
+    functions =
+      if function,
+        do: Map.put(state.options.functions, name, function),
+        else: Map.delete(state.options.functions, name)
+
+    for pid <- Map.keys(state.peers), do: GenServer.cast(pid, {:functions, functions})
+    {:reply, :ok, %{state | options: %{state.options | functions: functions}}}
   end
 
   def handle_call(:connections, _from, state) do
@@ -348,6 +474,7 @@ defmodule Wasgo.Godot.Server do
   @impl true
   def terminate(_reason, state) do
     :gen_tcp.close(state.listener)
+    if state.options.path, do: File.rm(state.options.path)
     Enum.each(Map.keys(state.peers), &Peer.part(&1, :stopped))
     timer = Process.send_after(self(), :stop_timeout, @stop_ms)
     await_peers(state)

@@ -184,6 +184,30 @@ defmodule Wasgo.Godot.Variant do
   end
 
   @doc """
+  Encodes a term as `encode/2` does, without copying the data of its larger packed arrays: these are parts of the result as they are. That is for
+  what is on its way to a socket or a file.
+
+      iex> positions = :binary.copy(<<0.0::float-little-32>>, 3_000)
+      iex> {:ok, iodata, size} = Wasgo.Godot.Variant.encode_to_iodata(%{"positions" => {:packed_vector3, positions}})
+      iex> {:ok, ^size} = {:ok, IO.iodata_length(iodata)}
+      iex> IO.iodata_to_binary(iodata) == Wasgo.Godot.Variant.encode!(%{"positions" => {:packed_vector3, positions}})
+      true
+  """
+  @spec encode_to_iodata(t(), [encode_option()]) ::
+          {:ok, iodata(), size :: non_neg_integer()} | {:error, EncodeError.t()}
+  def encode_to_iodata(term, opts \\ []) do
+    {depth, bytes} = limits(Keyword.validate!(opts, [:max_depth, :max_bytes]))
+
+    result =
+      with :over_budget <- Native.variant_encode_iodata(term, depth, bytes) do
+        Native.variant_encode_iodata_dirty(term, depth, bytes)
+      end
+
+    with {:error, {reason, path}} <- result,
+         do: {:error, %EncodeError{reason: reason, path: path}}
+  end
+
+  @doc """
   Decodes one value.
 
   Options, besides `:max_depth` and `:max_bytes` as `encode/2` has them:

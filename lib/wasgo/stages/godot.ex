@@ -1,18 +1,22 @@
 defmodule Wasgo.Stages.Godot do
   @moduledoc """
-  A sink that sends buffers to a connected Godot server, and passes them on once they are sent.
+  A sink that sends buffers to a connected Godot server, and passes them on once they are on their way.
 
     * `:connection` - a `Wasgo.Godot.Connection`; required
+    * `:timeout` - how long a buffer may wait for the engine, in milliseconds; 30,000 unless given
 
-  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Gone` (a chunk to be removed) and `Wasgo.Rows`. The stage waits while the engine has
-  more unacknowledged than the connection's window, and so slows what feeds it. With the connection gone the stage ends: `{:error,
-  %Wasgo.GodotError{}}` is the last element.
+  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Gone` (a chunk to be removed), `Wasgo.Rows`, and frames
+  of `Wasgo.Godot.Frame`, `{kind, fields}`. The stage waits while the engine
+  is behind, and so slows what feeds it: at most 256 frames, and 2 MiB of them, wait for the connection. With the connection gone the stage ends: `{:error,
+  %Wasgo.GodotError{}}` is the last element. `Wasgo.Godot.Connection.flush/2` says when all is applied.
   """
 
   use Wasgo.Stage
 
   alias Wasgo.Gen.{Chunk, Gone}
   alias Wasgo.Godot
+  alias Wasgo.Godot.Connection.Pusher
+  alias Wasgo.Godot.Frame
   alias Wasgo.Rows
 
   @impl true
@@ -22,12 +26,18 @@ defmodule Wasgo.Stages.Godot do
         type: {:struct, Godot.Connection},
         required: true,
         doc: "a `Wasgo.Godot.Connection`"
+      ],
+      timeout: [
+        type: :timeout,
+        default: 30_000,
+        doc: "how long a buffer may wait for the engine, in milliseconds"
       ]
     ]
   end
 
   @impl true
-  def init(%{connection: connection}), do: {:ok, %{connection: connection, known: MapSet.new()}}
+  def init(%{connection: connection} = options),
+    do: {:ok, %{pusher: Pusher.new(connection), timeout: options.timeout, known: MapSet.new()}}
 
   @impl true
   def handle_format(format, state) do
@@ -41,39 +51,46 @@ defmodule Wasgo.Stages.Godot do
 
   @impl true
   def handle_buffer(%{payload: %Chunk{} = chunk} = buffer, state) do
-    case Godot.put_chunk(state.connection, chunk, state.known) do
-      {:ok, seq, known} -> {:ok, [sent(buffer, seq)], %{state | known: known}}
-      {:error, exception} -> failed(exception, state)
+    case Godot.chunk_frames(chunk, state.known) do
+      {:ok, meshes, frame, known} -> push(meshes ++ [frame], buffer, state, known)
+      {:error, exception} -> {:error, exception, state}
     end
   end
 
-  def handle_buffer(%{payload: %Gone{coordinate: {x, z}, level: level}} = buffer, state) do
-    case Godot.unload_chunks(state.connection, [{x, z, level}]) do
-      {:ok, seq} -> {:ok, [sent(buffer, seq)], state}
-      {:error, exception} -> failed(exception, state)
-    end
-  end
+  def handle_buffer(%{payload: %Gone{coordinate: {x, z}, level: level}} = buffer, state),
+    do: push([Frame.unload([{x, z, level}])], buffer, state, state.known)
 
   def handle_buffer(%{payload: %Rows{ids: []}} = buffer, state), do: {:ok, [buffer], state}
 
-  def handle_buffer(%{payload: %Rows{} = rows} = buffer, state) do
-    case Godot.put_rows(state.connection, rows) do
-      {:ok, seq} -> {:ok, [sent(buffer, seq)], state}
-      {:error, exception} -> failed(exception, state)
-    end
-  end
+  def handle_buffer(%{payload: %Rows{} = rows} = buffer, state),
+    do: push([Frame.rows(rows)], buffer, state, state.known)
+
+  def handle_buffer(%{payload: {kind, fields} = frame} = buffer, state)
+      when is_binary(kind) and is_map(fields),
+      do: push([frame], buffer, state, state.known)
 
   def handle_buffer(buffer, state) do
     words =
-      "the engine is sent a Wasgo.Gen.Chunk or a Wasgo.Rows, not #{inspect(buffer.payload, limit: 5)}"
+      "the engine is sent a Wasgo.Gen.Chunk, a Wasgo.Rows or a frame, not #{inspect(buffer.payload, limit: 5)}"
 
     {:error, %Wasgo.DecodeError{reason: {:contract, words}}, state}
   end
 
-  defp sent(buffer, seq), do: %{buffer | metadata: Map.put(buffer.metadata, :godot_seq, seq)}
+  # What is known is so when all are on their way.
+  defp push([], buffer, state, known), do: {:ok, [buffer], %{state | known: known}}
+
+  defp push([{kind, fields} | frames], buffer, state, known) do
+    case Pusher.push(state.pusher, kind, fields, state.timeout) do
+      {:ok, pusher} -> push(frames, buffer, %{state | pusher: pusher}, known)
+      {:error, exception, pusher} -> failed(exception, %{state | pusher: pusher})
+    end
+  end
 
   defp failed(%Wasgo.GodotError{reason: {:disconnected, _}} = exception, state),
     do: {:stop, exception, state}
 
   defp failed(exception, state), do: {:error, exception, state}
+
+  @impl true
+  def terminate(state), do: Pusher.close(state.pusher)
 end

@@ -35,6 +35,22 @@ fn variant_encode_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_by
     encode(env, term, Limits::new(max_depth, max_bytes), false, &mut Budget::unlimited())
 }
 
+/// `{:ok, iodata, size}`, `{:error, {reason, path}}` or `:over_budget`. The data of large packed arrays is not copied: its binaries are parts of
+/// the list.
+#[rustler::nif]
+fn variant_encode_iodata<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
+    let mut budget = Budget::of_a_slice();
+    let result = encode_iodata(env, term, Limits::new(max_depth, max_bytes), &mut budget);
+    budget.tell(env);
+    result
+}
+
+/// The same without a budget: never `:over_budget`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn variant_encode_iodata_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
+    encode_iodata(env, term, Limits::new(max_depth, max_bytes), &mut Budget::unlimited())
+}
+
 /// `{:ok, term, bytes_used}`, `{:error, {reason, offset, reading}}` or `:over_budget`.
 ///
 /// The budget is of terms: the input itself must be small enough for its texts to be checked in the time there is.
@@ -115,6 +131,29 @@ fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, blobs: bool, budget:
         Ok(encoded) => (atoms::ok(), bytes::binary(env, encoded)).encode(env),
         Err(failed) => failed.to_term(env),
     }
+}
+
+fn encode_iodata<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
+    match encode::encode_apart(term, limits, budget) {
+        Ok((written, apart, size)) => {
+            let parts = if apart.is_empty() { bytes::binary(env, written) } else { parts(env, &written, &apart) };
+            (atoms::ok(), parts, size).encode(env)
+        }
+        Err(failed) => failed.to_term(env),
+    }
+}
+
+/// What is written, with what was kept apart in its places.
+fn parts<'a>(env: Env<'a>, written: &[u8], apart: &[(usize, Term<'a>)]) -> Term<'a> {
+    let mut parts = Vec::with_capacity(2 * apart.len() + 1);
+    let mut done = 0;
+    for (before, binary) in apart {
+        parts.push(bytes::copy(env, &written[done..*before]));
+        parts.push(*binary);
+        done = *before;
+    }
+    parts.push(bytes::copy(env, &written[done..]));
+    parts.encode(env)
 }
 
 fn decode<'a>(env: Env<'a>, input: Binary<'a>, limits: Limits, terms: &mut Terms<'a, '_>) -> Term<'a> {

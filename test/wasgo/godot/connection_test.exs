@@ -97,11 +97,11 @@ defmodule Wasgo.Godot.ConnectionTest do
       {_server, port} = start()
       {receiver, connection} = receiver(port)
       for _ <- 1..40, do: {:ok, _seq} = Connection.send(connection, "unload", %{"keys" => 7})
-      assert {:ok, 41} = Connection.send(connection, "clear", %{})
+      assert {:ok, 1} = Connection.send(connection, "clear", %{})
       assert :ok = Connection.flush(connection)
       assert {:ok, %{errors: 40, last_errors: errors}} = Connection.stats(connection)
-      assert Enum.map(errors, &elem(&1, 0)) == Enum.to_list(9..40)
-      assert Enum.all?(errors, fn {_seq, message} -> message =~ "unload: keys" end)
+      assert Enum.map(errors, &{elem(&1, 0), elem(&1, 1)}) == for(n <- 9..40, do: {:bulk, n})
+      assert Enum.all?(errors, fn {_lane, _number, message} -> message =~ "unload: keys" end)
       assert Receiver.counts(receiver)["errors"] == 40
     end
 
@@ -151,7 +151,7 @@ defmodule Wasgo.Godot.ConnectionTest do
       assert_raise ArgumentError, ~r/"bye"/, fn -> Connection.send(connection, "bye", %{}) end
 
       assert_raise ArgumentError, ~r/:timeout/, fn ->
-        Connection.send(connection, "clear", %{}, timeout: 0)
+        Connection.send(connection, "clear", %{}, timeout: -1)
       end
     end
 
@@ -328,15 +328,24 @@ defmodule Wasgo.Godot.ConnectionTest do
             {TestPeer.framed(Variant.encode!([])), :malformed, "without a kind"},
             {TestPeer.framed(Variant.encode!(%{"t" => 7})), :malformed, "without a kind"},
             {frame(%{"t" => "ack"}), :malformed, ~s(kind "ack")},
-            {frame(%{"t" => "ack", "seq" => 1.0}), :malformed, ~s(kind "ack")},
-            {frame(%{"t" => "ack", "seq" => 3}), :malformed, "frame 3, when 2 was the last"},
-            {frame(%{"t" => "ack", "seq" => -1}), :malformed, "frame -1 after 0"},
-            {frame(%{"t" => "ack", "seq" => 1}) <> frame(%{"t" => "ack", "seq" => 0}), :malformed,
-             "frame 0 after 1"},
+            {frame(%{ack(1) | "seq" => 1.0}), :malformed, ~s(kind "ack")},
+            {frame(ack(3)), :malformed, "frame 3, when 2 was the last"},
+            {frame(ack(-1)), :malformed, "frame -1 after 0"},
+            {frame(ack(1)) <> frame(ack(0)), :malformed, "frame 0 after 1"},
+            {frame(ack(1, 1)), :malformed, "bulk frame 1, when 0 was the last"},
+            {frame(ack(1, -1)), :malformed, "bulk frame -1"},
+            {frame(ack(1, 0, 5)) <> frame(ack(1, 0, 4)), :malformed, "4 us, after 0 and 5"},
+            {frame(%{"t" => "credit", "bytes" => 5}), :malformed, ~s(kind "credit")},
+            {frame(credit(5, 5)) <> frame(credit(4, 5)), :malformed, "less credit"},
+            {frame(credit(5, 5)) <> frame(credit(5, 4)), :malformed, "less credit"},
+            {frame(%{"t" => "error", "bulk" => 1, "message" => "x"}), :malformed,
+             "an error of frame 1"},
             {frame(%{"t" => "error", "seq" => 9, "message" => "x"}), :malformed,
              "an error of frame 9"},
             {frame(%{"t" => "error", "seq" => 1}), :malformed, ~s(kind "error")},
-            {frame(TestPeer.hello(@token)), :malformed, "a second hello"},
+            {frame(TestPeer.hello()), :malformed, ~s(kind "hello" in between)},
+            {frame(%{"t" => "proof", "proof" => {:packed_byte, <<>>}}), :malformed,
+             ~s(kind "proof" in between)},
             {frame(%{"t" => "report", "id" => 1, "counts" => %{"a" => -1}}), :malformed,
              "counts"},
             {frame(%{"t" => "report", "id" => 1, "counts" => %{1 => 1}}), :malformed, "counts"},
@@ -368,6 +377,11 @@ defmodule Wasgo.Godot.ConnectionTest do
       end
     end
 
+    defp ack(seq, bulk \\ 0, work \\ 0),
+      do: %{"t" => "ack", "seq" => seq, "bulk" => bulk, "work" => work}
+
+    defp credit(bytes, work), do: %{"t" => "credit", "bytes" => bytes, "work" => work}
+
     defp frame(map), do: TestPeer.framed(Variant.encode!(map, max_depth: 100))
 
     defp nested(depth) do
@@ -397,9 +411,16 @@ defmodule Wasgo.Godot.ConnectionTest do
             %{"t" => "report", "id" => 77, "counts" => %{}},
             %{"t" => "picture", "id" => 77, "error" => "none"},
             %{"t" => "error", "seq" => 1, "message" => "no"},
-            %{"t" => "ack", "seq" => 1},
-            %{"t" => "ack", "seq" => 2},
-            %{"t" => "ack", "seq" => 2},
+            ack(1),
+            ack(2),
+            ack(2),
+            %{"t" => "answer", "id" => 77, "value" => 1},
+            %{
+              "t" => "viewers",
+              "ids" => {:packed_int64, <<>>},
+              "positions" => {:packed_vector3, <<>>},
+              "radii" => {:packed_float32, <<>>}
+            },
             %{"t" => "ping", "time" => 5}
           ],
           do: TestPeer.say(socket, frame)
@@ -417,8 +438,9 @@ defmodule Wasgo.Godot.ConnectionTest do
       message = "line\n[error] forged " <> String.duplicate("é", 2_000)
       name = "never an atom #{System.unique_integer([:positive])}"
       TestPeer.say(socket, %{"t" => "error", "seq" => 1, "message" => message, name => name})
+      TestPeer.say(socket, ack(1))
       :ok = Connection.flush(connection)
-      assert {:ok, %{last_errors: [{1, kept}]}} = Connection.stats(connection)
+      assert {:ok, %{last_errors: [{:live, 1, kept}]}} = Connection.stats(connection)
       assert String.valid?(kept) and byte_size(kept) <= 512
       assert_raise ArgumentError, fn -> String.to_existing_atom(name) end
       log = capture_log(fn -> say_bye(socket, connection, "a\nb") end)

@@ -20,12 +20,14 @@ defmodule Wasgo.Godot.ReceiverTest do
 
   # What the receiver says of a frame; nil when it is well.
   defp told(context, kind, fields) do
-    {:ok, seq} = Connection.send(context.connection, kind, fields)
+    before = length(Receiver.errors(context.receiver))
+    {:ok, _number} = Connection.send(context.connection, kind, fields)
     :ok = Connection.flush(context.connection)
 
-    Enum.find_value(Receiver.errors(context.receiver), fn {of, words} ->
-      if of == seq, do: words
-    end)
+    case Enum.drop(Receiver.errors(context.receiver), before) do
+      [] -> nil
+      [{_number, words}] -> words
+    end
   end
 
   defp floats(list), do: for(n <- list, into: <<>>, do: <<n::little-float-32>>)
@@ -49,12 +51,17 @@ defmodule Wasgo.Godot.ReceiverTest do
       "name" => "",
       "origin" => Vector3.new(1, 2, 3),
       "surfaces" => [surface()],
-      "collider" => %{
-        "width" => 2,
-        "depth" => 3,
-        "cell" => 1,
-        "heights" => {:packed_float32, floats(List.duplicate(0.25, 6))}
-      },
+      "colliders" => [
+        %{
+          "shape" => "heights",
+          "width" => 2,
+          "depth" => 3,
+          "cell" => 1,
+          "heights" => {:packed_float32, floats(List.duplicate(0.25, 6))}
+        },
+        %{"shape" => "boxes", "boxes" => {:packed_float32, floats(List.duplicate(1, 24))}},
+        %{"shape" => "mesh", "faces" => {:packed_vector3, floats(List.duplicate(1, 9))}}
+      ],
       "instances" => [
         %{"mesh" => "m", "transforms" => {:packed_float32, floats(List.duplicate(1, 24))}}
       ],
@@ -70,7 +77,7 @@ defmodule Wasgo.Godot.ReceiverTest do
     assert told(context, "mesh", mesh()) == nil
     assert told(context, "chunk", chunk()) == nil
 
-    assert told(context, "chunk", %{chunk() | "key" => "b", "collider" => nil, "instances" => []}) ==
+    assert told(context, "chunk", %{chunk() | "key" => "b", "colliders" => [], "instances" => []}) ==
              nil
 
     assert told(context, "chunk", chunk()) == nil
@@ -143,8 +150,10 @@ defmodule Wasgo.Godot.ReceiverTest do
 
   test "chunks that are not", context do
     nil = told(context, "mesh", mesh())
-    collider = chunk()["collider"]
-    with_collider = fn changes -> %{"collider" => Map.merge(collider, changes)} end
+    [heights, boxes, mesh] = chunk()["colliders"]
+    with_collider = fn changes -> %{"colliders" => [mesh, Map.merge(heights, changes)]} end
+    with_boxes = fn changes -> %{"colliders" => [Map.merge(boxes, changes)]} end
+    with_faces = fn faces -> %{"colliders" => [%{mesh | "faces" => faces}]} end
     one = fn entry -> %{"instances" => [entry]} end
 
     for {changes, words} <- [
@@ -152,7 +161,15 @@ defmodule Wasgo.Godot.ReceiverTest do
           {%{"key" => String.duplicate("ü", 1025)}, "longer than 1024"},
           {%{"origin" => Vector3.new(:infinity, 0, 0)}, "origin is not finite"},
           {%{"extras" => []}, "extras must be"},
-          {%{"collider" => 5}, "collider: it must be"},
+          {%{"colliders" => nil}, "colliders must be"},
+          {%{"colliders" => 5}, "colliders must be"},
+          {%{"colliders" => [5]}, "colliders 0: it must be"},
+          {with_collider.(%{"shape" => "ball"}), "colliders 1: it must be"},
+          {with_boxes.(%{"boxes" => {:packed_float32, floats([1, 2])}}), "12 floats a box"},
+          {with_boxes.(%{"boxes" => {:packed_float32, :binary.copy(@nan, 12)}}),
+           "boxes: number 0"},
+          {with_faces.({:packed_vector3, floats([1, 2, 3])}), "three a triangle"},
+          {with_faces.({:packed_float32, floats([1, 2, 3])}), "faces must be"},
           {with_collider.(%{"width" => 3}), "6 heights for 3 x 3"},
           {with_collider.(%{"width" => 1}), "width is 1"},
           {with_collider.(%{"depth" => 4098}), "depth is 4098"},

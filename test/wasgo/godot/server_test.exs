@@ -6,6 +6,7 @@ defmodule Wasgo.Godot.ServerTest do
 
   alias Wasgo.Example.Receiver
   alias Wasgo.Godot.{Connection, Server, Variant}
+  alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.{GodotError, TestPeer}
 
   doctest Wasgo.Godot.Server
@@ -15,7 +16,8 @@ defmodule Wasgo.Godot.ServerTest do
   @moduletag :capture_log
 
   defp start(options \\ []) do
-    server = start_supervised!({Server, [token: @token] ++ options}, id: make_ref())
+    options = Keyword.merge([token: @token], options)
+    server = start_supervised!({Server, options}, id: make_ref())
     {server, Server.port(server)}
   end
 
@@ -97,15 +99,14 @@ defmodule Wasgo.Godot.ServerTest do
   end
 
   describe "the opening" do
-    test "a wrong token is refused, with a reason in the log" do
+    test "a wrong token is refused, with a reason in the log, and never crosses the wire" do
       {server, port} = start()
       receiver = join(port)
 
       log =
         capture_log(fn ->
           socket = TestPeer.connect(port)
-          TestPeer.say(socket, TestPeer.hello("guessed"))
-          assert %{"t" => "refuse", "reason" => "token"} = TestPeer.hear(socket)
+          assert %{"t" => "refuse", "reason" => "token"} = TestPeer.greet(socket, "guessed")
           assert TestPeer.hear(socket) == :closed
         end)
 
@@ -116,21 +117,31 @@ defmodule Wasgo.Godot.ServerTest do
 
     test "the reasons to refuse" do
       {server, port} = start()
+      hello = TestPeer.hello()
 
       for {frame, reason} <- [
-            {%{TestPeer.hello("") | "token" => ""}, "token"},
-            {%{TestPeer.hello(@token) | "token" => @token <> "x"}, "token"},
-            {%{TestPeer.hello(@token) | "protocol" => 2}, "protocol"},
-            {%{TestPeer.hello(@token) | "protocol" => "1"}, "malformed"},
-            {%{TestPeer.hello(@token) | "token" => {:packed_byte, @token}}, "malformed"},
-            {Map.delete(TestPeer.hello(@token), "client"), "malformed"},
-            {%{"t" => "ack", "seq" => 1}, "malformed"},
+            {%{hello | "protocol" => 1, "protocol_min" => 1}, "protocol"},
+            {%{hello | "protocol" => 9, "protocol_min" => 3}, "protocol"},
+            # As the first version said it.
+            {%{"t" => "hello", "protocol" => 1, "token" => @token, "client" => "old"},
+             "protocol"},
+            {%{hello | "protocol" => "2"}, "malformed"},
+            {%{hello | "nonce" => {:packed_byte, "short"}}, "malformed"},
+            {%{hello | "world" => 7}, "malformed"},
+            {Map.delete(hello, "client"), "malformed"},
+            {%{"t" => "proof", "proof" => {:packed_byte, <<0::256>>}}, "malformed"},
+            {%{"t" => "ack", "seq" => 1, "bulk" => 0, "work" => 0}, "malformed"},
             {%{"t" => "whatever"}, "malformed"},
             {[1, 2, 3], "malformed"}
           ] do
         socket = TestPeer.connect(port)
         TestPeer.say(socket, frame)
-        assert {frame, %{"t" => "refuse", "reason" => reason}} == {frame, TestPeer.hear(socket)}
+        assert %{"t" => "refuse"} = refusal = TestPeer.hear(socket)
+
+        assert {frame, refusal} ==
+                 {frame,
+                  %{"t" => "refuse", "reason" => reason, "protocol" => 2, "protocol_min" => 2}}
+
         # The end is waited for, so that nothing is taken back.
         :gen_tcp.close(socket)
       end
@@ -138,12 +149,81 @@ defmodule Wasgo.Godot.ServerTest do
       assert Server.connections(server) == []
     end
 
+    test "the newest version that both know is spoken" do
+      {_server, port} = start()
+      newer = %{"protocol" => 7, "protocol_min" => 1}
+      socket = TestPeer.connect(port)
+      assert %{"t" => "welcome", "protocol" => 2} = TestPeer.greet(socket, @token, newer)
+    end
+
     test "keys that are not known are passed over" do
       {server, port} = start()
       socket = TestPeer.connect(port)
-      TestPeer.say(socket, Map.put(TestPeer.hello(@token), "later", %{"deep" => [1]}))
-      assert %{"t" => "welcome", "protocol" => 1, "heartbeat_ms" => 2_000} = TestPeer.hear(socket)
+      more = %{"later" => %{"deep" => [1]}}
+
+      assert %{"t" => "welcome", "protocol" => 2, "heartbeat_ms" => 2_000, "world" => ""} =
+               TestPeer.greet(socket, @token, more)
+
       assert {:ok, %{client: "a test's peer"}} = Server.await_connection(server)
+    end
+
+    test "a handshake that was overheard is worth nothing in another connection" do
+      {server, port} = start()
+      hello = Variant.encode!(TestPeer.hello())
+      first = TestPeer.connect(port)
+      TestPeer.put(first, TestPeer.framed(hello))
+      {:ok, challenge} = TestPeer.hear_bytes(first)
+      handshake = %{Handshake.new(@token) | hello: hello, challenge: challenge}
+      proof = %{"t" => "proof", "proof" => {:packed_byte, Handshake.proof(handshake, :engine)}}
+      TestPeer.say(first, proof)
+      assert %{"t" => "welcome", "proof" => {:packed_byte, theirs}} = TestPeer.hear(first)
+
+      # The sidecar's own proof is not the engine's, and the same proof is none with another challenge.
+      for said <- [proof, %{proof | "proof" => {:packed_byte, theirs}}] do
+        again = TestPeer.connect(port)
+        TestPeer.put(again, TestPeer.framed(hello))
+        {:ok, other} = TestPeer.hear_bytes(again)
+        assert other != challenge
+        TestPeer.say(again, said)
+        assert %{"t" => "refuse", "reason" => "token"} = TestPeer.hear(again)
+        :gen_tcp.close(again)
+      end
+
+      assert length(Server.connections(server)) == 1
+    end
+
+    test "a token for each, by what the engine says of itself" do
+      tokens = fn
+        %{client: "a test's peer", zone: "north"} -> {:ok, "north's"}
+        %{zone: "broken"} -> raise "no tokens today"
+        _other -> :error
+      end
+
+      {_server, port} = start(token: tokens)
+
+      for {zone, token, kind} <- [
+            {"north", "north's", "welcome"},
+            {"north", @token, "refuse"},
+            {"south", "north's", "refuse"},
+            {"broken", "north's", "refuse"}
+          ] do
+        socket = TestPeer.connect(port)
+        assert {zone, kind} == {zone, TestPeer.greet(socket, token, %{"zone" => zone})["t"]}
+        :gen_tcp.close(socket)
+      end
+    end
+
+    test "a world that is not there" do
+      {_server, port} = start(worlds: %{"gone" => :nobody_has_this_name})
+
+      for world <- ["gone", "never was"] do
+        socket = TestPeer.connect(port)
+
+        assert %{"t" => "refuse", "reason" => "world"} =
+                 TestPeer.greet(socket, @token, %{"world" => world})
+
+        :gen_tcp.close(socket)
+      end
     end
 
     test "who says nothing is closed after its time" do
@@ -157,9 +237,14 @@ defmodule Wasgo.Godot.ServerTest do
           socket = TestPeer.connect(port)
           TestPeer.put(socket, <<200::32, 27, 0, 0, 0>>)
           assert TestPeer.hear(socket) == :closed
+          # Nor is one without a proof.
+          socket = TestPeer.connect(port)
+          TestPeer.say(socket, TestPeer.hello())
+          assert %{"t" => "challenge"} = TestPeer.hear(socket)
+          assert TestPeer.hear(socket) == :closed
         end)
 
-      assert log =~ "did not say hello in time"
+      assert log =~ "did not finish the handshake in time"
     end
 
     test "more than 4 KiB before the welcome, and bytes that are no frame" do
@@ -172,8 +257,7 @@ defmodule Wasgo.Godot.ServerTest do
             {"GET / HTTP/1.1\r\n\r\n", "more than 4096 bytes"},
             {TestPeer.framed(:binary.copy(<<255>>, 64)), "no frame"},
             {TestPeer.framed(<<>>), "no frame"},
-            {TestPeer.framed(binary_part(Variant.encode!(TestPeer.hello(@token)), 0, 60)),
-             "no frame"}
+            {TestPeer.framed(binary_part(Variant.encode!(TestPeer.hello()), 0, 60)), "no frame"}
           ] do
         log =
           capture_log(fn ->

@@ -16,6 +16,7 @@ defmodule Wasgo.Stages.GodotTest do
     Server.subscribe(server)
     socket = TestPeer.join(Server.port(server), @token)
     assert_receive {:wasgo_godot, :connected, connection}, 5_000
+    TestPeer.grant(socket)
 
     {:ok, viewers} = Viewers.start_link()
     :ok = Viewers.put(viewers, 1, {0, 0}, radius: 30)
@@ -34,26 +35,25 @@ defmodule Wasgo.Stages.GodotTest do
       |> Enum.map(&elem(&1, 0))
 
     expected =
-      for %{payload: payload, metadata: %{godot_seq: seq}} <- buffers do
+      for %{payload: payload} <- buffers do
         {x, z} = payload.coordinate
         key = if payload.level == 0, do: "#{x},#{z}", else: "#{x},#{z},#{payload.level}"
-        if is_struct(payload, Gone), do: {seq, :unload, [key]}, else: {seq, :chunk, key}
+        if is_struct(payload, Gone), do: {:unload, [key]}, else: {:chunk, key}
       end
 
     heard =
-      for _ <- expected do
-        case TestPeer.hear_beyond_pings(socket) do
-          %{"t" => "chunk", "key" => key, "seq" => seq} ->
-            {seq, :chunk, key}
+      for number <- 1..length(expected) do
+        assert %{"bulk" => ^number} = frame = TestPeer.hear_beyond_pings(socket)
 
-          %{"t" => "unload", "keys" => {:packed_string, keys}, "seq" => seq} ->
-            {seq, :unload, keys}
+        case frame do
+          %{"t" => "chunk", "key" => key} -> {:chunk, key}
+          %{"t" => "unload", "keys" => {:packed_string, keys}} -> {:unload, keys}
         end
       end
 
     assert heard == expected
-    assert Enum.any?(heard, &(elem(&1, 1) == :unload))
-    keys = for {_seq, :chunk, key} <- heard, do: key
+    assert Enum.any?(heard, &(elem(&1, 0) == :unload))
+    keys = for {:chunk, key} <- heard, do: key
     assert Enum.any?(keys, &String.ends_with?(&1, ",1")) and "0,0" in keys
     :gen_tcp.close(socket)
   end

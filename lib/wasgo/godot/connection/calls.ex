@@ -10,10 +10,17 @@ defmodule Wasgo.Godot.Connection.Calls do
   # Each may hold a frame, and costs a search when it gives up.
   @limit 512
 
-  defstruct calls: %{}, senders: :queue.new()
+  defstruct calls: %{}, senders: %{live: :queue.new(), bulk: :queue.new()}
 
-  @type kind :: {:send, term()} | {:flush, non_neg_integer()} | {:request, integer()}
-  @type t :: %__MODULE__{calls: %{reference() => map()}, senders: :queue.queue(reference())}
+  @type lane :: :live | :bulk
+  @type kind ::
+          {:send, %{:lane => lane(), optional(atom()) => term()}}
+          | {:flush, live :: non_neg_integer(), bulk :: non_neg_integer()}
+          | {:request, integer()}
+  @type t :: %__MODULE__{
+          calls: %{reference() => map()},
+          senders: %{lane() => :queue.queue(reference())}
+        }
 
   @spec limit() :: pos_integer()
   def limit, do: @limit
@@ -22,7 +29,15 @@ defmodule Wasgo.Godot.Connection.Calls do
   def full?(%__MODULE__{calls: calls}), do: map_size(calls) >= @limit
 
   @spec waiting(t()) :: non_neg_integer()
-  def waiting(%__MODULE__{senders: senders}), do: :queue.len(senders)
+  def waiting(%__MODULE__{senders: %{live: live, bulk: bulk}}),
+    do: :queue.len(live) + :queue.len(bulk)
+
+  @spec waiting(t(), lane()) :: non_neg_integer()
+  def waiting(%__MODULE__{senders: senders}, lane), do: :queue.len(Map.fetch!(senders, lane))
+
+  @spec anybody?(t(), lane()) :: boolean()
+  def anybody?(%__MODULE__{senders: senders}, lane),
+    do: not :queue.is_empty(Map.fetch!(senders, lane))
 
   # Keeps `from` waiting for at most `timeout` ms.
   @spec put(t(), GenServer.from(), kind(), timeout :: pos_integer()) :: t()
@@ -32,15 +47,44 @@ defmodule Wasgo.Godot.Connection.Calls do
     calls = %{calls | calls: Map.put(calls.calls, ref, call)}
 
     case kind do
-      {:send, _frame} -> %{calls | senders: :queue.in(ref, calls.senders)}
-      _other -> calls
+      {:send, %{lane: lane}} ->
+        %{calls | senders: Map.update!(calls.senders, lane, &:queue.in(ref, &1))}
+
+      _other ->
+        calls
     end
   end
 
-  # The frame of the sender that has waited longest.
-  @spec first_sender(t()) :: {reference(), frame :: term()} | nil
-  def first_sender(%__MODULE__{senders: senders, calls: calls}) do
-    case :queue.peek(senders) do
+  # Keeps a frame that was pushed until there is room, or whoever pushed it dies. What a process may push is bounded by itself.
+  @spec put_push(t(), pid(), reference(), %{:lane => lane(), optional(atom()) => term()}) :: t()
+  def put_push(%__MODULE__{} = calls, pid, push, %{lane: lane} = frame) do
+    ref = Process.monitor(pid)
+    call = %{from: {:push, pid, push}, kind: {:send, frame}, timer: nil}
+
+    %{
+      calls
+      | calls: Map.put(calls.calls, ref, call),
+        senders: Map.update!(calls.senders, lane, &:queue.in(ref, &1))
+    }
+  end
+
+  # Its frame was sent with this number; who it was, if it was pushed.
+  @spec sent(t(), reference(), pos_integer()) :: {{pid(), reference()} | nil, t()}
+  def sent(%__MODULE__{} = calls, ref, number) do
+    case Map.fetch!(calls.calls, ref) do
+      %{from: {:push, pid, push}} ->
+        {_call, calls} = take(calls, ref)
+        {{pid, push}, calls}
+
+      _call ->
+        {nil, reply(calls, ref, {:ok, number})}
+    end
+  end
+
+  # The frame of the lane's sender that has waited longest.
+  @spec first_sender(t(), lane()) :: {reference(), frame :: term()} | nil
+  def first_sender(%__MODULE__{senders: senders, calls: calls}, lane) do
+    case :queue.peek(Map.fetch!(senders, lane)) do
       {:value, ref} ->
         {:send, frame} = Map.fetch!(calls, ref).kind
         {ref, frame}
@@ -60,6 +104,9 @@ defmodule Wasgo.Godot.Connection.Calls do
   def reply(%__MODULE__{} = calls, ref, reply) do
     case take(calls, ref) do
       {nil, calls} ->
+        calls
+
+      {%{from: {:push, _pid, _push}}, calls} ->
         calls
 
       {call, calls} ->
@@ -84,15 +131,18 @@ defmodule Wasgo.Godot.Connection.Calls do
 
       {call, rest} ->
         Process.demonitor(ref, [:flush])
-        Process.cancel_timer(call.timer, async: true, info: false)
+        if call.timer, do: Process.cancel_timer(call.timer, async: true, info: false)
 
-        senders =
-          case call.kind do
-            {:send, _frame} -> :queue.delete(ref, calls.senders)
-            _other -> calls.senders
-          end
+        calls = %{calls | calls: rest}
 
-        {call, %{calls | calls: rest, senders: senders}}
+        case call.kind do
+          {:send, %{lane: lane}} ->
+            senders = Map.update!(calls.senders, lane, &:queue.delete(ref, &1))
+            {call, %{calls | senders: senders}}
+
+          _other ->
+            {call, calls}
+        end
     end
   end
 end

@@ -3,7 +3,7 @@ defmodule Wasgo.Godot.Connection.Outbox do
   # Frames on their way to the writer, in order. Numbered ones are bounded by the window; the others are counted here, and
   # `full?/1` says when a peer that does not read has let too many pile up.
 
-  alias Wasgo.Godot.Connection.Writer
+  alias Wasgo.Godot.Connection.{Transport, Writer}
 
   # Answers to pings, requests and pings of our own that may wait to be written.
   @max_control 1024
@@ -19,8 +19,8 @@ defmodule Wasgo.Godot.Connection.Outbox do
         }
 
   # The writer is linked to the calling process.
-  @spec new(port()) :: t()
-  def new(socket), do: %__MODULE__{writer: Writer.start_link(socket)}
+  @spec new(Transport.t()) :: t()
+  def new(transport), do: %__MODULE__{writer: Writer.start_link(transport)}
 
   @spec numbered(t(), iodata()) :: t()
   def numbered(%__MODULE__{} = outbox, frame), do: %{outbox | frames: [frame | outbox.frames]}

@@ -21,16 +21,27 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk {
-        encoder: Encoder::new(limits),
-        open: Vec::new(),
-        whole: Some(term),
-        max_bytes: limits.max_bytes(),
-        blobs,
-        budget,
-    };
+    let mut walk = Walk::new(term, limits, blobs, budget);
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
+}
+
+/// Packed arrays of fewer bytes are copied: a part of its own costs more than that.
+const APART_FROM: usize = 1024;
+
+/// Writes a term, but for the data of its larger packed arrays: these stay the binaries that they are. Gives what is written, where in it
+/// they belong, and the size of it all.
+pub(super) fn encode_apart<'a>(
+    term: Term<'a>,
+    limits: Limits,
+    budget: &mut Budget,
+) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
+    let mut walk = Walk { apart: Some(Vec::new()), ..Walk::new(term, limits, false, budget) };
+    walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
+    let size = walk.encoder.written() + walk.encoder.apart();
+    let apart = walk.apart.unwrap_or_default();
+    let written = walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })?;
+    Ok((written, apart, size))
 }
 
 /// Writes container by container. All work is asked of the budget before it is done.
@@ -42,6 +53,8 @@ struct Walk<'a, 'b> {
     max_bytes: usize,
     blobs: bool,
     budget: &'b mut Budget,
+    /// Binaries that are not copied, and after how many written bytes they belong; `None` where all are copied.
+    apart: Option<Vec<(usize, Term<'a>)>>,
 }
 
 /// A container whose elements are being written.
@@ -77,7 +90,12 @@ impl<'a> Failed<'a> {
     }
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(whole: Term<'a>, limits: Limits, blobs: bool, budget: &'b mut Budget) -> Self {
+        let (encoder, max_bytes) = (Encoder::new(limits), limits.max_bytes());
+        Walk { encoder, open: Vec::new(), whole: Some(whole), max_bytes, blobs, budget, apart: None }
+    }
+
     fn write(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
         self.begin(term)?;
         while let Some(top) = self.open.last_mut() {
@@ -171,6 +189,14 @@ impl<'a> Walk<'a, '_> {
             }
             Some(ty) if ty.packed_stride().is_some() => {
                 let data = Binary::from_term(content).map_err(|_| unsupported())?;
+                if let Some(apart) = &mut self.apart
+                    && data.len() >= APART_FROM
+                {
+                    self.budget.spend(APART_UNITS)?;
+                    let before = self.encoder.packed_apart(ty, data.len())?;
+                    apart.push((before, content));
+                    return Ok(());
+                }
                 self.budget.spend_bytes(data.len())?;
                 if data.len() >= MUCH
                     && let Some(whole) = self.whole.take()
@@ -390,6 +416,9 @@ pub(crate) fn length(list: Term<'_>, budget: &Budget) -> Result<Option<usize>, O
     }
     Ok(rest.is_empty_list().then_some(len))
 }
+
+/// Units of work for a binary that is kept apart.
+const APART_UNITS: usize = 2;
 
 /// Units of work to look whether a key is there.
 const LOOK_UNITS: usize = 3;

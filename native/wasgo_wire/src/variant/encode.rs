@@ -41,6 +41,8 @@ pub(super) fn shuffle_rows(ty: Type, components: &mut [f64; 16]) {
 #[derive(Debug)]
 pub struct Encoder {
     out: Vec<u8>,
+    /// Bytes of packed arrays that belong in between, and are kept elsewhere.
+    apart: usize,
     limits: Limits,
     open: Vec<Open>,
     /// Whether the outermost value has begun.
@@ -62,7 +64,7 @@ type Done = Result<(), EncodeError>;
 impl Encoder {
     /// An encoder for one value within `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self { out: Vec::new(), limits, open: Vec::new(), begun: false, failed: None }
+        Self { out: Vec::new(), apart: 0, limits, open: Vec::new(), begun: false, failed: None }
     }
 
     /// Goes on in another vector, of which the room is used and the content is not: for callers who know that there is much to come. A result that
@@ -73,9 +75,14 @@ impl Encoder {
         self.out = room;
     }
 
-    /// Bytes written so far.
+    /// Bytes written so far, without those that are kept apart.
     pub fn written(&self) -> usize {
         self.out.len()
+    }
+
+    /// Bytes that are kept apart: see [`Encoder::packed_apart`].
+    pub fn apart(&self) -> usize {
+        self.apart
     }
 
     /// Null.
@@ -233,16 +240,31 @@ impl Encoder {
 
     /// A packed array, other than that of strings, from its raw little-endian data.
     pub fn packed(&mut self, ty: Type, data: &[u8]) -> Done {
-        let count = match ty.packed_stride() {
-            Some(stride) if data.len().is_multiple_of(stride) => self.count(ty, data.len() / stride)?,
-            _ => {
-                return self.fail(EncodeError::PackedSize { ty, bytes: data.len() });
-            }
-        };
-        self.value(ty, 0, data.len().saturating_add(4))?;
-        self.u32(count);
+        self.begin_packed(ty, data.len())?;
         self.out.extend_from_slice(data);
         self.pad()
+    }
+
+    /// A packed array whose `bytes` bytes of raw data the caller keeps: they belong between those that are written before
+    /// and after. Returns how many were written before. They are a part of the value all the same, and of its size.
+    pub fn packed_apart(&mut self, ty: Type, bytes: usize) -> Result<usize, EncodeError> {
+        self.begin_packed(ty, bytes)?;
+        let before = self.out.len();
+        self.apart += bytes;
+        let padding = bytes.next_multiple_of(4) - bytes;
+        self.room(padding)?;
+        self.out.extend_from_slice(&[0; 3][..padding]);
+        Ok(before)
+    }
+
+    fn begin_packed(&mut self, ty: Type, bytes: usize) -> Done {
+        let count = match ty.packed_stride() {
+            Some(stride) if bytes.is_multiple_of(stride) => self.count(ty, bytes / stride)?,
+            _ => return self.fail(EncodeError::PackedSize { ty, bytes }),
+        };
+        self.value(ty, 0, bytes.saturating_add(4))?;
+        self.u32(count);
+        Ok(())
     }
 
     /// A PackedStringArray. A string with a NUL is an error.
@@ -346,8 +368,10 @@ impl Encoder {
         if text.as_bytes().contains(&0) { self.fail(EncodeError::Nul { ty }) } else { Ok(()) }
     }
 
+    // Everything begins at a multiple of four in the value; where bytes are kept apart, they and their padding are one too.
     fn pad(&mut self) -> Done {
-        let padding = self.out.len().next_multiple_of(4) - self.out.len();
+        let at = self.out.len() + self.apart;
+        let padding = at.next_multiple_of(4) - at;
         self.room(padding)?;
         self.out.extend_from_slice(&[0; 3][..padding]);
         Ok(())
@@ -362,7 +386,7 @@ impl Encoder {
 
     fn room(&mut self, size: usize) -> Done {
         let limit = self.limits.max_bytes();
-        if size > limit - self.out.len() { self.fail(EncodeError::TooLarge { limit }) } else { Ok(()) }
+        if size > limit - self.out.len() - self.apart { self.fail(EncodeError::TooLarge { limit }) } else { Ok(()) }
     }
 
     fn check_failed(&self) -> Done {
