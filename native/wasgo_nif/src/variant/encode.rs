@@ -92,7 +92,8 @@ impl<'a> Failed<'a> {
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(whole: Term<'a>, limits: Limits, blobs: bool, budget: &'b mut Budget) -> Self {
-        let (encoder, max_bytes) = (Encoder::new(limits), limits.max_bytes());
+        let (mut encoder, max_bytes) = (Encoder::new(limits), limits.max_bytes());
+        encoder.move_to(bytes::scratch());
         Walk { encoder, open: Vec::new(), whole: Some(whole), max_bytes, blobs, budget, apart: None }
     }
 
@@ -202,7 +203,7 @@ impl<'a, 'b> Walk<'a, 'b> {
                     && let Some(whole) = self.whole.take()
                 {
                     let more = packed_data(whole).min(self.max_bytes);
-                    self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more)));
+                    bytes::done_with(self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more))));
                 }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }
