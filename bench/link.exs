@@ -1,5 +1,5 @@
-# What the link to an engine costs: `mix run --no-start bench/link.exs [frames|chunk|rows|scripts|resume ...]`. Started by hand; nothing fails because a machine
-# is slow. `frames` needs python3, the others an engine that `bin/godot` finds. Nothing else should run beside it.
+# What the link to an engine costs: `mix run --no-start bench/link.exs [chunk|rows|scripts|resume ...]`. Started by hand; nothing fails because a machine
+# is slow. It needs an engine that `bin/godot` finds, and nothing else should run beside it.
 
 defmodule Bench.Link do
   alias Wasgo.Godot
@@ -10,26 +10,12 @@ defmodule Bench.Link do
   @token "bench"
   @patience 120_000
 
-  def run([]), do: run(~w(frames chunk rows scripts resume))
+  def run([]), do: run(~w(chunk rows scripts resume))
 
   def run(parts) do
     Logger.configure(level: :error)
     IO.puts("| what | figure |\n| --- | --- |")
     Enum.each(parts, &part/1)
-  end
-
-  ## Frames, from a pipeline to a socket reader in another process of the system
-
-  defp part("frames") do
-    for {words, size, count} <- [{"1 KiB", 1_024, 300_000}, {"1 MiB", 1_048_576, 4_000}] do
-      runs = for _ <- 1..3, do: frames(size, count)
-      {per_second, bytes} = Enum.max(runs)
-
-      row(
-        "frames of #{words}, pipeline to reader",
-        "#{round(per_second)}/s, #{Float.round(bytes / 1.0e9, 2)} GB/s"
-      )
-    end
   end
 
   ## The engine asks for a chunk, until it is shown
@@ -150,36 +136,6 @@ defmodule Bench.Link do
   end
 
   ## The parts' parts
-
-  defp frames(size, count) do
-    server = serve([])
-    # What is around the ballast.
-    fields = %{"ballast" => {:packed_byte, :binary.copy(<<7>>, size - 80)}}
-    {:ok, frame} = Connection.Frame.new("rows", fields)
-    wire = Connection.Frame.size(frame, 1)
-    reader = Path.join(@root, "bench/godot/reader.py")
-    arguments = [reader, "#{Server.port(server)}", @token, "#{wire}", "#{count}"]
-
-    port =
-      Port.open({:spawn_executable, System.find_executable("python3")}, [
-        :exit_status,
-        args: arguments
-      ])
-
-    {:ok, connection} = Server.await_connection(server, @patience)
-    began = now()
-
-    Buffer.new({"rows", fields})
-    |> List.duplicate(count)
-    |> Pipeline.through({Stages.Godot, connection: connection})
-    |> Stream.run()
-
-    :ok = Connection.flush(connection, @patience)
-    seconds = (now() - began) / 1.0e6
-    receive(do: ({^port, {:exit_status, _status}} -> :ok))
-    Server.stop(server)
-    {count / seconds, count * wire / seconds}
-  end
 
   defp moved(ids, n) do
     Rows.new(
