@@ -45,6 +45,11 @@ defmodule Wasgo.BenchTest do
     assert rows(run("variant.exs"), 6) >= 6
   end
 
+  @tag :python
+  test "bench/frames.exs" do
+    assert rows(run("frames.exs"), 4) >= 12
+  end
+
   test "bench/generate.exs" do
     output = run("generate.exs")
     assert rows(output, 3) >= 9

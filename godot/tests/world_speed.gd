@@ -60,9 +60,9 @@ func _chunks() -> bool:
 	for i: int in 4:
 		(woods["instances"] as Array).append({"mesh": "pine", "transforms": Frames.many_floats(250)})
 	await _figure("65 x 65 with collider and 1,000 instances", woods)
-	var glb := plain.duplicate()
-	glb.erase("surfaces")
-	glb["glb"] = Frames.glb_of(plain["surfaces"] as Array)
+	# The shader of its kind of material is made once, and stays as long as one such chunk does.
+	equal(world.apply("chunk", _by_glb(Frames.with(plain, ["key"], "kept"))), "", "one that stays")
+	var glb := _by_glb(plain)
 	await _figure("65 x 65 by GLB with collider", glb)
 	var village := plain.duplicate(true)
 	for i: int in 60:
@@ -76,6 +76,13 @@ func _chunks() -> bool:
 	(ruins["colliders"] as Array).append({"shape": "mesh", "faces": Frames.faces(8192)})
 	await _figure("65 x 65 and 8,192 triangles of collider", ruins)
 	return true
+
+
+func _by_glb(frame: Dictionary) -> Dictionary:
+	var by_glb := frame.duplicate()
+	by_glb["glb"] = Frames.glb_of(frame["surfaces"] as Array)
+	by_glb.erase("surfaces")
+	return by_glb
 
 
 func _rows() -> bool:

@@ -88,6 +88,7 @@ const _Meter := preload("client/meter.gd")
 const _Monitors := preload("client/monitors.gd")
 const _Opening := preload("client/opening.gd")
 const _Plain := preload("client/plain.gd")
+const _Receivers := preload("client/receivers.gd")
 const _Requests := preload("client/requests.gd")
 const _Session := preload("client/session.gd")
 const _Settings := preload("client/settings.gd")
@@ -162,7 +163,7 @@ const _LIVE_SHARE := 0.75
 ## Builds what comes: an object with any of [code]wasgo_resume() -> Dictionary[/code], [code]wasgo_opened(world, is_resumed_world)[/code],
 ## [code]wasgo_prepare(kind, frame) -> Object[/code] and [code]wasgo_status() -> Dictionary[/code]. A [WasgoWorld3D] sets itself. No worker
 ## thread is in it any more once it is another or has left the tree. (An object that a thread calls cannot be freed at once, only queued
-## for it; where that matters, [code]wasgo_preparer() -> Object[/code] names another that has [code]wasgo_prepare[/code].)
+## for it; where that matters, [code]wasgo_Receivers.preparer_of(receiver) -> Object[/code] names another that has [code]wasgo_prepare[/code].)
 var receiver: Object:
 	set = _set_receiver
 ## Where the connection is. Read only.
@@ -230,8 +231,8 @@ func _enter_tree() -> void:
 		"main thread ms": func() -> float: return _meter.tick_ms,
 		"longest tick ms": func() -> float: return _meter.longest_tick_ms,
 		"frames waiting": func() -> int: return _lanes.arrivals.size() + _lanes.bulk.size(),
-		"chunks": func() -> int: return _count_of("chunks"),
-		"nodes": func() -> int: return _count_of("nodes"),
+		"chunks": func() -> int: return _Receivers.count_of(receiver, "chunks"),
+		"nodes": func() -> int: return _Receivers.count_of(receiver, "nodes"),
 	})
 	if auto_connect:
 		start()
@@ -384,7 +385,7 @@ func status() -> Dictionary:
 		"tick_ms": _meter.tick_ms, "longest_tick_ms": _meter.longest_tick_ms, "bulk_work_ms": _lanes.work_usec / 1000.0,
 		"arrivals": _lanes.arrivals.size(), "bulk": _lanes.bulk.size(), "outbox_bytes": _link.waiting() if is_linked else 0,
 		"requests": _requests.size(), "calls": _calls.under_way, "exports": _exports.size(), "inputs_dropped": _inputs.dropped,
-		"receiver": _receiver_status(), "errors": _meter.errors.duplicate(),
+		"receiver": _Receivers.status_of(receiver), "errors": _meter.errors.duplicate(),
 	}
 
 
@@ -451,29 +452,13 @@ func _open(now: int) -> void:
 	last_problem = ""
 	_set_state(State.OPEN)
 	var session := _session
-	_tell_opened(is_same)
-	if world != "" and not _send_resume():
+	_Receivers.tell_opened(receiver, _identity, is_same)
+	if world != "" and send_frame(_Receivers.resume_of(receiver)) == ERR_INVALID_PARAMETER:
 		# What it holds does not fit into a frame.
-		_tell_opened(false)
-		_send_resume()
+		_Receivers.tell_opened(receiver, _identity, false)
+		send_frame(_Receivers.resume_of(null))
 	if not session.is_over:
 		connected.emit(server)
-
-
-func _tell_opened(is_same: bool) -> void:
-	if is_instance_valid(receiver) and receiver.has_method(&"wasgo_opened"):
-		receiver.call(&"wasgo_opened", _identity, is_same)
-
-
-func _send_resume() -> bool:
-	var frame := {"t": "resume", "rev": 0, "keys": PackedStringArray(), "hashes": PackedByteArray(), "meshes": PackedStringArray(),
-			"mesh_hashes": PackedByteArray(), "have": PackedByteArray()}
-	if is_instance_valid(receiver) and receiver.has_method(&"wasgo_resume"):
-		var fields: Variant = receiver.call(&"wasgo_resume")
-		if typeof(fields) == TYPE_DICTIONARY:
-			frame.merge(fields as Dictionary, true)
-			frame["t"] = "resume"
-	return send_frame(frame) == OK
 
 
 # A tick of a connection: small frames, then large ones, then answers. Silence, and the end of what the peer sent, show only
@@ -485,7 +470,7 @@ func _converse(began: int, now: int) -> void:
 	_link.poll(until)
 	var wrong := session.take_in(until if _lanes.bulk.is_empty() else began + int(budget * _LIVE_SHARE), max_frame_bytes, window_bytes)
 	if wrong == "" and not session.is_over:
-		_lanes.start_bulk(_preparer())
+		_lanes.start_bulk(_Receivers.preparer_of(receiver))
 		wrong = session.apply_bulk(until)
 	# Whoever got a frame may have called stop, or start.
 	if session.is_over:
@@ -493,7 +478,7 @@ func _converse(began: int, now: int) -> void:
 	if wrong != "":
 		_end(wrong, true)
 		return
-	_lanes.start_bulk(_preparer())
+	_lanes.start_bulk(_Receivers.preparer_of(receiver))
 	_tell(now)
 	if now >= _ping_at:
 		# Where the wire is slow, the sidecar's own ping may stand behind a large frame, and with it the answer.
@@ -558,27 +543,6 @@ func _tell(now: int) -> void:
 		send_frame(frame)
 	for frame: Dictionary in _exports.ended():
 		send_frame(frame)
-
-
-# Who is called by worker threads, or null.
-func _preparer() -> Object:
-	if not is_instance_valid(receiver):
-		return null
-	var found: Variant = receiver.call(&"wasgo_preparer") if receiver.has_method(&"wasgo_preparer") else receiver
-	return found if typeof(found) == TYPE_OBJECT and is_instance_valid(found) and (found as Object).has_method(&"wasgo_prepare") else null
-
-
-func _receiver_status() -> Dictionary:
-	if is_instance_valid(receiver) and receiver.has_method(&"wasgo_status"):
-		var found: Variant = receiver.call(&"wasgo_status")
-		if typeof(found) == TYPE_DICTIONARY:
-			return found
-	return {}
-
-
-func _count_of(what: String) -> int:
-	var found: Variant = _receiver_status().get(what, 0)
-	return found if typeof(found) == TYPE_INT else 0
 
 
 func _set_receiver(to: Object) -> void:

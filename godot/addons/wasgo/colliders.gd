@@ -5,7 +5,8 @@ extends RefCounted
 ## The physics server does its work on the main thread whoever calls it (unless the project says
 ## otherwise), so what is slow there is made small: a large height field becomes several, and a mesh
 ## becomes groups of triangles that lie together. Freeing a body takes time that grows with the square
-## of its shapes: one body has [constant SHAPES_A_BODY] at most.
+## of its shapes, and Jolt builds all shapes of a body when it enters the tree: what one body has is bounded by
+## [constant WEIGHT_OF_A_BODY].
 
 const _Check := preload("check.gd")
 
@@ -15,9 +16,11 @@ const MAX_COLLIDERS := 1024
 const MAX_SIDE := 4097
 ## The most boxes, and the most triangles, of a chunk or node.
 const MAX_PARTS := 65_536
-## The most shapes of one body.
-const SHAPES_A_BODY := 192
+## The most shapes of one body, where a mesh counts as [constant WEIGHT_OF_A_MESH].
+const WEIGHT_OF_A_BODY := 192
+const WEIGHT_OF_A_MESH := 96
 
+const _WEIGHT := &"_wasgo_weight"
 const _BOX_FLOATS := 12
 const _BOXES_A_PIECE := 96
 const _TRIANGLES_A_PIECE := 512
@@ -41,8 +44,8 @@ class Piece:
 	## Corners of triangles.
 	var faces := PackedVector3Array()
 
-	func shape_count() -> int:
-		return maxi(sizes.size(), 1)
+	func weight() -> int:
+		return WEIGHT_OF_A_MESH if not faces.is_empty() else maxi(sizes.size(), 1)
 
 
 ## Says what is wrong with [param data]'s [code]colliders[/code]; empty when nothing is.
@@ -86,10 +89,13 @@ static func cut(colliders: Array) -> Array[Piece]:
 ## full. [param shared] keeps the shapes of boxes of one size. For the main thread.
 static func add(piece: Piece, bodies: Array[StaticBody3D], shared: Dictionary[Vector3, BoxShape3D]) -> void:
 	var body: StaticBody3D = null if bodies.is_empty() else bodies[-1]
-	if body == null or body.get_shape_owners().size() + piece.shape_count() > SHAPES_A_BODY:
+	var weight: int = body.get_meta(_WEIGHT, 0) if body != null else 0
+	if body == null or weight + piece.weight() > WEIGHT_OF_A_BODY:
 		body = StaticBody3D.new()
 		body.name = "Collider" if bodies.is_empty() else "Collider%d" % bodies.size()
 		bodies.append(body)
+		weight = 0
+	body.set_meta(_WEIGHT, weight + piece.weight())
 	if not piece.sizes.is_empty():
 		for i: int in piece.sizes.size():
 			var box: BoxShape3D = shared.get(piece.sizes[i])

@@ -1,3 +1,4 @@
+@icon("icons/wasgo_script.svg")
 class_name WasgoScript
 extends Node
 ## Runs a script of the sidecar for the node above it.

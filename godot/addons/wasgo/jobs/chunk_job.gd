@@ -10,7 +10,7 @@ const _Instances := preload("../instances.gd")
 const _Surfaces := preload("../surfaces.gd")
 
 # Bodies that enter the tree together with the chunk; where there are more they enter before it is seen.
-const _BODIES_AT_ONCE := 2
+const _BODIES_AT_ONCE := 1
 const _MESHES_A_STEP := 128
 
 enum _Stage { MESHES, BODIES, ENTER_BODIES, ENTER, FREE, DONE }
