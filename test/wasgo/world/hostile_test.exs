@@ -94,7 +94,7 @@ defmodule Wasgo.World.HostileTest do
           send(test, {ref, World.attach(world, "early")}) && receive(do: (:never -> :ok))
         end)
 
-      assert_receive {^ref, {:ok, _identity, zone}}
+      assert_receive {^ref, {:ok, _identity, zone}}, 30_000
       # What no connection sends is passed over.
       for message <- [
             :tick,
@@ -223,7 +223,7 @@ defmodule Wasgo.World.HostileTest do
       pid = spawn(fn -> World.put(world, name: "mine") end)
       ref = Process.monitor(pid)
       Process.exit(pid, :kill)
-      assert_receive {:DOWN, ^ref, :process, _pid, _reason}
+      assert_receive {:DOWN, ^ref, :process, _pid, _reason}, 30_000
       {:ok, _} = World.put(world, name: "another")
       assert World.info(world).waiting == 0
       assert World.rev(world) in [rev + 1, rev + 2]

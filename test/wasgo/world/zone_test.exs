@@ -238,7 +238,7 @@ defmodule Wasgo.World.ZoneTest do
     test "whose connection ends before it was open is free again", %{world: world} do
       pid = spawn(fn -> World.attach(world, "north") end)
       ref = Process.monitor(pid)
-      assert_receive {:DOWN, ^ref, _, _, _}
+      assert_receive {:DOWN, ^ref, _, _, _}, 30_000
       {:ok, _, _} = WorldEngine.join(WorldEngine.start(), world, "north")
     end
 
