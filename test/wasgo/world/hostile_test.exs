@@ -110,6 +110,57 @@ defmodule Wasgo.World.HostileTest do
     end
   end
 
+  describe "a plan" do
+    test "whose script fails costs the chunks that need it, says why, and holds up nothing else",
+         %{store: store} do
+      script = ~S|(module (memory (export "memory") 40)
+        (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 65536))
+        (func (export "generate") (param i64 i32 i32 i32 i32 i32) (result i64) unreachable))|
+
+      plan =
+        Gen.plan!(
+          seed: 1,
+          samples: 5,
+          height: 2.0,
+          scripts: [bad: script],
+          generators: [[script: "bad"]]
+        )
+
+      {:ok, world} =
+        World.start_link(
+          name: "bad",
+          store: store,
+          plan: plan,
+          scripts: [bad: script],
+          link: WorldEngine
+        )
+
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      viewers = {:viewers, [{1, {16.0, 0.0, 16.0}, 100.0}]}
+
+      log =
+        ExUnit.CaptureLog.capture_log(fn ->
+          WorldEngine.say(engine, viewers)
+          assert failed(world) > 0
+        end)
+
+      assert log =~ "cannot be shown"
+      {:ok, rev} = World.put_property(world, "a", 1)
+
+      assert WorldEngine.until(engine, &(&1.rev == rev)).chunks
+             |> Map.keys()
+             |> Enum.all?(&(&1 =~ ~r/,.*,/))
+    end
+
+    defp failed(world) do
+      case World.zone(world, "") do
+        %{failed: failed, making: 0} when failed > 0 -> failed
+        _not_yet -> failed(world)
+      end
+    end
+  end
+
   describe "a store" do
     test "that has lost a file says which, and can be started without it", %{
       store: store,

@@ -10,11 +10,15 @@ defmodule Wasgo.World.Zone.Chunks do
   alias Wasgo.World.State
   alias Wasgo.World.Zone.{Making, Meshes}
 
+  require Logger
+
   # So many tiles are looked at in one go, and so many frame keys have one frame.
   @most_looks 128
   @most_keys 1_024
   @most_viewers 256
   @most_radius 65_536.0
+  # Failures of which the log has the reason: a plan whose script fails has many.
+  @most_logged 8
   # Contents of which it is known which meshes they need.
   @most_needs 65_536
 
@@ -232,7 +236,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
     case Making.chunk_hash(work, edit) do
       {:ok, hash} -> take(chunks, work, edit, hash, meshes)
-      {:error, _error} -> failed(chunks, work.address)
+      {:error, error} -> failed(chunks, work.address, error)
     end
   end
 
@@ -318,7 +322,7 @@ defmodule Wasgo.World.Zone.Chunks do
       else: %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
   end
 
-  defp result(chunks, work, _hash, _error), do: failed(chunks, work.address)
+  defp result(chunks, work, _hash, {:error, error}), do: failed(chunks, work.address, error)
 
   # How far away it is that is wanted.
   defp nearest(ready, view) do
@@ -334,7 +338,12 @@ defmodule Wasgo.World.Zone.Chunks do
     :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of}), content})
   end
 
-  defp failed(chunks, address) do
+  defp failed(chunks, address, error) do
+    if chunks.failed < @most_logged do
+      words = if is_exception(error), do: Exception.message(error), else: inspect(error, limit: 5)
+      Logger.warning("Wasgo.World: chunk #{Frame.key(address)} cannot be shown: #{words}")
+    end
+
     %{chunks | view: View.done(chunks.view, address, :failed), failed: chunks.failed + 1}
   end
 
@@ -393,10 +402,10 @@ defmodule Wasgo.World.Zone.Chunks do
   # The item cannot be sent.
   @spec refuse(t(), item()) :: t()
   def refuse(chunks, {:chunk, address, _hash, _fields, _meshes}),
-    do: failed(%{chunks | ready: tl(chunks.ready)}, address)
+    do: failed(%{chunks | ready: tl(chunks.ready)}, address, :too_large)
 
   def refuse(chunks, {:cached, items}),
-    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0)))
+    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0), :too_large))
 
   def refuse(chunks, {:unload, addresses}),
     do: %{chunks | unloads: chunks.unloads -- addresses}
