@@ -457,6 +457,16 @@ defmodule Wasgo.Godot.ProcessTest do
       refute inspect(:sys.get_state(process), limit: :infinity) =~ "a secret"
     end
 
+    test "finds its server by any kind of name" do
+      start_supervised!({Registry, keys: :unique, name: __MODULE__.Registry})
+      name = {:via, Registry, {__MODULE__.Registry, "server"}}
+      start_supervised!({Server, token: "a secret", name: name}, id: :named)
+      process = start(@connecting, server: name, token: "a secret")
+      _socket = join()
+      next({:connected, _connection})
+      assert Process.info(process).phase == :running
+    end
+
     test "is told the URL that is given for it, which a Unix domain socket needs" do
       path = Path.join(System.tmp_dir!(), "wasgo-process-#{System.unique_integer([:positive])}")
       server = start_supervised!({Server, token: "a secret", path: path}, id: :unix)
