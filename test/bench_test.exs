@@ -37,6 +37,10 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) >= 8
   end
 
+  test "bench/world.exs" do
+    assert rows(run("world.exs"), 2) >= 12
+  end
+
   test "bench/variant.exs" do
     assert rows(run("variant.exs"), 6) >= 6
   end

@@ -39,13 +39,13 @@ static func collider(width: int, depth: int, cell: float, height: Callable) -> D
 	for z: int in depth:
 		for x: int in width:
 			heights.append(height.call(x * cell, z * cell) as float)
-	return {"width": width, "depth": depth, "cell": cell, "heights": heights}
+	return {"shape": "heights", "width": width, "depth": depth, "cell": cell, "heights": heights}
 
 
 static func chunk(key: String, origin: Vector3, width: int, depth: int, cell: float, height: Callable) -> Dictionary:
 	return {"t": "chunk", "key": key, "origin": origin, "name": "Chunk " + key,
 			"surfaces": [grid(width, depth, cell, height)],
-			"collider": collider(width, depth, cell, height), "instances": [], "extras": {}}
+			"colliders": [collider(width, depth, cell, height)], "instances": [], "extras": {}}
 
 
 static func triangle() -> Dictionary:
@@ -87,3 +87,66 @@ static func with(frame: Dictionary, path: Array, value: Variant) -> Dictionary:
 
 
 const MISSING := "(missing)"
+
+
+## The transforms of [param count] instances, in rows.
+static func many_floats(count: int) -> PackedFloat32Array:
+	var all := PackedFloat32Array()
+	for i: int in count:
+		all.append_array(floats(Transform3D(Basis(Vector3.UP, i * 0.1), Vector3(i % 32, 0, i / 32))))
+	return all
+
+
+## A collider of [param count] boxes, of which no two stand alike.
+static func boxes(count: int) -> Dictionary:
+	var all := PackedFloat32Array()
+	for i: int in count:
+		var size := Vector3(1 + i % 3, 2, 1 + i % 5)
+		all.append_array(floats(Transform3D(Basis(Vector3.UP, i * 0.3) * Basis.from_scale(size), Vector3(i % 24 * 4, 1, i / 24 * 4))))
+	return {"shape": "boxes", "boxes": all}
+
+
+## The corners of [param count] triangles.
+static func faces(count: int) -> PackedVector3Array:
+	var all := PackedVector3Array()
+	for i: int in count:
+		var at := Vector3(i % 90, 5.0 + sin(i * 0.1), i / 90)
+		all.append_array([at, at + Vector3.RIGHT, at + Vector3.BACK])
+	return all
+
+
+## A binary glTF file with [param surfaces] as one mesh, by the engine's own exporter.
+static func glb_of(surfaces: Array, blend_shapes: Array[String] = []) -> PackedByteArray:
+	var mesh := ArrayMesh.new()
+	for shape: String in blend_shapes:
+		mesh.add_blend_shape(shape)
+	for surface: Dictionary in surfaces:
+		var arrays := []
+		arrays.resize(Mesh.ARRAY_MAX)
+		arrays[Mesh.ARRAY_VERTEX] = surface["positions"]
+		arrays[Mesh.ARRAY_INDEX] = surface["indices"]
+		var normals: PackedVector3Array = surface["normals"]
+		if normals.is_empty():
+			normals.resize((surface["positions"] as PackedVector3Array).size())
+			normals.fill(Vector3.UP)
+		arrays[Mesh.ARRAY_NORMAL] = normals
+		var shapes: Array[Array] = []
+		for shape: String in blend_shapes:
+			shapes.append([arrays[Mesh.ARRAY_VERTEX], arrays[Mesh.ARRAY_NORMAL], null])
+		mesh.add_surface_from_arrays(Mesh.PRIMITIVE_TRIANGLES, arrays, shapes)
+		var material := StandardMaterial3D.new()
+		material.resource_name = (surface["material"] as Dictionary).get("name", "")
+		mesh.surface_set_material(mesh.get_surface_count() - 1, material)
+	var root := Node3D.new()
+	root.name = "Root"
+	var shown := MeshInstance3D.new()
+	shown.name = "Shape"
+	shown.mesh = mesh
+	root.add_child(shown)
+	shown.owner = root
+	var document := GLTFDocument.new()
+	var state := GLTFState.new()
+	document.append_from_scene(root, state)
+	var bytes := document.generate_buffer(state)
+	root.free()
+	return bytes

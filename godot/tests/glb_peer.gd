@@ -4,6 +4,7 @@ extends SceneTree
 ##
 ## There: a 32-bit big-endian length and the file. Back: a length and JSON.
 
+const Glb := preload("res://addons/wasgo/glb.gd")
 const PATIENCE_MS := 50_000
 
 var _stream := StreamPeerTCP.new()
@@ -48,7 +49,8 @@ func _counts(bytes: PackedByteArray) -> Dictionary:
 	if error != OK:
 		return {"error": error}
 	var root := document.generate_scene(state)
-	var counts := {"nodes": 0, "meshes": 0, "surfaces": 0, "vertices": 0, "triangles": 0, "materials": state.materials.size()}
+	# The add-on, which is more careful, is to have nothing against it either.
+	var counts := {"wrong": Glb.check(bytes), "nodes": 0, "meshes": 0, "surfaces": 0, "vertices": 0, "triangles": 0, "materials": state.materials.size()}
 	_count(root, counts, {})
 	root.free()
 	return counts

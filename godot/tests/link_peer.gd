@@ -19,7 +19,7 @@ func _initialize() -> void:
 	OS.low_processor_usage_mode_sleep_usec = 500
 	for argument: String in OS.get_cmdline_user_args():
 		if argument.begins_with("--port="):
-			client.port = argument.trim_prefix("--port=").to_int()
+			client.url = "tcp://127.0.0.1:" + argument.trim_prefix("--port=")
 		elif argument.begins_with("--token="):
 			client.token = argument.trim_prefix("--token=")
 	client.connected.connect(func(server: String) -> void: print("connected ", server))

@@ -2,10 +2,12 @@ extends "test_case.gd"
 ## Frames that are wrong are refused as a whole, with words, and leave the world as it was.
 
 const Frames := preload("frames.gd")
+const _Check := preload("res://addons/wasgo/check.gd")
 const World := preload("res://addons/wasgo/world_3d.gd")
 
 # Fields that may be left out, because there is a natural nothing for each.
-const OPTIONAL := ["name", "collider", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided"]
+const OPTIONAL := ["name", "colliders", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided",
+		"uvs", "uvs2", "hash", "near", "far", "glb", "scene", "properties", "own", "rev", "position:y", "visible", "hour"]
 
 var world: World
 var before: Dictionary
@@ -19,6 +21,7 @@ func _fresh() -> void:
 	if world != null:
 		world.free()
 	world = World.new()
+	world.cache_megabytes = 0
 	root.add_child(world)
 	equal(world.apply("mesh", Frames.mesh("rock", 1)), "", "a mesh")
 	equal(world.apply("spawn", {"t": "spawn", "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY)]}), "", "a node")
@@ -28,8 +31,24 @@ func _fresh() -> void:
 
 func _chunk() -> Dictionary:
 	var frame := Frames.chunk("a", Vector3(1, 2, 3), 5, 5, 1.0, Frames.hills)
-	frame["instances"] = [{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY)}]
+	frame["instances"] = [{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY), "near": 1.0, "far": 9.0},
+			{"mesh": "rock", "transforms": Frames.floats(Transform3D.IDENTITY) + PackedFloat32Array([1, 1, 1, 1]), "colors": true}]
+	(frame["colliders"] as Array).append(Frames.boxes(1))
+	(frame["colliders"] as Array).append({"shape": "mesh", "faces": Frames.faces(1)})
+	frame["hash"] = _hash()
+	var surface: Dictionary = frame["surfaces"][0]
+	var coordinates := PackedVector2Array()
+	coordinates.resize((surface["positions"] as PackedVector3Array).size())
+	surface["uvs"] = coordinates
+	surface["uvs2"] = coordinates.duplicate()
+	(surface["material"] as Dictionary).merge({"name": "stone", "double_sided": true})
 	return frame
+
+
+func _hash() -> PackedByteArray:
+	var found := PackedByteArray()
+	found.resize(16)
+	return found
 
 
 func _frames() -> Array[Dictionary]:
@@ -38,6 +57,13 @@ func _frames() -> Array[Dictionary]:
 		{"t": "spawn", "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY)]},
 		{"t": "despawn", "ids": PackedInt64Array([1])},
 		{"t": "rows", "columns": PackedStringArray(["position:x"]), "ids": PackedInt64Array([1]), "values": [PackedFloat64Array([1.0])]},
+		{"t": "spawn", "rev": 1, "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY).merged({"glb": _hash(), "scene": "", "own": true,
+				"properties": {"position:y": 1.5, "visible": true}, "colliders": [Frames.boxes(1)]})]},
+		{"t": "blend", "ids": PackedInt64Array([1]), "names": PackedStringArray(["a"]), "weights": PackedFloat32Array([1.0])},
+		{"t": "properties", "values": {"hour": 1}}, {"t": "resumed", "reset": false, "rev": 0},
+		{"t": "asset", "hash": _hash(), "glb": PackedByteArray([1])},
+		{"t": "cached", "what": "mesh", "keys": PackedStringArray(["rock"]), "hashes": _hash()},
+		{"t": "cached", "what": "chunk", "keys": PackedStringArray(["a"]), "hashes": _hash()},
 	]
 
 
@@ -94,12 +120,16 @@ func _every_field_of_every_type() -> bool:
 
 # Types other than the usual one that the protocol allows too.
 func _is_also_fine(path: Array, sample: Variant) -> bool:
-	if str(path[-1]) == "collider":
-		return sample == null
+	var last := str(path[-1])
+	if last == "hour":
+		return _Check.plain(sample, "") == ""
 	if path[0] is String and path[0] == "values" and path.size() == 2:
-		return typeof(sample) == TYPE_PACKED_INT64_ARRAY or typeof(sample) == TYPE_ARRAY
-	if ["roughness", "metallic", "cell"].has(path[-1]):
-		return typeof(sample) == TYPE_INT and sample == 3 and path[-1] == "cell"
+		return typeof(sample) == TYPE_PACKED_INT64_ARRAY or typeof(sample) == TYPE_ARRAY or typeof(sample) == TYPE_PACKED_FLOAT32_ARRAY
+	if ["roughness", "metallic", "cell", "near", "far", "position:y"].has(last):
+		return typeof(sample) == TYPE_INT and sample == 3 and not ["roughness", "metallic"].has(last) \
+				or last == "position:y" and (sample == null or typeof(sample) == TYPE_INT)
+	if last == "visible":
+		return sample == null or typeof(sample) == TYPE_INT
 	return false
 
 
@@ -116,9 +146,9 @@ func _values_out_of_bounds() -> bool:
 			var normals: PackedVector3Array = (chunk["surfaces"][0]["normals"] as PackedVector3Array).duplicate()
 			normals[24][axis] = bad
 			_refused(Frames.with(chunk, surface + ["normals"], normals), "a normal of %s" % bad)
-		var heights: PackedFloat32Array = (chunk["collider"]["heights"] as PackedFloat32Array).duplicate()
+		var heights: PackedFloat32Array = (chunk["colliders"][0]["heights"] as PackedFloat32Array).duplicate()
 		heights[13] = bad
-		_refused(Frames.with(chunk, ["collider", "heights"], heights), "a height of %s" % bad)
+		_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights), "a height of %s" % bad)
 		var transforms: PackedFloat32Array = Frames.floats(Transform3D.IDENTITY)
 		transforms[7] = bad
 		_refused(Frames.with(chunk, ["instances", 0, "transforms"], transforms), "an instance at %s" % bad)
@@ -126,7 +156,7 @@ func _values_out_of_bounds() -> bool:
 		_refused(Frames.with(chunk, surface + ["material", "base_color"], Color(1, bad, 1)), "a base_color of %s" % bad)
 		for key: String in ["roughness", "metallic"]:
 			_refused(Frames.with(chunk, surface + ["material", key], bad), "a %s of %s" % [key, bad])
-		_refused(Frames.with(chunk, ["collider", "cell"], bad), "a cell of %s" % bad)
+		_refused(Frames.with(chunk, ["colliders", 0, "cell"], bad), "a cell of %s" % bad)
 		var node := Frames.node(1, "rock", Transform3D(Basis.IDENTITY, Vector3(bad, 0, 0)))
 		_refused({"t": "spawn", "nodes": [node]}, "a node at %s" % bad)
 	var indices: PackedInt32Array = chunk["surfaces"][0]["indices"]
@@ -136,10 +166,10 @@ func _values_out_of_bounds() -> bool:
 			wrong[at] = bad
 			_refused(Frames.with(chunk, surface + ["indices"], wrong), "index %d" % bad)
 	for size: int in [-1, 0, 1, 4098, 2147483648, 9223372036854775807]:
-		_refused(Frames.with(chunk, ["collider", "width"], size), "a width of %d" % size)
-		_refused(Frames.with(chunk, ["collider", "depth"], size), "a depth of %d" % size)
+		_refused(Frames.with(chunk, ["colliders", 0, "width"], size), "a width of %d" % size)
+		_refused(Frames.with(chunk, ["colliders", 0, "depth"], size), "a depth of %d" % size)
 	for cell: float in [0.0, -1.0, 1e-9, 1e30]:
-		_refused(Frames.with(chunk, ["collider", "cell"], cell), "a cell of %s" % cell)
+		_refused(Frames.with(chunk, ["colliders", 0, "cell"], cell), "a cell of %s" % cell)
 	for share: float in [-0.1, 1.1]:
 		_refused(Frames.with(chunk, surface + ["material", "roughness"], share), "a roughness of %s" % share)
 	_refused(Frames.with(chunk, ["instances", 0, "mesh"], "nobody"), "instances of no mesh")
@@ -163,11 +193,11 @@ func _sizes_that_disagree() -> bool:
 	_refused(Frames.with(chunk, surface + ["colors"], (given["colors"] as PackedColorArray).slice(1)), "a color too few")
 	for size: int in [0, 1, 2, 4, 5]:
 		_refused(Frames.with(chunk, surface + ["indices"], (given["indices"] as PackedInt32Array).slice(0, size)), "%d indices" % size)
-	var heights: PackedFloat32Array = chunk["collider"]["heights"]
-	_refused(Frames.with(chunk, ["collider", "heights"], heights.slice(1)), "a height too few")
-	_refused(Frames.with(chunk, ["collider", "heights"], heights + PackedFloat32Array([1.0])), "a height too many")
-	_refused(Frames.with(chunk, ["collider", "width"], 4), "a width that does not fit")
-	_refused(Frames.with(chunk, ["collider", "width"], 4097), "a width that would be large")
+	var heights: PackedFloat32Array = chunk["colliders"][0]["heights"]
+	_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights.slice(1)), "a height too few")
+	_refused(Frames.with(chunk, ["colliders", 0, "heights"], heights + PackedFloat32Array([1.0])), "a height too many")
+	_refused(Frames.with(chunk, ["colliders", 0, "width"], 4), "a width that does not fit")
+	_refused(Frames.with(chunk, ["colliders", 0, "width"], 4097), "a width that would be large")
 	for size: int in [1, 11, 13]:
 		var floats := PackedFloat32Array()
 		floats.resize(size)
@@ -196,9 +226,11 @@ func _rubbish() -> bool:
 	random.seed = 20_260_101
 	var samples := _samples()
 	for round: int in 2000:
-		var kind: String = ["mesh", "chunk", "unload", "spawn", "despawn", "rows", "clear", "other"][random.randi() % 8]
+		var kind: String = ["mesh", "chunk", "unload", "spawn", "despawn", "rows", "clear", "other", "asset", "cached", "blend", "properties",
+				"resumed"][random.randi() % 13]
 		var frame := {"t": kind}
-		for key: String in ["key", "keys", "origin", "name", "surfaces", "collider", "instances", "extras", "nodes", "ids", "columns", "values"]:
+		for key: String in ["key", "keys", "origin", "name", "surfaces", "colliders", "instances", "extras", "nodes", "ids", "columns", "values", "hash", "glb", "what",
+				"hashes", "names", "weights", "reset", "rev", "of"]:
 			frame[key] = samples[random.randi() % samples.size()]
 		var wrong := world.apply(kind, frame)
 		check(not wrong.contains("add-on failed"), "frame %d, a %s, is dealt with: %s" % [round, kind, wrong])

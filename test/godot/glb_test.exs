@@ -49,6 +49,7 @@ defmodule Wasgo.Godot.EngineGlbTest do
       :ok = :gen_tcp.send(context.socket, Scene.to_glb!(scene))
       {:ok, answer} = :gen_tcp.recv(context.socket, 0, 20_000)
       found = Wasgo.TestJSON.decode!(answer)
+      assert {name, found["wrong"]} == {name, ""}
       wanted = Scene.validate!(scene)
 
       counted = for key <- ~w(meshes surfaces triangles), do: {key, found[key]}

@@ -4,14 +4,20 @@ defmodule Wasgo.TestEngine do
   # starts it, which gets its output line by line, and ends with it: the script that runs it watches its own input.
 
   @root Path.expand("../..", __DIR__)
-  @seconds "55"
+  # A test takes a minute at most unless it says otherwise.
+  @seconds 55
 
-  @spec start(String.t(), [String.t()]) :: port()
-  def start(script, arguments) do
+  @spec start(String.t(), [String.t()], pos_integer()) :: port()
+  def start(script, arguments, seconds \\ @seconds) do
+    start_project("godot/tests", ["--script", "res://#{script}", "--"] ++ arguments, seconds)
+  end
+
+  @doc "The engine with a project in a folder of the repository, and whatever arguments of its own."
+  @spec start_project(String.t(), [String.t()]) :: port()
+  def start_project(folder, arguments, seconds \\ @seconds) do
     command =
-      ["-k", "5", @seconds, executable("bash"), Path.join(@root, "bin/godot")] ++
-        ["--wasgo-with-stdin", "--path", Path.join(@root, "godot/tests")] ++
-        ["--script", "res://#{script}", "--"] ++ arguments
+      ["-k", "5", "#{seconds}", executable("bash"), Path.join(@root, "bin/godot")] ++
+        ["--wasgo-with-stdin", "--path", Path.join(@root, folder)] ++ arguments
 
     Port.open({:spawn_executable, executable("timeout")}, [
       :binary,
@@ -46,6 +52,14 @@ defmodule Wasgo.TestEngine do
     after
       20_000 -> fail("did not end within 20 s", "", [])
     end
+  end
+
+  @doc "Kills an engine whose script tells its \"pid\" first, without a chance to say anything."
+  @spec kill(port(), String.t()) :: :ok
+  def kill(engine, pid) do
+    {_said, 0} = System.cmd(executable("kill"), ["-KILL", pid])
+    _status = await_exit(engine)
+    :ok
   end
 
   @spec alive?(port()) :: boolean()

@@ -51,7 +51,9 @@ defmodule Wasgo.Killed do
     ebin = Path.dirname(:code.which(Wasgo))
     elixir = System.find_executable("elixir")
     command = ~s(#{limits}; exec "$0" "$@")
-    args = ["-c", command, elixir, "-pa", ebin, "-e", "Wasgo.KillChild.#{call}"]
+    # A child of another test has a module of its own.
+    call = if String.starts_with?(call, "Wasgo."), do: call, else: "Wasgo.KillChild.#{call}"
+    args = ["-c", command, elixir, "-pa", ebin, "-e", call]
     # Its user's compiled modules are not these tests'.
     options = [args: args, env: [{~c"WASGO_CACHE_DIR", ~c""}]]
     options = [:binary, :exit_status, :stderr_to_stdout] ++ options

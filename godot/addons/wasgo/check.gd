@@ -7,6 +7,8 @@ extends RefCounted
 
 ## The longest key, name or property path, in characters.
 const MAX_TEXT := 1024
+## The bytes of a hash that names a content.
+const HASH_BYTES := 16
 
 
 ## [param data] has a value of the Variant type [param type] under [param key].
@@ -62,9 +64,35 @@ static func finite_vectors(vectors: PackedVector3Array, name: String) -> String:
 	return ""
 
 
+## Nothing in [param vectors] is infinite or not a number.
+static func finite_vector2s(vectors: PackedVector2Array, name: String) -> String:
+	var zeros := PackedVector2Array()
+	zeros.resize(vectors.size())
+	zeros.fill(Vector2.ZERO)
+	if Transform2D(Vector2.ZERO, Vector2.ZERO, Vector2.ZERO) * vectors == zeros:
+		return ""
+	for i: int in vectors.size():
+		if not vectors[i].is_finite():
+			return "%s[%d] is not finite" % [name, i]
+	return ""
+
+
 ## Nothing in [param floats] is infinite or not a number.
 static func finite_floats(floats: PackedFloat32Array, name: String) -> String:
 	# A sum is finite only when its parts are; it could overflow too, so a bad one is looked into.
+	var sum := 0.0
+	for f: float in floats:
+		sum += f
+	if is_finite(sum):
+		return ""
+	for i: int in floats.size():
+		if not is_finite(floats[i]):
+			return "%s[%d] is not finite" % [name, i]
+	return ""
+
+
+## As [method finite_floats], of twice the precision.
+static func finite_doubles(floats: PackedFloat64Array, name: String) -> String:
 	var sum := 0.0
 	for f: float in floats:
 		sum += f
@@ -81,6 +109,75 @@ static func finite_color(color: Color, name: String) -> String:
 	if is_finite(color.r + color.g + color.b + color.a):
 		return ""
 	return "%s is not finite" % name
+
+
+## [param data] has the hash of a content under [param key].
+static func content_hash(data: Dictionary, key: String) -> String:
+	var wrong := field(data, key, TYPE_PACKED_BYTE_ARRAY)
+	if wrong != "":
+		return wrong
+	var size := (data[key] as PackedByteArray).size()
+	return "" if size == HASH_BYTES else "%s has %d bytes, it must have %d" % [key, size, HASH_BYTES]
+
+
+## [param data] has an Array under [param key], of at most [param most] elements.
+static func list(data: Dictionary, key: String, most: int) -> String:
+	var wrong := field(data, key, TYPE_ARRAY)
+	if wrong != "":
+		return wrong
+	var size := (data[key] as Array).size()
+	return "" if size <= most else "%d elements in %s, more than the limit of %d" % [size, key, most]
+
+
+## [param value] holds no objects and nothing of the engine's own, and its numbers are finite.
+static func plain(value: Variant, name: String, levels := 64) -> String:
+	match typeof(value):
+		TYPE_NIL, TYPE_BOOL, TYPE_INT, TYPE_STRING, TYPE_STRING_NAME, TYPE_NODE_PATH, TYPE_VECTOR2I, TYPE_VECTOR3I, \
+		TYPE_VECTOR4I, TYPE_RECT2I, TYPE_PACKED_BYTE_ARRAY, TYPE_PACKED_INT32_ARRAY, TYPE_PACKED_INT64_ARRAY, \
+		TYPE_PACKED_STRING_ARRAY:
+			return ""
+		TYPE_FLOAT:
+			return "" if is_finite(value as float) else name + " is not finite"
+		TYPE_COLOR:
+			return finite_color(value as Color, name)
+		TYPE_VECTOR2, TYPE_RECT2, TYPE_VECTOR3, TYPE_VECTOR4, TYPE_TRANSFORM2D, TYPE_PLANE, TYPE_QUATERNION, TYPE_AABB, \
+		TYPE_BASIS, TYPE_TRANSFORM3D:
+			return "" if value.is_finite() else name + " is not finite"
+		TYPE_PROJECTION:
+			var projection: Projection = value
+			var is_well := projection.x.is_finite() and projection.y.is_finite() and projection.z.is_finite() and projection.w.is_finite()
+			return "" if is_well else name + " is not finite"
+		TYPE_PACKED_FLOAT32_ARRAY:
+			return finite_floats(value as PackedFloat32Array, name)
+		TYPE_PACKED_FLOAT64_ARRAY:
+			return finite_doubles(value as PackedFloat64Array, name)
+		TYPE_PACKED_VECTOR2_ARRAY:
+			return finite_vector2s(value as PackedVector2Array, name)
+		TYPE_PACKED_VECTOR3_ARRAY:
+			return finite_vectors(value as PackedVector3Array, name)
+		TYPE_PACKED_COLOR_ARRAY, TYPE_PACKED_VECTOR4_ARRAY, TYPE_ARRAY, TYPE_DICTIONARY:
+			return _plain_elements(value, name, levels)
+	return "%s holds a %s" % [name, type_string(typeof(value))]
+
+
+static func _plain_elements(value: Variant, name: String, levels: int) -> String:
+	if levels <= 0:
+		return name + " is nested too deeply"
+	var wrong := ""
+	if typeof(value) != TYPE_DICTIONARY:
+		for element: Variant in value:
+			wrong = plain(element, name, levels - 1)
+			if wrong != "":
+				return wrong
+		return ""
+	var dictionary: Dictionary = value
+	for key: Variant in dictionary:
+		wrong = plain(key, name, levels - 1)
+		if wrong == "":
+			wrong = plain(dictionary[key], name, levels - 1)
+		if wrong != "":
+			return wrong
+	return ""
 
 
 ## Arrays and dictionaries in [param value] are at most [param levels] deep.

@@ -1,5 +1,6 @@
 extends RefCounted
-## Checks surfaces that came over the wire, and makes meshes of them.
+## Checks surfaces that came over the wire, and makes meshes of them. May be used by several threads
+## at once.
 
 const _Check := preload("check.gd")
 
@@ -16,14 +17,43 @@ const _MAX_KNOWN_SIZE := 131_072
 # otherwise; the other renderers take linear colours as they come.
 var _wants_srgb := DisplayServer.get_name() != "headless" \
 		and RenderingServer.get_current_rendering_method() == "gl_compatibility"
+var _mutex := Mutex.new()
+var _set_aside: Dictionary[String, Material] = {}
 var _materials: Dictionary[Array, StandardMaterial3D] = {}
 var _known: Dictionary[int, Array] = {}
 
 
+## Uses the [param materials] of the project for surfaces whose material has one of their names.
+func set_aside(materials: Dictionary[String, Material]) -> void:
+	_mutex.lock()
+	_set_aside = materials.duplicate()
+	_mutex.unlock()
+
+
+## The material that the project set aside under [param material_name], or null.
+func get_set_aside(material_name: String) -> Material:
+	_mutex.lock()
+	var found: Material = _set_aside.get(material_name)
+	_mutex.unlock()
+	return found
+
+
 ## Forgets the materials and indices that were kept.
 func clear() -> void:
+	_mutex.lock()
 	_materials.clear()
 	_known.clear()
+	_mutex.unlock()
+
+
+## [param colors] as the renderer wants those of vertices and instances.
+func shown_colors(colors: PackedColorArray) -> PackedColorArray:
+	return _to_srgb(colors) if _wants_srgb else colors
+
+
+## Whether [method shown_colors] gives others than it gets.
+func changes_colors() -> bool:
+	return _wants_srgb
 
 
 ## Says what is wrong with [param value], which is to be an Array of surfaces; empty when nothing is.
@@ -42,8 +72,9 @@ func check(value: Variant) -> String:
 
 
 ## Puts [param surfaces], which [method check] found well, into [param mesh] in place of what it
-## has. Returns what the engine refused, empty when nothing.
-func build(surfaces: Array, mesh: ArrayMesh) -> String:
+## has. Of a mesh that [param has_instances] these may have colours of their own. Returns what the
+## engine refused, empty when nothing.
+func build(surfaces: Array, mesh: ArrayMesh, has_instances := false) -> String:
 	mesh.clear_surfaces()
 	for surface: Dictionary in surfaces:
 		var normals: PackedVector3Array = surface.get("normals", PackedVector3Array())
@@ -55,13 +86,19 @@ func build(surfaces: Array, mesh: ArrayMesh) -> String:
 		if not normals.is_empty():
 			arrays[Mesh.ARRAY_NORMAL] = normals
 		if not colors.is_empty():
-			arrays[Mesh.ARRAY_COLOR] = _to_srgb(colors) if _wants_srgb else colors
+			arrays[Mesh.ARRAY_COLOR] = shown_colors(colors)
+		var uvs: PackedVector2Array = surface.get("uvs", PackedVector2Array())
+		var uvs2: PackedVector2Array = surface.get("uvs2", PackedVector2Array())
+		if not uvs.is_empty():
+			arrays[Mesh.ARRAY_TEX_UV] = uvs
+		if not uvs2.is_empty():
+			arrays[Mesh.ARRAY_TEX_UV2] = uvs2
 		var number := mesh.get_surface_count()
 		mesh.add_surface_from_arrays(Mesh.PRIMITIVE_TRIANGLES, arrays)
 		if mesh.get_surface_count() != number + 1:
 			return "the engine refused surface %d" % number
 		var material: Dictionary = surface.get("material", {})
-		mesh.surface_set_material(number, _material(material, not colors.is_empty()))
+		mesh.surface_set_material(number, _material(material, has_instances or not colors.is_empty()))
 	return ""
 
 
@@ -82,6 +119,9 @@ func _check_surface(value: Variant) -> String:
 		wrong = _check_normals(surface.get("normals", PackedVector3Array()), positions.size())
 	if wrong == "":
 		wrong = _check_colors(surface.get("colors", PackedColorArray()), positions.size())
+	for key: String in ["uvs", "uvs2"]:
+		if wrong == "" and surface.has(key):
+			wrong = _check_uvs(surface, key, positions.size())
 	if wrong == "":
 		wrong = _check_indices(surface["indices"] as PackedInt32Array, positions.size())
 	if wrong == "":
@@ -110,11 +150,23 @@ func _check_colors(value: Variant, count: int) -> String:
 	return ""
 
 
+func _check_uvs(surface: Dictionary, key: String, count: int) -> String:
+	var wrong := _Check.field(surface, key, TYPE_PACKED_VECTOR2_ARRAY)
+	if wrong != "":
+		return wrong
+	var uvs: PackedVector2Array = surface[key]
+	if not uvs.is_empty() and uvs.size() != count:
+		return "%d %s for %d positions" % [uvs.size(), key, count]
+	return _Check.finite_vector2s(uvs, key)
+
+
 func _check_indices(indices: PackedInt32Array, count: int) -> String:
 	if indices.is_empty() or indices.size() % 3 != 0:
 		return "%d indices, there must be three a triangle" % indices.size()
 	var key := hash(indices)
+	_mutex.lock()
 	var known: Variant = _known.get(key)
+	_mutex.unlock()
 	if known != null and known[0] == indices and known[1] < count:
 		return ""
 	var highest := 0
@@ -124,9 +176,11 @@ func _check_indices(indices: PackedInt32Array, count: int) -> String:
 		if index > highest:
 			highest = index
 	if indices.size() <= _MAX_KNOWN_SIZE:
+		_mutex.lock()
 		if _known.size() >= _MAX_KNOWN:
 			_known.clear()
 		_known[key] = [indices, highest]
+		_mutex.unlock()
 	return ""
 
 
@@ -135,7 +189,9 @@ func _check_material(value: Variant) -> String:
 	if wrong != "":
 		return wrong
 	var material: Dictionary = value
-	if material.has("base_color"):
+	if material.has("name"):
+		wrong = _Check.text(material, "name")
+	if wrong == "" and material.has("base_color"):
 		wrong = _Check.field(material, "base_color", TYPE_COLOR)
 		if wrong == "":
 			wrong = _Check.finite_color(material["base_color"] as Color, "base_color")
@@ -156,13 +212,18 @@ func _to_srgb(colors: PackedColorArray) -> PackedColorArray:
 
 
 # The material for values that were checked. Equal values share one.
-func _material(values: Dictionary, has_colors: bool) -> StandardMaterial3D:
+func _material(values: Dictionary, has_colors: bool) -> Material:
+	var own := get_set_aside(values.get("name", "") as String)
+	if own != null:
+		return own
 	var color: Color = values.get("base_color", Color.WHITE)
 	var roughness: float = values.get("roughness", 1.0)
 	var metallic: float = values.get("metallic", 0.0)
 	var double_sided: bool = values.get("double_sided", false)
 	var key := [color, roughness, metallic, double_sided, has_colors]
+	_mutex.lock()
 	var found: StandardMaterial3D = _materials.get(key)
+	_mutex.unlock()
 	if found != null:
 		return found
 	var material := StandardMaterial3D.new()
@@ -176,7 +237,10 @@ func _material(values: Dictionary, has_colors: bool) -> StandardMaterial3D:
 	material.vertex_color_is_srgb = has_colors and _wants_srgb
 	if color.a < 1.0:
 		material.transparency = BaseMaterial3D.TRANSPARENCY_ALPHA
+	_mutex.lock()
 	if _materials.size() >= _MAX_MATERIALS:
 		_materials.clear()
-	_materials[key] = material
+	# Another thread may have been faster.
+	material = _materials.get_or_add(key, material)
+	_mutex.unlock()
 	return material

@@ -7,42 +7,125 @@ extends Node3D
 ## Put a [WasgoClient] below it, or name one in [member client_path]. Everything that comes from the
 ## wire becomes children of this node, so that moving it moves the world. A frame is checked as a
 ## whole before anything of it is applied: what is wrong with it is told to the sidecar, and the
-## world stays as it was. When a connection opens the world is emptied.
+## world stays as it was.
+## [br][br]
+## Large frames are checked and built on worker threads, and put into the tree in steps of well under
+## a millisecond. When the connection is lost the world stays; when it opens again with the same world,
+## the sidecar sends what changed meanwhile, and with another world, or none, it is emptied. Contents
+## that have a hash are kept on disk in [member cache_folder].
 ## [br][br]
 ## Other sources of frames may call [method apply] themselves.
 
 ## A chunk has been built, in place of the one that had its [param key] before.
 signal chunk_built(key: String, chunk: Node3D)
+## A chunk was taken out of the world.
+signal chunk_removed(key: String)
+## A node was made. Rows that follow call it [param id].
+signal node_spawned(id: int, node: Node3D)
+## A value of the world as a whole is another now; null when it is none any more.
+signal property_changed(property: String, value: Variant)
 
+const _Cache := preload("cache.gd")
+const _CachedJob := preload("jobs/cached_job.gd")
 const _Check := preload("check.gd")
+const _Chunks := preload("chunks.gd")
 const _Client := preload("client.gd")
-const _Collider := preload("collider.gd")
-const _Instances := preload("instances.gd")
-const _Picture := preload("picture.gd")
+const _Job := preload("jobs/job.gd")
+const _MeshLoads := preload("mesh_loads.gd")
+const _Nodes := preload("nodes.gd")
+const _Pictures := preload("pictures.gd")
+const _Preparer := preload("preparer.gd")
 const _Rows := preload("rows.gd")
+const _Scripts := preload("scripts.gd")
 const _Surfaces := preload("surfaces.gd")
-const _MAX_PICTURES := 4
+
+const _MAX_PROPERTIES := 4096
+const _MAX_WANTED := 16_384
+# How long a tick may go into freeing what was emptied, in microseconds.
+const _FREEING_US := 1000
 
 ## The client to listen to. When empty, the first [WasgoClient] among the children is taken.
 @export var client_path: NodePath
+## Scenes of this project that the sidecar may spawn, under the names that it calls them. Their roots
+## are of a class that extends [Node3D].
+@export var scenes: Dictionary[String, PackedScene] = {}:
+	set(value):
+		scenes = value
+		_nodes.set_scenes(value)
+## Materials of this project, used where the sidecar names one. Assign the dictionary anew to change it.
+@export var materials: Dictionary[String, Material] = {}:
+	set(value):
+		materials = value
+		_surfaces.set_aside(value)
+
+@export_group("Cache")
+## Where contents are kept on disk. Several engines may use one folder.
+@export_dir var cache_folder := "user://wasgo_cache"
+## The most megabytes that are kept on disk; 0 for no cache. Both are read when the node enters the tree.
+@export_range(0, 65536, 1, "suffix:MiB") var cache_megabytes := 512
 
 @export_group("Limits")
 ## The most chunks that are held at once.
-@export_range(1, 1048576) var max_chunks := 16_384
+@export_range(1, 1048576) var max_chunks := 16_384:
+	set(value):
+		max_chunks = value
+		_chunks.max_chunks = value
 ## The most named meshes that are held at once.
-@export_range(1, 1048576) var max_meshes := 4096
+@export_range(1, 1048576) var max_meshes := 4096:
+	set(value):
+		max_meshes = value
+		_chunks.max_meshes = value
+## The most glTF files for nodes that are held at once.
+@export_range(1, 1048576) var max_assets := 4096:
+	set(value):
+		max_assets = value
+		_nodes.max_assets = value
 ## The most spawned nodes that are held at once.
-@export_range(1, 1048576) var max_nodes := 131_072
+@export_range(1, 1048576) var max_nodes := 131_072:
+	set(value):
+		max_nodes = value
+		_nodes.max_nodes = value
+
+## The number of the last change of the world that was applied. Read only.
+var rev := 0
+## What the sidecar calls the world, other than its name: another world of the same name has another.
+## Empty for none. Read only.
+var identity := ""
+## Named values of the world as a whole. Read only.
+var properties: Dictionary[String, Variant] = {}
 
 var _client: _Client
-var _meshes: Dictionary[String, ArrayMesh] = {}
-var _chunks: Dictionary[String, Node3D] = {}
-var _nodes: Dictionary[int, MeshInstance3D] = {}
 var _surfaces := _Surfaces.new()
+var _chunks := _Chunks.new()
+var _nodes := _Nodes.new()
 var _rows := _Rows.new()
+var _cache: _Cache
+var _loads := _MeshLoads.new()
+var _pictures := _Pictures.new()
+var _preparer := _Preparer.new()
 var _errors := 0
-var _pictures: Array[Dictionary] = []
-var _is_drawing := false
+var _cached := 0
+
+
+func _init() -> void:
+	_chunks.world = self
+	_nodes.meshes = _chunks.meshes
+	_preparer.chunks = _chunks
+	_preparer.nodes = _nodes
+	_preparer.surfaces = _surfaces
+	_preparer.on_cached = _finish_cached
+	_chunks.on_put = func(key: String, chunk: Node3D) -> void: chunk_built.emit(key, chunk)
+	_chunks.on_taken = func(key: String) -> void: chunk_removed.emit(key)
+	_nodes.on_put = func(id: int, node: Node3D) -> void: node_spawned.emit(id, node)
+	process_mode = Node.PROCESS_MODE_ALWAYS
+
+
+func _enter_tree() -> void:
+	if cache_megabytes > 0 and _cache == null:
+		_cache = _Cache.new()
+		_cache.open(cache_folder, cache_megabytes * 1024 * 1024)
+		_chunks.cache = _cache
+		_preparer.cache = _cache
 
 
 func _ready() -> void:
@@ -59,17 +142,32 @@ func _ready() -> void:
 			return
 
 
+func _exit_tree() -> void:
+	_close_cache()
+
+
+func _process(_delta: float) -> void:
+	var until := Time.get_ticks_usec() + _FREEING_US
+	# Both are asked, so that neither waits for the other for long.
+	var are_free := _chunks.free_some(until)
+	are_free = _nodes.free_some(until) and are_free
+	for arrived: _MeshLoads.Load in _loads.take(until):
+		_finish_load(arrived)
+	set_process(not are_free or not _loads.is_empty())
+
+
 ## Applies what [param client] receives from now on, in place of what another did.
 func listen_to(client: _Client) -> void:
 	if is_instance_valid(_client):
-		_client.connected.disconnect(_on_connected)
 		_client.frame_received.disconnect(_on_frame_received)
+		_client.receiver = null
 	_client = client
-	_client.connected.connect(_on_connected)
+	_client.receiver = self
 	_client.frame_received.connect(_on_frame_received)
+	set_meta(_Scripts.META, _Scripts.of(client))
 
 
-## Applies [param frame], a frame of the wire protocol of the kind [param kind]. Returns what is
+## Applies [param frame], a frame of the wire protocol of the kind [param kind], at once. Returns what is
 ## wrong with it, and then nothing of it was applied; empty when all is well. A kind that changes no
 ## world is well, and does nothing.
 func apply(kind: String, frame: Dictionary) -> String:
@@ -82,75 +180,105 @@ func apply(kind: String, frame: Dictionary) -> String:
 	return wrong
 
 
-## The chunk that has [param key], or null. Its parts are children named [code]Mesh[/code],
-## [code]Collider[/code], [code]Instances0[/code] and so on; what the sidecar sent as
-## [code]extras[/code] is its metadata of that name.
+## The chunk that has [param key], or null. Its parts are children named [code]Mesh[/code] (or
+## [code]Scene[/code], when it came as glTF), [code]Collider[/code], [code]Instances0[/code] and so on; what the
+## sidecar sent as [code]extras[/code] is its metadata of that name.
 func get_chunk(key: String) -> Node3D:
-	return _live(_chunks.get(key)) as Node3D
+	var chunk: _Chunks.Chunk = _chunks.all.get(key)
+	return _live(chunk.node) as Node3D if chunk != null else null
 
 
-## The spawned node that has [param id], or null.
-func get_spawned(id: int) -> MeshInstance3D:
-	return _live(_nodes.get(id)) as MeshInstance3D
+## The keys of the chunks that are held.
+func get_chunk_keys() -> PackedStringArray:
+	return PackedStringArray(_chunks.all.keys())
+
+
+## The spawned node that has [param id], or null. Its metadata [code]own[/code] is false where another zone has the
+## say over it.
+func get_spawned(id: int) -> Node3D:
+	return _live(_nodes.all.get(id)) as Node3D
 
 
 ## The mesh that the sidecar calls [param mesh_name], or null.
 func get_mesh(mesh_name: String) -> ArrayMesh:
-	return _meshes.get(mesh_name)
+	return _chunks.meshes.get(mesh_name)
 
 
 ## Removes everything that came from the wire.
 func clear() -> void:
-	for key: String in _chunks:
-		_remove(_chunks[key])
-	for id: int in _nodes:
-		_remove(_nodes[id])
 	_chunks.clear()
 	_nodes.clear()
-	_meshes.clear()
+	_nodes.clear_assets()
+	_loads.clear()
 	_surfaces.clear()
+	rev = 0
+	_clear_properties()
+	set_process(true)
+
+
+func _clear_properties() -> void:
+	for property: String in properties.keys():
+		properties.erase(property)
+		property_changed.emit(property, null)
 
 
 ## What is held, read back from the built meshes, and what was done since the connection opened.
 func count() -> Dictionary:
-	var found := {"chunks": 0, "surfaces": 0, "vertices": 0, "triangles": 0, "colliders": 0,
-			"instances": 0, "meshes": _meshes.size(), "nodes": 0}
-	for key: String in _chunks:
-		var chunk := get_chunk(key)
-		if chunk != null:
-			found["chunks"] += 1
-			_count_chunk(chunk, found)
-	for id: int in _nodes:
-		if get_spawned(id) != null:
-			found["nodes"] += 1
-	var has_client := is_instance_valid(_client)
-	found["frames"] = _client.numbered_frames if has_client else 0
-	found["bytes"] = _client.numbered_bytes if has_client else 0
-	found["rows"] = _rows.rows
-	found["property_updates"] = _rows.updates
-	found["errors"] = _errors
+	var found := {"assets": _nodes.asset_count(), "nodes": _nodes.count(), "rev": rev, "rows": _rows.rows,
+			"property_updates": _rows.updates, "refused_values": 0, "cached": _cached, "errors": _errors, "frames": 0, "bytes": 0}
+	_chunks.count(found)
+	if is_instance_valid(_client):
+		found["frames"] = _client.numbered_frames
+		found["bytes"] = _client.numbered_bytes
+		# The frames of the bulk lane that were wrong, too.
+		found["errors"] = maxi(_errors, _client.rejected_frames)
+		var scripts := _Scripts.of(_client)
+		found["rows"] += scripts.rows.rows
+		found["property_updates"] += scripts.rows.updates
+		found["refused_values"] = scripts.rows.refused
 	return found
 
 
-func _count_chunk(chunk: Node3D, found: Dictionary) -> void:
-	for part: Node in chunk.get_children():
-		if part is MeshInstance3D and (part as MeshInstance3D).mesh is ArrayMesh:
-			var mesh: ArrayMesh = (part as MeshInstance3D).mesh
-			found["surfaces"] += mesh.get_surface_count()
-			for i: int in mesh.get_surface_count():
-				found["vertices"] += mesh.surface_get_array_len(i)
-				found["triangles"] += mesh.surface_get_array_index_len(i) / 3
-		elif part is StaticBody3D:
-			found["colliders"] += 1
-		elif part is MultiMeshInstance3D and (part as MultiMeshInstance3D).multimesh != null:
-			found["instances"] += (part as MultiMeshInstance3D).multimesh.instance_count
+## What is told to the sidecar about what is here already. The client calls this.
+func wasgo_resume() -> Dictionary:
+	var told := _chunks.held()
+	told["rev"] = rev
+	told["have"] = _cache.told() if _cache != null else PackedByteArray()
+	return told
 
 
-func _on_connected(_server: String) -> void:
-	clear()
+## A connection has opened. The client calls this.
+func wasgo_opened(world: String, is_resumed_world: bool) -> void:
+	_preparer.opening += 1
 	_rows.clear()
 	_errors = 0
+	_cached = 0
 	_pictures.clear()
+	if not is_resumed_world or world == "" or world != identity:
+		clear()
+	identity = world
+
+
+## Who checks frames of the bulk lane, and builds what can be built on a worker thread. The client calls this.
+func wasgo_preparer() -> Object:
+	return _preparer
+
+
+## What is held, for people who look on. The client calls this.
+func wasgo_status() -> Dictionary:
+	return {"chunks": _chunks.all.size(), "meshes": _chunks.meshes.size(), "nodes": _nodes.all.size(), "assets": _nodes.asset_count(),
+			"cached": _cached, "cache_bytes": _cache.bytes() if _cache != null else 0, "rev": rev}
+
+
+# Ends what workers do for the disk: a file each at most.
+func _close_cache() -> void:
+	_preparer.opening += 1
+	_preparer.cache = null
+	_chunks.cache = null
+	_loads.clear()
+	if _cache != null:
+		_cache.close()
+		_cache = null
 
 
 func _on_frame_received(kind: String, frame: Dictionary) -> void:
@@ -160,218 +288,165 @@ func _on_frame_received(kind: String, frame: Dictionary) -> void:
 				_client.send_frame({"t": "report", "id": frame["id"], "counts": count()})
 		"picture":
 			if _Check.field(frame, "id", TYPE_INT) == "":
-				_ask_for_picture(frame)
+				_pictures.ask(self, _client, frame)
 		_:
-			if frame.has("seq"):
+			if (frame.has("seq") or frame.has("bulk")) and not _Scripts.takes(kind, frame):
 				var wrong := apply(kind, frame)
 				if wrong != "":
-					_client.reject(frame["seq"] as int, kind + ": " + wrong)
+					_client.reject(frame, kind + ": " + wrong)
 
 
 # The return type is open so that null tells of a run-time error.
 func _apply(kind: String, frame: Dictionary) -> Variant:
+	if frame.has("rev") and typeof(frame["rev"]) != TYPE_INT:
+		return _Check.field(frame, "rev", TYPE_INT)
+	var wrong: Variant = _change(kind, frame)
+	if frame.has("rev") and kind != "resumed" and typeof(wrong) == TYPE_STRING and wrong == "":
+		rev = frame["rev"]
+	return wrong
+
+
+func _change(kind: String, frame: Dictionary) -> Variant:
 	match kind:
 		"mesh":
 			return _apply_mesh(frame)
-		"chunk":
-			return _apply_chunk(frame)
-		"unload":
-			return _apply_unload(frame)
+		"chunk", "unload", "asset":
+			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
+		"cached":
+			if typeof(frame.get("what")) == TYPE_STRING and frame["what"] == "mesh":
+				return _apply_cached(frame)
+			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"spawn":
-			return _apply_spawn(frame)
+			return _nodes.spawn(frame, self)
 		"despawn":
-			return _apply_despawn(frame)
+			return _nodes.despawn(frame)
 		"rows":
+			if _Scripts.takes(kind, frame):
+				return _Scripts.of(_client).apply(frame) if is_instance_valid(_client) else ""
 			return _rows.apply(frame, _nodes)
+		"blend":
+			return _nodes.blend(frame)
+		"properties":
+			return _apply_properties(frame)
+		"resumed":
+			return _apply_resumed(frame)
 		"clear":
 			clear()
 	return ""
 
 
 func _apply_mesh(frame: Dictionary) -> Variant:
-	var wrong := _Check.text(frame, "name")
-	if wrong == "":
-		wrong = _surfaces.check(frame.get("surfaces"))
+	var wrong := _check_mesh(frame, _surfaces)
 	if wrong != "":
 		return wrong
-	var mesh_name: String = frame["name"]
-	if mesh_name == "":
-		return "name is empty"
-	if not _meshes.has(mesh_name) and _meshes.size() >= max_meshes:
+	var mesh := _chunks.mesh_to_fill(frame["name"] as String, frame.get("hash", PackedByteArray()) as PackedByteArray)
+	if mesh == null:
 		return "more than %d meshes" % max_meshes
-	# The mesh stays the same object, so that all who use it show the new surfaces.
-	var mesh: ArrayMesh = _meshes.get(mesh_name, ArrayMesh.new())
-	_meshes[mesh_name] = mesh
-	return _surfaces.build(frame["surfaces"] as Array, mesh)
-
-
-func _apply_chunk(frame: Dictionary) -> Variant:
-	var wrong := _check_chunk(frame)
-	if wrong != "":
-		return wrong
-	var key: String = frame["key"]
-	var chunk := Node3D.new()
-	var surfaces: Array = frame["surfaces"]
-	if not surfaces.is_empty():
-		var mesh := ArrayMesh.new()
-		wrong = _surfaces.build(surfaces, mesh)
-		if wrong != "":
-			chunk.free()
-			return wrong
-		var shown := MeshInstance3D.new()
-		shown.name = "Mesh"
-		shown.mesh = mesh
-		chunk.add_child(shown)
-	if frame.get("collider") != null:
-		chunk.add_child(_Collider.build(frame["collider"] as Dictionary))
-	for node: MultiMeshInstance3D in _Instances.build(frame.get("instances", []) as Array, _meshes):
-		chunk.add_child(node)
-	chunk.set_meta(&"extras", frame.get("extras", {}))
-	chunk.position = frame["origin"]
-	_remove(_chunks.get(key))
-	_chunks[key] = chunk
-	_add(chunk, frame.get("name", "") as String, "Chunk")
-	chunk_built.emit(key, chunk)
-	return ""
-
-
-func _check_chunk(frame: Dictionary) -> String:
-	var wrong := _Check.text(frame, "key")
+	_loads.forget(frame["name"] as String)
+	wrong = _surfaces.build(frame["surfaces"] as Array, mesh, true)
 	if wrong == "":
-		wrong = _Check.field(frame, "origin", TYPE_VECTOR3)
-	if wrong == "" and frame.has("name"):
-		wrong = _Check.text(frame, "name")
-	if wrong == "" and frame.has("extras"):
-		wrong = _Check.field(frame, "extras", TYPE_DICTIONARY)
-	if wrong == "" and not (frame["origin"] as Vector3).is_finite():
-		wrong = "origin is not finite"
-	if wrong == "" and not _chunks.has(frame["key"]) and _chunks.size() >= max_chunks:
-		wrong = "more than %d chunks" % max_chunks
-	if wrong == "":
-		wrong = _surfaces.check(frame.get("surfaces"))
-	if wrong == "":
-		wrong = _Collider.check(frame.get("collider"))
-	if wrong == "":
-		wrong = _Instances.check(frame.get("instances", []), _meshes)
+		_chunks.keep_mesh(frame)
 	return wrong
 
 
-func _apply_unload(frame: Dictionary) -> Variant:
-	var wrong := _Check.field(frame, "keys", TYPE_PACKED_STRING_ARRAY)
-	if wrong != "":
-		return wrong
-	for key: String in (frame["keys"] as PackedStringArray):
-		_remove(_chunks.get(key))
-		_chunks.erase(key)
-	return ""
+## Says what is wrong with [param frame], a mesh; empty when nothing is.
+static func _check_mesh(frame: Dictionary, surfaces: _Surfaces) -> String:
+	var wrong := _Check.text(frame, "name")
+	if wrong == "" and frame.has("hash"):
+		wrong = _Check.content_hash(frame, "hash")
+	if wrong == "":
+		wrong = surfaces.check(frame.get("surfaces"))
+	if wrong == "" and frame["name"] == "":
+		wrong = "name is empty"
+	return wrong
 
 
-func _apply_spawn(frame: Dictionary) -> Variant:
-	var wrong := _Check.field(frame, "nodes", TYPE_ARRAY)
+# Meshes out of the cache: at first each is empty, and shows its surfaces when they have been read.
+func _apply_cached(frame: Dictionary) -> Variant:
+	var wrong := _CachedJob.check(frame, "mesh")
 	if wrong != "":
 		return wrong
-	var nodes: Array = frame["nodes"]
+	var names: PackedStringArray = frame["keys"]
+	var hashes: PackedByteArray = frame["hashes"]
 	var more := 0
-	for i: int in nodes.size():
-		wrong = _check_spawned(nodes[i])
-		if wrong != "":
-			return "node %d: %s" % [i, wrong]
-		if not _nodes.has(nodes[i]["id"]):
+	for mesh_name: String in names:
+		if mesh_name == "":
+			return "a name is empty"
+		if not _chunks.meshes.has(mesh_name):
 			more += 1
-	if _nodes.size() + more > max_nodes:
-		return "more than %d nodes" % max_nodes
-	for entry: Dictionary in nodes:
-		var id: int = entry["id"]
-		var node := MeshInstance3D.new()
-		node.mesh = _meshes.get(entry["mesh"])
-		node.transform = entry["transform"]
-		_remove(_nodes.get(id))
-		_nodes[id] = node
-		_add(node, entry["name"] as String, "Node")
+	if _chunks.meshes.size() + more > max_meshes:
+		return "more than %d meshes" % max_meshes
+	var missing := PackedStringArray()
+	for i: int in names.size():
+		var content := hashes.slice(i * _Check.HASH_BYTES, (i + 1) * _Check.HASH_BYTES)
+		_chunks.mesh_to_fill(names[i])
+		if _cache != null and _cache.has(content):
+			_loads.add(names[i], content, _cache, _surfaces)
+		else:
+			missing.append(names[i])
+	if not missing.is_empty():
+		_want(missing, "mesh")
+	set_process(true)
 	return ""
 
 
-func _check_spawned(value: Variant) -> String:
-	if typeof(value) != TYPE_DICTIONARY:
-		return "it must be a Dictionary, not a %s" % type_string(typeof(value))
-	var entry: Dictionary = value
-	var wrong := _Check.field(entry, "id", TYPE_INT)
-	if wrong == "":
-		wrong = _Check.text(entry, "name")
-	if wrong == "":
-		wrong = _Check.text(entry, "mesh")
-	if wrong == "":
-		wrong = _Check.field(entry, "transform", TYPE_TRANSFORM3D)
-	if wrong != "":
-		return wrong
-	if not (entry["transform"] as Transform3D).is_finite():
-		return "transform is not finite"
-	var mesh: String = entry["mesh"]
-	if mesh != "" and not _meshes.has(mesh):
-		return "there is no mesh \"%s\"" % mesh.left(64)
-	return ""
-
-
-func _apply_despawn(frame: Dictionary) -> Variant:
-	var wrong := _Check.field(frame, "ids", TYPE_PACKED_INT64_ARRAY)
-	if wrong != "":
-		return wrong
-	for id: int in (frame["ids"] as PackedInt64Array):
-		_remove(_nodes.get(id))
-		_nodes.erase(id)
-	return ""
-
-
-# The engine replaces what a node's name may not hold, and makes names differ between siblings.
-func _add(node: Node3D, wanted: String, otherwise: String) -> void:
-	var fit := wanted.left(128).validate_node_name()
-	node.name = fit if fit != "" else otherwise
-	add_child(node)
-
-
-# Out of the tree, and of physics, now; the memory goes at the end of the tick. The game may have
-# freed the node itself.
-func _remove(value: Variant) -> void:
-	if not is_instance_valid(value):
+func _finish_load(arrived: _MeshLoads.Load) -> void:
+	if arrived.frame.is_empty() or not _chunks.meshes.has(arrived.mesh_name):
+		_want(PackedStringArray([arrived.mesh_name]), "mesh")
 		return
-	var node: Node = value
-	if node.get_parent() != null:
-		node.get_parent().remove_child(node)
-	node.queue_free()
+	var mesh := _chunks.mesh_to_fill(arrived.mesh_name, arrived.content)
+	if _surfaces.build(arrived.frame["surfaces"] as Array, mesh, true) == "":
+		_cached += 1
+
+
+func _finish_cached(found: int, missing: PackedStringArray) -> void:
+	_cached += found
+	if not missing.is_empty():
+		_want(missing, "chunk")
+
+
+func _want(keys: PackedStringArray, what: String) -> void:
+	if is_instance_valid(_client):
+		_client.send_frame({"t": "want", "what": what, "keys": keys.slice(0, _MAX_WANTED)})
+
+
+func _apply_properties(frame: Dictionary) -> Variant:
+	var wrong := _Check.field(frame, "values", TYPE_DICTIONARY)
+	if wrong != "":
+		return wrong
+	var values: Dictionary = frame["values"]
+	var more := 0
+	for property: Variant in values:
+		if typeof(property) != TYPE_STRING or (property as String).length() > _Check.MAX_TEXT:
+			return "values has a key that is no String, or too long"
+		wrong = _Check.plain(values[property], "values[\"%s\"]" % (property as String).left(64))
+		if wrong != "":
+			return wrong
+		if values[property] != null and not properties.has(property):
+			more += 1
+	if properties.size() + more > _MAX_PROPERTIES:
+		return "more than %d properties" % _MAX_PROPERTIES
+	for property: String in values:
+		if values[property] == null:
+			properties.erase(property)
+		else:
+			properties[property] = values[property]
+		property_changed.emit(property, values[property])
+	return ""
+
+
+func _apply_resumed(frame: Dictionary) -> Variant:
+	var wrong := _Check.field(frame, "reset", TYPE_BOOL)
+	if wrong == "":
+		wrong = _Check.field(frame, "rev", TYPE_INT)
+	if wrong == "" and frame["reset"]:
+		# What comes is the world from its start, so that nothing of it is here until it has come.
+		_nodes.clear()
+		_clear_properties()
+		rev = 0
+		set_process(true)
+	return wrong
 
 
 func _live(value: Variant) -> Node:
 	return value as Node if is_instance_valid(value) else null
-
-
-# Pictures are taken one after the other, each over some ticks.
-func _ask_for_picture(frame: Dictionary) -> void:
-	var wrong := _Picture.check(frame)
-	if wrong == "" and _pictures.size() >= _MAX_PICTURES:
-		wrong = "%d pictures are waited for already" % _MAX_PICTURES
-	if wrong != "":
-		_client.send_frame({"t": "picture", "id": frame["id"], "error": wrong})
-		return
-	_pictures.append(frame)
-	if not _is_drawing:
-		_take_next_picture()
-
-
-func _take_next_picture() -> void:
-	if _pictures.is_empty():
-		return
-	var frame: Dictionary = _pictures.pop_front()
-	var asked_in := _client.connection
-	_is_drawing = true
-	_Picture.take(self, frame, func(png: PackedByteArray, wrong: String) -> void:
-		_is_drawing = false
-		if not is_instance_valid(_client):
-			return
-		if _client.connection == asked_in:
-			var answer := {"t": "picture", "id": frame["id"]}
-			if wrong == "":
-				answer["png"] = png
-			else:
-				answer["error"] = wrong
-			_client.send_frame(answer)
-		_take_next_picture())

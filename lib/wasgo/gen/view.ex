@@ -29,6 +29,25 @@ defmodule Wasgo.Gen.View do
   @spec new(Tiling.t()) :: t()
   def new(tiling), do: %__MODULE__{tiling: tiling}
 
+  # What somebody holds from before: it covers its place, and is looked at anew as soon as it is wanted. Before the first look.
+  @spec hold(t(), [Tiling.address()]) :: t()
+  def hold(view, addresses), do: %{view | sent: Map.new(addresses, &{&1, :held})}
+
+  # Those of the tiles that were sent, begun or failed are to be made once more; what was sent stays in its place until then.
+  @spec again(t(), [Tiling.address()]) :: t()
+  def again(view, addresses) do
+    sent = Enum.filter(addresses, &is_map_key(view.sent, &1))
+
+    view = %{
+      view
+      | sent: Enum.reduce(sent, view.sent, &Map.put(&2, &1, :held)),
+        failed: Map.drop(view.failed, addresses),
+        begun: Map.drop(view.begun, addresses)
+    }
+
+    plan(view, view.wanted)
+  end
+
   # Takes note of where the viewers are; an error for each of those that want too much and did not before.
   @spec look(t(), [Tiling.viewer()]) :: {[Exception.t()], t()}
   def look(view, viewers) do

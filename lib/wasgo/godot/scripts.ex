@@ -20,7 +20,7 @@ defmodule Wasgo.Godot.Scripts do
   | --- | --- |
   | id | an integer, the same for a node as long as it is attached |
   | time | seconds since it was attached: the sum of the times that came with its ticks |
-  | ... | what came with the notification: for ticks the seconds since the last one, then the node's `inputs` |
+  | ... | what came with the notification: for ticks the node's `inputs`, and last the seconds since the one before |
 
   Vectors, colours, transforms and other structs are their components, a truth is 1 or 0, and what a row cannot hold is NULL.
 
@@ -142,7 +142,7 @@ defmodule Wasgo.Godot.Scripts do
         case nodes do
           %{^id => %{stopped?: false} = node} ->
             time = Row.time(node.time, what, args)
-            row = [id, time | Row.values(args)]
+            row = [id, time | Row.values(what, args)]
             entry = {id, what, row, node.state}
 
             {%{nodes | id => %{node | time: time}},
@@ -186,7 +186,7 @@ defmodule Wasgo.Godot.Scripts do
         {runner, state}
 
       _none ->
-        {:ok, runner} = Runner.start_link(name, state.source, state.connection)
+        {:ok, runner} = Runner.start_link(name, state.source, {:engine, state.connection})
 
         {runner,
          %{

@@ -40,8 +40,14 @@ defmodule Wasgo.Godot.Scripts.Row do
 
   def time(time, _what, _args), do: time
 
-  @spec values([term()]) :: [Wasgo.Script.value()]
-  def values(args), do: args |> Enum.flat_map(&flat/1) |> Enum.take(@most_values)
+  # Of a tick the seconds since the last one come last, so that a script that has no use for them need not count them.
+  @spec values(integer(), [term()]) :: [Wasgo.Script.value()]
+  def values(what, [delta | inputs]) when what in [@physics_process, @process],
+    do: flattened(inputs, @most_values - 1) ++ flattened([delta], 1)
+
+  def values(_what, args), do: flattened(args, @most_values)
+
+  defp flattened(args, most), do: args |> Enum.flat_map(&flat/1) |> Enum.take(most)
 
   defp flat(value) when is_float(value), do: [value]
   defp flat(value) when value in [:nan, :infinity, :neg_infinity], do: [value]

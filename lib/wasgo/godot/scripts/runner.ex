@@ -1,6 +1,6 @@
 defmodule Wasgo.Godot.Scripts.Runner do
   @moduledoc false
-  # Runs one script for all nodes of a connection that have it.
+  # Runs one script for all nodes of a connection, or all objects of a world, that have it.
   #
   # It may wait for the script, up to its time limit, and for nobody else. What comes meanwhile is bounded: of a node's ticks the newest, of other notifications the newest
   # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`.
@@ -11,7 +11,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   alias Wasgo.Godot.{Connection, Frame}
   alias Wasgo.Godot.Scripts.Row
-  alias Wasgo.{LimitError, Rows, Script, Store, StoreError}
+  alias Wasgo.{LimitError, Rows, Script, Store, StoreError, World}
   alias Wasgo.Script.Registry
 
   # For all notifications of a kind together, and for one that is run alone because these took longer; in ms.
@@ -34,7 +34,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
   defstruct [
     :name,
     :source,
-    :connection,
+    :sink,
     :owner,
     :script,
     :problem,
@@ -51,15 +51,18 @@ defmodule Wasgo.Godot.Scripts.Runner do
     unsent: %{},
     columns: [],
     blocked?: false,
+    keeps?: false,
     failed: 0
   ]
 
   @type entry :: {id :: integer(), what :: integer(), Script.row(), state :: String.t()}
 
-  @spec start_link(String.t(), Wasgo.Godot.Scripts.source(), Connection.t()) ::
-          GenServer.on_start()
-  def start_link(name, source, connection),
-    do: GenServer.start_link(__MODULE__, {name, source, connection, self()})
+  @typedoc "Where the answers go."
+  @type sink :: {:engine, Connection.t()} | {:world, World.t()}
+
+  @spec start_link(String.t(), Wasgo.Godot.Scripts.source(), sink()) :: GenServer.on_start()
+  def start_link(name, source, sink),
+    do: GenServer.start_link(__MODULE__, {name, source, sink, self()})
 
   # The owner is told what is known of the script, now or as soon as it is.
   @spec attached(pid(), integer()) :: :ok
@@ -72,8 +75,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
   def notify(runner, entries), do: GenServer.cast(runner, {:notify, entries})
 
   @impl true
-  def init({name, source, connection, owner}) do
-    state = %__MODULE__{name: name, source: source, connection: connection, owner: owner}
+  def init({name, source, sink, owner}) do
+    state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
     # Compiling may take a while, and the owner has others to look after.
     {:ok, state, {:continue, :load}}
   end
@@ -82,7 +85,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
   def handle_continue(:load, state) do
     state =
       case load(state) do
-        {:ok, script} -> %{state | script: script, columns: script.columns}
+        {:ok, script} -> taken(state, script)
         {:error, words} -> %{state | problem: words}
       end
 
@@ -194,6 +197,23 @@ defmodule Wasgo.Godot.Scripts.Runner do
   defp usable({:error, %{__exception__: true} = error}), do: {:error, words(error)}
   defp usable(other), do: {:error, "no script but #{inspect(other, limit: 5)}"}
 
+  defp taken(state, script) do
+    keeps? =
+      with %Store{} = store <- state.source,
+           {:ok, entry} <- Registry.get(store, state.name),
+           do: :state in entry.grants,
+           else: (_none -> false)
+
+    %{
+      state
+      | script: script,
+        columns: script.columns,
+        keeps?: keeps?,
+        problem: nil,
+        failures: %{}
+    }
+  end
+
   defp known(%{script: nil, problem: problem}), do: {:error, problem}
   defp known(_state), do: {:ok, []}
 
@@ -207,14 +227,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
       # What was not sent yet is by the old columns.
       unsent = if script.columns == state.columns, do: state.unsent, else: %{}
 
-      %{
-        state
-        | script: script,
-          columns: script.columns,
-          problem: nil,
-          failures: %{},
-          unsent: unsent
-      }
+      taken(%{state | unsent: unsent}, script)
     else
       _as_before -> state
     end
@@ -229,8 +242,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
     state |> run_plain(what, plain) |> run_kept(what, kept)
   end
 
-  defp keeps?(%{source: %Store{}}, key), do: key != ""
-  defp keeps?(_state, _key), do: false
+  defp keeps?(state, key), do: state.keeps? and key != ""
 
   defp run_plain(state, _what, []), do: state
 
@@ -353,16 +365,21 @@ defmodule Wasgo.Godot.Scripts.Runner do
   defp deliver(%{unsent: unsent} = state) when unsent == %{}, do: state
   defp deliver(%{blocked?: true} = state), do: state
 
-  defp deliver(state) do
-    {"rows", fields} = Frame.rows(Rows.new(state.columns, Map.to_list(state.unsent)))
-
-    case Connection.send(state.connection, "rows", Map.put(fields, "of", "scripts"), timeout: 0) do
+  defp deliver(%{sink: sink} = state) do
+    case send_rows(sink, Rows.new(state.columns, Map.to_list(state.unsent))) do
       {:ok, _number} -> %{state | unsent: %{}}
       {:error, %{reason: :full}} -> %{state | blocked?: true}
-      # The owner hears of the end; what can't be encoded would not be better later.
+      # The owner hears of the end; what can't be sent would not be better later.
       {:error, error} -> %{state | unsent: %{}, failed: state.failed + 1, problem: words(error)}
     end
   end
+
+  defp send_rows({:engine, connection}, rows) do
+    {"rows", fields} = Frame.rows(rows)
+    Connection.send(connection, "rows", Map.put(fields, "of", "scripts"), timeout: 0)
+  end
+
+  defp send_rows({:world, world}, rows), do: World.put_rows(world, rows)
 
   defp complain(%{failed: 0} = state), do: state
 

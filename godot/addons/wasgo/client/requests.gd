@@ -1,0 +1,60 @@
+@tool
+extends RefCounted
+## What this engine asks the sidecar, and has no answer to yet.
+
+const _Answer := preload("../answer.gd")
+const _Check := preload("../check.gd")
+
+## The most requests that may be without an answer at once.
+const MAX_REQUESTS := 64
+
+var _waiting: Dictionary[int, _Answer] = {}
+var _ends: Dictionary[int, int] = {}
+var _last := 0
+
+
+## How many are without an answer.
+func size() -> int:
+	return _waiting.size()
+
+
+## Waits for the answer to a request, until [param until] by the engine's own clock in milliseconds. Returns the request's number.
+func add(answer: _Answer, until: int) -> int:
+	_last += 1
+	_waiting[_last] = answer
+	_ends[_last] = until
+	return _last
+
+
+## Takes an answer of the sidecar. One that nobody waits for is passed over.
+func take(frame: Dictionary) -> void:
+	if typeof(frame.get("id")) != TYPE_INT or not _waiting.has(frame["id"]):
+		return
+	var error := ""
+	if frame.has("error"):
+		error = _Check.field(frame, "error", TYPE_STRING)
+		error = (frame["error"] as String).left(_Check.MAX_TEXT) if error == "" else "an error that is no text"
+		if error == "":
+			error = "an error without words"
+	_settle(frame["id"] as int, frame.get("value"), error)
+
+
+## Gives up those whose time is over by [param now].
+func watch(now: int) -> void:
+	for id: int in _ends.keys():
+		if now >= _ends.get(id, now + 1):
+			_settle(id, null, "no answer in time")
+
+
+## Gives up all, for [param reason].
+func fail(reason: String) -> void:
+	for id: int in _waiting.keys():
+		if _waiting.has(id):
+			_settle(id, null, reason)
+
+
+func _settle(id: int, value: Variant, error: String) -> void:
+	var answer := _waiting[id]
+	_waiting.erase(id)
+	_ends.erase(id)
+	answer.settle(value if error == "" else null, error)

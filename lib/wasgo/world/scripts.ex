@@ -1,0 +1,282 @@
+defmodule Wasgo.World.Scripts do
+  @moduledoc """
+  Runs the scripts of a world's objects, and has the world move what they move.
+
+      {:ok, world} = Wasgo.World.start_link(name: "garden", store: store)
+      {:ok, _pid} = Wasgo.World.Scripts.start_link(world: world, scripts: store)
+      {:ok, _id} = Wasgo.World.put(world, name: "hare", mesh: "hare", script: "wander", position: {4, 0, -2})
+
+  Each object that names a `script` is notified of `:ready` when it appears, of `:process` at a steady rate, and of whatever `notify/4` says. What the
+  script returns are values of the object's node (`Wasgo.World.put_rows/2`): every zone that has the object shows them. It needs no engine.
+
+  A row is the object's id, the seconds that it has been there, where it was placed (x, y, z in metres), how it was turned (about +Y, in radians), and the seconds since
+  the last tick; for notifications of your own what came with them follows the second value.
+
+  Scripts are found in a store, a map or by a function, run in a process each, keep state where they are granted it (an object is
+  `"NAME/ID"` in `Wasgo.Script.Registry`, `NAME` the world's) and are stopped for an object where they fail, all as of `Wasgo.Godot.Scripts`.
+
+  To start it under a supervisor, behind its world:
+
+      children = [
+        {Wasgo.World, name: "garden", store: store, as: MyGame.Garden},
+        {Wasgo.World.Scripts, world: MyGame.Garden, scripts: store}
+      ]
+  """
+
+  use GenServer
+
+  require Logger
+
+  alias Wasgo.Godot.Basis
+  alias Wasgo.Godot.Scripts.{Row, Runner}
+  alias Wasgo.{Options, Script, World}
+
+  @schema [
+    world: [type: :server, required: true],
+    scripts: [type: {:or, [{:struct, Wasgo.Store}, :map, {:function, 1}]}, required: true],
+    hz: [type: {:range, 1..120}, default: 20],
+    name: [type: {:or, [:atom, :server]}, default: nil]
+  ]
+
+  @process 17
+  # How many changes of the world are looked at in one go.
+  @at_once 1_000
+
+  @enforce_keys [:world, :source, :period]
+  defstruct [
+    :world,
+    :source,
+    :period,
+    :world_name,
+    rev: 0,
+    objects: %{},
+    runners: %{},
+    names: %{},
+    ticked: nil
+  ]
+
+  @typedoc "`stopped` are objects whose script failed too often or took too long, with the reason."
+  @type info :: %{
+          objects: non_neg_integer(),
+          scripts: [String.t()],
+          stopped: %{World.id() => String.t()}
+        }
+
+  @doc """
+  Starts it, linked to the caller.
+
+    * `:world` - a `Wasgo.World`; required
+    * `:scripts` - a `Wasgo.Store`, a map from names to `Wasgo.Script`s, or a function of a name that returns `{:ok, script}` or `{:error, exception}`; required
+    * `:hz` - ticks a second; 20 unless given
+    * `:name` - what it is registered as
+  """
+  @spec start_link(keyword()) :: GenServer.on_start()
+  def start_link(options) do
+    options = Options.validate!(options, @schema, "Wasgo.World.Scripts.start_link/1")
+    name = if options.name, do: [name: options.name], else: []
+    GenServer.start_link(__MODULE__, options, name)
+  end
+
+  @doc """
+  Notifies an object's script, with arguments that a `Wasgo.Godot.Variant` can be. It is done when there is time for it; an object without a script hears nothing.
+  """
+  @spec notify(GenServer.server(), World.id(), Script.what(), [term()]) :: :ok
+  def notify(scripts, id, what, args \\ []) when is_integer(id) and is_list(args),
+    do: GenServer.cast(scripts, {:notify, id, Script.number(what), args})
+
+  @doc "What it runs."
+  @spec info(GenServer.server()) :: info()
+  def info(scripts), do: GenServer.call(scripts, :info)
+
+  @impl true
+  def init(options) do
+    Process.flag(:trap_exit, true)
+
+    state = %__MODULE__{
+      world: options.world,
+      source: options.scripts,
+      period: 1.0 / options.hz
+    }
+
+    with {:ok, _rev} <- World.subscribe(options.world) do
+      Process.monitor(GenServer.whereis(options.world))
+      {:ok, tick(%{state | world_name: World.info(options.world).name}), {:continue, :look}}
+    else
+      {:error, error} -> {:stop, error}
+    end
+  end
+
+  @impl true
+  def handle_continue(:look, state), do: look(state)
+
+  # Some at a time, so that a large world does not keep ticks and callers waiting.
+  defp look(state) do
+    {rev, changes} = World.changes(state.world, state.rev, @at_once)
+    state = Enum.reduce(changes, %{state | rev: rev}, &heed/2)
+
+    if length(changes) < @at_once,
+      do: {:noreply, state},
+      else: {:noreply, state, {:continue, :look}}
+  catch
+    :exit, _gone -> {:stop, :normal, state}
+  end
+
+  @impl true
+  def handle_call(:info, _from, state) do
+    stopped =
+      for {id, %{stopped: words}} <- state.objects, words != nil, into: %{}, do: {id, words}
+
+    {:reply,
+     %{
+       objects: map_size(state.objects),
+       scripts: Enum.sort(Map.keys(state.runners)),
+       stopped: stopped
+     }, state}
+  end
+
+  @impl true
+  def handle_cast({:notify, id, what, args}, state) do
+    with %{^id => %{stopped: nil} = object} <- state.objects do
+      Runner.notify(state.runners[object.script], [
+        {id, what, [id, seconds(object) | Row.values(what, args)], object.key}
+      ])
+    end
+
+    {:noreply, state}
+  end
+
+  @impl true
+  def handle_info(message, state)
+
+  def handle_info({:wasgo_world, _pid, {:rev, _rev}}, state), do: look(state)
+
+  def handle_info(:tick, state) do
+    now = System.monotonic_time()
+    delta = System.convert_time_unit(now - state.ticked, :native, :microsecond) / 1.0e6
+
+    state.objects
+    |> Enum.group_by(fn {_id, object} -> object.script end)
+    |> Enum.each(fn {script, objects} ->
+      entries =
+        for {id, %{stopped: nil} = object} <- objects do
+          {id, @process, [id, seconds(object, now) | object.place ++ [delta]], object.key}
+        end
+
+      if entries != [], do: Runner.notify(state.runners[script], entries)
+    end)
+
+    {:noreply, tick(state)}
+  end
+
+  def handle_info({Runner, pid, {:stopped, problems}}, state) do
+    for {id, words} <- problems do
+      Logger.warning(
+        "Wasgo.World: the script #{inspect(state.names[pid])} of object #{id} is stopped: #{words}"
+      )
+    end
+
+    {:noreply, Enum.reduce(problems, state, fn {id, words}, state -> stop(state, id, words) end)}
+  end
+
+  # Another version may do what the last one could not.
+  def handle_info({Runner, pid, {:loaded, :all, {:ok, _whats}}}, state) do
+    name = state.names[pid]
+
+    objects =
+      Map.new(state.objects, fn
+        {id, %{script: ^name} = object} -> {id, %{object | stopped: nil}}
+        other -> other
+      end)
+
+    {:noreply, %{state | objects: objects}}
+  end
+
+  def handle_info({:EXIT, pid, reason}, state) do
+    case Map.pop(state.names, pid) do
+      # The parent, or the world's end.
+      {nil, _names} -> {:stop, reason, state}
+      {name, _names} -> {:stop, {:script_process_ended, name, reason}, state}
+    end
+  end
+
+  def handle_info({:DOWN, _ref, :process, _world, _reason}, state), do: {:stop, :normal, state}
+  def handle_info(_stray, state), do: {:noreply, state}
+
+  # The next one comes after a whole period: a machine that is behind does fewer, and never two at once.
+  defp tick(state) do
+    Process.send_after(self(), :tick, max(round(state.period * 1000), 1))
+    %{state | ticked: System.monotonic_time()}
+  end
+
+  defp heed({_rev, {:object, id}}, state) do
+    case World.object(state.world, id) do
+      {:ok, %{script: name} = object} when is_binary(name) -> put(state, object)
+      _none -> remove(state, id)
+    end
+  end
+
+  defp heed({_rev, {:gone, id}}, state), do: remove(state, id)
+  defp heed(_other, state), do: state
+
+  defp put(state, object) do
+    state = runner(state, object.script)
+    place = place(object.transform)
+    id = object.id
+
+    case state.objects do
+      %{^id => %{script: script} = known} when script == object.script ->
+        put_in(state.objects[object.id], %{known | place: place, stopped: nil})
+
+      _new ->
+        state = remove(state, object.id)
+
+        new = %{
+          script: object.script,
+          place: place,
+          since: System.monotonic_time(),
+          key: "#{state.world_name}/#{object.id}",
+          stopped: nil
+        }
+
+        entry = {object.id, Script.number(:ready), [object.id, 0.0 | place ++ [0.0]], new.key}
+        Runner.notify(state.runners[object.script], [entry])
+        put_in(state.objects[object.id], new)
+    end
+  end
+
+  defp remove(state, id) do
+    case Map.pop(state.objects, id) do
+      {nil, _objects} ->
+        state
+
+      {object, objects} ->
+        Runner.forget(state.runners[object.script], id)
+        %{state | objects: objects}
+    end
+  end
+
+  defp runner(state, name) when is_map_key(state.runners, name), do: state
+
+  defp runner(state, name) do
+    {:ok, runner} = Runner.start_link(name, state.source, {:world, state.world})
+
+    %{
+      state
+      | runners: Map.put(state.runners, name, runner),
+        names: Map.put(state.names, runner, name)
+    }
+  end
+
+  defp stop(state, id, words) do
+    case state.objects do
+      %{^id => object} -> %{state | objects: %{state.objects | id => %{object | stopped: words}}}
+      _gone -> state
+    end
+  end
+
+  defp place(%{basis: %Basis{} = basis, origin: origin}),
+    do: [origin.x, origin.y, origin.z, :math.atan2(basis.z.x, basis.z.z)]
+
+  defp seconds(object, now \\ System.monotonic_time()),
+    do: System.convert_time_unit(now - object.since, :native, :microsecond) / 1.0e6
+end

@@ -1,0 +1,460 @@
+defmodule Wasgo.World.Zone.Chunks do
+  @moduledoc false
+  # Which chunks the viewers of a zone want, which of them the engine has, and what is made and sent next. What the engine holds, or has kept, is known by its hash and
+  # not made; the rest is made as far as there is room for it, the nearest first.
+  #
+  # A value, but for the jobs that it begins in the calling process. It sends nothing itself: `next/1` says what is to be sent.
+
+  alias Wasgo.Gen.{Tiling, View, Work}
+  alias Wasgo.Godot.Frame
+  alias Wasgo.World.State
+  alias Wasgo.World.Zone.{Making, Meshes}
+
+  # So many tiles are looked at in one go, and so many frame keys have one frame.
+  @most_looks 128
+  @most_keys 1_024
+  @most_viewers 256
+  @most_radius 65_536.0
+  # Contents of which it is known which meshes they need.
+  @most_needs 65_536
+
+  @enforce_keys [:about]
+  defstruct [
+    :about,
+    :plan,
+    :view,
+    # What the engine holds: `%{address => hash}`.
+    held: %{},
+    have: MapSet.new(),
+    # `nil` before the engine has said who looks.
+    viewers: nil,
+    # What is made: `%{job => address}`; and jobs of which nothing is wanted any more.
+    jobs: %{},
+    dropped: MapSet.new(),
+    # What is made and waits to be sent.
+    ready: [],
+    cached: [],
+    unloads: [],
+    refused: 0,
+    failed: 0
+  ]
+
+  @type t :: %__MODULE__{}
+
+  @typedoc """
+  What is to be sent: a chunk, which needs meshes; contents that the engine has; chunks that go. `from` is where the meshes can be had from again.
+  """
+  @type item ::
+          {:chunk, tuple(), binary(), map(), [Meshes.mesh()]}
+          | {:cached, [{tuple(), binary(), [Meshes.mesh()]}]}
+          | {:unload, [tuple()]}
+
+  @doc false
+  # `about` has the world's tables, journal and `needs`, the cache, and the bounds.
+  @spec new(map(), [String.t()], binary(), binary()) :: t()
+  def new(about, keys, hashes, have) do
+    held =
+      for {key, hash} <- Enum.zip(keys, Meshes.split(hashes)),
+          {:ok, address} <- [address(key)],
+          into: %{},
+          do: {address, hash}
+
+    replan(%__MODULE__{about: about, held: held, have: MapSet.new(Meshes.split(have))})
+  end
+
+  @doc false
+  # The address of a key that an engine names.
+  @spec address(String.t()) :: {:ok, Tiling.address()} | :error
+  def address(key) when byte_size(key) <= 40 do
+    parts = key |> String.split(",") |> Enum.map(&Integer.parse/1)
+
+    with true <- Enum.all?(parts, &match?({_number, ""}, &1)) do
+      case Enum.map(parts, &elem(&1, 0)) do
+        [x, z] -> bounded({x, z, 0})
+        [x, z, level] -> bounded({x, z, level})
+        _other -> :error
+      end
+    else
+      _no_number -> :error
+    end
+  end
+
+  def address(_long), do: :error
+
+  defp bounded({x, z, level} = address)
+       when abs(x) <= 0x7FFF_FFFF and abs(z) <= 0x7FFF_FFFF and level in 0..255,
+       do: {:ok, address}
+
+  defp bounded(_outside), do: :error
+
+  @doc false
+  # The world has another plan, or has got one.
+  @spec replan(t()) :: t()
+  def replan(chunks) do
+    plan = State.plan(chunks.about.tables)
+
+    case plan && Tiling.new(plan, max_chunks: chunks.about.most_chunks) do
+      {:ok, tiling} ->
+        view = tiling |> View.new() |> View.hold(Map.keys(chunks.held))
+        chunks = drop_all(%{chunks | plan: plan, view: view})
+        if chunks.viewers, do: look(chunks, chunks.viewers), else: chunks
+
+      _none ->
+        drop_all(%{chunks | plan: nil, view: nil})
+    end
+  end
+
+  defp drop_all(chunks) do
+    %{
+      chunks
+      | jobs: %{},
+        dropped: MapSet.union(chunks.dropped, MapSet.new(Map.keys(chunks.jobs))),
+        ready: [],
+        cached: [],
+        unloads: []
+    }
+  end
+
+  @doc false
+  # Who looks, from where, as the engine says.
+  @spec viewers(t(), [{integer(), {float(), float(), float()}, float()}]) :: t()
+  def viewers(chunks, viewers) do
+    world = Tiling.world()
+    inside = fn at -> at |> max(-world) |> min(world) end
+
+    viewers =
+      for {id, {x, y, z}, radius} <- Enum.take(viewers, @most_viewers), radius > 0 do
+        %{
+          id: id,
+          position: {inside.(x), inside.(y), inside.(z)},
+          radius: min(radius, @most_radius),
+          level: 0
+        }
+      end
+
+    look(%{chunks | viewers: viewers}, viewers)
+  end
+
+  defp look(%{view: nil} = chunks, _viewers), do: chunks
+
+  defp look(chunks, viewers) do
+    {errors, view} = View.look(chunks.view, viewers)
+    heed(%{chunks | view: view, refused: chunks.refused + length(errors)})
+  end
+
+  # What is not wanted any more, or not like this.
+  defp heed(%{view: view} = chunks) do
+    {jobs, dropped} =
+      Enum.split_with(chunks.jobs, fn {_job, {work, _hash}} ->
+        View.begun?(view, work.address, work.neighbours)
+      end)
+
+    wanted? = fn {work, _hash, _fields, _meshes} ->
+      View.begun?(view, work.address, work.neighbours)
+    end
+
+    # One that was to go and is wanted after all is looked at anew, as the engine still holds it.
+    unloads = Enum.reject(chunks.unloads, &is_map_key(view.wanted, &1))
+
+    %{
+      chunks
+      | jobs: Map.new(jobs),
+        dropped: MapSet.union(chunks.dropped, MapSet.new(dropped, &elem(&1, 0))),
+        ready: chunks.ready |> Enum.filter(wanted?) |> nearest(view),
+        cached: Enum.filter(chunks.cached, wanted?),
+        unloads: unloads
+    }
+  end
+
+  @doc false
+  # What is in the place of generated chunks has changed.
+  @spec edited(t(), [Tiling.address()]) :: t()
+  def edited(%{view: nil} = chunks, _addresses), do: chunks
+
+  def edited(chunks, addresses) do
+    case Enum.filter(addresses, &is_map_key(chunks.view.wanted, &1)) do
+      [] -> chunks
+      seen -> heed(%{chunks | view: View.again(chunks.view, seen)})
+    end
+  end
+
+  @doc false
+  # The engine does not have what it was told that it has.
+  @spec wanted(t(), [String.t()]) :: t()
+  def wanted(chunks, keys) do
+    addresses =
+      for key <- keys,
+          {:ok, address} <- [address(key)],
+          is_map_key(chunks.held, address),
+          do: address
+
+    hashes = chunks.held |> Map.take(addresses) |> Map.values()
+
+    chunks = %{
+      chunks
+      | held: Map.drop(chunks.held, addresses),
+        have: MapSet.difference(chunks.have, MapSet.new(hashes))
+    }
+
+    if chunks.view,
+      do: heed(%{chunks | view: View.again(chunks.view, addresses)}),
+      else: chunks
+  end
+
+  ## What is made
+
+  @doc false
+  # Looks at what is wanted, and begins what there is room for; `known` are the meshes that the engine holds. `:more` when it has not looked at all of it.
+  @spec fill(t(), Meshes.t()) :: {:done | :more, t()}
+  def fill(%{view: nil} = chunks, _meshes), do: {:done, chunks}
+  def fill(chunks, meshes), do: chunks |> gone() |> fill(meshes, @most_looks)
+
+  defp fill(chunks, _meshes, 0), do: {:more, chunks}
+
+  defp fill(chunks, meshes, left) do
+    with true <- room?(chunks),
+         {address, neighbours, view} <- View.next(chunks.view) do
+      work = Work.new(chunks.plan, address, neighbours)
+      %{chunks | view: view} |> take(work, meshes) |> fill(meshes, left - 1)
+    else
+      _full_or_none -> {:done, chunks}
+    end
+  end
+
+  defp room?(chunks) do
+    map_size(chunks.jobs) + MapSet.size(chunks.dropped) + length(chunks.ready) < chunks.about.most and
+      length(chunks.cached) < @most_keys
+  end
+
+  defp take(chunks, work, meshes) do
+    edit = edit(chunks, work.address)
+
+    case Making.chunk_hash(work, edit) do
+      {:ok, hash} -> take(chunks, work, edit, hash, meshes)
+      {:error, _error} -> failed(chunks, work.address)
+    end
+  end
+
+  defp take(chunks, work, edit, hash, meshes) do
+    needs = if MapSet.member?(chunks.have, hash), do: needs(chunks, edit, hash)
+
+    cond do
+      Map.get(chunks.held, work.address) == hash ->
+        sent(chunks, work.address, hash)
+
+      needs != nil and
+          Enum.all?(needs, fn {name, of, _} -> Meshes.within_reach?(meshes, name, of) end) ->
+        %{chunks | cached: [{work, hash, nil, needs} | chunks.cached]}
+
+      true ->
+        %{
+          chunks
+          | jobs: Map.put(chunks.jobs, make(chunks, work, edit, hash, meshes), {work, hash})
+        }
+    end
+  end
+
+  defp edit(chunks, address) do
+    case State.get(chunks.about.tables, {:chunk, address}) do
+      {_key, _rev, _zone, _marks, hash} when is_binary(hash) -> hash
+      _none -> nil
+    end
+  end
+
+  # Which meshes a content shows: known of what was made since the world was started.
+  defp needs(_chunks, edit, _hash) when edit != nil, do: []
+
+  defp needs(chunks, nil, hash) do
+    case :ets.lookup(chunks.about.needs, hash) do
+      [{_hash, needs, _content}] -> for {name, of} <- needs, do: {name, of, nil}
+      [] -> nil
+    end
+  end
+
+  defp make(chunks, work, nil, hash, meshes) do
+    %{cache: cache} = chunks.about
+    known = known(chunks, meshes)
+    Making.start(fn -> Making.chunk(work, hash, cache, known) end)
+  end
+
+  defp make(chunks, work, edit, hash, _meshes) do
+    %{journal: journal} = chunks.about
+    Making.start(fn -> Making.edited(work, hash, journal, edit) end)
+  end
+
+  # Names are the same thing within a plan: what this one sent need not be looked at again.
+  defp known(chunks, meshes) do
+    for {name, {:chunk, digest, _address}} <- meshes.from,
+        digest == chunks.plan.digest,
+        hash = meshes.held[name],
+        into: %{},
+        do: {name, hash}
+  end
+
+  @doc false
+  # The answer of a job, or that it has ended without: `:unknown` when it is not one of these.
+  @spec made(t(), Making.job(), term()) :: {:ok, t()} | :unknown
+  def made(chunks, job, result) do
+    case {Map.pop(chunks.jobs, job), MapSet.member?(chunks.dropped, job)} do
+      {{{work, hash}, jobs}, _dropped?} ->
+        {:ok, result(%{chunks | jobs: jobs}, work, hash, result)}
+
+      {{nil, _jobs}, true} ->
+        {:ok, %{chunks | dropped: MapSet.delete(chunks.dropped, job)}}
+
+      {{nil, _jobs}, false} ->
+        :unknown
+    end
+  end
+
+  # What is the same as what the engine holds, by whichever plan that was made, is not sent again.
+  defp result(chunks, work, hash, {:ok, fields, meshes, content}) do
+    remember(chunks, hash, meshes, content)
+    held = Map.get(chunks.held, work.address)
+
+    if match?([{_hash, _needs, ^content}], :ets.lookup(chunks.about.needs, held)),
+      do: sent(chunks, work.address, held),
+      else: %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
+  end
+
+  defp result(chunks, work, _hash, _error), do: failed(chunks, work.address)
+
+  # How far away it is that is wanted.
+  defp nearest(ready, view) do
+    Enum.sort_by(ready, fn {work, _hash, _fields, _meshes} ->
+      {distance2, _neighbours, _viewers} = Map.fetch!(view.wanted, work.address)
+      {distance2, work.address}
+    end)
+  end
+
+  defp remember(chunks, hash, meshes, content) do
+    %{needs: needs} = chunks.about
+    if :ets.info(needs, :size) >= @most_needs, do: :ets.delete_all_objects(needs)
+    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of}), content})
+  end
+
+  defp failed(chunks, address) do
+    %{chunks | view: View.done(chunks.view, address, :failed), failed: chunks.failed + 1}
+  end
+
+  defp gone(chunks) do
+    case View.gone(chunks.view) do
+      {address, view} ->
+        chunks = %{chunks | view: view}
+
+        if is_map_key(chunks.held, address),
+          do: gone(%{chunks | unloads: [address | chunks.unloads]}),
+          else: gone(chunks)
+
+      :none ->
+        chunks
+    end
+  end
+
+  ## What is sent
+
+  @doc false
+  # What is to be sent next; it stays the next until `done/2`.
+  @spec next(t()) :: item() | nil
+  def next(%{unloads: [_ | _] = unloads}), do: {:unload, Enum.take(unloads, @most_keys)}
+
+  def next(%{cached: [_ | _] = cached}) do
+    {:cached, for({work, hash, _fields, meshes} <- cached, do: {work.address, hash, meshes})}
+  end
+
+  def next(%{ready: [{work, hash, fields, meshes} | _]}),
+    do: {:chunk, work.address, hash, fields, meshes}
+
+  def next(_nothing), do: nil
+
+  @doc false
+  # The item was sent.
+  @spec done(t(), item()) :: t()
+  def done(chunks, {:unload, addresses}) do
+    %{chunks | unloads: chunks.unloads -- addresses, held: Map.drop(chunks.held, addresses)}
+  end
+
+  def done(chunks, {:cached, items}) do
+    Enum.reduce(items, %{chunks | cached: []}, fn {address, hash, _meshes}, chunks ->
+      sent(chunks, address, hash)
+    end)
+  end
+
+  def done(chunks, {:chunk, address, hash, _fields, _meshes}),
+    do: sent(%{chunks | ready: tl(chunks.ready)}, address, hash)
+
+  defp sent(chunks, address, hash) do
+    view = View.done(chunks.view, address, :sent)
+    gone(%{chunks | view: view, held: Map.put(chunks.held, address, hash)})
+  end
+
+  @doc false
+  # The item cannot be sent.
+  @spec refuse(t(), item()) :: t()
+  def refuse(chunks, {:chunk, address, _hash, _fields, _meshes}),
+    do: failed(%{chunks | ready: tl(chunks.ready)}, address)
+
+  def refuse(chunks, {:cached, items}),
+    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0)))
+
+  def refuse(chunks, {:unload, addresses}),
+    do: %{chunks | unloads: chunks.unloads -- addresses}
+
+  @doc false
+  # The item is to be made once more: the engine lost a mesh meanwhile.
+  @spec again(t(), item()) :: t()
+  def again(chunks, {:chunk, address, _hash, _fields, _meshes}) do
+    chunks = %{chunks | ready: tl(chunks.ready)}
+    %{chunks | view: View.again(chunks.view, [address])}
+  end
+
+  def again(chunks, {:cached, items}) do
+    chunks = %{chunks | cached: []}
+    addresses = Enum.map(items, &elem(&1, 0))
+    %{chunks | view: View.again(chunks.view, addresses)}
+  end
+
+  @doc false
+  # A frame's kind and fields.
+  @spec frame(item()) :: {String.t(), map()}
+  def frame({:unload, addresses}), do: Frame.unload(addresses)
+  def frame({:chunk, _address, _hash, fields, _meshes}), do: {"chunk", fields}
+
+  def frame({:cached, items}) do
+    keys = for {address, _hash, _meshes} <- items, do: Frame.key(address)
+    hashes = for {_address, hash, _meshes} <- items, into: "", do: hash
+    {"cached", cached("chunk", keys, hashes)}
+  end
+
+  @doc false
+  def cached(what, keys, hashes) do
+    %{"what" => what, "keys" => {:packed_string, keys}, "hashes" => {:packed_byte, hashes}}
+  end
+
+  @doc false
+  # The chunk of an item that has a mesh, and among which neighbours it was made.
+  @spec origin(t(), item(), String.t()) :: {:chunk, binary(), {tuple(), binary()}}
+  def origin(chunks, item, name) do
+    address =
+      case item do
+        {:chunk, address, _hash, _fields, _meshes} ->
+          address
+
+        {:cached, items} ->
+          Enum.find_value(items, fn {address, _hash, meshes} ->
+            Enum.any?(meshes, &(elem(&1, 0) == name)) && address
+          end)
+      end
+
+    {:chunk, chunks.plan.digest, {address, Map.fetch!(chunks.view.begun, address)}}
+  end
+
+  @doc false
+  # The meshes that an item needs.
+  def meshes({:chunk, _address, _hash, _fields, meshes}), do: meshes
+
+  def meshes({:cached, items}),
+    do: items |> Enum.flat_map(&elem(&1, 2)) |> Enum.uniq_by(&elem(&1, 0))
+
+  def meshes({:unload, _addresses}), do: []
+end

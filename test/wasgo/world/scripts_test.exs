@@ -1,0 +1,107 @@
+defmodule Wasgo.World.ScriptsTest do
+  use ExUnit.Case, async: true
+
+  alias Wasgo.Script.Registry
+  alias Wasgo.{Script, Store, World}
+
+  @moduletag :capture_log
+
+  setup do
+    {:ok, store} = Store.open(:memory)
+    world = start_supervised!({World, name: "garden", store: store})
+    %{store: store, world: world}
+  end
+
+  defp start(context, scripts, options \\ []) do
+    start_supervised!(
+      {World.Scripts, [world: context.world, scripts: scripts, hz: 100] ++ options}
+    )
+  end
+
+  # Looks until it is so: each look is a message there and back.
+  defp until(look, wanted?) do
+    found = look.()
+    if wanted?.(found), do: found, else: until(look, wanted?)
+  end
+
+  test "objects move by their scripts, about where they were placed", context do
+    script = Script.new!(File.read!("guest/scripts/wander.wasm"))
+    start(context, %{"wander" => script})
+
+    {:ok, hare} =
+      World.put(context.world, name: "hare", script: "wander", position: {400, 0, -200})
+
+    {:ok, stone} = World.put(context.world, name: "stone", position: {0, 0, 0})
+    moved = until(fn -> World.transient(context.world, hare) end, &(map_size(&1) == 4))
+    assert Map.keys(moved) == ["position:x", "position:y", "position:z", "rotation:y"]
+    later = until(fn -> World.transient(context.world, hare) end, &(&1 != moved))
+
+    for place <- [moved, later] do
+      assert_in_delta place["position:x"], 400, 6
+      assert place["position:y"] >= 0
+      assert_in_delta place["position:z"], -200, 6
+    end
+
+    assert World.transient(context.world, stone) == %{}
+  end
+
+  test "each object keeps its own, also when the world is started again", context do
+    {:ok, 1} =
+      Registry.put(context.store, "pet", File.read!("guest/scripts/pet.wat"), grants: [:state])
+
+    scripts = start(context, context.store)
+    {:ok, a} = World.put(context.world, name: "a", script: "pet")
+    until(fn -> World.transient(context.world, a)["age"] end, &(&1 != nil and &1 > 5))
+    {:ok, b} = World.put(context.world, name: "b", script: "pet")
+    young = until(fn -> World.transient(context.world, b)["age"] end, &(&1 != nil))
+    assert World.transient(context.world, a)["age"] > young
+    :ok = stop_supervised(World.Scripts)
+    refute Process.alive?(scripts)
+
+    assert {:ok, %{"age" => <<age::little-64>>}} =
+             Registry.object_state(context.store, "garden/#{a}")
+
+    start(context, context.store)
+    until(fn -> World.transient(context.world, a)["age"] end, &(&1 > age))
+  end
+
+  test "an object that is removed, or changes its script, is not run any more", context do
+    script = Script.new!(File.read!("guest/scripts/wander.wasm"))
+    scripts = start(context, %{"wander" => script})
+    {:ok, a} = World.put(context.world, name: "a", script: "wander")
+    {:ok, b} = World.put(context.world, name: "b", script: "wander")
+    until(fn -> World.Scripts.info(scripts).objects end, &(&1 == 2))
+    {:ok, _rev} = World.remove(context.world, a)
+    {:ok, _rev} = World.update(context.world, b, script: nil)
+    until(fn -> World.Scripts.info(scripts).objects end, &(&1 == 0))
+  end
+
+  test "a script that is none stops nobody else, and says so", context do
+    script = Script.new!(File.read!("guest/scripts/wander.wasm"))
+
+    looping =
+      Script.new!("""
+      (module (memory (export "memory") 1) (data (i32.const 16) "a")
+        (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "_columns") (result i64) (i64.const 0x1000000001))
+        (func (export "_notification") (param i32 i32 i32) (result i64) (loop $l (br $l)) (i64.const 0)))
+      """)
+
+    scripts = start(context, %{"wander" => script, "loop" => looping})
+    {:ok, bad} = World.put(context.world, name: "bad", script: "loop")
+    {:ok, _none} = World.put(context.world, name: "none", script: "missing")
+    {:ok, good} = World.put(context.world, name: "good", script: "wander")
+    stopped = until(fn -> World.Scripts.info(scripts).stopped end, &(map_size(&1) == 1))
+    assert stopped[bad] =~ "25 ms"
+    before = World.transient(context.world, good)
+    until(fn -> World.transient(context.world, good) end, &(&1 != before))
+    assert World.Scripts.info(scripts).scripts == ["loop", "missing", "wander"]
+  end
+
+  test "it ends with its world", context do
+    scripts = start(context, %{}, name: :"scripts of a garden")
+    ref = Process.monitor(scripts)
+    World.stop(context.world)
+    assert_receive {:DOWN, ^ref, :process, ^scripts, _reason}, 5_000
+  end
+end
