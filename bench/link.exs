@@ -1,4 +1,4 @@
-# What the link to an engine costs: `mix run --no-start bench/link.exs [chunk|rows|scripts|resume ...]`. Started by hand; nothing fails because a machine
+# What the link to an engine costs: `mix run --no-start bench/link.exs [chunk|rows|scripts|resume|fly ...]`. Started by hand; nothing fails because a machine
 # is slow. It needs an engine that `bin/godot` finds, and nothing else should run beside it.
 
 defmodule Bench.Link do
@@ -10,7 +10,7 @@ defmodule Bench.Link do
   @token "bench"
   @patience 120_000
 
-  def run([]), do: run(~w(chunk rows scripts resume))
+  def run([]), do: run(~w(chunk rows scripts resume fly))
 
   def run(parts) do
     Logger.configure(level: :error)
@@ -71,7 +71,7 @@ defmodule Bench.Link do
 
     row(
       "1,000 nodes with scripts at 20 Hz, tick to property",
-      "#{milliseconds(found)}; #{round(found["per_second"])}/s; the engine's frame p99 #{Float.round(found["frame_p99_ms"], 1)} ms"
+      "#{milliseconds(found)}; #{round(found["per_second"])}/s; the engine's frame p99 #{Float.round(found["frame_p99_ms"] / 1, 1)} ms"
     )
 
     Server.stop(server)
@@ -117,6 +117,52 @@ defmodule Bench.Link do
     Port.close(port)
     World.stop(world)
     Server.stop(server)
+  end
+
+  ## A flight of 900 m over the usual world, by the demo project
+
+  defp part("fly") do
+    {:ok, store} = Store.open(:memory)
+    {:ok, world} = World.start_link(name: "bench", store: store, plan: Gen.plan!(seed: 7))
+    server = serve(worlds: %{"bench" => world})
+
+    arguments = [
+      "--wasgo-url=tcp://127.0.0.1:#{Server.port(server)}",
+      "--wasgo-token=#{@token}",
+      "--wasgo-world=bench",
+      "--fly-path=0,60,0;900,60,0",
+      "--fly-speed=30",
+      "--fly-radius=512",
+      "--fly-wait=8"
+    ]
+
+    port = open("godot/demo", ["fly.tscn", "--"], arguments)
+    seconds = flight(port, [])
+
+    longest = fn field -> seconds |> Enum.map(& &1[field]["longest"]) |> Enum.max() end
+
+    missing = seconds |> Enum.map(& &1["missing"]) |> Enum.sum()
+    places = seconds |> Enum.map(& &1["places"]) |> Enum.sum()
+
+    row(
+      "fly-over, 30 m/s, view 512 m, #{length(seconds)} s",
+      "longest frame #{Float.round(longest.("frame_ms") / 1, 1)} ms, longest work of a tick #{Float.round(longest.("work_ms") / 1, 1)} ms; " <>
+        "#{round(missing)} of #{round(places)} places looked at had no chunk"
+    )
+
+    World.stop(world)
+    Server.stop(server)
+  end
+
+  defp flight(port, seconds) do
+    receive do
+      {^port, {:data, {_eol, "fly {" <> line}}} -> flight(port, [json("{" <> line) | seconds])
+      {^port, {:data, {_eol, _other}}} -> flight(port, seconds)
+      {^port, {:exit_status, 0}} -> seconds
+      {^port, {:exit_status, status}} -> raise "the engine ended with status #{status}"
+    after
+      @patience -> raise "the engine said nothing for #{@patience} ms"
+    end
   end
 
   # Until the engine has so many chunks, and no more come.
@@ -184,12 +230,12 @@ defmodule Bench.Link do
   defp start(server, script, arguments),
     do: open(script, ["--port=#{Server.port(server)}", "--token=#{@token}"] ++ arguments)
 
-  defp open(script, arguments) do
-    options = ["--wasgo-with-stdin", "--path", Path.join(@root, "godot/tests")]
+  defp open(script, arguments),
+    do: open("godot/tests", ["--script", "res://#{script}", "--"], arguments)
 
-    args =
-      [Path.join(@root, "bin/godot")] ++
-        options ++ ["--script", "res://#{script}", "--"] ++ arguments
+  defp open(project, what, arguments) do
+    options = ["--wasgo-with-stdin", "--path", Path.join(@root, project)]
+    args = [Path.join(@root, "bin/godot")] ++ options ++ what ++ arguments
 
     Port.open({:spawn_executable, System.find_executable("bash")}, [
       :binary,
@@ -214,16 +260,11 @@ defmodule Bench.Link do
     end
   end
 
-  # An object of numbers.
-  defp json(text) do
-    for [_, name, number] <- Regex.scan(~r/"(\w+)":(-?[\d.e+-]+)/, text), into: %{} do
-      {value, ""} = Float.parse(number)
-      {name, value}
-    end
-  end
+  defp json(text), do: Wasgo.Wire.decode!(text, :json)
 
   defp milliseconds(found),
-    do: "p50 #{Float.round(found["p50_ms"], 1)} ms, p99 #{Float.round(found["p99_ms"], 1)} ms"
+    do:
+      "p50 #{Float.round(found["p50_ms"] / 1, 1)} ms, p99 #{Float.round(found["p99_ms"] / 1, 1)} ms"
 
   defp row(what, figure), do: IO.puts("| #{what} | #{figure} |")
   defp now, do: System.monotonic_time(:microsecond)
