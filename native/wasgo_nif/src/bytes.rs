@@ -98,8 +98,9 @@ pub fn binary<'a>(env: Env<'a>, mut bytes: Vec<u8>) -> Term<'a> {
     if bytes.len() < COPY_BELOW {
         return copy(env, &bytes);
     }
-    // The BEAM counts the binary's size, not the room that the vector has left: an eighth and a little at most.
-    if !fits(bytes.capacity(), bytes.len() + bytes.len() / 64) {
+    // The BEAM counts the binary's size, not the room that the vector has left: a sixth is let go, since that is what `room` may have given, and a piece
+    // that is cut to its size does not fit the next result.
+    if bytes.capacity() - bytes.len() > bytes.len() / 6 {
         bytes.shrink_to_fit();
     }
     ResourceArc::new(Owned(bytes)).make_binary(env, |owned| &owned.0).to_term(env)

@@ -27,7 +27,8 @@ defmodule Wasgo.Godot.ProcessTest do
       kill_timeout: 5_000
     ]
 
-    process = start_supervised!({Process, Keyword.merge(defaults, options)}, restart: :temporary)
+    child = {Process, Keyword.merge(defaults, options)}
+    process = start_supervised!(child, id: make_ref(), restart: :temporary)
     :ok = Process.subscribe(process, log: true)
     Elixir.Process.monitor(process)
     File.touch!(gate)
@@ -224,8 +225,11 @@ defmodule Wasgo.Godot.ProcessTest do
     end
 
     test "is told also when a program's own output goes on" do
-      start("(while echo noise; do :; done) & exit 7", restart: :temporary, log_rate: 10)
-      next({:exited, {:status, 7}})
+      # As much of it as there can be, before and after the end.
+      for _time <- 1..10 do
+        start("yes & yes noise & yes & exit 7", restart: :temporary, log_rate: 10)
+        next({:exited, {:status, 7}})
+      end
     end
 
     test "comes with that of the process, however that ends" do
@@ -455,6 +459,16 @@ defmodule Wasgo.Godot.ProcessTest do
         do: refute(File.read!("/proc/#{pid}/cmdline") =~ "secret")
 
       refute inspect(:sys.get_state(process), limit: :infinity) =~ "a secret"
+    end
+
+    test "finds its server by any kind of name" do
+      start_supervised!({Registry, keys: :unique, name: __MODULE__.Registry})
+      name = {:via, Registry, {__MODULE__.Registry, "server"}}
+      start_supervised!({Server, token: "a secret", name: name}, id: :named)
+      process = start(@connecting, server: name, token: "a secret")
+      _socket = join()
+      next({:connected, _connection})
+      assert Process.info(process).phase == :running
     end
 
     test "is told the URL that is given for it, which a Unix domain socket needs" do

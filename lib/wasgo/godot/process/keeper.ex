@@ -58,8 +58,10 @@ defmodule Wasgo.Godot.Process.Keeper do
   defp follow(%{options: %{server: nil}} = state), do: state
 
   defp follow(%{options: %{server: server}} = state) do
-    monitor = Process.monitor(server)
-    :ok = Server.subscribe(server)
+    # It was there a moment ago.
+    pid = GenServer.whereis(server) || exit({:noproc, server})
+    monitor = Process.monitor(pid)
+    :ok = Server.subscribe(pid)
     %{state | server: monitor}
   end
 
@@ -251,8 +253,8 @@ defmodule Wasgo.Godot.Process.Keeper do
   end
 
   defp finish(%{connection: %{} = connection, options: options} = state, why) do
-    # Saying bye takes as long as the engine needs to read it.
-    spawn(fn -> Connection.close(connection, options.bye_timeout) end)
+    # What was sent before the bye may take half of the time, the engine has the rest to end.
+    spawn(fn -> Connection.close(connection, max(div(options.bye_timeout, 2), 1)) end)
     set_timer(%{state | phase: :ending, why: why}, {options.bye_timeout, :term})
   end
 

@@ -102,6 +102,8 @@ defmodule Wasgo.Godot.Process.Output do
       under_way: 0,
       dropped: 0,
       told_at: now() - @tell_ms,
+      last_words: :binary.compile_pattern(nonce <> " exit "),
+      told: nil,
       tail: "",
       head: ""
     })
@@ -145,7 +147,7 @@ defmodule Wasgo.Godot.Process.Output do
   ## What it writes
 
   defp data(state, bytes) do
-    state = state |> fill() |> first(bytes)
+    state = state |> fill() |> first(bytes) |> last(bytes)
     allowed = if state.under_way < @window, do: state.lines, else: 0
     {entries, used, dropped, log} = Log.feed(state.log, bytes, allowed)
 
@@ -173,6 +175,29 @@ defmodule Wasgo.Godot.Process.Output do
 
       nil ->
         %{state | head: if(byte_size(head) < @tail, do: head)}
+    end
+  end
+
+  # Its last line tells the status. What the program has left behind may write more after it, until it is ended.
+  defp last(%{told: nil} = state, bytes) do
+    across = state.tail <> binary_part(bytes, 0, min(byte_size(bytes), @tail))
+    told = status(across, state.nonce)
+
+    case told == nil && :binary.match(bytes, state.last_words) do
+      {at, length} -> %{state | told: status(part(bytes, at, length + 8), state.nonce)}
+      _found_or_not_there -> %{state | told: told}
+    end
+  end
+
+  defp last(state, _bytes), do: state
+
+  defp part(bytes, at, size), do: binary_part(bytes, at, min(size, byte_size(bytes) - at))
+
+  # A line that is cut is found with what follows.
+  defp status(text, nonce) do
+    case Regex.run(~r/#{nonce} exit (\d+)\n/, text) do
+      [_all, status] -> String.to_integer(status)
+      nil -> nil
     end
   end
 
@@ -229,12 +254,7 @@ defmodule Wasgo.Godot.Process.Output do
   ## How it ended
 
   # A shell tells a signal as a status of 128 and more, and nothing when it was ended itself.
-  defp exit(status, state) do
-    case Regex.run(~r/#{state.nonce} exit (\d+)\n/, state.tail) do
-      [_all, told] -> told |> String.to_integer() |> of_shell()
-      nil -> of_shell(status)
-    end
-  end
+  defp exit(status, state), do: of_shell(state.told || status)
 
   defp of_shell(status) when status > 128 and status <= 192, do: {:signal, status - 128}
   defp of_shell(status), do: {:status, status}

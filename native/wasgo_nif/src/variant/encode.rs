@@ -26,6 +26,9 @@ pub(super) fn encode<'a>(
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
 
+/// Binaries that are not copied, and after how many written bytes each belongs.
+pub(super) type Apart<'a> = Vec<(usize, Term<'a>)>;
+
 /// Packed arrays of fewer bytes are copied: a part of its own costs more than that.
 const APART_FROM: usize = 1024;
 
@@ -35,7 +38,7 @@ pub(super) fn encode_apart<'a>(
     term: Term<'a>,
     limits: Limits,
     budget: &mut Budget,
-) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
+) -> Result<(Vec<u8>, Apart<'a>, usize), Failed<'a>> {
     let mut walk = Walk { apart: Some(Vec::new()), ..Walk::new(term, limits, false, budget) };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     let size = walk.encoder.written() + walk.encoder.apart();
@@ -53,8 +56,8 @@ struct Walk<'a, 'b> {
     max_bytes: usize,
     blobs: bool,
     budget: &'b mut Budget,
-    /// Binaries that are not copied, and after how many written bytes they belong; `None` where all are copied.
-    apart: Option<Vec<(usize, Term<'a>)>>,
+    /// `None` where all are copied.
+    apart: Option<Apart<'a>>,
 }
 
 /// A container whose elements are being written.
