@@ -20,7 +20,7 @@ defmodule Bench.Soak do
     {:ok, store} = Store.open(path)
     {:ok, world} = World.start_link(name: "soak", store: store, plan: Gen.plan!(seed: 7))
     wander = Script.new!(File.read!(Path.join(@root, "guest/scripts/wander.wasm")))
-    {:ok, _scripts} = World.Scripts.start_link(world: world, scripts: %{"wander" => wander})
+    {:ok, scripts} = World.Scripts.start_link(world: world, scripts: %{"wander" => wander})
     {:ok, server} = Server.start_link(token: @token, worlds: %{"soak" => world})
     Server.subscribe(server)
     {:ok, link} = BadLink.start_link(Server.port(server))
@@ -32,7 +32,7 @@ defmodule Bench.Soak do
 
     {port, pid} = engine(BadLink.port(link), minutes)
     until = now() + round(minutes * 60_000)
-    spawn_link(fn -> garden(world, 0) end)
+    gardener = spawn_link(fn -> garden(world, 0) end)
 
     IO.puts(
       "| minute | VM, MiB | processes, MiB | native, MiB | engine, MiB | chunks | rev |\n|" <>
@@ -40,8 +40,11 @@ defmodule Bench.Soak do
     )
 
     beat(%{server: server, link: link, world: world, pid: pid}, now(), until, 0)
+    Process.unlink(gardener)
+    Process.exit(gardener, :kill)
     Port.close(port)
     Server.stop(server)
+    GenServer.stop(scripts)
     World.stop(world)
     Store.close(store)
     for more <- ["", "-wal", "-shm"], do: File.rm(path <> more)

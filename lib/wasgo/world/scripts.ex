@@ -29,7 +29,7 @@ defmodule Wasgo.World.Scripts do
 
   alias Wasgo.Godot.Basis
   alias Wasgo.Godot.Scripts.{Row, Runner}
-  alias Wasgo.{Options, Script, World}
+  alias Wasgo.{Options, Script, World, WorldError}
 
   @schema [
     world: [type: :server, required: true],
@@ -117,8 +117,12 @@ defmodule Wasgo.World.Scripts do
     if length(changes) < @at_once,
       do: {:noreply, state},
       else: {:noreply, state, {:continue, :look}}
-  catch
-    :exit, _gone -> {:stop, :normal, state}
+  rescue
+    error in [WorldError, ArgumentError] ->
+      # The world has ended, and its tables with it: the monitor says so too, a moment later.
+      if GenServer.whereis(state.world),
+        do: reraise(error, __STACKTRACE__),
+        else: {:stop, :normal, state}
   end
 
   @impl true
