@@ -37,8 +37,17 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) >= 8
   end
 
+  test "bench/world.exs" do
+    assert rows(run("world.exs"), 2) >= 12
+  end
+
   test "bench/variant.exs" do
     assert rows(run("variant.exs"), 6) >= 6
+  end
+
+  @tag :python
+  test "bench/frames.exs" do
+    assert rows(run("frames.exs"), 4) >= 12
   end
 
   test "bench/generate.exs" do

@@ -25,6 +25,12 @@ defmodule Wasgo.ReadmeTest do
     run(blocks)
   end
 
+  test "every block of the guide to Godot runs and gives what it says" do
+    blocks = blocks("guides/godot.md")
+    assert length(blocks) == 5
+    run(blocks)
+  end
+
   defp blocks(file) do
     text = File.read!(Path.join(@root, file))
     Regex.scan(~r/^```elixir\n(.*?)^```$/ms, text, capture: :all_but_first)

@@ -5,7 +5,7 @@ const Client := preload("res://addons/wasgo/client.gd")
 const Frames := preload("frames.gd")
 const Sidecar := preload("sidecar.gd")
 
-const PATIENCE := 4000
+const PATIENCE := 15_000
 
 var sidecar: Sidecar
 var client: Client
@@ -74,7 +74,7 @@ func any_answer() -> Dictionary:
 func answer() -> Dictionary:
 	while true:
 		var frame := await any_answer()
-		if not ["credit", "ack"].has(frame.get("t")):
+		if not ["credit", "ack", "ping"].has(frame.get("t")):
 			return frame
 	return {}
 

@@ -51,7 +51,7 @@ var door: Door
 
 func _initialize() -> void:
 	run("client_talk_test", [_allowed_lists, _calls, _wrong_calls, _calls_that_wait, _requests, _requests_that_fail, _events, _viewers, _input,
-			_exports, _status, _monitors, _values] as Array[Callable])
+			_exports, _status, _monitors, _values, _settings] as Array[Callable])
 
 
 func _fresh() -> void:
@@ -456,4 +456,24 @@ func _values() -> bool:
 		check(Client._Plain.wrong_with(wrong, "it") != "", "%s is not plain" % str(wrong).left(30))
 	for right: Variant in [null, 1, "x", [], {}, deep[0], PackedByteArray([1]), [[{1: [2]}]], Transform3D.IDENTITY, ^"a:b", &"x", NAN]:
 		equal(Client._Plain.wrong_with(right, "it"), "", "%s is plain" % str(right).left(30))
+	return true
+
+
+func _settings() -> bool:
+	var given := {"wasgo/connection/url": "tcp://10.0.0.1:9", "wasgo/connection/world": "valley", "wasgo/connection/zone": "north",
+			"wasgo/limits/tick_budget_ms": 3, "wasgo/limits/window_kilobytes": 128, "wasgo/limits/window_work_ms": 12.5, "wasgo/limits/max_frame_kilobytes": 1}
+	for name: String in given:
+		ProjectSettings.set_setting(name, given[name])
+	var made := Client.new()
+	equal([made.url, made.world, made.zone, made.tick_budget_ms, made.window_bytes, made.window_work_ms, made.max_frame_bytes],
+			["tcp://10.0.0.1:9", "valley", "north", 3.0, 131_072, 12.5, 65_536], "a client starts with the project's settings")
+	made.free()
+	for name: String in given:
+		ProjectSettings.set_setting(name, [])
+	made = Client.new()
+	equal([made.url, made.world, made.tick_budget_ms, made.window_bytes, made.max_frame_bytes],
+			["tcp://127.0.0.1:7777", "", 6.0, 4_194_304, 67_108_864], "those that make no sense are passed over")
+	made.free()
+	for name: String in given:
+		ProjectSettings.set_setting(name, null)
 	return true

@@ -196,19 +196,22 @@ func _coming_back() -> bool:
 # A connection that breaks as soon as it is there is made ever more seldom.
 func _pauses() -> bool:
 	await fresh()
+	client._opened_at = Time.get_ticks_msec() + 60_000
 	var pauses: Array[int] = []
 	for round: int in 6:
 		sidecar.send_raw(Sidecar.length_field(0))
 		await ending("a frame of nothing")
 		sidecar.disconnect_now()
-		pauses.append(client._retry_at - Time.get_ticks_msec())
+		var least: int = [250, 500, 1000, 2000, 4000, 5000][round]
+		check(client._retry_at - Time.get_ticks_msec() <= least * 1.25, "pause %d is %d ms" % [round, client._retry_at - Time.get_ticks_msec()])
+		# A connection that lasts for as long would be a good one, and this one may on a slow machine.
+		pauses.append(client._pause_ms)
 		client._retry_at = 0
 		await greet()
-	var least := [250, 500, 1000, 2000, 4000, 5000]
-	for i: int in 6:
-		check(pauses[i] > least[i] - 200 and pauses[i] <= least[i] * 1.25, "pause %d is %d ms" % [i, pauses[i]])
+		client._opened_at = Time.get_ticks_msec() + 60_000
+	equal(pauses, [500, 1000, 2000, 4000, 5000, 5000] as Array[int], "the pauses that follow")
 	# One that lasted is made again soon.
-	client._opened_at -= 6000
+	client._opened_at = Time.get_ticks_msec() - 6000
 	sidecar.disconnect_now()
 	await ending("closing")
 	check(client._retry_at - Time.get_ticks_msec() <= 313, "after a good connection the pause is short")
@@ -217,14 +220,14 @@ func _pauses() -> bool:
 
 func _silence() -> bool:
 	var to := Sidecar.new()
-	to.heartbeat_ms = 50
+	to.heartbeat_ms = 400
 	await fresh(true, to)
 	for i: int in 4:
 		sidecar.send({"t": "ping", "time": i})
 		equal((await answer()).get("time"), i, "a pong")
 	var since := Time.get_ticks_msec()
 	check((await ending("silence")).begins_with("heard nothing"), "and it says so: " + client.last_problem)
-	check(Time.get_ticks_msec() - since >= 100, "but not at once")
+	check(Time.get_ticks_msec() - since >= 1000, "but not at once")
 	return true
 
 

@@ -1,5 +1,5 @@
 extends SceneTree
-## An engine that is run and watched by a sidecar. Takes where to connect to from its environment, as WASGO_ADDRESS, WASGO_PORT and WASGO_TOKEN, and
+## An engine that is run and watched by a sidecar. Takes where to connect to from its environment, as WASGO_URL and WASGO_TOKEN, and
 ## after -- on the command line what to do once it is connected, as --act=, or what to do at once, as --at-once=: "crash", "loop", "quit"
 ## (with status 1), "flood" or nothing. Ends with status 0 when it is told bye.
 
@@ -12,9 +12,7 @@ var client := Client.new()
 func _initialize() -> void:
 	OS.low_processor_usage_mode_sleep_usec = 500
 	print("pid ", OS.get_process_id())
-	client.address = OS.get_environment("WASGO_ADDRESS")
-	client.port = OS.get_environment("WASGO_PORT").to_int()
-	client.token = OS.get_environment("WASGO_TOKEN")
+	client.url = OS.get_environment("WASGO_URL")
 	client.bye_received.connect(func(_reason: String) -> void: quit(0))
 	for argument: String in OS.get_cmdline_user_args():
 		if argument.begins_with("--at-once="):

@@ -39,6 +39,8 @@ var workshop: Workshop
 var prepare_usec := 0
 var steps := 1
 var step_usec := 0
+## Worker threads do not come to an end before this is false.
+var is_held := false
 ## What the next resume says.
 var fields := {}
 ## Everything that happened on the main thread, in its order.
@@ -75,7 +77,7 @@ func wasgo_prepare(kind: String, frame: Dictionary) -> Object:
 	if kind == "no job":
 		return null
 	var end := Time.get_ticks_usec() + prepare_usec
-	while Time.get_ticks_usec() < end:
+	while is_held or Time.get_ticks_usec() < end:
 		OS.delay_usec(200)
 	var job := Job.new()
 	job.key = str(frame.get("key", kind))

@@ -14,10 +14,20 @@ defmodule Wasgo.World do
 
   To start it under a supervisor:
 
-      children = [{Wasgo.World, name: "garden", store: store, plan: plan, as: MyGame.Garden}]
+      children = [
+        {Wasgo.World, name: "garden", store: store, plan: plan, as: MyGame.Garden},
+        {Wasgo.Godot.Server, token: token, worlds: %{"garden" => MyGame.Garden}}
+      ]
 
   An engine that names the world in its hello, and one of its *zones*, is shown what belongs to that zone, and then what changes. Any number of
   zones may be connected, one engine each.
+
+  ## What an engine is sent
+
+  The state of its zone, not the history: an engine that is slow or was away is sent what differs, as it is then, and never what was superseded
+  meanwhile. Objects and properties come in the order of their last changes, the chunks around its viewers the nearest first, as far as the
+  engine grants credit. Chunks and meshes that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
+  them. The world waits for no engine, and keeps nothing for a slow one.
 
   ## Numbers
 
@@ -48,10 +58,8 @@ defmodule Wasgo.World do
 
   alias Wasgo.Gen
   alias Wasgo.{Options, Rows, Scene, Store, WorldError}
-  alias Wasgo.World.{Body, Journal, Object, Server, State, Transient}
+  alias Wasgo.World.{Body, Journal, Mutation, Object, Server, State, Transient}
 
-  @most_payload 16 * 1_048_576
-  @most_mutations 4_096
   @most_text 255
 
   @schema [
@@ -154,7 +162,7 @@ defmodule Wasgo.World do
   defp first_plan(%{plan: nil}), do: {:ok, nil}
 
   defp first_plan(%{plan: plan, scripts: scripts}),
-    do: checked({:set_plan, plan, scripts})
+    do: Mutation.check({:set_plan, plan, scripts})
 
   defp arranged(options, plan) do
     %{
@@ -218,40 +226,11 @@ defmodule Wasgo.World do
   @spec mutate(t(), [mutation()]) ::
           {:ok, %{rev: pos_integer(), ids: [id()]}} | {:error, WorldError.t()}
   def mutate(world, mutations) when is_list(mutations) do
-    with :ok <- some(mutations),
-         {:ok, checked} <- all_checked(mutations),
-         {:ok, rev, keys} <- call(world, {:mutate, checked, weight(checked)}) do
+    with {:ok, checked} <- Mutation.check_all(mutations),
+         {:ok, rev, keys} <- call(world, {:mutate, checked, Mutation.weight(checked)}) do
       {:ok, %{rev: rev, ids: Enum.filter(keys, &is_integer/1)}}
     end
   end
-
-  defp some([]), do: WorldError.invalid("mutations", "are none")
-  defp some(list) when length(list) <= @most_mutations, do: :ok
-  defp some(_more), do: {:error, %WorldError{reason: {:limit, :mutations}}}
-
-  defp all_checked(mutations) do
-    Enum.reduce_while(mutations, {:ok, []}, fn mutation, {:ok, done} ->
-      case checked(mutation) do
-        {:ok, checked} -> {:cont, {:ok, [checked | done]}}
-        {:error, _error} = error -> {:halt, error}
-      end
-    end)
-    |> then(fn
-      {:ok, checked} -> {:ok, Enum.reverse(checked)}
-      error -> error
-    end)
-  end
-
-  # What a request costs that waits, in bytes.
-  defp weight(mutations), do: Enum.reduce(mutations, 0, &(weight_of(&1) + &2))
-
-  defp weight_of({:put, object}), do: 1_024 + payload(object.glb)
-  defp weight_of({:update, _id, changes}), do: 1_024 + payload(changes[:glb])
-  defp weight_of({:set, _key, {:bytes, _hash, bytes}, _extra}), do: 1_024 + byte_size(bytes)
-  defp weight_of(_small), do: 1_024
-
-  defp payload({:bytes, _hash, bytes}), do: byte_size(bytes)
-  defp payload(_none), do: 0
 
   @doc """
   Puts an object into the world, and answers its id. One of the same id is replaced.
@@ -336,166 +315,6 @@ defmodule Wasgo.World do
     with {:ok, %{rev: rev}} <- mutate(world, [mutation]), do: {:ok, rev}
   end
 
-  defp checked({:put, object}) do
-    with {:ok, object} <- Object.take(object),
-         :ok <- payload_size(object.glb),
-         do: {:ok, {:put, object}}
-  end
-
-  defp checked({:update, id, changes}) do
-    with :ok <- id(id),
-         {:ok, changes} <- Object.changes(changes),
-         :ok <- payload_size(changes[:glb]),
-         do: {:ok, {:update, id, changes}}
-  end
-
-  defp checked({:remove, id}), do: with(:ok <- id(id), do: {:ok, {:remove, id}})
-  defp checked({:hand_over, id, zone}), do: checked({:update, id, [zone: zone]})
-
-  defp checked({:put_property, name, value}) do
-    with {:ok, name} <- Object.text("a property's name", name, 1),
-         {:ok, properties} <- Object.properties(%{name => value}) do
-      {:ok, {:set, {:property, name}, {:value, :erlang.term_to_binary(properties[name])}, nil}}
-    end
-  end
-
-  defp checked({:remove_property, name}) do
-    with {:ok, name} <- Object.text("a property's name", name, 1),
-         do: {:ok, {:unset, {:property, name}}}
-  end
-
-  defp checked({:put_mesh, %Scene.Mesh{name: name} = mesh, materials}) when is_list(materials) do
-    with {:ok, name} <- Object.text("a mesh's name", name, 1),
-         :ok <- sound(mesh, materials),
-         {:ok, payload} <- bytes(:erlang.term_to_binary({mesh, materials})),
-         do: {:ok, {:set, {:mesh, name}, payload, nil}}
-  end
-
-  defp checked({:remove_mesh, name}) do
-    with {:ok, name} <- Object.text("a mesh's name", name, 1), do: {:ok, {:unset, {:mesh, name}}}
-  end
-
-  defp checked({:put_chunk, address, content}) do
-    with {:ok, address} <- address(address),
-         {:ok, glb} <- glb(content),
-         {:ok, payload} <- bytes(glb),
-         do: {:ok, {:set, {:chunk, address}, payload, nil}}
-  end
-
-  defp checked({:reset_chunk, address}) do
-    with {:ok, address} <- address(address), do: {:ok, {:unset, {:chunk, address}}}
-  end
-
-  # It has to be possible to make it again from what is kept.
-  defp checked({:set_plan, %Gen.Plan{} = plan, scripts}) do
-    json = Gen.Plan.to_json(plan)
-
-    with :ok <- ground(json),
-         {:ok, fetched} <- plan_error(Gen.Scripts.fetch(scripts)),
-         sources = Map.new(fetched, fn {name, {source, _digest}} -> {name, source} end),
-         {:ok, again} <- plan_error(Gen.from_json(json, scripts: sources)),
-         :ok <- same(plan, again),
-         {:ok, payload} <- bytes(:erlang.term_to_binary({json, sources})) do
-      {:ok, {:set, :plan, payload, plan}}
-    end
-  end
-
-  defp checked(other) do
-    raise ArgumentError,
-          "no mutation of a world: #{inspect(other, limit: 5, printable_limit: 60)}"
-  end
-
-  defp id(id) do
-    if is_integer(id) and id >= 0 and id <= Object.most_id(),
-      do: :ok,
-      else:
-        WorldError.invalid(
-          "id",
-          "is #{inspect(id, limit: 5, printable_limit: 60)}, and should be an object's"
-        )
-  end
-
-  defp address({x, z}), do: address({x, z, 0})
-
-  defp address({x, z, level} = address)
-       when is_integer(x) and is_integer(z) and is_integer(level) do
-    case Gen.in_any_world(address) do
-      :ok -> {:ok, address}
-      {:error, error} -> WorldError.invalid("address", "is wrong: #{Exception.message(error)}")
-    end
-  end
-
-  defp address(other),
-    do:
-      WorldError.invalid(
-        "address",
-        "is #{inspect(other, limit: 5)}, and should be {x, z} or {x, z, level}"
-      )
-
-  defp glb(<<"glTF", 2::32-little, length::32-little, _::binary>> = bytes)
-       when length == byte_size(bytes),
-       do: {:ok, bytes}
-
-  defp glb(%Scene{} = scene) do
-    with {:error, error} <- Scene.to_glb(scene),
-         do: WorldError.invalid("a chunk", "is no scene: #{Exception.message(error)}")
-  end
-
-  defp glb(_other), do: WorldError.invalid("a chunk", "is neither a scene nor a GLB 2.0 file")
-
-  defp bytes(bytes) do
-    with :ok <- payload_size({:bytes, nil, bytes}),
-         do: {:ok, {:bytes, :crypto.hash(:sha256, bytes), bytes}}
-  end
-
-  defp payload_size({:bytes, _hash, bytes}) when byte_size(bytes) > @most_payload do
-    message = "a file has #{byte_size(bytes)} bytes, allowed: #{@most_payload}"
-    {:error, %WorldError{reason: {:limit, :payload_bytes}, message: message}}
-  end
-
-  defp payload_size(_fits), do: :ok
-
-  defp sound(mesh, materials) do
-    scene = %Scene{
-      meshes: [mesh],
-      materials: materials,
-      nodes: [%Scene.Node{name: "mesh", mesh: 0}],
-      roots: [0]
-    }
-
-    with {:error, error} <- Scene.validate(scene),
-         do: WorldError.invalid("a mesh", "cannot be shown: #{Exception.message(error)}"),
-         else: (_counts -> :ok)
-  end
-
-  defp ground(json) do
-    case Wasgo.Wire.decode!(json, :json) do
-      %{"terrain" => nil} ->
-        {:error, %WorldError{reason: :plan, message: "the plan has no ground"}}
-
-      _with_ground ->
-        :ok
-    end
-  end
-
-  defp plan_error({:error, error}),
-    do:
-      {:error,
-       %WorldError{
-         reason: :plan,
-         cause: error,
-         message: "the plan cannot be kept: #{Exception.message(error)}"
-       }}
-
-  defp plan_error(ok), do: ok
-
-  defp same(%{digest: digest}, %{digest: digest}), do: :ok
-
-  defp same(_plan, _another) do
-    message = "the scripts are not those that the plan was made with"
-    {:error, %WorldError{reason: :plan, field: "scripts", message: message}}
-  end
-
   ## What is there
 
   @doc "The number of the last mutation."
@@ -505,7 +324,7 @@ defmodule Wasgo.World do
   @doc "An object, as it is in the store."
   @spec object(t(), id()) :: {:ok, Object.t()} | {:error, WorldError.t()}
   def object(world, id) do
-    with :ok <- id(id) do
+    with :ok <- Mutation.id(id) do
       case State.get(tables(world), id) do
         {_id, _rev, _zone, _marks, body} = entry when body != :gone ->
           {:ok, shown(entry)}
@@ -687,7 +506,12 @@ defmodule Wasgo.World do
           {:ok, identity :: String.t(), pid()} | {:error, :taken | WorldError.t()}
   def attach(world, zone) when is_binary(zone), do: call(world, {:attach, zone, self()})
 
-  @doc "The process that shows the world to the engine of a zone, and what it does: `nil` where none is connected."
+  @doc """
+  What is done for the engine of a zone, with its `connection`: `nil` where none is connected.
+
+  `rev` is the number that the engine is at with all that was sent, `chunks` those that it holds, `making` those that are being made, `waiting` the lanes that are
+  full; `failed` are chunks that could not be made, `refused` viewers that wanted more than `:max_view`.
+  """
   @spec zone(t(), String.t()) :: Wasgo.World.Zone.info() | nil
   def zone(world, name) when is_binary(name) do
     with pid when is_pid(pid) <- call!(world, {:connection, name}), do: Wasgo.World.Zone.info(pid)

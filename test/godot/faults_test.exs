@@ -188,6 +188,12 @@ defmodule Wasgo.Godot.FaultsTest do
       assert told == Enum.to_list(hd(told)..List.last(told))
     end
 
+    # Both at once: the sidecar dies in the midst of its work, and the engine before it could come back.
+    Killed.run_and_kill(killer, run.(1_000_000), "ready #{port}", 50, 3)
+    TestEngine.kill(engine, pid)
+
+    {engine, pid} = start_engine(port, ["--view=60", "--patience=250"], SidecarChild.token())
+
     # The world as it was left, by way of a sidecar in this VM.
     {:ok, store} = Store.open(path)
     world = start_supervised!({World, name: "garden", store: store})
@@ -200,6 +206,32 @@ defmodule Wasgo.Godot.FaultsTest do
     Server.subscribe(server)
     connected()
     assert map_size(assert_equal(world, server)) > 5
+    TestEngine.kill(engine, pid)
+  end
+
+  test "a world of 100,000 objects is shown, and shown again to an engine that was cut off, for nothing" do
+    {world, server} = start_world()
+    link = start_supervised!({BadLink, Server.port(server)})
+
+    for ids <- Enum.chunk_every(1..100_000, 4_000) do
+      {:ok, _} =
+        World.mutate(
+          world,
+          for(id <- ids, do: {:put, [id: id, name: "o#{id}", position: {id / 100, 0, 0}]})
+        )
+    end
+
+    {engine, pid} = start_engine(BadLink.port(link), ["--patience=250"])
+    connection = settled(world, server, System.monotonic_time(:millisecond) + 120_000)
+    assert {:ok, %{"nodes" => 100_000, "errors" => 0}} = Godot.report(connection)
+    {before, _} = BadLink.bytes(link)
+    BadLink.cut(link)
+    TestEngine.await_line(engine, "disconnected")
+    TestEngine.await_line(engine, "connected")
+    connection = settled(world, server, System.monotonic_time(:millisecond) + 60_000)
+    assert {:ok, %{"nodes" => 100_000}} = Godot.report(connection)
+    {later, _} = BadLink.bytes(link)
+    assert later - before < 10_000
     TestEngine.kill(engine, pid)
   end
 end

@@ -212,10 +212,14 @@ func clear() -> void:
 	_loads.clear()
 	_surfaces.clear()
 	rev = 0
+	_clear_properties()
+	set_process(true)
+
+
+func _clear_properties() -> void:
 	for property: String in properties.keys():
 		properties.erase(property)
 		property_changed.emit(property, null)
-	set_process(true)
 
 
 ## What is held, read back from the built meshes, and what was done since the connection opened.
@@ -438,6 +442,7 @@ func _apply_resumed(frame: Dictionary) -> Variant:
 	if wrong == "" and frame["reset"]:
 		# What comes is the world from its start, so that nothing of it is here until it has come.
 		_nodes.clear()
+		_clear_properties()
 		rev = 0
 		set_process(true)
 	return wrong

@@ -10,12 +10,10 @@ defmodule Wasgo.Godot.Process do
 
       Supervisor.start_link(children, strategy: :rest_for_one)
 
-  The engine is a process of the operating system: whatever it does, it is no concern of the VM's. It gets `WASGO_ADDRESS`, `WASGO_PORT` and
-  `WASGO_TOKEN` in its environment, which only its own user can read, and connects with them:
+  The engine is a process of the operating system: whatever it does, it is no concern of the VM's. It gets `WASGO_URL` and `WASGO_TOKEN` in its environment, which
+  only its own user can read, and connects with them; the add-on takes the token from there itself:
 
-      client.address = OS.get_environment("WASGO_ADDRESS")
-      client.port = OS.get_environment("WASGO_PORT").to_int()
-      client.token = OS.get_environment("WASGO_TOKEN")
+      client.url = OS.get_environment("WASGO_URL")
 
   ## What becomes of it
 
@@ -121,7 +119,7 @@ defmodule Wasgo.Godot.Process do
       cd: [type: {:or, [{:in, [nil]}, :string]}, default: nil],
       server: [type: {:or, [{:in, [nil]}, :server]}, default: nil],
       token: [type: {:or, [{:in, [nil]}, :string]}, default: nil],
-      address: [type: :string, default: "127.0.0.1"],
+      url: [type: {:or, [{:in, [nil]}, :string]}, default: nil],
       match: [type: {:function, 1}, default: &__MODULE__.any/1],
       restart: [type: {:in, [:permanent, :transient, :temporary]}, default: :permanent],
       backoff: [type: {:pair, ms, ms}, default: {500, 30_000}],
@@ -153,8 +151,10 @@ defmodule Wasgo.Godot.Process do
 
     * `:server` - the `Wasgo.Godot.Server` that it connects to. None unless given
     * `:token` - that server's, for `WASGO_TOKEN`; needed with `:server`
-    * `:address` - for `WASGO_ADDRESS`; "127.0.0.1" unless given
-    * `:match` - a function that says of a connection whether it is this program's, for a server that others connect to as well. All are unless given
+    * `:url` - for `WASGO_URL`: `tcp://127.0.0.1:PORT` unless given, with the server's port. Needed for a server with TLS (`tls://HOST:PORT`) or a Unix domain
+      socket (`unix:///PATH`)
+    * `:match` - a function that says of a connection whether it is this program's, such as `&(&1.zone == "north")`, for a server that others connect to as well. All
+      are unless given
 
   When it is started again:
 
@@ -304,7 +304,7 @@ defmodule Wasgo.Godot.Process do
   defp texts(options) do
     env = Enum.flat_map(options.env, &Tuple.to_list/1)
 
-    [options.executable, options.project, options.cd, options.token, options.address]
+    [options.executable, options.project, options.cd, options.token, options.url]
     |> Enum.concat(options.command || [])
     |> Enum.concat(options.arguments)
     |> Enum.concat(env)
@@ -349,9 +349,17 @@ defmodule Wasgo.Godot.Process do
 
   defp of_server(%{server: nil}), do: {:ok, []}
 
-  defp of_server(%{server: server, token: token, address: address}) do
+  defp of_server(%{server: server, token: token, url: url}) do
+    # Also with a URL: it has to run.
     port = Server.port(server)
-    {:ok, [{"WASGO_ADDRESS", address}, {"WASGO_PORT", "#{port}"}, {"WASGO_TOKEN", token}]}
+
+    if url == nil and port == nil do
+      raise ArgumentError,
+            "#{@owner} needs the option :url with a server on a Unix domain socket"
+    end
+
+    url = url || "tcp://127.0.0.1:#{port}"
+    {:ok, [{"WASGO_URL", url}, {"WASGO_TOKEN", token}]}
   catch
     :exit, _reason -> error({:start, :no_server}, "the server #{inspect(server)} does not run")
   end

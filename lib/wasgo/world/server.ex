@@ -8,6 +8,8 @@ defmodule Wasgo.World.Server do
   alias Wasgo.World.{Change, Journal, Loading, State, Transient, Writer, Zone}
   alias Wasgo.WorldError
 
+  require Logger
+
   # One transaction has so many mutations, or so many bytes, of whole requests.
   @group 1_000
   @group_bytes 8 * 1_048_576
@@ -37,7 +39,8 @@ defmodule Wasgo.World.Server do
     State.put_rev(tables, max(known.rev, loaded.highest))
     State.put_floor(tables, floor)
 
-    with {:ok, transient, tables, written} <- Transient.start_link(tables, journal),
+    with {:ok, transient, tables, written} <-
+           Transient.start_link(tables, journal, options.repair),
          {:ok, zones} <- DynamicSupervisor.start_link(strategy: :one_for_one) do
       state = %{
         name: options.name,
@@ -78,6 +81,8 @@ defmodule Wasgo.World.Server do
       }
 
       first(schedule(state), options.plan)
+    else
+      {:error, exception} -> {:stop, exception}
     end
   end
 
@@ -415,7 +420,13 @@ defmodule Wasgo.World.Server do
   defp put_off(state, %WorldError{reason: :taken_over} = error),
     do: {:stop, {:shutdown, error}, state}
 
-  defp put_off(state, error), do: answered(%{state | resting: true}, {:error, error})
+  defp put_off(state, error) do
+    Logger.warning(
+      "Wasgo.World: #{inspect(state.name)}: no snapshot: #{Exception.message(error)}"
+    )
+
+    answered(%{state | resting: true}, {:error, error})
+  end
 
   # Transient values first, then the rows that are superseded.
   defp snapshot(%{snapshot: %{wanted: true, sequence: sequence}} = state) do

@@ -151,36 +151,48 @@ defmodule Wasgo.World.Transient do
 
   @doc false
   # Its tables are in the answer, and the number up to which they are as the store has them.
-  @spec start_link(State.t(), Journal.t()) ::
+  @spec start_link(State.t(), Journal.t(), boolean()) ::
           {:ok, pid(), State.t(), non_neg_integer()} | {:error, term()}
-  def start_link(tables, journal) do
-    with {:ok, pid} <- GenServer.start_link(__MODULE__, {tables, journal}) do
+  def start_link(tables, journal, repair?) do
+    with {:ok, pid} <- GenServer.start_link(__MODULE__, {tables, journal, repair?}) do
       {rows, row_index, written} = GenServer.call(pid, :tables, :infinity)
       {:ok, pid, %{tables | rows: rows, row_index: row_index}, written}
     end
   end
 
   @impl true
-  def init({tables, journal}) do
+  def init({tables, journal, repair?}) do
     options = [:protected, read_concurrency: true]
     rows = :ets.new(__MODULE__, [:set | options])
     row_index = :ets.new(__MODULE__, [:ordered_set | options])
     state = %{tables: %{tables | rows: rows, row_index: row_index}, number: 0, written: 0}
 
+    case load(state, journal, repair?) do
+      {:ok, {state, gone}} ->
+        # Those of objects that are not there any more are deleted with the next snapshot.
+        state = Enum.reduce(gone, %{state | written: state.number}, &insert(&2, &1, :gone))
+        State.put_sequence(tables, state.number)
+        {:ok, state}
+
+      {:error, error} ->
+        {:stop, error}
+    end
+  end
+
+  defp load(state, journal, repair?) do
     loaded =
       Journal.fold_rows(journal, {state, []}, fn {id, columns}, {state, gone} ->
-        if there?(tables, id),
+        if there?(state.tables, id),
           do: {insert(state, id, renumbered(columns, state.number + 1)), gone},
           else: {state, [id | gone]}
       end)
 
-    with {:ok, {state, gone}} <- loaded do
-      # Those of objects that are not there any more are deleted with the next snapshot.
-      state = Enum.reduce(gone, %{state | written: state.number}, &insert(&2, &1, :gone))
-      State.put_sequence(tables, state.number)
-      {:ok, state}
-    else
-      {:error, error} -> {:stop, error}
+    # One that cannot be read is of little worth: scripts will move the object again.
+    with {:error, %WorldError{reason: {:damaged, id}}} when repair? <- loaded,
+         :ok <- Journal.put_rows(journal, [{id, nil}]) do
+      :ets.delete_all_objects(state.tables.rows)
+      :ets.delete_all_objects(state.tables.row_index)
+      load(state, journal, repair?)
     end
   end
 

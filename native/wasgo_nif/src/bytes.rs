@@ -1,5 +1,6 @@
 //! Bytes that Rust made, handed to the BEAM without a copy.
 
+use std::cell::Cell;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
@@ -102,6 +103,42 @@ pub fn binary<'a>(env: Env<'a>, mut bytes: Vec<u8>) -> Term<'a> {
         bytes.shrink_to_fit();
     }
     ResourceArc::new(Owned(bytes)).make_binary(env, |owned| &owned.0).to_term(env)
+}
+
+thread_local! {
+    /// Room for what is small: see [`scratch`].
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What the room for small results has at first, and at most, in bytes.
+const SCRATCH_AT_FIRST: usize = 1 << 10;
+const SCRATCH_AT_MOST: usize = 16 << 10;
+
+/// An empty vector that was used before on this thread. A small result that is copied to its binary can be made in it, so that nothing is allocated besides
+/// that: growing from nothing takes several times as long as to write it. [`done_with`] gives it back.
+pub fn scratch() -> Vec<u8> {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    scratch.reserve(SCRATCH_AT_FIRST);
+    scratch
+}
+
+/// Gives such a vector back, or any other.
+pub fn done_with(scratch: Vec<u8>) {
+    if scratch.capacity() <= SCRATCH_AT_MOST {
+        SCRATCH.set(scratch);
+    }
+}
+
+/// A binary of `bytes`, which were made in [`scratch`].
+pub fn of_scratch<'a>(env: Env<'a>, bytes: Vec<u8>) -> Term<'a> {
+    if bytes.len() < COPY_BELOW {
+        let term = copy(env, &bytes);
+        done_with(bytes);
+        term
+    } else {
+        binary(env, bytes)
+    }
 }
 
 /// A binary with a copy of `bytes`.

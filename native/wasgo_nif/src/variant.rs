@@ -128,7 +128,7 @@ fn wire_variant_decode_dirty<'a>(
 
 fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, blobs: bool, budget: &mut Budget) -> Term<'a> {
     match encode::encode(term, limits, blobs, budget) {
-        Ok(encoded) => (atoms::ok(), bytes::binary(env, encoded)).encode(env),
+        Ok(encoded) => (atoms::ok(), bytes::of_scratch(env, encoded)).encode(env),
         Err(failed) => failed.to_term(env),
     }
 }
@@ -136,7 +136,7 @@ fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, blobs: bool, budget:
 fn encode_iodata<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
     match encode::encode_apart(term, limits, budget) {
         Ok((written, apart, size)) => {
-            let parts = if apart.is_empty() { bytes::binary(env, written) } else { parts(env, &written, &apart) };
+            let parts = if apart.is_empty() { bytes::of_scratch(env, written) } else { parts(env, written, &apart) };
             (atoms::ok(), parts, size).encode(env)
         }
         Err(failed) => failed.to_term(env),
@@ -144,7 +144,7 @@ fn encode_iodata<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut 
 }
 
 /// What is written, with what was kept apart in its places.
-fn parts<'a>(env: Env<'a>, written: &[u8], apart: &[(usize, Term<'a>)]) -> Term<'a> {
+fn parts<'a>(env: Env<'a>, written: Vec<u8>, apart: &[(usize, Term<'a>)]) -> Term<'a> {
     let mut parts = Vec::with_capacity(2 * apart.len() + 1);
     let mut done = 0;
     for (before, binary) in apart {
@@ -153,6 +153,7 @@ fn parts<'a>(env: Env<'a>, written: &[u8], apart: &[(usize, Term<'a>)]) -> Term<
         done = *before;
     }
     parts.push(bytes::copy(env, &written[done..]));
+    bytes::done_with(written);
     parts.encode(env)
 }
 

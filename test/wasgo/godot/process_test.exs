@@ -438,20 +438,36 @@ defmodule Wasgo.Godot.ProcessTest do
     end
 
     # What the script connects with is told by it; the test does so in its place.
-    defp join, do: TestPeer.join(number(), "a secret")
+    defp join do
+      assert "tcp://127.0.0.1:" <> port = line()
+      TestPeer.join(String.to_integer(port), "a secret")
+    end
 
-    @connecting ~S(echo "$WASGO_PORT"; exec sleep 1000)
+    @connecting ~S(echo "$WASGO_URL"; exec sleep 1000)
 
     test "is told where by its environment, and nothing by its command line", context do
-      script = ~S(echo "$WASGO_ADDRESS $WASGO_PORT $WASGO_TOKEN"; exec sleep 1000)
+      script = ~S(echo "$WASGO_URL $WASGO_TOKEN"; exec sleep 1000)
       process = start(script, context.options)
-      assert line() == "127.0.0.1 #{Server.port(context.server)} a secret"
+      assert line() == "tcp://127.0.0.1:#{Server.port(context.server)} a secret"
       %{os_pid: pid} = Process.info(process)
 
       if File.exists?("/proc/self/cmdline"),
         do: refute(File.read!("/proc/#{pid}/cmdline") =~ "secret")
 
       refute inspect(:sys.get_state(process), limit: :infinity) =~ "a secret"
+    end
+
+    test "is told the URL that is given for it, which a Unix domain socket needs" do
+      path = Path.join(System.tmp_dir!(), "wasgo-process-#{System.unique_integer([:positive])}")
+      server = start_supervised!({Server, token: "a secret", path: path}, id: :unix)
+      options = [server: server, token: "a secret"]
+
+      assert_raise ArgumentError, ~r/:url/, fn ->
+        Process.start_link([command: ["true"]] ++ options)
+      end
+
+      start(~S(echo "$WASGO_URL"; exec sleep 1000), [url: "unix://" <> path] ++ options)
+      assert line() == "unix://" <> path
     end
 
     test "runs when it has connected, and is lost when the connection is", context do

@@ -213,13 +213,13 @@ defmodule Wasgo.Godot.ServerTest do
       end
     end
 
-    test "a world that is not there" do
+    test "a world that is none, and for now one that is not there at this moment" do
       {_server, port} = start(worlds: %{"gone" => :nobody_has_this_name})
 
-      for world <- ["gone", "never was"] do
+      for {world, reason} <- [{"gone", "full"}, {"never was", "world"}] do
         socket = TestPeer.connect(port)
 
-        assert %{"t" => "refuse", "reason" => "world"} =
+        assert %{"t" => "refuse", "reason" => ^reason} =
                  TestPeer.greet(socket, @token, %{"world" => world})
 
         :gen_tcp.close(socket)

@@ -13,7 +13,15 @@ defmodule Wasgo.World.ConnectionTest do
     plan = Gen.plan!(seed: 7, samples: 5, levels: 2, chunk_size: 32.0)
     {:ok, world} = World.start_link(name: "garden", store: store, plan: plan)
     token = Base.encode16(:crypto.strong_rand_bytes(16))
-    {:ok, server} = Godot.Server.start_link(token: token, port: 0, worlds: %{"garden" => world})
+
+    {:ok, server} =
+      Godot.Server.start_link(
+        token: token,
+        port: 0,
+        heartbeat_ms: 60_000,
+        worlds: %{"garden" => world}
+      )
+
     {:ok, world: world, token: token, port: Godot.Server.port(server), server: server}
   end
 
@@ -110,17 +118,20 @@ defmodule Wasgo.World.ConnectionTest do
     other = connect(c.port)
     assert %{"t" => "refuse", "reason" => "world"} = greet(other, c.token, %{"world" => "none"})
     assert World.info(world).zones == ["north"]
-    :gen_tcp.close(socket)
-    assert free(c, "north")
+    assert leave(socket, world, "north")
+    assert {_socket, _identity} = enter(c, "north")
   end
 
-  # The connection hears of its end in its own time.
-  defp free(c, zone) do
-    case enter(c, zone) do
-      {_socket, _identity} -> true
-      %{"reason" => "zone"} -> free(c, zone)
-    end
+  # The connection hears of the end in its own time, and the world of that.
+  defp leave(socket, world, zone) do
+    %{pid: pid} = World.zone(world, zone)
+    ref = Process.monitor(pid)
+    :gen_tcp.close(socket)
+    assert_receive {:DOWN, ^ref, :process, _pid, _reason}, 30_000
+    free(world, zone)
   end
+
+  defp free(world, zone), do: zone not in World.info(world).zones or free(world, zone)
 
   test "an engine that comes back is sent what it lacks", %{world: world} = c do
     {:ok, _} = World.mutate(world, for(n <- 1..10, do: {:put, name: "#{n}"}))
@@ -130,10 +141,10 @@ defmodule Wasgo.World.ConnectionTest do
     grant(socket)
     frames = hear_until(socket, &(&1["t"] == "chunk"))
     %{"key" => key, "hash" => {:packed_byte, hash}} = List.last(frames)
-    :gen_tcp.close(socket)
+    leave(socket, world, "")
     {:ok, _} = World.update(world, 5, position: {1, 1, 1})
     held = %{"rev" => rev, "keys" => {:packed_string, [key]}, "hashes" => {:packed_byte, hash}}
-    socket = again(c, held)
+    {socket, _identity} = enter(c, "", held)
     frames = hear_until(socket, &(&1["t"] == "rows"))
     assert [%{"t" => "resumed", "reset" => false, "rev" => ^rev} | _] = frames
     assert %{"ids" => {:packed_int64, <<5::64-little>>}} = List.last(frames)
@@ -142,13 +153,6 @@ defmodule Wasgo.World.ConnectionTest do
     grant(socket)
     frames = hear_until(socket, &(&1["t"] == "chunk" and &1["bulk"] == 3))
     refute key in for(%{"t" => "chunk"} = frame <- frames, do: frame["key"])
-  end
-
-  defp again(c, held) do
-    case enter(c, "", held) do
-      {socket, _identity} -> socket
-      %{"reason" => "zone"} -> again(c, held)
-    end
   end
 
   test "an engine that reads nothing costs no memory, whatever happens in the world", c do

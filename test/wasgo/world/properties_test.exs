@@ -28,8 +28,12 @@ if Code.ensure_loaded?(:proper) do
 
     defp property do
       :proper.forall(Gen.list(command()), fn commands ->
-        state = commands |> Enum.reduce(begin(), &run/2)
-        finish(state)
+        # PropEr cannot tell on this OTP what was raised.
+        try do
+          commands |> Enum.reduce(begin(), &run/2) |> finish()
+        rescue
+          error -> IO.puts(Exception.format(:error, error, __STACKTRACE__)) && false
+        end
       end)
     end
 
@@ -42,6 +46,9 @@ if Code.ensure_loaded?(:proper) do
         {5, {:remove, number}},
         {5, {:hand_over, number, Gen.integer(0, 2)}},
         {3, {:property, Gen.integer(0, 3), Gen.integer(0, 2)}},
+        {2, {:put_mesh, Gen.integer(0, 1), Gen.integer(0, 2)}},
+        {1, {:remove_mesh, Gen.integer(0, 1)}},
+        {3, {:show, number, Gen.integer(0, 1)}},
         {3, {:several, Gen.list({number, Gen.integer(0, 3)})}},
         {5, {:rows, number, Gen.integer(0, 1_000)}},
         {1, :snapshot},
@@ -67,6 +74,7 @@ if Code.ensure_loaded?(:proper) do
         world: start(store),
         objects: %{},
         properties: %{},
+        meshes: %{},
         engines: engines,
         number: 0
       }
@@ -85,7 +93,14 @@ if Code.ensure_loaded?(:proper) do
     defp zone(_all), do: nil
 
     defp run({:put, id, zone}, state) do
-      object = %{name: "n#{id}", zone: zone(zone), position: {id, 0, 0}, properties: %{}}
+      object = %{
+        name: "n#{id}",
+        zone: zone(zone),
+        position: {id, 0, 0},
+        properties: %{},
+        mesh: nil
+      }
+
       {:ok, ^id} = World.put(state.world, [id: id] ++ Map.to_list(object))
       put_in(state.objects[id], object)
     end
@@ -155,7 +170,8 @@ if Code.ensure_loaded?(:proper) do
                name: "s#{what}",
                zone: nil,
                position: {0, 0, 0},
-               properties: %{}
+               properties: %{},
+               mesh: nil
              })}
         end)
 
@@ -163,6 +179,29 @@ if Code.ensure_loaded?(:proper) do
         {:ok, _} when after_all != nil -> %{state | objects: after_all}
         {:error, %{reason: :unknown_object}} when after_all == nil -> state
       end
+    end
+
+    defp run({:put_mesh, name, seed}, state) do
+      {:ok, _} = World.put_mesh(state.world, mesh(name, seed))
+      put_in(state.meshes[name], seed)
+    end
+
+    defp run({:remove_mesh, name}, state) do
+      used? = Enum.any?(state.objects, fn {_id, object} -> object.mesh == "m#{name}" end)
+
+      case World.remove_mesh(state.world, "m#{name}") do
+        {:ok, _} when not used? -> %{state | meshes: Map.delete(state.meshes, name)}
+        {:error, %{reason: :in_use}} when used? -> state
+      end
+    end
+
+    defp run({:show, id, name}, state) when is_map_key(state.meshes, name),
+      do: changed(state, id, World.update(state.world, id, mesh: "m#{name}"), %{mesh: "m#{name}"})
+
+    defp run({:show, id, name}, state) do
+      {:error, %{reason: reason}} = World.update(state.world, id, mesh: "m#{name}")
+      assert reason == if(is_map_key(state.objects, id), do: :unknown_mesh, else: :unknown_object)
+      state
     end
 
     defp run({:rows, id, value}, state) do
@@ -198,6 +237,8 @@ if Code.ensure_loaded?(:proper) do
       :ok = WorldEngine.room(state.engines[zone(zone)].pid, room, 1)
       state
     end
+
+    defp mesh(name, seed), do: %{Wasgo.Gen.creature(seed) | name: "m#{name}"}
 
     defp changed(state, id, result, changes) do
       case result do
@@ -266,7 +307,8 @@ if Code.ensure_loaded?(:proper) do
              name: object.name,
              zone: object.zone,
              position: position,
-             properties: object.properties
+             properties: object.properties,
+             mesh: object.mesh
            }}
         end
 
@@ -277,16 +319,28 @@ if Code.ensure_loaded?(:proper) do
     defp same?(engine, state, zone) do
       wanted = Map.filter(state.objects, fn {_id, object} -> object.zone in [nil, zone] end)
 
+      # What is shown is what was put last.
+      shown =
+        for {name, seed} <- state.meshes, into: %{} do
+          payload = :erlang.term_to_binary({mesh(name, seed), Wasgo.Gen.Plan.materials()})
+          {"world:m#{name}", binary_part(:crypto.hash(:sha256, payload), 0, 16)}
+        end
+
       Map.keys(engine.nodes) == Map.keys(wanted) and engine.properties == state.properties and
+        Map.take(engine.meshes, Map.keys(shown)) == shown and
         Enum.all?(wanted, fn {id, object} ->
           node = engine.nodes[id]
           {x, y, z} = object.position
 
-          node.name == object.name and Map.delete(node.values, "t") == object.properties and
+          node.name == object.name and node.mesh == shown(object.mesh) and
+            Map.delete(node.values, "t") == object.properties and
             node.transform == Transform3D.new(%Wasgo.Godot.Basis{}, Vector3.new(x, y, z)) and
             moved?(node, World.transient(state.world, id))
         end)
     end
+
+    defp shown(nil), do: ""
+    defp shown(mesh), do: "world:" <> mesh
 
     defp moved?(node, %{"t" => value}), do: node.values["t"] == value
     defp moved?(_node, _none), do: true

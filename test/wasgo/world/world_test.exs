@@ -255,7 +255,7 @@ defmodule Wasgo.WorldTest do
       {:ok, 1} = World.put(world, name: "first")
       second = start(store)
       assert {:error, %{reason: :taken_over}} = World.put(world, name: "too late")
-      assert_receive {:EXIT, ^world, {:shutdown, %WorldError{reason: :taken_over}}}
+      assert_receive {:EXIT, ^world, {:shutdown, %WorldError{reason: :taken_over}}}, 30_000
       assert {:ok, 2} = World.put(second, name: "second")
       assert {:error, %{reason: :stopped}} = World.put(world, name: "gone")
     end
@@ -320,7 +320,7 @@ defmodule Wasgo.WorldTest do
     @tag :tmp_dir
     test "that is busy for too long gives an error, and nothing is half done", %{tmp_dir: dir} do
       path = Path.join(dir, "a.db")
-      world = start(Store.open!(path, busy_timeout: 50), timeout: 200)
+      world = start(Store.open!(path, busy_timeout: 50))
       {:ok, 1} = World.put(world, name: "before")
       other = Store.open!(path)
 
@@ -341,7 +341,7 @@ defmodule Wasgo.WorldTest do
       Process.flag(:trap_exit, true)
       :ok = Store.close(store)
       assert {:error, %WorldError{reason: :store}} = World.put(world, name: "lost")
-      assert_receive {:EXIT, ^world, {:shutdown, %WorldError{reason: :store}}}
+      assert_receive {:EXIT, ^world, {:shutdown, %WorldError{reason: :store}}}, 30_000
     end
 
     test "is given many mutations at once", %{world: world} do
@@ -361,11 +361,11 @@ defmodule Wasgo.WorldTest do
       {:ok, 0} = World.subscribe(world)
       {:ok, 1} = World.put(world, name: "a")
       {:ok, 2} = World.put(world, name: "b")
-      assert_receive {:wasgo_world, ^world, {:rev, 1}}
+      assert_receive {:wasgo_world, ^world, {:rev, 1}}, 30_000
       refute_received {:wasgo_world, _, _}
       assert World.changes(world, 0) == {2, [{1, {:object, 1}}, {2, {:object, 2}}]}
       {:ok, 3} = World.remove(world, 1)
-      assert_receive {:wasgo_world, ^world, {:rev, 3}}
+      assert_receive {:wasgo_world, ^world, {:rev, 3}}, 30_000
       assert World.changes(world, 2) == {3, [{3, {:gone, 1}}]}
       :ok = World.unsubscribe(world)
       {:ok, 4} = World.put_property(world, "a", 1)
@@ -412,7 +412,7 @@ defmodule Wasgo.WorldTest do
       {:ok, _} = World.update(world, 2, properties: %{"a" => 20})
       {:ok, _} = World.remove(world, 3)
       Process.exit(world, :kill)
-      assert_receive {:EXIT, ^world, :killed}
+      assert_receive {:EXIT, ^world, :killed}, 30_000
       world = start(store)
       assert World.transient(world, 1) == %{"a" => 1}
       assert World.transient(world, 2) == %{}

@@ -4,11 +4,11 @@ extends "transport.gd"
 ##
 ## Who extends this gives it a stream that does not block, by [method _begin] and [method _go_on].
 
-# How much is taken beyond the frame that is being waited for, and how much is given at once: the size of a
-# TLS record, since an encrypted piece that was not taken as a whole has to be offered again as it was.
+# How much is taken at once as long as no large frame is being waited for, and how much is given at once. What is encrypted goes by the size of a
+# TLS record: a piece that was not taken as a whole has to be offered again as it was.
 const _READ_AHEAD := 64 * 1024
-const _TLS_RECORD := 16 * 1024
 const _SEND_AT_ONCE := 256 * 1024
+const _TLS_RECORD := 16 * 1024
 # Bytes that were dealt with are dropped from the front of a buffer when there are this many.
 const _WORN := 1024 * 1024
 
@@ -18,6 +18,8 @@ var _deadline := 0
 var _has_received := false
 var _inbox := PackedByteArray()
 var _inbox_start := 0
+var _body := PackedByteArray()
+var _body_left := 0
 var _outbox := PackedByteArray()
 var _outbox_start := 0
 var _piece := PackedByteArray()
@@ -38,8 +40,15 @@ func poll(deadline: int) -> void:
 
 func next_frame(limit: int) -> Variant:
 	while not is_broken:
+		if _body_left > 0:
+			if not _receive_body():
+				return null
+			if _body_left == 0:
+				var whole := _body
+				_body = PackedByteArray()
+				return whole
+			continue
 		var got := _inbox.size() - _inbox_start
-		var wanted := _READ_AHEAD
 		if got >= 4:
 			var length := (_inbox[_inbox_start] << 24) | (_inbox[_inbox_start + 1] << 16) \
 					| (_inbox[_inbox_start + 2] << 8) | _inbox[_inbox_start + 3]
@@ -50,8 +59,14 @@ func next_frame(limit: int) -> Variant:
 				var frame := _inbox.slice(_inbox_start + 4, _inbox_start + 4 + length)
 				_inbox_start += 4 + length
 				return frame
-			wanted += 4 + length - got
-		if not _receive(wanted):
+			if 4 + length - got > _READ_AHEAD:
+				# What is large is gathered by itself, so that it need not be copied out of the inbox.
+				_body = _inbox.slice(_inbox_start + 4)
+				_body_left = 4 + length - got
+				_inbox.clear()
+				_inbox_start = 0
+				continue
+		if not _receive_ahead():
 			return null
 	return null
 
@@ -115,37 +130,52 @@ func _go_on() -> void:
 	pass
 
 
-# Takes what the stream has, up to the wanted number of bytes. Returns whether there was something.
-func _receive(wanted: int) -> bool:
+func _receive_ahead() -> bool:
 	if _inbox_start == _inbox.size():
 		_inbox.clear()
 		_inbox_start = 0
 	elif _inbox_start > _WORN:
 		_inbox = _inbox.slice(_inbox_start)
 		_inbox_start = 0
+	var bytes := _receive(_READ_AHEAD)
+	_inbox.append_array(bytes)
+	return not bytes.is_empty()
+
+
+func _receive_body() -> bool:
+	var bytes := _receive(_body_left)
+	_body_left -= bytes.size()
+	if _body.is_empty():
+		_body = bytes
+	else:
+		_body.append_array(bytes)
+	return not bytes.is_empty()
+
+
+# Takes what the stream has, up to the wanted number of bytes; empty when there is nothing, or no more time.
+func _receive(wanted: int) -> PackedByteArray:
 	if status != Status.OPEN:
 		is_drained = true
-		return false
+		return PackedByteArray()
 	if _has_received and Time.get_ticks_usec() >= _deadline:
-		return false
+		return PackedByteArray()
 	var size := mini(wanted, _TLS_RECORD)
 	if not _is_encrypted:
 		# Of what is encrypted nothing is known before it is asked for.
 		size = mini(wanted, _stream.get_available_bytes())
 	if size <= 0:
 		is_drained = true
-		return false
+		return PackedByteArray()
 	var result := _stream.get_partial_data(size)
 	if result.size() != 2 or result[0] != OK:
 		lose("the sidecar closed the connection")
 		is_drained = true
-		return false
+		return PackedByteArray()
 	var bytes: PackedByteArray = result[1]
 	if bytes.is_empty():
 		is_drained = true
-		return false
+		return bytes
 	_has_received = true
-	_inbox.append_array(bytes)
 	bytes_in += bytes.size()
 	heard_at = Time.get_ticks_msec()
-	return true
+	return bytes

@@ -76,9 +76,8 @@ func _encrypt() -> void:
 		_tcp.set_no_delay(true)
 		_tls = StreamPeerTLS.new()
 		_stream = _tls
-		if _tls.connect_to_stream(_tcp, _common_name, _tls_options) != OK:
-			lose("TLS with %s:%d could not begin" % [_host, _port])
-			return
+		# What goes wrong at once shows in the status too.
+		_tls.connect_to_stream(_tcp, _common_name, _tls_options)
 	else:
 		_tls.poll()
 	match _tls.get_status():

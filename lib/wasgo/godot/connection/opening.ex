@@ -83,18 +83,19 @@ defmodule Wasgo.Godot.Connection.Opening do
       {:opened, welcome(%{state | zone: zone, inbox: inbox}, identity)}
     else
       {:error, :taken} -> {:refused, "zone", state}
-      _no_world -> {:refused, "world", state}
+      :error -> {:refused, "world", state}
+      # There is one of that name, which is being started again, or has no room: the engine is to come back.
+      _another_time -> {:refused, "full", state}
     end
   end
 
   defp world(worlds, name) when is_function(worlds, 1), do: worlds.(name)
   defp world(worlds, name), do: Map.fetch(worlds, name)
 
-  # A world that is not there, or ends at this moment, is none.
   defp attach(world, zone) do
     Wasgo.World.attach(world, zone)
   catch
-    :exit, _gone -> :error
+    :exit, _gone -> :gone
   end
 
   defp welcome(state, identity) do

@@ -10,11 +10,15 @@ defmodule Wasgo.World.Zone.Chunks do
   alias Wasgo.World.State
   alias Wasgo.World.Zone.{Making, Meshes}
 
+  require Logger
+
   # So many tiles are looked at in one go, and so many frame keys have one frame.
   @most_looks 128
   @most_keys 1_024
   @most_viewers 256
   @most_radius 65_536.0
+  # Failures of which the log has the reason: a plan whose script fails has many.
+  @most_logged 8
   # Contents of which it is known which meshes they need.
   @most_needs 65_536
 
@@ -66,24 +70,25 @@ defmodule Wasgo.World.Zone.Chunks do
   # The address of a key that an engine names.
   @spec address(String.t()) :: {:ok, Tiling.address()} | :error
   def address(key) when byte_size(key) <= 40 do
-    parts = key |> String.split(",") |> Enum.map(&Integer.parse/1)
-
-    with true <- Enum.all?(parts, &match?({_number, ""}, &1)) do
-      case Enum.map(parts, &elem(&1, 0)) do
-        [x, z] -> bounded({x, z, 0})
-        [x, z, level] -> bounded({x, z, level})
-        _other -> :error
-      end
+    with [_x, _z | _] = parts when length(parts) <= 3 <- String.split(key, ","),
+         parsed = Enum.map(parts, &Integer.parse/1),
+         true <- Enum.all?(parsed, &match?({_number, ""}, &1)),
+         {:ok, address} <- parsed |> Enum.map(&elem(&1, 0)) |> bounded(),
+         # Written as it is written here, since the engine knows it by its text.
+         ^key <- Frame.key(address) do
+      {:ok, address}
     else
-      _no_number -> :error
+      _no_key -> :error
     end
   end
 
   def address(_long), do: :error
 
-  defp bounded({x, z, level} = address)
+  defp bounded([x, z]), do: bounded([x, z, 0])
+
+  defp bounded([x, z, level])
        when abs(x) <= 0x7FFF_FFFF and abs(z) <= 0x7FFF_FFFF and level in 0..255,
-       do: {:ok, address}
+       do: {:ok, {x, z, level}}
 
   defp bounded(_outside), do: :error
 
@@ -160,17 +165,23 @@ defmodule Wasgo.World.Zone.Chunks do
       chunks
       | jobs: Map.new(jobs),
         dropped: MapSet.union(chunks.dropped, MapSet.new(dropped, &elem(&1, 0))),
-        ready: Enum.filter(chunks.ready, wanted?),
+        ready: chunks.ready |> Enum.filter(wanted?) |> nearest(view),
         cached: Enum.filter(chunks.cached, wanted?),
         unloads: unloads
     }
   end
 
   @doc false
-  # What is in the place of a generated chunk has changed.
-  @spec edited(t(), Tiling.address()) :: t()
-  def edited(%{view: nil} = chunks, _address), do: chunks
-  def edited(chunks, address), do: heed(%{chunks | view: View.again(chunks.view, [address])})
+  # What is in the place of generated chunks has changed.
+  @spec edited(t(), [Tiling.address()]) :: t()
+  def edited(%{view: nil} = chunks, _addresses), do: chunks
+
+  def edited(chunks, addresses) do
+    case Enum.filter(addresses, &is_map_key(chunks.view.wanted, &1)) do
+      [] -> chunks
+      seen -> heed(%{chunks | view: View.again(chunks.view, seen)})
+    end
+  end
 
   @doc false
   # The engine does not have what it was told that it has.
@@ -225,7 +236,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
     case Making.chunk_hash(work, edit) do
       {:ok, hash} -> take(chunks, work, edit, hash, meshes)
-      {:error, _error} -> failed(chunks, work.address)
+      {:error, error} -> failed(chunks, work.address, error)
     end
   end
 
@@ -260,7 +271,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
   defp needs(chunks, nil, hash) do
     case :ets.lookup(chunks.about.needs, hash) do
-      [{_hash, needs}] -> for {name, of} <- needs, do: {name, of, nil}
+      [{_hash, needs, _content}] -> for {name, of} <- needs, do: {name, of, nil}
       [] -> nil
     end
   end
@@ -301,12 +312,17 @@ defmodule Wasgo.World.Zone.Chunks do
     end
   end
 
-  defp result(chunks, work, hash, {:ok, fields, meshes}) do
-    remember(chunks, hash, meshes)
-    %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
+  # What is the same as what the engine holds, by whichever plan that was made, is not sent again.
+  defp result(chunks, work, hash, {:ok, fields, meshes, content}) do
+    remember(chunks, hash, meshes, content)
+    held = Map.get(chunks.held, work.address)
+
+    if match?([{_hash, _needs, ^content}], :ets.lookup(chunks.about.needs, held)),
+      do: sent(chunks, work.address, held),
+      else: %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
   end
 
-  defp result(chunks, work, _hash, _error), do: failed(chunks, work.address)
+  defp result(chunks, work, _hash, {:error, error}), do: failed(chunks, work.address, error)
 
   # How far away it is that is wanted.
   defp nearest(ready, view) do
@@ -316,13 +332,18 @@ defmodule Wasgo.World.Zone.Chunks do
     end)
   end
 
-  defp remember(chunks, hash, meshes) do
+  defp remember(chunks, hash, meshes, content) do
     %{needs: needs} = chunks.about
     if :ets.info(needs, :size) >= @most_needs, do: :ets.delete_all_objects(needs)
-    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of})})
+    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of}), content})
   end
 
-  defp failed(chunks, address) do
+  defp failed(chunks, address, error) do
+    if chunks.failed < @most_logged do
+      words = if is_exception(error), do: Exception.message(error), else: inspect(error, limit: 5)
+      Logger.warning("Wasgo.World: chunk #{Frame.key(address)} cannot be shown: #{words}")
+    end
+
     %{chunks | view: View.done(chunks.view, address, :failed), failed: chunks.failed + 1}
   end
 
@@ -381,10 +402,10 @@ defmodule Wasgo.World.Zone.Chunks do
   # The item cannot be sent.
   @spec refuse(t(), item()) :: t()
   def refuse(chunks, {:chunk, address, _hash, _fields, _meshes}),
-    do: failed(%{chunks | ready: tl(chunks.ready)}, address)
+    do: failed(%{chunks | ready: tl(chunks.ready)}, address, :too_large)
 
   def refuse(chunks, {:cached, items}),
-    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0)))
+    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0), :too_large))
 
   def refuse(chunks, {:unload, addresses}),
     do: %{chunks | unloads: chunks.unloads -- addresses}

@@ -44,14 +44,17 @@ defmodule Wasgo.World.Zone.Making do
   defp hash(parts), do: :sha256 |> :crypto.hash([<<@format>> | parts]) |> Meshes.short()
 
   @doc false
-  # The fields of a chunk's frame, and the meshes that have to be there before it. Those in `known`, of which the engine has what this plan makes of the
+  # The fields of a chunk's frame, the meshes that have to be there before it, and the hash of both: plans that differ elsewhere make the same of it. Those in `known`, of which the engine has what this plan makes of the
   # name, are not looked at.
   @spec chunk(Work.t(), binary(), GenServer.server() | nil, %{String.t() => binary()}) ::
-          {:ok, map(), [Meshes.mesh()]} | {:error, Exception.t()}
+          {:ok, map(), [Meshes.mesh()], binary()} | {:error, Exception.t()}
   def chunk(work, hash, cache, known) do
     with {:ok, made} <- Cache.await(Cache.start(cache, work), work),
          {:ok, {"chunk", fields}, meshes} <- Frame.chunk(Work.finish(work, made)) do
-      {:ok, Map.put(fields, "hash", {:packed_byte, hash}), Enum.map(meshes, &mesh(&1, known))}
+      meshes = Enum.map(meshes, &mesh(&1, known))
+      needs = for {name, of, _fields} <- meshes, do: {name, of}
+      content = Meshes.hash(%{"chunk" => fields, "needs" => Enum.map(needs, &Tuple.to_list/1)})
+      {:ok, Map.put(fields, "hash", {:packed_byte, hash}), meshes, content}
     end
   end
 
@@ -72,7 +75,7 @@ defmodule Wasgo.World.Zone.Making do
   @doc false
   # A chunk that was edited, in the place of the generated one.
   @spec edited(Work.t(), binary(), Journal.t(), binary()) ::
-          {:ok, map(), []} | {:error, Exception.t()}
+          {:ok, map(), [], binary()} | {:error, Exception.t()}
   def edited(work, hash, journal, edit) do
     with {:ok, glb} <- Journal.payload(journal, edit) do
       {x, z, level} = work.address
@@ -89,7 +92,7 @@ defmodule Wasgo.World.Zone.Making do
          "instances" => [],
          "extras" => %{},
          "hash" => {:packed_byte, hash}
-       }, []}
+       }, [], hash}
     end
   end
 

@@ -185,5 +185,6 @@ pub(super) fn of_type(ty: Type) -> Atom {
 }
 
 pub(super) fn to_type(atom: Atom) -> Option<Type> {
-    Type::ALL.into_iter().find(|ty| of_type(*ty) == atom)
+    // From the end: nearly all that is asked for are packed arrays.
+    Type::ALL.into_iter().rev().find(|ty| of_type(*ty) == atom)
 }

@@ -21,15 +21,7 @@ pub(super) fn encode<'a>(
     blobs: bool,
     budget: &mut Budget,
 ) -> Result<Vec<u8>, Failed<'a>> {
-    let mut walk = Walk {
-        encoder: Encoder::new(limits),
-        open: Vec::new(),
-        whole: Some(term),
-        max_bytes: limits.max_bytes(),
-        blobs,
-        budget,
-        apart: None,
-    };
+    let mut walk = Walk::new(term, limits, blobs, budget);
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })
 }
@@ -44,16 +36,7 @@ pub(super) fn encode_apart<'a>(
     limits: Limits,
     budget: &mut Budget,
 ) -> Result<(Vec<u8>, Vec<(usize, Term<'a>)>, usize), Failed<'a>> {
-    // Little is copied: there is no room to be made for much.
-    let mut walk = Walk {
-        encoder: Encoder::new(limits),
-        open: Vec::new(),
-        whole: None,
-        max_bytes: limits.max_bytes(),
-        blobs: false,
-        budget,
-        apart: Some(Vec::new()),
-    };
+    let mut walk = Walk { apart: Some(Vec::new()), ..Walk::new(term, limits, false, budget) };
     walk.write(term).map_err(|reason| Failed { reason, path: walk.path() })?;
     let size = walk.encoder.written() + walk.encoder.apart();
     let apart = walk.apart.unwrap_or_default();
@@ -107,7 +90,13 @@ impl<'a> Failed<'a> {
     }
 }
 
-impl<'a> Walk<'a, '_> {
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(whole: Term<'a>, limits: Limits, blobs: bool, budget: &'b mut Budget) -> Self {
+        let (mut encoder, max_bytes) = (Encoder::new(limits), limits.max_bytes());
+        encoder.move_to(bytes::scratch());
+        Walk { encoder, open: Vec::new(), whole: Some(whole), max_bytes, blobs, budget, apart: None }
+    }
+
     fn write(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
         self.begin(term)?;
         while let Some(top) = self.open.last_mut() {
@@ -214,7 +203,7 @@ impl<'a> Walk<'a, '_> {
                     && let Some(whole) = self.whole.take()
                 {
                     let more = packed_data(whole).min(self.max_bytes);
-                    self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more)));
+                    bytes::done_with(self.encoder.move_to(bytes::room(self.encoder.written().saturating_add(more))));
                 }
                 Ok(self.encoder.packed(ty, data.as_slice())?)
             }

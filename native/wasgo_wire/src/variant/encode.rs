@@ -61,18 +61,21 @@ struct Open {
 
 type Done = Result<(), EncodeError>;
 
+/// Containers one within another that there is room for at once.
+const DEPTH: usize = 8;
+
 impl Encoder {
     /// An encoder for one value within `limits`.
     pub fn new(limits: Limits) -> Self {
-        Self { out: Vec::new(), apart: 0, limits, open: Vec::new(), begun: false, failed: None }
+        Self { out: Vec::new(), apart: 0, limits, open: Vec::with_capacity(DEPTH), begun: false, failed: None }
     }
 
     /// Goes on in another vector, of which the room is used and the content is not: for callers who know that there is much to come. A result that
-    /// grows piece by piece is moved again and again.
-    pub fn move_to(&mut self, mut room: Vec<u8>) {
+    /// grows piece by piece is moved again and again. Returns the vector that was used so far.
+    pub fn move_to(&mut self, mut room: Vec<u8>) -> Vec<u8> {
         room.clear();
         room.extend_from_slice(&self.out);
-        self.out = room;
+        std::mem::replace(&mut self.out, room)
     }
 
     /// Bytes written so far, without those that are kept apart.

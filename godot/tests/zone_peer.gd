@@ -1,0 +1,62 @@
+extends SceneTree
+## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port=, --token=, --world=, --zone= and --viewer= (x, z and a
+## radius in metres) after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
+##
+## A call of the method "node_at" of "Peer" gives the position of the node of an id, and null where there is none.
+
+const Client := preload("res://addons/wasgo/client.gd")
+const World := preload("res://addons/wasgo/world_3d.gd")
+const PATIENCE_MS := 50_000
+
+class Peer:
+	extends Node
+	var world: World
+
+	func node_at(id: int) -> Variant:
+		var node := world.get_spawned(id) as Node3D
+		return node.position if node != null else null
+
+	func meshes_of(id: int) -> int:
+		var node := world.get_spawned(id)
+		return node.find_children("*", "MeshInstance3D", true, false).size() if node != null else -1
+
+	func property(named: String) -> Variant:
+		return world.properties.get(named)
+
+
+var client := Client.new()
+var world := World.new()
+
+
+func _initialize() -> void:
+	OS.low_processor_usage_mode_sleep_usec = 500
+	for argument: String in OS.get_cmdline_user_args():
+		var value := argument.get_slice("=", 1)
+		match argument.get_slice("=", 0):
+			"--port":
+				client.url = "tcp://127.0.0.1:" + value
+			"--token":
+				client.token = value
+			"--world":
+				client.world = value
+			"--zone":
+				client.zone = value
+			"--viewer":
+				var numbers := value.split_floats(",")
+				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
+	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property"])
+	client.connected.connect(func(server: String) -> void: print("connected ", server))
+	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
+	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))
+	world.add_child(client)
+	var peer := Peer.new()
+	peer.name = "Peer"
+	peer.world = world
+	root.add_child(peer)
+	root.add_child(world)
+
+
+func _process(_delta: float) -> bool:
+	if Time.get_ticks_msec() > PATIENCE_MS:
+		quit(1)
+	return false
