@@ -2,6 +2,7 @@ extends "test_case.gd"
 ## glTF files whose JSON and data were changed at random: what the add-on lets through, the engine's importer lives with.
 
 const Frames := preload("frames.gd")
+const RichFile := preload("rich_file.gd")
 const Glb := preload("res://addons/wasgo/glb.gd")
 const Surfaces := preload("res://addons/wasgo/surfaces.gd")
 
@@ -18,7 +19,7 @@ func _initialize() -> void:
 func _changed_at_random() -> bool:
 	random.seed = 77
 	var files: Array[PackedByteArray] = [Frames.glb_of([Frames.triangle(), Frames.triangle()], ["smile", "frown"]),
-			Frames.glb_of([Frames.grid(9, 9, 1.0, Frames.hills)]), _with_everything()]
+			Frames.glb_of([Frames.grid(9, 9, 1.0, Frames.hills)]), Marshalls.base64_to_raw(RichFile.TEXT)]
 	var surfaces := Surfaces.new()
 	for file: PackedByteArray in files:
 		equal(Glb.load_scene(file, surfaces).error, "", "the file as it is")
@@ -73,40 +74,3 @@ func _file(json: Variant, rest: PackedByteArray) -> PackedByteArray:
 	bytes.append_array(text + rest)
 	bytes.encode_u32(8, bytes.size())
 	return bytes
-
-
-# A file with a skin, an animation, a picture, a light and a camera, by the engine's own exporter.
-func _with_everything() -> PackedByteArray:
-	var scene := Node3D.new()
-	var skeleton := Skeleton3D.new()
-	skeleton.name = "Skeleton"
-	skeleton.add_bone("hip")
-	skeleton.add_bone("knee")
-	skeleton.set_bone_parent(1, 0)
-	var shown := MeshInstance3D.new()
-	shown.mesh = BoxMesh.new()
-	shown.skin = Skin.new()
-	shown.skin.add_bind(0, Transform3D.IDENTITY)
-	shown.skin.add_bind(1, Transform3D.IDENTITY)
-	shown.skeleton = NodePath("..")
-	var material := StandardMaterial3D.new()
-	material.albedo_texture = ImageTexture.create_from_image(Image.create(8, 8, false, Image.FORMAT_RGB8))
-	shown.material_override = material
-	var animation := Animation.new()
-	animation.track_set_path(animation.add_track(Animation.TYPE_POSITION_3D), ^"Skeleton")
-	animation.position_track_insert_key(0, 0.0, Vector3.ZERO)
-	animation.position_track_insert_key(0, 1.0, Vector3.ONE)
-	var library := AnimationLibrary.new()
-	library.add_animation("go", animation)
-	var player := AnimationPlayer.new()
-	player.add_animation_library("", library)
-	for node: Node in [skeleton, player, OmniLight3D.new(), Camera3D.new()] as Array[Node]:
-		scene.add_child(node)
-		node.owner = scene
-	skeleton.add_child(shown)
-	shown.owner = scene
-	var document := GLTFDocument.new()
-	var state := GLTFState.new()
-	document.append_from_scene(scene, state)
-	scene.free()
-	return document.generate_buffer(state)

@@ -18,7 +18,7 @@ defmodule Wasgo.Godot.EngineAddonTest do
       {outcome, seen} = outcome(engine, title, [])
 
       assert outcome =~ ~r/^PASS #{title} \([1-9]\d* checks\)/,
-             Enum.join(Enum.reverse(seen), "\n")
+             Enum.join(Enum.reverse([outcome | seen]), "\n")
 
       assert TestEngine.await_exit(engine) == 0
     end

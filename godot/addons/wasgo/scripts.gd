@@ -145,7 +145,8 @@ func remove(script: _Attached) -> void:
 
 ## Tells the script of [param script] of a notification, in this tick. Returns whether it could be.
 func notify(script: _Attached, what: int, args: Array) -> bool:
-	if not script.wants(what):
+	# Nobody is told later of what happened while there was no connection.
+	if not script.wants(what) or not _client.call("is_open"):
 		return true
 	if _ids.size() >= _MAX_QUEUED:
 		dropped += 1
