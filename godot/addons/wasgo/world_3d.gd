@@ -30,6 +30,7 @@ const _CachedJob := preload("jobs/cached_job.gd")
 const _Check := preload("check.gd")
 const _Chunks := preload("chunks.gd")
 const _Client := preload("client.gd")
+const _Settings := preload("client/settings.gd")
 const _Job := preload("jobs/job.gd")
 const _MeshLoads := preload("mesh_loads.gd")
 const _Nodes := preload("nodes.gd")
@@ -108,6 +109,9 @@ var _cached := 0
 
 
 func _init() -> void:
+	# What a scene sets counts for more.
+	cache_folder = _Settings.value("wasgo/cache/folder")
+	cache_megabytes = clampi(_Settings.value("wasgo/cache/max_megabytes") as int, 0, 65_536)
 	_chunks.world = self
 	_nodes.meshes = _chunks.meshes
 	_preparer.chunks = _chunks
