@@ -534,7 +534,7 @@ func _handle_call(frame: Dictionary) -> void:
 
 # What the sidecar is told without having asked.
 func _tell(now: int) -> void:
-	if _viewers.is_due(now):
+	if _viewers.is_due(now, viewer_hz):
 		var space := receiver as Node3D if is_instance_valid(receiver) else null
 		var news := _viewers.news(now, viewer_hz, _Viewers.nodes_of(self, viewer_paths, VIEWERS), viewer_radius, space)
 		if not news.is_empty():

@@ -12,6 +12,9 @@ var _set: Dictionary[int, Vector4] = {}
 var _told: Dictionary[int, Vector4] = {}
 var _is_told := false
 var _next_at := 0
+# When something was told last, and whether one was set since then.
+var _told_at := 0
+var _is_pressing := false
 
 
 ## Sets the viewer [param id]. Returns [constant ERR_INVALID_PARAMETER] where a number is not finite or the radius is not
@@ -22,12 +25,13 @@ func set_viewer(id: int, position: Vector3, radius: float) -> Error:
 	if not _set.has(id) and _set.size() >= MAX_VIEWERS:
 		return ERR_OUT_OF_MEMORY
 	_set[id] = Vector4(position.x, position.y, position.z, radius)
+	_is_pressing = true
 	return OK
 
 
 ## Removes the viewer [param id], if there is one.
 func remove_viewer(id: int) -> void:
-	_set.erase(id)
+	_is_pressing = _set.erase(id) or _is_pressing
 
 
 ## Has all of them told anew, to another sidecar.
@@ -35,22 +39,26 @@ func forget() -> void:
 	_is_told = false
 	_told = {}
 	_next_at = 0
+	_told_at = 0
 
 
-## Whether it is time to look at viewers again, at [param now] by the engine's own clock in milliseconds.
-func is_due(now: int) -> bool:
-	return now >= _next_at
+## Whether it is time to look at viewers again, at [param now] by the engine's own clock in milliseconds: [param hz] times a second, and at once
+## when one was set after a while in which there was nothing to tell.
+func is_due(now: int, hz: float) -> bool:
+	return now >= _next_at or _is_pressing and now >= _told_at + _period(hz)
 
 
 ## The frame that tells of all viewers, those of [param nodes] too, in the space of [param world] where there is one; empty when there is nothing
 ## to tell. The next time is due [param hz] times a second.
 func news(now: int, hz: float, nodes: Array[Node3D], radius: float, world: Node3D) -> Dictionary:
-	_next_at = now + int(1000.0 / maxf(hz, 0.1))
+	_next_at = now + _period(hz)
+	_is_pressing = false
 	var all := _gather(nodes, radius, world)
 	if _is_told and not _has_changed(all) or not _is_told and all.is_empty():
 		return {}
 	_is_told = true
 	_told = all
+	_told_at = now
 	var positions := PackedVector3Array()
 	var radii := PackedFloat32Array()
 	for id: int in all:
@@ -58,6 +66,10 @@ func news(now: int, hz: float, nodes: Array[Node3D], radius: float, world: Node3
 		positions.append(Vector3(viewer.x, viewer.y, viewer.z))
 		radii.append(viewer.w)
 	return {"t": "viewers", "ids": PackedInt64Array(all.keys()), "positions": positions, "radii": radii}
+
+
+static func _period(hz: float) -> int:
+	return int(1000.0 / maxf(hz, 0.1))
 
 
 ## The nodes that are viewers to [param client]: those at [param paths], and those in [param group].
