@@ -6,7 +6,7 @@ defmodule Wasgo.Godot.Connection.Frame do
   # when the order is decided, without touching the rest.
 
   alias Wasgo.Godot.Variant
-  alias Wasgo.GodotError
+  alias Wasgo.{EncodeError, GodotError, Native}
   alias Wasgo.Wire.Zstd
 
   @enforce_keys [:kind, :lane, :count, :pairs, :size]
@@ -55,13 +55,16 @@ defmodule Wasgo.Godot.Connection.Frame do
           {:ok, t()} | {:error, GodotError.t()}
   def new(kind, fields, lane \\ nil, compress? \\ false)
       when is_binary(kind) and is_map(fields) and lane in [nil, :live, :bulk] do
-    if kind in @own_kinds do
-      raise ArgumentError, "frames of the kind #{inspect(kind)} are the connection's own to send"
-    end
+    if own?(kind),
+      do:
+        raise(
+          ArgumentError,
+          "frames of the kind #{inspect(kind)} are the connection's own to send"
+        )
 
-    for key <- ["t", "seq", "bulk", :t, :seq, :bulk], is_map_key(fields, key) do
-      raise ArgumentError, "a frame's #{inspect(key)} is for the connection to set"
-    end
+    if is_map_key(fields, "t") or is_map_key(fields, "seq") or is_map_key(fields, "bulk") or
+         is_map_key(fields, :t) or is_map_key(fields, :seq) or is_map_key(fields, :bulk),
+       do: raise(ArgumentError, ~s(a frame's "t", "seq" and "bulk" are for the connection to set))
 
     lane = lane || usual(kind, fields)
 
@@ -71,6 +74,10 @@ defmodule Wasgo.Godot.Connection.Frame do
       {:ok, %__MODULE__{kind: kind, lane: lane, count: count, pairs: pairs, size: size - @header}}
     end
   end
+
+  # Clauses are searched, lists are gone through.
+  for kind <- @own_kinds, do: defp(own?(unquote(kind)), do: true)
+  defp own?(_kind), do: false
 
   defp opened(<<@dictionary::little-32, count::little-32, pairs::binary>>), do: {count, pairs}
 
@@ -96,12 +103,24 @@ defmodule Wasgo.Godot.Connection.Frame do
 
   @doc "The bytes of a numbered frame, with their length in front."
   @spec numbered(t(), pos_integer()) :: iodata()
-  def numbered(%__MODULE__{count: count, pairs: pairs} = frame, number) do
+  def numbered(%__MODULE__{lane: lane, count: count, pairs: pairs} = frame, number) do
     size = size(frame, number) - @length_field
 
+    # The words that are the same in all frames of a lane, and a number that nearly always takes four bytes.
     start =
-      <<size::32, @dictionary::little-32, count + 1::little-32, @keys[frame.lane]::binary,
-        number(number)::binary>>
+      cond do
+        number > 0x7FFF_FFFF ->
+          <<size::32, @dictionary::little-32, count + 1::little-32, @keys[lane]::binary,
+            0x1_0002::little-32, number::little-64>>
+
+        lane == :live ->
+          <<size::32, @dictionary::little-32, count + 1::little-32, 4::little-32, 3::little-32,
+            "seq", 0, 2::little-32, number::little-32>>
+
+        true ->
+          <<size::32, @dictionary::little-32, count + 1::little-32, 4::little-32, 4::little-32,
+            "bulk", 2::little-32, number::little-32>>
+      end
 
     [start | pairs]
   end
@@ -111,9 +130,6 @@ defmodule Wasgo.Godot.Connection.Frame do
   def size(%__MODULE__{size: size}, number) do
     @length_field + @header + @key_bytes + if(number <= 0x7FFF_FFFF, do: 8, else: 12) + size
   end
-
-  defp number(number) when number <= 0x7FFF_FFFF, do: <<2::little-32, number::little-32>>
-  defp number(number), do: <<0x1_0002::little-32, number::little-64>>
 
   @doc "Encodes a frame without a number, with its length in front."
   @spec control(String.t(), map()) :: {:ok, iodata()} | {:error, GodotError.t()}
@@ -129,16 +145,21 @@ defmodule Wasgo.Godot.Connection.Frame do
   @spec framed(binary()) :: iodata()
   def framed(bytes), do: [<<byte_size(bytes)::32>>, bytes]
 
+  # Past the options of `Wasgo.Godot.Variant`, which cost as much as a small frame.
   defp encode(map, max_bytes) do
-    case Variant.encode_to_iodata(map, max_depth: @max_depth, max_bytes: max_bytes) do
+    result =
+      with :over_budget <- Native.variant_encode_iodata(map, @max_depth, max_bytes),
+           do: Native.variant_encode_iodata_dirty(map, @max_depth, max_bytes)
+
+    case result do
       {:ok, bytes, size} ->
         {:ok, bytes, size}
 
-      {:error, %{reason: {:too_large, _limit}}} ->
+      {:error, {{:too_large, _limit}, _path}} ->
         {:error, %GodotError{reason: {:too_large, @max_bytes}}}
 
-      {:error, error} ->
-        {:error, %GodotError{reason: {:encode, error}}}
+      {:error, {reason, path}} ->
+        {:error, %GodotError{reason: {:encode, %EncodeError{reason: reason, path: path}}}}
     end
   end
 end

@@ -185,11 +185,9 @@ defmodule Wasgo.Godot.Connection.Peer do
   def handle_info(message, state)
 
   def handle_info({:push, from, ref, frame}, %{phase: :open} = state) do
-    if Sending.first?(state, frame) do
-      {_number, state} = Sending.transmit(state, frame)
-      {:noreply, state |> Sending.pushed(from, ref, frame) |> Sending.pump()}
-    else
-      {:noreply, %{state | calls: Calls.put_push(state.calls, from, ref, frame)}}
+    case Sending.push(state, from, ref, frame) do
+      {:ok, state} -> {:noreply, state}
+      :wait -> {:noreply, %{state | calls: Calls.put_push(state.calls, from, ref, frame)}}
     end
   end
 

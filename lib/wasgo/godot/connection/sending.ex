@@ -6,12 +6,46 @@ defmodule Wasgo.Godot.Connection.Sending do
 
   alias Wasgo.Godot.Connection.{Calls, Credit, Frame, Outbox, Pusher, State, Window}
 
+  {share, share_bytes} = Pusher.share()
+  @share share
+  @share_bytes share_bytes
+
   @spec fits?(State.t(), Frame.t()) :: boolean()
   def fits?(state, %Frame{lane: :live} = frame),
     do: Window.room?(state.window, Frame.size(frame, Window.next(state.window)))
 
   def fits?(state, %Frame{lane: :bulk} = frame),
     do: Credit.room?(state.credit, frame.kind, Frame.size(frame, Credit.next(state.credit)))
+
+  # A frame that was pushed, if it may go now: the usual case, of which there are hundreds of thousands a second.
+  @spec push(State.t(), pid(), reference(), Frame.t()) :: {:ok, State.t()} | :wait
+  def push(
+        %{calls: %{senders: %{live: {[], []}}}} = state,
+        from,
+        ref,
+        %Frame{lane: :live} = frame
+      ) do
+    window = state.window
+    number = window.last + 1
+    size = Frame.size(frame, number)
+
+    if Window.room?(window, size) do
+      outbox = Outbox.numbered(state.outbox, Frame.numbered(frame, number))
+      state = %{state | window: Window.push(window, size), outbox: outbox}
+      {:ok, state |> pushed(from, ref, frame) |> pump()}
+    else
+      :wait
+    end
+  end
+
+  def push(state, from, ref, frame) do
+    if first?(state, frame) do
+      {_number, state} = transmit(state, frame)
+      {:ok, state |> pushed(from, ref, frame) |> pump()}
+    else
+      :wait
+    end
+  end
 
   # Whether the frame may go before those that wait in its lane.
   @spec first?(State.t(), Frame.t()) :: boolean()
@@ -92,11 +126,10 @@ defmodule Wasgo.Godot.Connection.Sending do
   # Tells a process that pushes frames how many were taken, not for each of them.
   @spec pushed(State.t(), pid(), reference(), Frame.t()) :: State.t()
   def pushed(state, from, ref, frame) do
-    {share, share_bytes} = Pusher.share()
     {count, bytes} = Map.get(state.pushed, ref, {0, 0})
     {count, bytes} = {count + 1, bytes + frame.size}
 
-    if count >= share or bytes >= share_bytes do
+    if count >= @share or bytes >= @share_bytes do
       send(from, {:wasgo_pushed, ref, count, bytes})
       %{state | pushed: Map.delete(state.pushed, ref)}
     else
