@@ -341,7 +341,7 @@ defmodule Wasgo.Godot.GameTest do
       assert Enum.all?(answers, &(&1["id"] == &1["value"]))
     end
 
-    test "they end with the connection" do
+    test "they end with the connection, also with one that is killed" do
       test = self()
 
       wait = fn [] ->
@@ -354,7 +354,14 @@ defmodule Wasgo.Godot.GameTest do
       assert_receive {:started, pid}, 5_000
       ref = Process.monitor(pid)
       :gen_tcp.close(socket)
-      assert_receive {:DOWN, ^ref, :process, ^pid, :killed}, 5_000
+      assert_receive {:DOWN, ^ref, :process, ^pid, _killed}, 5_000
+
+      {socket, connection, _server} = peer(functions: %{"wait" => wait})
+      ask(socket, 1, "wait")
+      assert_receive {:started, pid}, 5_000
+      ref = Process.monitor(pid)
+      Process.exit(connection.pid, :kill)
+      assert_receive {:DOWN, ^ref, :process, ^pid, _killed}, 5_000
     end
   end
 end

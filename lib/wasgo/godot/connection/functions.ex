@@ -34,12 +34,28 @@ defmodule Wasgo.Godot.Connection.Functions do
     case table do
       %{^name => function} ->
         {pid, ref} = spawn_monitor(fn -> run(function, id, args, connection) end)
+        end_together(pid)
         timer = Process.send_after(self(), {:function_timeout, ref}, @timeout)
         {:ok, %{functions | running: Map.put(functions.running, ref, {pid, id, timer, name})}}
 
       _other ->
         {:error, "there is no function #{inspect(name, printable_limit: 80)}"}
     end
+  end
+
+  # A connection that is killed has no time to end them.
+  defp end_together(pid) do
+    connection = self()
+
+    spawn(fn ->
+      theirs = Process.monitor(connection)
+      its = Process.monitor(pid)
+
+      receive do
+        {:DOWN, ^theirs, :process, _connection, _reason} -> Process.exit(pid, :kill)
+        {:DOWN, ^its, :process, _pid, _reason} -> :ok
+      end
+    end)
   end
 
   # Its result, as the bytes of a frame where it is well, is how the process ends.
