@@ -84,8 +84,8 @@ defmodule Wasgo.Godot.Scripts do
     case state.names do
       %{^pid => name} ->
         here = ids_of(state, name)
-        ids = if ids == :all, do: here, else: ids -- ids -- here
-        {:noreply, tell(state, ids, result)}
+        gone = if ids == :all, do: [], else: ids -- here
+        {:noreply, tell(state, if(ids == :all, do: here, else: ids -- gone), result)}
 
       _gone ->
         {:noreply, state}

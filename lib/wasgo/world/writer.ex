@@ -6,7 +6,7 @@ defmodule Wasgo.World.Writer do
   def start_link, do: :proc_lib.spawn_link(__MODULE__, :loop, [self()])
 
   # The answer comes as `{Wasgo.World.Writer, ref, result}`.
-  @spec run(pid(), (() -> term())) :: reference()
+  @spec run(pid(), fun()) :: reference()
   def run(writer, job) do
     ref = make_ref()
     send(writer, {:run, ref, job})

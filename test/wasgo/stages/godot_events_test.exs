@@ -81,13 +81,10 @@ defmodule Wasgo.Stages.GodotEventsTest do
         Enum.reduce_while(stream, [], fn result, all ->
           send(test, {:got, result})
 
-          receive(
-            do:
-              (
-                :go -> {:cont, [result | all]}
-                :stop -> {:halt, all}
-              )
-          )
+          receive do
+            :go -> {:cont, [result | all]}
+            :stop -> {:halt, all}
+          end
         end)
       end)
 

@@ -100,6 +100,7 @@ defmodule Wasgo.World.ConnectionTest do
     frames = hear_until(socket, &(&1["t"] == "resumed"))
     assert Enum.all?(frames, &(not is_map_key(&1, "bulk")))
     grant(socket)
+
     # Four are made at once, the nearest among the first of them; which is done first is the machine's business.
     frames = hear_until(socket, &(&1["t"] == "chunk" and &1["key"] == "0,0"))
     assert List.last(frames)["bulk"] in 1..4

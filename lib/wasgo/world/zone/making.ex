@@ -14,7 +14,7 @@ defmodule Wasgo.World.Zone.Making do
 
   @doc false
   # The answer comes as `{Wasgo.World.Zone.Making, job, result}`, or `{:DOWN, job, :process, pid, reason}` where there is none.
-  @spec start((() -> term())) :: job()
+  @spec start(fun()) :: job()
   def start(fun) do
     zone = self()
     gate = make_ref()
