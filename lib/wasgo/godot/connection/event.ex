@@ -41,14 +41,16 @@ defmodule Wasgo.Godot.Connection.Event do
   @spec decode(binary(), limit :: pos_integer()) ::
           {:ok, t()} | {:error, {:malformed, String.t()}, :bytes | :frame}
   def decode(bytes, limit) do
-    with {:ok, frame} <- dictionary(bytes) do
-      case frame do
-        %{"t" => "zstd"} -> unpacked(frame, limit)
-        %{"t" => kind} when is_binary(kind) -> event(kind, frame)
-        _other -> malformed("a frame without a kind")
-      end
-    end
+    with {:ok, frame} <- dictionary(bytes), do: said(frame, limit)
   end
+
+  # What was compressed has no limit of its own any more, and holds nothing that is.
+  defp said(%{"t" => "zstd"}, :unpacked),
+    do: malformed("a compressed frame in a compressed frame")
+
+  defp said(%{"t" => "zstd"} = frame, limit), do: unpacked(frame, limit)
+  defp said(%{"t" => kind} = frame, _limit) when is_binary(kind), do: event(kind, frame)
+  defp said(_other, _limit), do: malformed("a frame without a kind")
 
   defp dictionary(bytes) do
     case Variant.decode(bytes, max_depth: @max_depth) do
@@ -64,13 +66,8 @@ defmodule Wasgo.Godot.Connection.Event do
   defp unpacked(%{"size" => size, "data" => {:packed_byte, data}}, limit)
        when is_integer(size) and size >= 0 and size <= limit do
     with {:ok, bytes} <- unzip(data, size),
-         {:ok, frame} <- dictionary(bytes) do
-      case frame do
-        %{"t" => "zstd"} -> malformed("a compressed frame in a compressed frame")
-        %{"t" => kind} when is_binary(kind) -> event(kind, frame)
-        _other -> malformed("a frame without a kind")
-      end
-    end
+         {:ok, frame} <- dictionary(bytes),
+         do: said(frame, :unpacked)
   end
 
   defp unpacked(%{"size" => size}, limit) when is_integer(size) and size > limit,

@@ -24,9 +24,6 @@ defmodule Wasgo.Godot.Connection.Handshake do
   @spec oldest() :: pos_integer()
   def oldest, do: @oldest
 
-  @spec nonce_bytes() :: pos_integer()
-  def nonce_bytes, do: @nonce
-
   @spec nonce() :: binary()
   def nonce, do: :crypto.strong_rand_bytes(@nonce)
 
