@@ -1,5 +1,6 @@
-# How fast frames leave, from a process of this VM to one of another program: `mix run --no-start bench/frames.exs [--quick]`. Started by hand; nothing
-# fails because a machine is slow. The other program is bench/frames/reader.py, which reads, counts and acknowledges; Python 3 is needed for it.
+# How fast frames leave, from a process of this VM to one of another program: `mix run --no-start bench/frames.exs [--quick] [--small]`. Started by hand;
+# nothing fails because a machine is slow. The other program is bench/frames/reader.py, for which Python 3 is needed; where there is a C compiler it becomes
+# bench/frames/reader.c once it is connected, which takes a twentieth of the time. `--small` leaves the large frames out.
 
 Code.require_file("measure.exs", __DIR__)
 
@@ -10,6 +11,7 @@ defmodule Bench.Frames do
 
   @token "a benchmark's secret"
   @reader Path.join(__DIR__, "frames/reader.py")
+  @counter Path.join(__DIR__, "frames/reader.c")
   # A quarter of the frames are sent before, to warm up.
   @warm_up 4
 
@@ -23,6 +25,11 @@ defmodule Bench.Frames do
        "ids" => {:packed_int64, for(id <- 1..36, into: "", do: <<id::64-little>>)},
        "values" => [column, column]
      }}
+  end
+
+  # As many bytes in one array.
+  def single do
+    {"rows", %{"values" => {:packed_float64, :binary.copy(<<0.37::float-little>>, 118)}}}
   end
 
   # A chunk's worth of vertices.
@@ -50,17 +57,35 @@ defmodule Bench.Frames do
 
   defp linked(fun) do
     {:ok, server} = Server.start_link(token: @token, heartbeat_ms: 3_600_000)
-    reader = reader([@token], Server.port(server))
+    start_reader(Server.port(server), [@token])
     {:ok, connection} = Server.await_connection(server, 20_000)
     result = Bench.apart(fn -> fun.(connection) end)
     Server.stop(server)
-    Port.close(reader)
     result
   end
 
-  defp reader(arguments, port) do
+  # It ends with its socket.
+  defp start_reader(port, arguments) do
     python = System.find_executable("python3") || raise "python3 is missing"
-    Port.open({:spawn_executable, python}, args: [@reader, "#{port}" | arguments])
+    Port.open({:spawn_executable, python}, args: [@reader, "#{port}", counter() | arguments])
+  end
+
+  # What the C compiler made of the reader, or an empty text where there is none.
+  def counter do
+    with nil <- :persistent_term.get(__MODULE__, nil) do
+      made = Path.join(System.tmp_dir!(), "wasgo-frames-reader-#{System.pid()}")
+      compiler = System.find_executable("cc")
+      made = if compiler && compiled?(compiler, made), do: made, else: ""
+      if made != "", do: System.at_exit(fn _status -> File.rm(made) end)
+      :persistent_term.put(__MODULE__, made)
+      made
+    end
+  end
+
+  defp compiled?(compiler, made) do
+    {words, status} = System.cmd(compiler, ["-O2", "-o", made, @counter], stderr_to_stdout: true)
+    if status != 0, do: IO.puts(:stderr, words)
+    status == 0
   end
 
   defp timed(connection, count, send) do
@@ -125,13 +150,12 @@ defmodule Bench.Frames do
       :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false, nodelay: true])
 
     {:ok, port} = :inet.port(listener)
-    reader = reader([], port)
+    start_reader(port, [])
     {:ok, socket} = :gen_tcp.accept(listener, 20_000)
     batch = List.duplicate(bytes, together)
     seconds = alone(max(div(count, together), 1), fn -> :ok = :gen_tcp.send(socket, batch) end)
     :gen_tcp.close(socket)
     :gen_tcp.close(listener)
-    Port.close(reader)
     seconds
   end
 
@@ -156,9 +180,13 @@ alias Bench.Frames, as: B
 
 Bench.header()
 
+language = if B.counter() == "", do: "Python", else: "C"
+IO.puts("The reader counts in #{language}.\n")
+large = if "--small" in System.argv(), do: [], else: [{"1 MiB", B.large(), 2_000, 1}]
+
 for {name, frame, full, together} <- [
-      {"1 KiB", B.small(), 200_000, 64},
-      {"1 MiB", B.large(), 2_000, 1}
+      {"1 KiB in four arrays", B.small(), 600_000, 64},
+      {"1 KiB in one array", B.single(), 600_000, 64} | large
     ] do
   count = Bench.rounds(full)
   {kind, fields} = frame

@@ -1,5 +1,6 @@
 """An engine's end of the wire that does nothing but read: proves that it knows the token, grants credit without bound, counts frames and
-acknowledges what it has read, once for each read. bench/frames.exs starts it: reader.py PORT TOKEN, or reader.py PORT for a socket that it only empties.
+acknowledges what it has read, once for each read. bench/frames.exs starts it: reader.py PORT COUNTER TOKEN, or reader.py PORT COUNTER for a socket that it
+only empties. COUNTER is what reader.c was compiled to, which then does the reading; or empty.
 
 It counts every frame of a lane, which is well as long as nothing without a number comes: the benchmark's server does not ping.
 """
@@ -109,8 +110,13 @@ def count(peer):
 def main():
     peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if len(sys.argv) > 2:
-        greet(peer, sys.argv[2].encode())
+    counter = sys.argv[2]
+    if len(sys.argv) > 3:
+        greet(peer, sys.argv[3].encode())
+    if counter:
+        peer.set_inheritable(True)
+        os.execv(counter, [counter, str(peer.fileno()), "count" if len(sys.argv) > 3 else "empty"])
+    elif len(sys.argv) > 3:
         count(peer)
     else:
         room = bytearray(1 << 20)

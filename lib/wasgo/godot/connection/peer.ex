@@ -186,8 +186,8 @@ defmodule Wasgo.Godot.Connection.Peer do
 
   def handle_info({:push, from, ref, frame}, %{phase: :open} = state) do
     case Sending.push(state, from, ref, frame) do
-      {:ok, state} -> {:noreply, state}
-      :wait -> {:noreply, %{state | calls: Calls.put_push(state.calls, from, ref, frame)}}
+      {state, nil} -> {:noreply, state}
+      {state, left} -> {:noreply, %{state | calls: Calls.put_push(state.calls, from, ref, left)}}
     end
   end
 

@@ -29,23 +29,26 @@ defmodule Wasgo.Godot.Connection.Pusher do
           {:ok, t()} | {:error, GodotError.t(), t()}
   def push(%__MODULE__{} = pusher, kind, fields, timeout) do
     case Frame.new(kind, fields, nil, pusher.connection.compress) do
-      {:ok, frame} -> pusher |> settle(0) |> hand_over(frame, deadline(timeout))
+      {:ok, frame} -> pusher |> settle(0) |> hand_over(frame, timeout, nil)
       {:error, error} -> {:error, error, pusher}
     end
   end
 
-  defp hand_over(%{ended: why} = pusher, _frame, _deadline) when why != nil,
+  # The clock is only looked at where there is something to wait for.
+  defp hand_over(%{ended: why} = pusher, _frame, _timeout, _deadline) when why != nil,
     do: {:error, %GodotError{reason: {:disconnected, why}}, pusher}
 
-  defp hand_over(pusher, frame, deadline) do
+  defp hand_over(pusher, frame, timeout, deadline) do
     size = frame.size
 
     if pusher.count == 0 or (pusher.count < @most and pusher.bytes + size <= @most_bytes) do
       send(pusher.connection.pid, {:push, self(), pusher.ref, frame})
       {:ok, %{pusher | count: pusher.count + 1, bytes: pusher.bytes + size}}
     else
+      deadline = deadline || now() + timeout
+
       case deadline - now() do
-        left when left > 0 -> pusher |> settle(left) |> hand_over(frame, deadline)
+        left when left > 0 -> pusher |> settle(left) |> hand_over(frame, timeout, deadline)
         _none -> {:error, %GodotError{reason: :timeout}, pusher}
       end
     end
@@ -83,6 +86,5 @@ defmodule Wasgo.Godot.Connection.Pusher do
     end
   end
 
-  defp deadline(timeout), do: now() + timeout
   defp now, do: System.monotonic_time(:millisecond)
 end

@@ -9,6 +9,8 @@ defmodule Wasgo.Godot.Connection.Sending do
   {share, share_bytes} = Pusher.share()
   @share share
   @share_bytes share_bytes
+  # Then others have their turn.
+  @at_once 64
 
   @spec fits?(State.t(), Frame.t()) :: boolean()
   def fits?(state, %Frame{lane: :live} = frame),
@@ -17,33 +19,48 @@ defmodule Wasgo.Godot.Connection.Sending do
   def fits?(state, %Frame{lane: :bulk} = frame),
     do: Credit.room?(state.credit, frame.kind, Frame.size(frame, Credit.next(state.credit)))
 
-  # A frame that was pushed, if it may go now: the usual case, of which there are hundreds of thousands a second.
-  @spec push(State.t(), pid(), reference(), Frame.t()) :: {:ok, State.t()} | :wait
+  # Takes a frame that was pushed, and with it those of the same process that have come since, as far as they may go now. What may not is left
+  # as the last value. There are hundreds of thousands a second, and a turn of the process for each would cost more than the rest of it.
+  @spec push(State.t(), pid(), reference(), Frame.t()) :: {State.t(), Frame.t() | nil}
   def push(
         %{calls: %{senders: %{live: {[], []}}}} = state,
         from,
         ref,
         %Frame{lane: :live} = frame
       ) do
-    window = state.window
-    number = window.last + 1
-    size = Frame.size(frame, number)
+    {window, outbox, count, bytes, left} =
+      take_pushed(ref, frame, state.window, state.outbox, 0, 0)
 
-    if Window.room?(window, size) do
-      outbox = Outbox.numbered(state.outbox, Frame.numbered(frame, number))
-      state = %{state | window: Window.push(window, size), outbox: outbox}
-      {:ok, state |> pushed(from, ref, frame) |> pump()}
-    else
-      :wait
-    end
+    state = %{state | window: window, outbox: outbox}
+    {state |> pushed(from, ref, count, bytes) |> pump(), left}
   end
 
   def push(state, from, ref, frame) do
     if first?(state, frame) do
       {_number, state} = transmit(state, frame)
-      {:ok, state |> pushed(from, ref, frame) |> pump()}
+      {state |> pushed(from, ref, 1, frame.size) |> pump(), nil}
     else
-      :wait
+      {state, frame}
+    end
+  end
+
+  defp take_pushed(ref, frame, window, outbox, count, bytes) do
+    number = window.last + 1
+    size = Frame.size(frame, number)
+
+    if Window.room?(window, size) do
+      window = Window.push(window, size)
+      outbox = Outbox.numbered(outbox, Frame.numbered(frame, number), size)
+      {count, bytes} = {count + 1, bytes + frame.size}
+
+      receive do
+        {:push, _from, ^ref, %Frame{lane: :live} = frame} when count < @at_once ->
+          take_pushed(ref, frame, window, outbox, count, bytes)
+      after
+        0 -> {window, outbox, count, bytes, nil}
+      end
+    else
+      {window, outbox, count, bytes, frame}
     end
   end
 
@@ -65,8 +82,10 @@ defmodule Wasgo.Godot.Connection.Sending do
     {number, enqueue(%{state | credit: credit}, frame, number)}
   end
 
-  defp enqueue(state, frame, number),
-    do: %{state | outbox: Outbox.numbered(state.outbox, Frame.numbered(frame, number))}
+  defp enqueue(state, frame, number) do
+    bytes = Frame.numbered(frame, number)
+    %{state | outbox: Outbox.numbered(state.outbox, bytes, Frame.size(frame, number))}
+  end
 
   # Lets those in that wait, while there is room, and tells those who did not want to wait.
   @spec let_senders_in(State.t()) :: State.t()
@@ -87,7 +106,10 @@ defmodule Wasgo.Godot.Connection.Sending do
       state = %{state | calls: calls}
 
       let_in(
-        if(pushed, do: pushed(state, elem(pushed, 0), elem(pushed, 1), frame), else: state),
+        case pushed do
+          {from, push} -> pushed(state, from, push, 1, frame.size)
+          nil -> state
+        end,
         lane
       )
     else
@@ -124,10 +146,11 @@ defmodule Wasgo.Godot.Connection.Sending do
   end
 
   # Tells a process that pushes frames how many were taken, not for each of them.
-  @spec pushed(State.t(), pid(), reference(), Frame.t()) :: State.t()
-  def pushed(state, from, ref, frame) do
+  defp pushed(state, _from, _ref, 0, _bytes), do: state
+
+  defp pushed(state, from, ref, more, more_bytes) do
     {count, bytes} = Map.get(state.pushed, ref, {0, 0})
-    {count, bytes} = {count + 1, bytes + frame.size}
+    {count, bytes} = {count + more, bytes + more_bytes}
 
     if count >= @share or bytes >= @share_bytes do
       send(from, {:wasgo_pushed, ref, count, bytes})

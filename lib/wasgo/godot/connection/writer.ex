@@ -6,8 +6,8 @@ defmodule Wasgo.Godot.Connection.Writer do
 
   alias Wasgo.Godot.Connection.Transport
 
-  # Small frames go together, up to so many bytes: a call of the system costs more than they do.
-  @together 64 * 1024
+  # One call of the system each: small frames together, or a large one.
+  @type piece :: {:small | :large, iodata()}
 
   @spec start_link(Transport.t()) :: pid()
   def start_link(transport) do
@@ -16,28 +16,30 @@ defmodule Wasgo.Godot.Connection.Writer do
   end
 
   # The owner gets `{:written, writer, :ok | {:error, posix}}`. After an error the writer is gone.
-  @spec write(pid(), [iodata()]) :: :ok
-  def write(writer, frames) do
-    send(writer, {:write, frames})
+  @spec write(pid(), [piece()]) :: :ok
+  def write(writer, pieces) do
+    send(writer, {:write, pieces})
     :ok
   end
 
   defp loop(transport, owner) do
     receive do
-      {:write, frames} ->
-        result = write_all(transport, frames, [], 0)
+      {:write, pieces} ->
+        result = write_all(transport, pieces)
         send(owner, {:written, self(), result})
         if result == :ok, do: loop(transport, owner)
     end
   end
 
-  defp write_all(_transport, [], [], 0), do: :ok
-  defp write_all(transport, [], bytes, _size), do: Transport.send(transport, bytes)
+  defp write_all(_transport, []), do: :ok
 
-  defp write_all(transport, frames, bytes, size) when size >= @together do
-    with :ok <- Transport.send(transport, bytes), do: write_all(transport, frames, [], 0)
+  # Sockets take no more than a few parts at once, and each costs as much as it takes to copy a kilobyte.
+  defp write_all(transport, [{:small, frames} | pieces]) do
+    with :ok <- Transport.send(transport, IO.iodata_to_binary(frames)),
+         do: write_all(transport, pieces)
   end
 
-  defp write_all(transport, [frame | frames], bytes, size),
-    do: write_all(transport, frames, [bytes | frame], size + IO.iodata_length(frame))
+  defp write_all(transport, [{:large, frame} | pieces]) do
+    with :ok <- Transport.send(transport, frame), do: write_all(transport, pieces)
+  end
 end
