@@ -131,6 +131,8 @@ defmodule Wasgo.Native do
   def variant_encode_dirty(_term, _max_depth, _max_bytes), do: nif()
   def variant_encode_iodata(_term, _max_depth, _max_bytes), do: nif()
   def variant_encode_iodata_dirty(_term, _max_depth, _max_bytes), do: nif()
+  def frame_encode(_kind, _fields, _max_depth, _max_bytes), do: nif()
+  def frame_encode_dirty(_kind, _fields, _max_depth, _max_bytes), do: nif()
   def variant_decode(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
   def variant_decode_dirty(_binary, _max_depth, _max_bytes, _keep_order), do: nif()
 

@@ -51,6 +51,28 @@ fn variant_encode_iodata_dirty<'a>(env: Env<'a>, term: Term<'a>, max_depth: u32,
     encode_iodata(env, term, Limits::new(max_depth, max_bytes), &mut Budget::unlimited())
 }
 
+/// A frame of the wire between sidecar and engine, from its kind and its other fields: `{:ok, count, pairs, size}`, where `pairs` is iodata of `size` bytes,
+/// the Dictionary but for its header, and `count` how many there are; else as `variant_encode_iodata`.
+#[rustler::nif]
+fn frame_encode<'a>(env: Env<'a>, kind: Term<'a>, fields: Term<'a>, max_depth: u32, max_bytes: usize) -> Term<'a> {
+    let mut budget = Budget::of_a_slice();
+    let result = encode_frame(env, kind, fields, Limits::new(max_depth, max_bytes), &mut budget);
+    budget.tell(env);
+    result
+}
+
+/// The same without a budget: never `:over_budget`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn frame_encode_dirty<'a>(
+    env: Env<'a>,
+    kind: Term<'a>,
+    fields: Term<'a>,
+    max_depth: u32,
+    max_bytes: usize,
+) -> Term<'a> {
+    encode_frame(env, kind, fields, Limits::new(max_depth, max_bytes), &mut Budget::unlimited())
+}
+
 /// `{:ok, term, bytes_used}`, `{:error, {reason, offset, reading}}` or `:over_budget`.
 ///
 /// The budget is of terms: the input itself must be small enough for its texts to be checked in the time there is.
@@ -135,16 +157,23 @@ fn encode<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, blobs: bool, budget:
 
 fn encode_iodata<'a>(env: Env<'a>, term: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
     match encode::encode_apart(term, limits, budget) {
-        Ok((written, apart, size)) => {
-            let parts = if apart.is_empty() { bytes::of_scratch(env, written) } else { parts(env, written, &apart) };
-            (atoms::ok(), parts, size).encode(env)
-        }
+        Ok((written, apart, size)) => (atoms::ok(), parts(env, written, &apart), size).encode(env),
+        Err(failed) => failed.to_term(env),
+    }
+}
+
+fn encode_frame<'a>(env: Env<'a>, kind: Term<'a>, fields: Term<'a>, limits: Limits, budget: &mut Budget) -> Term<'a> {
+    match encode::encode_frame(kind, fields, limits, budget) {
+        Ok(pairs) => (atoms::ok(), pairs.count, parts(env, pairs.written, &pairs.apart), pairs.size).encode(env),
         Err(failed) => failed.to_term(env),
     }
 }
 
 /// What is written, with what was kept apart in its places.
 fn parts<'a>(env: Env<'a>, written: Vec<u8>, apart: &[(usize, Term<'a>)]) -> Term<'a> {
+    if apart.is_empty() {
+        return bytes::of_scratch(env, written);
+    }
     let mut parts = Vec::with_capacity(2 * apart.len() + 1);
     let mut done = 0;
     for (before, binary) in apart {

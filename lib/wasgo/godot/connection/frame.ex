@@ -68,10 +68,9 @@ defmodule Wasgo.Godot.Connection.Frame do
 
     lane = lane || usual(kind, fields)
 
-    with {:ok, bytes, size} <- encode(Map.put(fields, "t", kind), @max_bytes - @largest_number) do
-      {bytes, size} = if compress?, do: packed(bytes, size), else: {bytes, size}
-      {count, pairs} = opened(bytes)
-      {:ok, %__MODULE__{kind: kind, lane: lane, count: count, pairs: pairs, size: size - @header}}
+    with {:ok, count, pairs, size} <- encode(kind, fields, @max_bytes - @largest_number) do
+      frame = %__MODULE__{kind: kind, lane: lane, count: count, pairs: pairs, size: size}
+      if compress? and size >= @least_compressed, do: packed(frame), else: {:ok, frame}
     end
   end
 
@@ -79,27 +78,25 @@ defmodule Wasgo.Godot.Connection.Frame do
   for kind <- @own_kinds, do: defp(own?(unquote(kind)), do: true)
   defp own?(_kind), do: false
 
-  defp opened(<<@dictionary::little-32, count::little-32, pairs::binary>>), do: {count, pairs}
-
-  defp opened([first | rest]),
-    do: with({count, pairs} <- opened(first), do: {count, [pairs | rest]})
-
   defp usual(kind, _fields) when kind in @bulk_kinds, do: :bulk
   defp usual("cached", %{"what" => "chunk"}), do: :bulk
   defp usual(_kind, _fields), do: :live
 
   # Where that makes it smaller.
-  defp packed(bytes, size) when size < @least_compressed, do: {bytes, size}
+  defp packed(frame) do
+    bytes = IO.iodata_to_binary([header(frame.count) | frame.pairs])
+    size = byte_size(bytes)
 
-  defp packed(bytes, size) do
-    with {:ok, data} when byte_size(data) < size * 0.9 <-
-           bytes |> IO.iodata_to_binary() |> Zstd.compress(level: @level) do
-      frame = Variant.encode!(%{"t" => "zstd", "size" => size, "data" => {:packed_byte, data}})
-      {frame, byte_size(frame)}
+    with {:ok, data} when byte_size(data) < size * 0.9 <- Zstd.compress(bytes, level: @level),
+         fields = %{"size" => size, "data" => {:packed_byte, data}},
+         {:ok, count, pairs, size} <- encode("zstd", fields, @max_bytes) do
+      {:ok, %{frame | count: count, pairs: pairs, size: size}}
     else
-      _not_worth_it -> {bytes, size}
+      _not_worth_it -> {:ok, frame}
     end
   end
+
+  defp header(count), do: <<@dictionary::little-32, count::little-32>>
 
   @doc "The bytes of a numbered frame, with their length in front."
   @spec numbered(t(), pos_integer()) :: iodata()
@@ -134,8 +131,8 @@ defmodule Wasgo.Godot.Connection.Frame do
   @doc "Encodes a frame without a number, with its length in front."
   @spec control(String.t(), map()) :: {:ok, iodata()} | {:error, GodotError.t()}
   def control(kind, fields) do
-    with {:ok, bytes, size} <- encode(Map.put(fields, "t", kind), @max_bytes),
-         do: {:ok, [<<size::32>> | bytes]}
+    with {:ok, count, pairs, size} <- encode(kind, fields, @max_bytes),
+         do: {:ok, [<<@header + size::32>>, header(count) | pairs]}
   end
 
   @doc "As `control/2`, for what the library makes up itself."
@@ -145,15 +142,15 @@ defmodule Wasgo.Godot.Connection.Frame do
   @spec framed(binary()) :: iodata()
   def framed(bytes), do: [<<byte_size(bytes)::32>>, bytes]
 
-  # Past the options of `Wasgo.Godot.Variant`, which cost as much as a small frame.
-  defp encode(map, max_bytes) do
+  # Past the options of `Wasgo.Godot.Variant`, which cost as much as a small frame. `size` is that of the pairs, without the header.
+  defp encode(kind, fields, max_bytes) do
     result =
-      with :over_budget <- Native.variant_encode_iodata(map, @max_depth, max_bytes),
-           do: Native.variant_encode_iodata_dirty(map, @max_depth, max_bytes)
+      with :over_budget <- Native.frame_encode(kind, fields, @max_depth, max_bytes),
+           do: Native.frame_encode_dirty(kind, fields, @max_depth, max_bytes)
 
     case result do
-      {:ok, bytes, size} ->
-        {:ok, bytes, size}
+      {:ok, _count, _pairs, _size} = encoded ->
+        encoded
 
       {:error, {{:too_large, _limit}, _path}} ->
         {:error, %GodotError{reason: {:too_large, @max_bytes}}}

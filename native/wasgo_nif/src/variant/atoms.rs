@@ -1,5 +1,7 @@
 //! Every atom that Variants need. Input never makes one.
 
+use std::sync::LazyLock;
+
 use rustler::Atom;
 use wasgo_wire::variant::Type;
 
@@ -180,11 +182,13 @@ const TYPES: [fn() -> Atom; 39] = [
     packed_vector4,
 ];
 
+static ATOMS: LazyLock<[Atom; 39]> = LazyLock::new(|| TYPES.map(|atom| atom()));
+
 pub(super) fn of_type(ty: Type) -> Atom {
-    TYPES[usize::from(ty.id())]()
+    ATOMS[usize::from(ty.id())]
 }
 
 pub(super) fn to_type(atom: Atom) -> Option<Type> {
     // From the end: nearly all that is asked for are packed arrays.
-    Type::ALL.into_iter().rev().find(|ty| of_type(*ty) == atom)
+    ATOMS.iter().rposition(|known| *known == atom).map(|id| Type::ALL[id])
 }

@@ -47,6 +47,35 @@ pub(super) fn encode_apart<'a>(
     Ok((written, apart, size))
 }
 
+/// What a frame's Dictionary begins with: its type and its count.
+const FRAME_HEADER: usize = 8;
+
+/// A Dictionary without its header.
+pub(super) struct Pairs<'a> {
+    pub(super) count: usize,
+    pub(super) written: Vec<u8>,
+    pub(super) apart: Apart<'a>,
+    /// Of it all.
+    pub(super) size: usize,
+}
+
+/// As [`encode_apart`], the Dictionary of a frame: `fields`, and before them its kind as `"t"`. The limit is that of the whole.
+pub(super) fn encode_frame<'a>(
+    kind: Term<'a>,
+    fields: Term<'a>,
+    limits: Limits,
+    budget: &mut Budget,
+) -> Result<Pairs<'a>, Failed<'a>> {
+    let mut walk = Walk { apart: Some(Vec::new()), ..Walk::new(fields, limits, false, budget) };
+    let count = walk.write_frame(kind, fields).map_err(|reason| Failed { reason, path: walk.path() })?;
+    let size = walk.encoder.written() + walk.encoder.apart() - FRAME_HEADER;
+    let mut apart = walk.apart.unwrap_or_default();
+    let mut written = walk.encoder.finish().map_err(|error| Failed { reason: error.into(), path: Vec::new() })?;
+    written.drain(..FRAME_HEADER);
+    apart.iter_mut().for_each(|(before, _)| *before -= FRAME_HEADER);
+    Ok(Pairs { count, written, apart, size })
+}
+
 /// Writes container by container. All work is asked of the budget before it is done.
 struct Walk<'a, 'b> {
     encoder: Encoder,
@@ -102,6 +131,27 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     fn write(&mut self, term: Term<'a>) -> Result<(), Reason<'a>> {
         self.begin(term)?;
+        self.write_open()
+    }
+
+    /// Returns how many pairs there are.
+    fn write_frame(&mut self, kind: Term<'a>, fields: Term<'a>) -> Result<usize, Reason<'a>> {
+        let (Ok(len), Some(pairs)) = (fields.map_size(), MapIterator::new(fields)) else {
+            return Err(Reason::Unsupported(fields));
+        };
+        if fields.map_get(atoms::struct_key()).is_ok() {
+            return Err(Reason::Unsupported(fields));
+        }
+        let count = len + 1;
+        self.encoder.begin_dictionary(&ElementType::Untyped, &ElementType::Untyped, count)?;
+        self.encoder.string("t")?;
+        self.encoder.string(text(kind, self.budget)?)?;
+        self.open.push(Open::Map { pairs: Box::new(pairs), key: None, value: None });
+        self.write_open()?;
+        Ok(count)
+    }
+
+    fn write_open(&mut self) -> Result<(), Reason<'a>> {
         while let Some(top) = self.open.last_mut() {
             match top.next()? {
                 Some(term) => self.begin(term)?,

@@ -138,6 +138,7 @@ impl Encoder {
     }
 
     /// A String. One with a NUL is an error.
+    #[inline]
     pub fn string(&mut self, value: &str) -> Done {
         self.text_value(Type::String, value)
     }
@@ -242,6 +243,7 @@ impl Encoder {
     }
 
     /// A packed array, other than that of strings, from its raw little-endian data.
+    #[inline]
     pub fn packed(&mut self, ty: Type, data: &[u8]) -> Done {
         self.begin_packed(ty, data.len())?;
         self.out.extend_from_slice(data);
@@ -260,6 +262,7 @@ impl Encoder {
         Ok(before)
     }
 
+    #[inline]
     fn begin_packed(&mut self, ty: Type, bytes: usize) -> Done {
         let count = match ty.packed_stride() {
             Some(stride) if bytes.is_multiple_of(stride) => self.count(ty, bytes / stride)?,
@@ -331,12 +334,14 @@ impl Encoder {
     }
 
     /// What has to come next.
+    #[inline]
     fn expects(&self) -> Expects {
         // A dictionary has an even number of elements missing when a key is next.
         self.open.last().map_or(Expects::Anything, |open| open.expects[(open.missing % 2) as usize])
     }
 
     /// Begins a value: its header, and room for `size` bytes more.
+    #[inline]
     fn value(&mut self, ty: Type, flags: u32, size: usize) -> Done {
         self.check_failed()?;
         if let Err(expected) = self.expects().check(ty) {
@@ -352,12 +357,14 @@ impl Encoder {
         Ok(())
     }
 
+    #[inline]
     fn text_value(&mut self, ty: Type, text: &str) -> Done {
         self.value(ty, 0, 4)?;
         self.text(ty, text)
     }
 
     /// A string with its length and padding.
+    #[inline]
     fn text(&mut self, ty: Type, text: &str) -> Done {
         self.check_text(ty, text)?;
         let size = self.count(ty, text.len())?;
@@ -367,11 +374,13 @@ impl Encoder {
         self.pad()
     }
 
+    #[inline]
     fn check_text(&mut self, ty: Type, text: &str) -> Done {
         if text.as_bytes().contains(&0) { self.fail(EncodeError::Nul { ty }) } else { Ok(()) }
     }
 
     // Everything begins at a multiple of four in the value; where bytes are kept apart, they and their padding are one too.
+    #[inline]
     fn pad(&mut self) -> Done {
         let at = self.out.len() + self.apart;
         let padding = at.next_multiple_of(4) - at;
@@ -380,6 +389,7 @@ impl Encoder {
         Ok(())
     }
 
+    #[inline]
     fn count(&mut self, ty: Type, count: usize) -> Result<u32, EncodeError> {
         match u32::try_from(count) {
             Ok(small) if small <= COUNT_MASK => Ok(small),
@@ -387,11 +397,13 @@ impl Encoder {
         }
     }
 
+    #[inline]
     fn room(&mut self, size: usize) -> Done {
         let limit = self.limits.max_bytes();
         if size > limit - self.out.len() - self.apart { self.fail(EncodeError::TooLarge { limit }) } else { Ok(()) }
     }
 
+    #[inline]
     fn check_failed(&self) -> Done {
         match &self.failed {
             None => Ok(()),
@@ -399,10 +411,12 @@ impl Encoder {
         }
     }
 
+    #[cold]
     fn fail<T>(&mut self, error: EncodeError) -> Result<T, EncodeError> {
         Err(self.failed.get_or_insert(error).clone())
     }
 
+    #[inline]
     fn u32(&mut self, value: u32) {
         self.out.extend_from_slice(&value.to_le_bytes());
     }
