@@ -11,13 +11,17 @@ defmodule Wasgo.Godot.FaultsTest do
   @token "the faults' secret"
   @patience 30_000
 
-  defp start_world(plan \\ [samples: 9, chunk_size: 32.0]) do
+  # As long as an operator's network may be away.
+  @long_stall 30_000
+  # Longer than a heartbeat, and shorter than three.
+  @short_stall 3_500
+
+  defp start_world(plan \\ [samples: 9, chunk_size: 32.0], options \\ [heartbeat_ms: 400]) do
     {:ok, store} = Store.open(:memory)
     plan = Gen.plan!([seed: 7, levels: 1] ++ plan)
     world = start_supervised!({World, name: "garden", store: store, plan: plan})
 
-    server =
-      start_supervised!({Server, token: @token, heartbeat_ms: 400, worlds: %{"garden" => world}})
+    server = start_supervised!({Server, [token: @token, worlds: %{"garden" => world}] ++ options})
 
     Server.subscribe(server)
     {world, server}
@@ -72,7 +76,7 @@ defmodule Wasgo.Godot.FaultsTest do
     {:ok, held} = Godot.call(connection, "Eye", "held")
 
     expected =
-      for object <- World.objects(world), into: %{} do
+      for object <- World.objects(world, limit: 100_000), into: %{} do
         at = object.transform.origin
         {object.id, [object.name, {at.x, at.y, at.z}]}
       end
@@ -165,6 +169,72 @@ defmodule Wasgo.Godot.FaultsTest do
     {to_engine, _to_sidecar} = BadLink.bytes(link)
     from = from || to_engine
     if to_engine < from + more, do: await_bytes(link, more, from)
+  end
+
+  # Puts an object every few milliseconds, each moved once later, until it is told to stop; tells the ids.
+  defp planter(world) do
+    Task.async(fn ->
+      Stream.iterate(10_001, &(&1 + 1))
+      |> Enum.reduce_while([], fn id, ids ->
+        {:ok, ^id} = World.put(world, id: id, name: "o#{id}", position: {id / 1, 0.0, 0.0})
+
+        with [earlier | _] <- ids,
+             do: {:ok, _rev} = World.update(world, earlier, position: {1.0, id / 1, 0.0})
+
+        receive(do: (:stop -> {:halt, [id | ids]}), after: (5 -> {:cont, [id | ids]}))
+      end)
+    end)
+  end
+
+  defp start_stalled_world do
+    {world, server} = start_world([samples: 9, chunk_size: 32.0], [])
+    link = start_supervised!({BadLink, Server.port(server)})
+    {engine, pid} = start_engine(BadLink.port(link), ["--view=60", "--patience=250"])
+    connection = connected()
+    planter = planter(world)
+    # In the midst of changes.
+    assert {:ok, _counts} = Godot.report(connection)
+    %{world: world, server: server, link: link, engine: {engine, pid}, planter: planter}
+  end
+
+  # What was acknowledged is there, and was made once: this engine was there all the time.
+  defp assert_planted_once(context, ids) do
+    held = assert_equal(context.world, context.server)
+    assert length(ids) > 100
+    assert Enum.sort(Map.keys(held)) == Enum.sort(ids)
+    for id <- ids, do: assert([_name, _at, 1] = held[id])
+    # Of the connection that there is now.
+    refute_received {:wasgo_godot, {:disconnected, _why}, _connection}
+    {engine, pid} = context.engine
+    TestEngine.kill(engine, pid)
+  end
+
+  defp let_pass(ms) do
+    Process.send_after(self(), :passed, ms)
+    assert_receive :passed, ms + @patience
+  end
+
+  @tag :slow
+  test "a wire that is stalled for half a minute loses nothing that was acknowledged, and repeats nothing" do
+    %{link: link, engine: {engine, _pid}} = context = start_stalled_world()
+    BadLink.set(link, :stalled)
+    let_pass(@long_stall)
+    # Both sides have given up long since.
+    assert_received {:wasgo_godot, {:disconnected, :silent}, _connection}
+    TestEngine.await_line(engine, "disconnected heard nothing")
+    BadLink.set(link, :well)
+    TestEngine.await_line(engine, "connected")
+    assert_planted_once(context, stop(context.planter))
+  end
+
+  @tag :slow
+  test "a wire that is stalled for less than three heartbeats keeps its connection" do
+    %{link: link} = context = start_stalled_world()
+    BadLink.set(link, :stalled)
+    let_pass(@short_stall)
+    BadLink.set(link, :well)
+    assert_planted_once(context, stop(context.planter))
+    assert BadLink.connections(link) == 1
   end
 
   test "a sidecar that is killed comes back with all that it acknowledged, and so does its engine" do
