@@ -214,7 +214,6 @@ func _sizes_that_disagree() -> bool:
 	columns.resize(65)
 	_refused({"t": "rows", "columns": columns, "ids": PackedInt64Array(), "values": []}, "65 columns")
 	# The second of two is wrong: the first must not have been applied.
-	_refused({"t": "spawn", "nodes": [Frames.node(2, "rock", Transform3D.IDENTITY), {}]}, "a second node that is wrong")
 	_refused(Frames.with(Frames.mesh("rock", 2), ["surfaces", 1, "indices"], PackedInt32Array([0, 1, 3])), "a second surface that is wrong")
 	return true
 

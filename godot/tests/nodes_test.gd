@@ -12,7 +12,8 @@ var jobs := Jobs.new()
 
 func _initialize() -> void:
 	run("nodes_test", [_assets_before_and_after, _assets_that_are_wrong, _asset_limits, _scenes_of_the_project, _colliders_of_nodes,
-			_properties_of_nodes, _blend_shapes, _values_of_the_world, _materials_set_aside, _rows_of_several_kinds, _despawned_in_masses] as Array[Callable])
+			_properties_of_nodes, _blend_shapes, _values_of_the_world, _materials_set_aside, _rows_of_several_kinds,
+			_some_that_are_wrong, _despawned_in_masses, _cleared_in_steps] as Array[Callable])
 
 
 func _fresh() -> void:
@@ -347,6 +348,34 @@ func _rows_of_several_kinds() -> bool:
 	return true
 
 
+func _some_that_are_wrong() -> bool:
+	_fresh()
+	var nodes := []
+	for id: int in range(1, 5):
+		nodes.append(Frames.node(id, "", Transform3D()))
+	nodes[1]["scene"] = "none such"
+	nodes[3]["transform"] = Vector3.ZERO
+	var wrong := world.apply("spawn", {"t": "spawn", "nodes": nodes + [7], "rev": 9})
+	equal(wrong.get_slice_count("; "), 3, "each that is wrong is told of")
+	check(wrong.contains("node 1 (id 2): there is no scene \"none such\""), wrong)
+	check(wrong.contains("node 3 (id 4): transform") and wrong.contains("node 4: it must be a Dictionary"), wrong)
+	equal([world.count()["nodes"], world.count()["errors"], world.rev], [2, 1, 9], "the others are made")
+	check(world.get_spawned(1) != null and world.get_spawned(3) != null, "which are these")
+	world.max_nodes = 20
+	nodes = []
+	for id: int in range(101, 121):
+		nodes.append(Frames.node(id, "", Transform3D()))
+	wrong = world.apply("spawn", {"t": "spawn", "nodes": nodes})
+	equal(wrong, "node 18 (id 119): more than 20 nodes; node 19 (id 120): more than 20 nodes", "those beyond the limit")
+	equal(world.count()["nodes"], 20, "as many as there is room for")
+	nodes.fill(null)
+	wrong = world.apply("spawn", {"t": "spawn", "nodes": nodes})
+	check(wrong.begins_with("node 0: it must") and wrong.ends_with("; and 16 more"), wrong)
+	equal(world.apply("spawn", {"t": "spawn", "nodes": [7], "rev": 10}), "node 0: it must be a Dictionary, not a int", "one alone")
+	equal(world.rev, 9, "of which nothing was applied")
+	return true
+
+
 func _despawned_in_masses() -> bool:
 	_fresh()
 	_well(Frames.mesh("rock", 1))
@@ -364,4 +393,33 @@ func _despawned_in_masses() -> bool:
 	while Performance.get_monitor(Performance.OBJECT_COUNT) > objects + 50:
 		await process_frame
 	check(true, "and their memory is given back, in pieces")
+	return true
+
+
+func _cleared_in_steps() -> bool:
+	_fresh()
+	var nodes := []
+	for id: int in range(20_000):
+		nodes.append(Frames.node(id, "", Transform3D()))
+		nodes[id]["name"] = "n%d" % id
+	_well({"t": "spawn", "nodes": nodes})
+	_well({"t": "resumed", "reset": true, "rev": 0})
+	equal([world.count()["nodes"], world.get_spawned(7)], [0, null], "none is known any more")
+	var standing := world.get_child_count()
+	check(standing > 10_000, "but they are not taken out all at once")
+	var node := Frames.node(19_999, "", Transform3D())
+	node["name"] = "n19999"
+	var other := Frames.node(50_000, "", Transform3D())
+	other["name"] = "n19998"
+	_well({"t": "spawn", "nodes": [node, other]})
+	equal([world.get_spawned(19_999).name, world.get_spawned(50_000).name], [&"n19999", &"n19998"], "new ones have their names at once")
+	equal(world.get_child_count(), standing, "in the place of two of the others")
+	_well({"t": "resumed", "reset": true, "rev": 0})
+	_well({"t": "spawn", "nodes": [other]})
+	var steps := 0
+	while world.get_child_count() > 1:
+		steps += 1
+		await process_frame
+	check(steps > 1, "the others go in steps")
+	equal(world.get_spawned(50_000).name, &"n19998", "and leave what is new")
 	return true

@@ -190,10 +190,14 @@ func count(found: Dictionary) -> void:
 ## Puts [param node] below [param parent]. The engine replaces what a name may not hold, and makes names differ
 ## between siblings.
 static func place(node: Node, wanted: String, otherwise: String, parent: Node) -> void:
-	var fit := wanted.left(128).validate_node_name()
-	node.name = fit if fit != "" else otherwise
+	node.name = fit_name(wanted, otherwise)
 	if node.get_parent() == null:
 		parent.add_child(node)
+
+
+static func fit_name(wanted: String, otherwise: String) -> String:
+	var fit := wanted.left(128).validate_node_name()
+	return fit if fit != "" else otherwise
 
 
 # A content is the same whatever number it came with.

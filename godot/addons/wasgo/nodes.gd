@@ -9,6 +9,10 @@ const _Columns := preload("columns.gd")
 const _MAX_BLENDS := 4096
 # Those of a node that are not optional.
 const _FIELDS := 4
+# How many of a frame's nodes that are wrong are named.
+const _MAX_NAMED := 4
+# How long a tick may go into taking out of the tree what was cleared, in microseconds: half of what frames have.
+const _LEAVING_US := 3000
 
 ## A blend shape of a mesh of a node.
 class Blend:
@@ -29,6 +33,8 @@ var kinds: Dictionary[int, String] = {}
 ## Goes up when nodes come or go.
 var changes := 0
 var columns := _Columns.new()
+## Whether [method spawn] has left some of the last frame's nodes out, and made others.
+var is_partial := false
 ## Called with the id and the node that came.
 var on_put: Callable
 
@@ -38,6 +44,11 @@ var _waiting: Dictionary[String, Dictionary] = {}
 var _samples: Dictionary[String, Node] = {}
 # By id, and by the blend shape's name.
 var _blends: Dictionary[int, Dictionary] = {}
+# Cleared, and still in the tree, by the ids that they had.
+var _leaving: Dictionary[int, Node3D] = {}
+# Their ids by those of their objects, once that is asked for.
+var _leaving_ids: Dictionary[int, int] = {}
+# Out of the tree, to be freed.
 var _gone: Array[Node3D] = []
 
 
@@ -57,26 +68,31 @@ func sample(kind: String) -> Node:
 	return found
 
 
-## Makes the nodes that [param frame] names, below [param world]. Returns what is wrong, and then made none; empty
-## when all is well.
+## Makes the nodes that [param frame] names, below [param world]. Those that are wrong are left out, the others are made. Returns
+## what is wrong, with the ids; empty when all is well.
 func spawn(frame: Dictionary, world: Node3D) -> String:
+	is_partial = false
 	var wrong := _Check.list(frame, "nodes", max_nodes)
 	if wrong != "":
 		return wrong
+	var told := PackedStringArray()
+	var left_out := 0
 	var entries: Array = frame["nodes"]
-	var more := 0
 	for i: int in entries.size():
 		wrong = _check_entry(entries[i])
-		if wrong != "":
-			return "node %d: %s" % [i, wrong]
-		if not all.has(entries[i]["id"]):
-			more += 1
-	if all.size() + more > max_nodes:
-		return "more than %d nodes" % max_nodes
-	for entry: Dictionary in entries:
-		_spawn_one(entry, world)
+		if wrong == "" and all.size() >= max_nodes and not all.has(entries[i]["id"]):
+			wrong = "more than %d nodes" % max_nodes
+		if wrong == "":
+			_spawn_one(entries[i] as Dictionary, world)
+			continue
+		left_out += 1
+		if left_out <= _MAX_NAMED:
+			told.append(_name_of(i, entries[i]) + ": " + wrong)
 	changes += 1
-	return ""
+	is_partial = left_out > 0 and left_out < entries.size()
+	if left_out > _MAX_NAMED:
+		told.append("and %d more" % (left_out - _MAX_NAMED))
+	return "; ".join(told)
 
 
 ## Removes the nodes that [param frame] names. Returns what is wrong.
@@ -163,20 +179,22 @@ func count() -> int:
 	return found
 
 
-## Takes all nodes out. They are freed by [method free_some].
+## Forgets all nodes, and takes a few thousand out of the tree. [method free_some] does so with the others, and frees them: there may be a
+## hundred thousand, and each takes microseconds. One whose id or name a new node has leaves before that.
 func clear() -> void:
-	for id: int in all:
-		var node: Variant = all[id]
-		if is_instance_valid(node):
-			if (node as Node3D).get_parent() != null:
-				(node as Node3D).get_parent().remove_child(node as Node3D)
-			_gone.append(node)
-	all.clear()
+	if _leaving.is_empty():
+		_leaving = all
+		all = {}
+	else:
+		_leaving.merge(all)
+		all.clear()
+	_leaving_ids.clear()
 	kinds.clear()
 	_asset_of.clear()
 	_waiting.clear()
 	_blends.clear()
 	changes += 1
+	_leave_some(Time.get_ticks_usec() + _LEAVING_US)
 
 
 ## Forgets the assets too.
@@ -184,9 +202,12 @@ func clear_assets() -> void:
 	_assets.clear()
 
 
-## Frees what [method clear] took out until [param until], in microseconds of the engine's clock. Returns
-## whether that was all.
+## Frees what [method clear] left until [param until], in microseconds of the engine's clock, once it is out of sight, which has a time of
+## its own. Returns whether that was all.
 func free_some(until: int) -> bool:
+	if not _leaving.is_empty():
+		_leave_some(Time.get_ticks_usec() + _LEAVING_US)
+		return false
 	while not _gone.is_empty():
 		var node: Variant = _gone.pop_back()
 		if is_instance_valid(node):
@@ -194,6 +215,46 @@ func free_some(until: int) -> bool:
 		if Time.get_ticks_usec() >= until:
 			break
 	return _gone.is_empty()
+
+
+func _leave_some(until: int) -> void:
+	var left: Array[int] = []
+	for id: int in _leaving:
+		left.append(id)
+		_leave(_leaving[id])
+		if Time.get_ticks_usec() >= until:
+			break
+	for id: int in left:
+		_leaving.erase(id)
+	if _leaving.is_empty():
+		_leaving_ids.clear()
+
+
+# The game may have freed the node itself.
+func _leave(node: Variant) -> void:
+	if is_instance_valid(node):
+		if (node as Node3D).get_parent() != null:
+			(node as Node3D).get_parent().remove_child(node as Node3D)
+		_gone.append(node)
+
+
+# A new node takes the place of one that was cleared, and its name.
+func _make_room(id: int, called: String, world: Node3D) -> void:
+	if _leaving.has(id):
+		_leave(_leaving[id])
+		_leaving.erase(id)
+	var standing := world.get_node_or_null(NodePath(called))
+	if standing == null:
+		return
+	if _leaving_ids.is_empty():
+		for leaving: int in _leaving:
+			var node: Variant = _leaving[leaving]
+			if is_instance_valid(node):
+				_leaving_ids[(node as Node3D).get_instance_id()] = leaving
+	var its: int = _leaving_ids.get(standing.get_instance_id(), id)
+	if _leaving.get(its) == standing:
+		_leave(standing)
+		_leaving.erase(its)
 
 
 func _notification(what: int) -> void:
@@ -225,6 +286,8 @@ func _spawn_one(entry: Dictionary, world: Node3D) -> void:
 	else:
 		node = _with_options(id, entry, mesh)
 	all[id] = node
+	if not _leaving.is_empty():
+		_make_room(id, _Chunks.fit_name(entry["name"] as String, "Node"), world)
 	_Chunks.place(node, entry["name"] as String, "Node", world)
 	if entry.has("glb"):
 		_want_asset(id, (entry["glb"] as PackedByteArray).hex_encode())
@@ -299,6 +362,12 @@ func _take_out(id: int) -> void:
 		if (node as Node3D).get_parent() != null:
 			(node as Node3D).get_parent().remove_child(node as Node3D)
 		(node as Node3D).queue_free()
+
+
+func _name_of(place: int, entry: Variant) -> String:
+	if typeof(entry) == TYPE_DICTIONARY and typeof((entry as Dictionary).get("id")) == TYPE_INT:
+		return "node %d (id %d)" % [place, (entry as Dictionary)["id"]]
+	return "node %d" % place
 
 
 func _check_entry(value: Variant) -> String:

@@ -7,7 +7,7 @@ extends Node3D
 ## Put a [WasgoClient] below it, or name one in [member client_path]. Everything that comes from the
 ## wire becomes children of this node, so that moving it moves the world. A frame is checked as a
 ## whole before anything of it is applied: what is wrong with it is told to the sidecar, and the
-## world stays as it was.
+## world stays as it was. Of nodes to be made only those that are wrong are left out.
 ## [br][br]
 ## Large frames are checked and built on worker threads, and put into the tree in steps of well under
 ## a millisecond. When the connection is lost the world stays; when it opens again with the same world,
@@ -172,7 +172,8 @@ func listen_to(client: _Client) -> void:
 
 
 ## Applies [param frame], a frame of the wire protocol of the kind [param kind], at once. Returns what is
-## wrong with it, and then nothing of it was applied; empty when all is well. A kind that changes no
+## wrong with it, and then nothing of it was applied, or with some of the nodes that it spawns, and then the others were made;
+## empty when all is well. A kind that changes no
 ## world is well, and does nothing.
 func apply(kind: String, frame: Dictionary) -> String:
 	# A mistake in the add-on itself must not pass for success: a function that a run-time error
@@ -305,7 +306,9 @@ func _apply(kind: String, frame: Dictionary) -> Variant:
 	if frame.has("rev") and typeof(frame["rev"]) != TYPE_INT:
 		return _Check.field(frame, "rev", TYPE_INT)
 	var wrong: Variant = _change(kind, frame)
-	if frame.has("rev") and kind != "resumed" and typeof(wrong) == TYPE_STRING and wrong == "":
+	# What is wrong with some of its nodes is no better when it comes again.
+	var is_done: bool = typeof(wrong) == TYPE_STRING and (wrong == "" or kind == "spawn" and _nodes.is_partial)
+	if frame.has("rev") and kind != "resumed" and is_done:
 		rev = frame["rev"]
 	return wrong
 
