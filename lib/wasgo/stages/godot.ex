@@ -7,7 +7,8 @@ defmodule Wasgo.Stages.Godot do
 
   Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Gone` (a chunk to be removed), `Wasgo.Rows`, and frames
   of `Wasgo.Godot.Frame`, `{kind, fields}`. The stage waits while the engine
-  is behind, and so slows what feeds it: at most 256 frames, and 2 MiB of them, wait for the connection. With the connection gone the stage ends: `{:error,
+  is behind, and so slows what feeds it: at most 256 frames, and 2 MiB of them, wait for the connection. The stream ends when these are sent; those of a
+  consumer that halts it, or dies, before may not be. With the connection gone the stage ends: `{:error,
   %Wasgo.GodotError{}}` is the last element. `Wasgo.Godot.Connection.flush/2` says when all is applied.
   """
 
@@ -74,6 +75,15 @@ defmodule Wasgo.Stages.Godot do
       "the engine is sent a Wasgo.Gen.Chunk, a Wasgo.Rows or a frame, not #{inspect(buffer.payload, limit: 5)}"
 
     {:error, %Wasgo.DecodeError{reason: {:contract, words}}, state}
+  end
+
+  # What still waits for room would be lost if this process ended now.
+  @impl true
+  def handle_end_of_stream(state) do
+    case Pusher.finish(state.pusher, state.timeout) do
+      {:ok, pusher} -> {:ok, [], %{state | pusher: pusher}}
+      {:error, exception, pusher} -> failed(exception, %{state | pusher: pusher})
+    end
   end
 
   # What is known is so when all are on their way.

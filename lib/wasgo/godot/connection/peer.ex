@@ -194,6 +194,12 @@ defmodule Wasgo.Godot.Connection.Peer do
   # Whoever pushes hears of the end by its monitor.
   def handle_info({:push, _from, _ref, _frame}, state), do: {:noreply, state}
 
+  def handle_info({:push_end, from, ref}, state),
+    do: {:noreply, Sending.push_end(state, from, ref)}
+
+  def handle_info({:push_over, ref}, state),
+    do: {:noreply, %{state | pushed: Map.delete(state.pushed, ref)}}
+
   def handle_info({:socket, socket}, state) do
     settings = %{
       tls: state.options.tls,

@@ -72,9 +72,30 @@ defmodule Wasgo.Godot.Connection.Pusher do
   defp why(:shutdown), do: :stopped
   defp why(reason), do: {:crashed, reason}
 
+  # Waits until the connection has taken all, for `timeout` ms at most. What waits for room is lost with the process that pushed it.
+  @spec finish(t(), pos_integer()) :: {:ok, t()} | {:error, GodotError.t(), t()}
+  def finish(%__MODULE__{count: 0} = pusher, _timeout), do: {:ok, pusher}
+
+  def finish(%__MODULE__{} = pusher, timeout) do
+    send(pusher.connection.pid, {:push_end, self(), pusher.ref})
+    await(pusher, timeout, now() + timeout)
+  end
+
+  defp await(%{count: 0} = pusher, _left, _deadline), do: {:ok, pusher}
+
+  defp await(%{ended: why} = pusher, _left, _deadline) when why != nil,
+    do: {:error, %GodotError{reason: {:disconnected, why}}, pusher}
+
+  defp await(pusher, left, _deadline) when left <= 0,
+    do: {:error, %GodotError{reason: :timeout}, pusher}
+
+  defp await(pusher, left, deadline),
+    do: pusher |> settle(left) |> await(deadline - now(), deadline)
+
   @spec close(t()) :: :ok
-  def close(%__MODULE__{ref: ref}) do
+  def close(%__MODULE__{ref: ref} = pusher) do
     Process.demonitor(ref, [:flush])
+    send(pusher.connection.pid, {:push_over, ref})
     forget(ref)
   end
 

@@ -149,15 +149,23 @@ defmodule Wasgo.Godot.Connection.Sending do
   defp pushed(state, _from, _ref, 0, _bytes), do: state
 
   defp pushed(state, from, ref, more, more_bytes) do
-    {count, bytes} = Map.get(state.pushed, ref, {0, 0})
+    {count, bytes, share} = Map.get(state.pushed, ref, {0, 0, @share})
     {count, bytes} = {count + more, bytes + more_bytes}
 
-    if count >= @share or bytes >= @share_bytes do
+    if count >= share or bytes >= @share_bytes do
       send(from, {:wasgo_pushed, ref, count, bytes})
-      %{state | pushed: Map.delete(state.pushed, ref)}
+      %{state | pushed: Map.put(state.pushed, ref, {0, 0, share})}
     else
-      %{state | pushed: Map.put(state.pushed, ref, {count, bytes})}
+      %{state | pushed: Map.put(state.pushed, ref, {count, bytes, share})}
     end
+  end
+
+  # The process pushes no more, and waits until all are taken: from now on it is told of each.
+  @spec push_end(State.t(), pid(), reference()) :: State.t()
+  def push_end(state, from, ref) do
+    {count, bytes, _share} = Map.get(state.pushed, ref, {0, 0, @share})
+    send(from, {:wasgo_pushed, ref, count, bytes})
+    %{state | pushed: Map.put(state.pushed, ref, {0, 0, 1})}
   end
 
   # Whoever found no room for a frame is told once when there would be room for it.

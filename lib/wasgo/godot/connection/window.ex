@@ -47,19 +47,16 @@ defmodule Wasgo.Godot.Connection.Window do
   def acknowledge(%__MODULE__{acknowledged: done}, seq) when seq < done, do: {:error, :past}
   def acknowledge(%__MODULE__{} = window, seq), do: {:ok, release(window, seq)}
 
-  defp release(%__MODULE__{acknowledged: seq} = window, seq), do: window
-
   defp release(window, seq) do
-    {{:value, size}, sizes} = :queue.out(window.sizes)
+    {sizes, outstanding} = drop(window.sizes, seq - window.acknowledged, window.outstanding)
 
-    release(
-      %{
-        window
-        | acknowledged: window.acknowledged + 1,
-          outstanding: window.outstanding - size,
-          sizes: sizes
-      },
-      seq
-    )
+    %{window | acknowledged: seq, outstanding: outstanding, sizes: sizes}
+  end
+
+  defp drop(sizes, 0, outstanding), do: {sizes, outstanding}
+
+  defp drop(sizes, count, outstanding) do
+    {{:value, size}, sizes} = :queue.out(sizes)
+    drop(sizes, count - 1, outstanding - size)
   end
 end
