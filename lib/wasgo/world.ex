@@ -368,6 +368,18 @@ defmodule Wasgo.World do
     |> Enum.map(&shown/1)
   end
 
+  @doc false
+  # Of these objects, those that are there and name a script: `{id, script, place}`, the place as `Object.placement/1` has it.
+  @spec scripted(t(), [id()]) :: [{id(), String.t(), [float()]}]
+  def scripted(world, ids) do
+    tables = tables(world)
+
+    for id <- ids,
+        {_id, _rev, zone, _marks, body} when body != :gone <- [State.get(tables, id)],
+        %{script: script} = object when script != nil <- [Body.decode(id, zone, body)],
+        do: {id, script, Object.placement(object)}
+  end
+
   @doc "The plan, or `nil` where there is none yet."
   @spec plan(t()) :: Gen.Plan.t() | nil
   def plan(world), do: world |> tables() |> State.plan()

@@ -3,7 +3,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
   # Runs one script for all nodes of a connection, or all objects of a world, that have it.
   #
   # It may wait for the script, up to its time limit, and for nobody else. What comes meanwhile is bounded: of a node's ticks the newest, of other notifications the newest
-  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`.
+  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`, and where it has asked,
+  # `{Runner, pid, :idle}`.
 
   use GenServer, restart: :temporary
 
@@ -74,6 +75,10 @@ defmodule Wasgo.Godot.Scripts.Runner do
   @spec notify(pid(), [entry()]) :: :ok
   def notify(runner, entries), do: GenServer.cast(runner, {:notify, entries})
 
+  # The owner is told when all that it has said before was run.
+  @spec ask(pid()) :: :ok
+  def ask(runner), do: GenServer.cast(runner, :ask)
+
   @impl true
   def init({name, source, sink, owner}) do
     state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
@@ -110,6 +115,17 @@ defmodule Wasgo.Godot.Scripts.Runner do
          failures: Map.delete(state.failures, id),
          unsent: Map.delete(state.unsent, id)
      }}
+  end
+
+  # What is to be run is behind this in the mailbox, or in nobody's.
+  def handle_cast(:ask, %{scheduled?: true} = state) do
+    ask(self())
+    {:noreply, state}
+  end
+
+  def handle_cast(:ask, state) do
+    send(state.owner, {__MODULE__, self(), :idle})
+    {:noreply, state}
   end
 
   def handle_cast({:notify, _entries}, %{script: nil} = state), do: {:noreply, state}
