@@ -138,15 +138,28 @@ defmodule Wasgo.World.Journal do
   # A payload, which is what its hash says or an error.
   @spec payload(t(), binary()) :: {:ok, binary()} | {:error, WorldError.t()}
   def payload(journal, hash) do
-    sql = "SELECT bytes FROM wasgo_world_payloads WHERE world = ? AND hash = ?"
-    options = [timeout: journal.timeout, max_bytes: 0x1000_0000]
+    payload(journal, hash, hash)
+  end
 
-    case Store.query(journal.store, sql, [journal.world, {:blob, hash}], options) do
-      {:ok, %{rows: [[{:blob, bytes}]]}} ->
+  @doc false
+  # As `payload/2`, by the first 16 bytes of its hash.
+  @spec payload_beginning(t(), binary()) :: {:ok, binary()} | {:error, WorldError.t()}
+  def payload_beginning(journal, <<short::binary-16>>),
+    do: payload(journal, short <> <<0::128>>, short <> :binary.copy(<<255>>, 16))
+
+  defp payload(journal, first, last) do
+    sql =
+      "SELECT hash, bytes FROM wasgo_world_payloads WHERE world = ? AND hash BETWEEN ? AND ? LIMIT 1"
+
+    options = [timeout: journal.timeout, max_bytes: 0x1000_0000]
+    between = [journal.world, {:blob, first}, {:blob, last}]
+
+    case Store.query(journal.store, sql, between, options) do
+      {:ok, %{rows: [[{:blob, hash}, {:blob, bytes}]]}} ->
         if :crypto.hash(:sha256, bytes) == hash, do: {:ok, bytes}, else: lost(hash)
 
       {:ok, _none} ->
-        lost(hash)
+        lost(first)
 
       {:error, error} ->
         {:error, WorldError.store(error)}

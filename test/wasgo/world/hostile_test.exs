@@ -74,7 +74,7 @@ defmodule Wasgo.World.HostileTest do
       engine = WorldEngine.start()
       {:ok, _, zone} = WorldEngine.join(engine, world, "")
 
-      for what <- ["chunk", "mesh", "asset"],
+      for what <- ["chunk", "mesh"],
           do: WorldEngine.say(engine, {:want, what, ["0,0", "", <<255>>, "world:x"]})
 
       WorldEngine.say(engine, {:resume, %{rev: 7}})

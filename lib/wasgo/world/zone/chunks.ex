@@ -8,7 +8,7 @@ defmodule Wasgo.World.Zone.Chunks do
   alias Wasgo.Gen.{Tiling, View, Work}
   alias Wasgo.Godot.Frame
   alias Wasgo.World.State
-  alias Wasgo.World.Zone.{Making, Meshes}
+  alias Wasgo.World.Zone.{Have, Making, Meshes}
 
   require Logger
 
@@ -29,7 +29,7 @@ defmodule Wasgo.World.Zone.Chunks do
     :view,
     # What the engine holds: `%{address => hash}`.
     held: %{},
-    have: MapSet.new(),
+    have: %Have{},
     # `nil` before the engine has said who looks.
     viewers: nil,
     # What is made: `%{job => address}`; and jobs of which nothing is wanted any more.
@@ -55,7 +55,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
   @doc false
   # `about` has the world's tables, journal and `needs`, the cache, and the bounds.
-  @spec new(map(), [String.t()], binary(), binary()) :: t()
+  @spec new(map(), [String.t()], binary(), Have.t()) :: t()
   def new(about, keys, hashes, have) do
     held =
       for {key, hash} <- Enum.zip(keys, Meshes.split(hashes)),
@@ -63,7 +63,8 @@ defmodule Wasgo.World.Zone.Chunks do
           into: %{},
           do: {address, hash}
 
-    replan(%__MODULE__{about: about, held: held, have: MapSet.new(Meshes.split(have))})
+    have = Enum.reduce(Map.values(held), have, &Have.sent(&2, &1))
+    replan(%__MODULE__{about: about, held: held, have: have})
   end
 
   @doc false
@@ -198,7 +199,7 @@ defmodule Wasgo.World.Zone.Chunks do
     chunks = %{
       chunks
       | held: Map.drop(chunks.held, addresses),
-        have: MapSet.difference(chunks.have, MapSet.new(hashes))
+        have: Enum.reduce(hashes, chunks.have, &Have.lost(&2, &1))
     }
 
     if chunks.view,
@@ -241,7 +242,7 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   defp take(chunks, work, edit, hash, meshes) do
-    needs = if MapSet.member?(chunks.have, hash), do: needs(chunks, edit, hash)
+    needs = if Have.member?(chunks.have, hash), do: needs(chunks, edit, hash)
 
     cond do
       Map.get(chunks.held, work.address) == hash ->
@@ -391,7 +392,8 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   def done(chunks, {:chunk, address, hash, _fields, _meshes}),
-    do: sent(%{chunks | ready: tl(chunks.ready)}, address, hash)
+    do:
+      sent(%{chunks | ready: tl(chunks.ready), have: Have.sent(chunks.have, hash)}, address, hash)
 
   defp sent(chunks, address, hash) do
     view = View.done(chunks.view, address, :sent)

@@ -109,10 +109,14 @@ defmodule Wasgo.World.Zone.Making do
   end
 
   @doc false
+  # A glTF file by its name on the wire. Nothing else of the world can be had so.
   @spec asset(Journal.t(), binary()) :: {:ok, map()} | {:error, Exception.t()}
-  def asset(journal, hash) do
-    with {:ok, glb} <- Journal.payload(journal, hash) do
-      {:ok, %{"hash" => {:packed_byte, Meshes.short(hash)}, "glb" => {:packed_byte, glb}}}
+  def asset(journal, short) do
+    with {:ok, <<"glTF", _::binary>> = glb} <- Journal.payload_beginning(journal, short) do
+      {:ok, %{"hash" => {:packed_byte, short}, "glb" => {:packed_byte, glb}}}
+    else
+      {:ok, _other} -> Journal.lost(short)
+      error -> error
     end
   end
 end
