@@ -26,7 +26,7 @@ defmodule Wasgo.World do
 
   The state of its zone, not the history: an engine that is slow or was away is sent what differs, as it is then, and never what was superseded
   meanwhile. Objects and properties come in the order of their last changes, the chunks around its viewers the nearest first, as far as the
-  engine grants credit. Chunks and meshes that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
+  engine grants credit. Chunks, meshes and files that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
   them. The world waits for no engine, and keeps nothing for a slow one.
 
   ## Numbers

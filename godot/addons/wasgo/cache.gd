@@ -8,8 +8,9 @@ extends RefCounted
 
 const _Check := preload("check.gd")
 
-## The most hashes that are told.
+## The most hashes that are told, and how much of each, in bytes.
 const MAX_TOLD := 65_536
+const TOLD_BYTES := 4
 ## The largest content, in bytes.
 const MAX_CONTENT := 64 * 1024 * 1024
 
@@ -74,7 +75,7 @@ func finish() -> void:
 		WorkerThreadPool.wait_for_task_completion(task)
 
 
-## The hashes of what is there, one behind another: of the newest [constant MAX_TOLD].
+## The beginnings of the hashes of what is there, [constant TOLD_BYTES] each, one behind another: of the newest [constant MAX_TOLD].
 func told() -> PackedByteArray:
 	_mutex.lock()
 	if not _is_told:
@@ -292,10 +293,13 @@ func _forget(name: String) -> void:
 	_mutex.unlock()
 
 
-# With the lock held: the hashes of the newest.
+# With the lock held: the beginnings of the hashes of the newest.
 func _list() -> void:
-	var names: Array[String] = _files.keys()
-	_told = "".join(PackedStringArray(names.slice(maxi(names.size() - MAX_TOLD, 0)))).hex_decode()
+	var names := PackedStringArray(_files.keys())
+	names = names.slice(maxi(names.size() - MAX_TOLD, 0))
+	for i: int in names.size():
+		names[i] = names[i].left(TOLD_BYTES * 2)
+	_told = "".join(names).hex_decode()
 	_is_told = true
 
 

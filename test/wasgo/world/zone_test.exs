@@ -67,6 +67,41 @@ defmodule Wasgo.World.ZoneTest do
                short == binary_part(:crypto.hash(:sha256, @glb), 0, 16)
     end
 
+    test "show files that are sent once, to an engine that asks for them", %{
+      store: store,
+      world: world
+    } do
+      {:ok, _} = World.mutate(world, for(_ <- 1..200, do: {:put, glb: @glb}))
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      state = WorldEngine.until(engine, &(&1.rev == 200 and &1.assets != %{}))
+      assert length(frames(state, "asset")) == 1
+      # What it holds it does not ask for: in this connection, in the next, and after a restart.
+      {:ok, 201} = World.put(world, glb: @glb)
+      WorldEngine.until(engine, &(map_size(&1.nodes) == 201))
+      :ok = WorldEngine.leave(engine)
+      {:ok, _, _} = WorldEngine.join(engine, world, "", rev: 0)
+      WorldEngine.until(engine, &(&1.rev == 201 and &1.resets == 2))
+      :ok = WorldEngine.leave(engine)
+      world = again(world, store)
+      {:ok, _, zone} = WorldEngine.join(engine, world, "")
+      {:ok, rev} = World.put_property(world, "a", 1)
+      WorldEngine.until(engine, &(&1.rev == rev))
+      :sys.get_state(zone)
+      assert length(frames(WorldEngine.state(engine), "asset")) == 1
+      # One that it was sent too late for its last connection comes in the next.
+      WorldEngine.room(engine, 1_000, 0)
+      other = <<"glTF", 2::32-little, 24::32-little, 0::96>>
+
+      {:ok, 7} = World.put(world, id: 7, glb: other)
+      WorldEngine.until(engine, &(&1.rev == rev + 1))
+      :ok = WorldEngine.leave(engine)
+      WorldEngine.room(engine, 1_000, 1_000)
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      state = WorldEngine.until(engine, &(map_size(&1.assets) == 2))
+      assert length(frames(state, "asset")) == 2
+    end
+
     test "are changed by rows, made anew where rows cannot say it, and removed", %{world: world} do
       {:ok, _} =
         World.mutate(world, for(n <- 1..3, do: {:put, name: "#{n}", properties: %{"a" => n}}))
@@ -443,6 +478,30 @@ defmodule Wasgo.World.ZoneTest do
       WorldEngine.say(engine, {:want, "mesh", [name, "none"]})
       state = WorldEngine.until(engine, &(frames(&1, "mesh") != []))
       assert frames(state, "mesh") == [name]
+    end
+
+    test "that a viewer comes back to are named to an engine that keeps what it is sent", %{
+      world: world
+    } do
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "", keeps: true)
+      look(engine, [{0, 0}])
+      before = settled(engine, world, "")
+      look(engine, [{2_000, 0}])
+      WorldEngine.until(engine, &(not is_map_key(&1.chunks, "0,0")))
+      away = settled(engine, world, "")
+      look(engine, [{0, 0}])
+      WorldEngine.until(engine, &is_map_key(&1.chunks, "0,0"))
+      state = settled(engine, world, "")
+      assert state.chunks == before.chunks
+      assert frames(state, "chunk") == frames(away, "chunk")
+      # What it lost meanwhile it asks for.
+      WorldEngine.say(engine, {:want, "chunk", ["0,0"]})
+
+      WorldEngine.until(
+        engine,
+        &(List.last(frames(&1, "chunk")) == "0,0" and frames(&1, "chunk") != frames(away, "chunk"))
+      )
     end
 
     test "of another plan are sent where they differ", %{world: world, plan: plan} do

@@ -13,7 +13,7 @@ static func tell_opened(receiver: Variant, identity: String, is_same: bool) -> v
 ## The frame that says what [param receiver] holds.
 static func resume_of(receiver: Variant) -> Dictionary:
 	var frame := {"t": "resume", "rev": 0, "keys": PackedStringArray(), "hashes": PackedByteArray(), "meshes": PackedStringArray(),
-			"mesh_hashes": PackedByteArray(), "have": PackedByteArray()}
+			"mesh_hashes": PackedByteArray(), "have": PackedByteArray(), "keeps": false}
 	if _has(receiver, &"wasgo_resume"):
 		var fields: Variant = (receiver as Object).call(&"wasgo_resume")
 		if typeof(fields) == TYPE_DICTIONARY:
