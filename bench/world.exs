@@ -152,7 +152,9 @@ started = seconds.(fn -> {:ok, _} = start.() end)
 scripted = Bench.Scripted.start(store, count)
 plan = Gen.plan!(seed: 7)
 works = for n <- 1..1_000, do: Gen.Work.new(plan, {n, 3, 0}, <<0::64>>)
-hashes = Bench.samples(Bench.rounds(200), fn -> Enum.each(works, &Making.chunk_hash(&1, nil)) end)
+
+hashes =
+  Bench.samples(Bench.rounds(200), fn -> Enum.each(works, &Making.chunk_hash(&1, nil, 64.0)) end)
 
 Bench.table(
   ["a world of #{Bench.digits(count)} objects", "figure"],

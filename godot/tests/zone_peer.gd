@@ -20,6 +20,10 @@ class Peer:
 		var node := world.get_spawned(id)
 		return node.find_children("*", "MeshInstance3D", true, false).size() if node != null else -1
 
+	# How many files its cache has.
+	func kept() -> int:
+		return world._cache.told().size() / 4
+
 	func keys() -> PackedStringArray:
 		return world.get_chunk_keys()
 
@@ -59,7 +63,7 @@ func _initialize() -> void:
 			"--viewer":
 				var numbers := value.split_floats(",")
 				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
-	client.allowed_calls = PackedStringArray(["Peer:*"])
+	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:are_instances_shown", "Peer:ray"])
 	client.connected.connect(func(server: String) -> void: print("connected ", server))
 	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
 	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))

@@ -22,6 +22,10 @@ defmodule Wasgo.World.Journal do
   CREATE TABLE IF NOT EXISTS wasgo_world_rows (
     world INTEGER NOT NULL, id INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (world, id)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS wasgo_world_needs (
+    world INTEGER NOT NULL, hash BLOB NOT NULL, number INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (world, hash)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS wasgo_world_needs_number ON wasgo_world_needs (world, number);
   """
 
   @page 512
@@ -280,6 +284,57 @@ defmodule Wasgo.World.Journal do
            entries = for({id, term} <- there, do: [world, id, {:blob, Body.row(term)}]),
            :ok <- each(tx, insert, entries, timeout),
            :ok <- each(tx, delete, for({id, nil} <- gone, do: [world, id]), timeout) do
+        {:ok, :done}
+      else
+        {:ok, %{rows: []}} -> {:error, %WorldError{reason: :taken_over}}
+        error -> error
+      end
+    end)
+    |> without_value()
+  end
+
+  @doc false
+  # What was put under a hash, by `put_needs/3`. A row that cannot be read is as one that is not there.
+  @spec needs(t(), binary()) :: {:ok, term()} | :none
+  def needs(journal, hash) do
+    sql = "SELECT entry FROM wasgo_world_needs WHERE world = ? AND hash = ?"
+    options = [timeout: journal.timeout]
+
+    with {:ok, %{rows: [[entry]]}} <-
+           Store.query(journal.store, sql, [journal.world, {:blob, hash}], options),
+         {:ok, term} <- unrow(entry) do
+      {:ok, term}
+    else
+      _unknown -> :none
+    end
+  end
+
+  @doc false
+  # Terms by their hashes, and no more than `most` of all that were put: the oldest go.
+  @spec put_needs(t(), [{binary(), term()}], pos_integer()) :: :ok | {:error, WorldError.t()}
+  def put_needs(journal, rows, most) do
+    %{store: store, world: world, timeout: timeout} = journal
+
+    newest =
+      "SELECT (SELECT max(number) FROM wasgo_world_needs WHERE world = ?1) FROM wasgo_worlds WHERE id = ?1 AND owner = ?2"
+
+    insert =
+      "INSERT OR REPLACE INTO wasgo_world_needs (world, hash, number, entry) VALUES (?, ?, ?, ?)"
+
+    prune = "DELETE FROM wasgo_world_needs WHERE world = ? AND number <= ?"
+
+    transaction(store, timeout, fn tx ->
+      with {:ok, %{rows: [[newest]]}} <-
+             Store.query(tx, newest, [world, journal.owner], timeout: timeout),
+           newest = newest || 0,
+           entries =
+             for(
+               {{hash, term}, number} <- Enum.with_index(rows, newest + 1),
+               do: [world, {:blob, hash}, number, {:blob, Body.row(term)}]
+             ),
+           :ok <- each(tx, insert, entries, timeout),
+           oldest = newest + length(rows) - most,
+           {:ok, _} <- Store.execute(tx, prune, [world, oldest], timeout: timeout) do
         {:ok, :done}
       else
         {:ok, %{rows: []}} -> {:error, %WorldError{reason: :taken_over}}

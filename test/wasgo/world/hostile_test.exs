@@ -24,6 +24,7 @@ defmodule Wasgo.World.HostileTest do
     test "of keys is an address or nothing, whatever it is" do
       assert Chunks.address("3,-2") == {:ok, {3, -2, 0}}
       assert Chunks.address("3,-2,5") == {:ok, {3, -2, 5}}
+      assert Chunks.address("3,-7,-2,0") == {:ok, {3, -7, -2, 0}}
 
       for key <- [
             "",
@@ -31,7 +32,9 @@ defmodule Wasgo.World.HostileTest do
             "3",
             "3,",
             "3,2,",
-            "3,2,1,0",
+            "3,2,1,0,0",
+            "3,2,1,-1",
+            "0,2147483648,0,0",
             "3, 2",
             "3.0,2",
             "3,2,-1",

@@ -504,6 +504,47 @@ defmodule Wasgo.World.ZoneTest do
       )
     end
 
+    test "that an engine has in its cache are named with their meshes after the world was killed",
+         %{
+           store: store,
+           world: world
+         } do
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      look(engine, [{0, 0}])
+      before = settled(engine, world, "")
+      assert before.meshes != %{}
+      hashes = before.chunks |> Map.values() |> MapSet.new()
+
+      # It is written without anybody's asking.
+      eventually(
+        fn -> Store.query!(store, "SELECT hash FROM wasgo_world_needs").rows end,
+        &MapSet.subset?(hashes, for([{:blob, hash}] <- &1, into: MapSet.new(), do: hash))
+      )
+
+      Process.unlink(world)
+      ref = Process.monitor(world)
+      Process.exit(world, :kill)
+      assert_receive {:DOWN, ^ref, _, _, :killed}, 30_000
+      world = start(store)
+      # Another one, with the same folder: it holds nothing.
+      other = WorldEngine.start()
+      have = Map.values(before.chunks) ++ Map.values(before.meshes)
+      {:ok, _, _} = WorldEngine.join(other, world, "", have: have)
+      look(other, [{0, 0}])
+      state = settled(other, world, "")
+      assert {state.chunks, state.meshes} == {before.chunks, before.meshes}
+      assert frames(state, "chunk") == [] and frames(state, "mesh") == []
+      # One that has lost a mesh is sent what needs it, with it.
+      third = WorldEngine.start()
+      [{name, lost} | _] = Map.to_list(before.meshes)
+      {:ok, _, _} = WorldEngine.join(third, world, "third", have: have -- [lost])
+      look(third, [{0, 0}])
+      state = settled(third, world, "third")
+      assert {state.chunks, state.meshes} == {before.chunks, before.meshes}
+      assert frames(state, "mesh") == [name]
+    end
+
     test "of another plan are sent where they differ", %{world: world, plan: plan} do
       engine = WorldEngine.start()
       {:ok, _, _} = WorldEngine.join(engine, world, "")

@@ -147,7 +147,7 @@ defmodule Wasgo.World.Zone.Hearing do
   def made(%{chunks: nil} = state, _job, _result), do: state
 
   def made(state, job, result) do
-    case Chunks.made(state.chunks, job, result) do
+    case Chunks.made(state.chunks, job, result, state.meshes) do
       {:ok, chunks} -> %{state | chunks: chunks}
       :unknown -> state
     end
