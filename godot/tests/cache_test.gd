@@ -25,7 +25,7 @@ var jobs := Jobs.new()
 
 
 func _initialize() -> void:
-	run("cache_test", [_chunks_come_back, _meshes_come_back, _assets_come_back, _assets_that_are_damaged, _assets_are_asked_for_again, _what_is_told, _a_thousand_chunks_are_told_in_short, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
+	run("cache_test", [_chunks_come_back, _meshes_come_back, _a_hello_waits_for_the_list, _assets_come_back, _assets_that_are_damaged, _assets_are_asked_for_again, _what_is_told, _a_thousand_chunks_are_told_in_short, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
 			_shared_by_two, _a_folder_that_cannot_be, _no_cache, _given_up] as Array[Callable])
 
 
@@ -164,6 +164,23 @@ func _meshes_come_back() -> bool:
 	equal(world.get_mesh("pine").get_surface_count(), 2, "the newer stays")
 	for wrong: Dictionary in [_cached("mesh", [""], [1]), _cached("mesh", ["a"], [1, 2]), {"t": "cached", "what": "mesh"}]:
 		check(world.apply("cached", wrong) != "", "wrong")
+	return true
+
+
+func _a_hello_waits_for_the_list() -> bool:
+	_empty()
+	await _put(_chunk("a", 1))
+	world.free()
+	world = World.new()
+	world.cache_folder = FOLDER
+	check(world.wasgo_is_ready(), "without a cache there is nothing to know")
+	root.add_child(world)
+	while not world.wasgo_is_ready():
+		await process_frame
+	equal(world.wasgo_resume()["have"], _told([1]), "when it is ready it tells what is there")
+	var none := Cache.new()
+	none.open("", 0)
+	check(none.is_known(), "a cache of nothing")
 	return true
 
 

@@ -24,6 +24,11 @@ class Peer:
 	func kept() -> int:
 		return world._cache.told().size() / 4
 
+	func empty_cache() -> bool:
+		for file: String in DirAccess.get_files_at(world.cache_folder):
+			DirAccess.remove_absolute(world.cache_folder.path_join(file))
+		return DirAccess.remove_absolute(world.cache_folder) == OK
+
 	func keys() -> PackedStringArray:
 		return world.get_chunk_keys()
 
@@ -63,7 +68,7 @@ func _initialize() -> void:
 			"--viewer":
 				var numbers := value.split_floats(",")
 				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
-	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:are_instances_shown", "Peer:ray"])
+	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:empty_cache", "Peer:are_instances_shown", "Peer:ray"])
 	client.connected.connect(func(server: String) -> void: print("connected ", server))
 	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
 	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))

@@ -69,7 +69,8 @@ defmodule Wasgo.World.EngineCacheTest do
        else: settled(world, zone)
   end
 
-  defp folder, do: "user://wasgo_test_#{System.unique_integer([:positive])}_#{System.pid()}"
+  # Of the engine's system, whose home is another in each run.
+  defp folder, do: "/tmp/wasgo_cache_test_#{System.unique_integer([:positive])}_#{System.pid()}"
 
   test "chunks, their meshes and files of nodes come from an engine's disk after engine and sidecar have started again" do
     store = Store.open!(:memory)
@@ -110,6 +111,7 @@ defmodule Wasgo.World.EngineCacheTest do
 
     # The names of what it has, and no vertex.
     assert report["bytes"] < 20_000 and before["bytes"] > 20 * report["bytes"]
+    ask(connection, "empty_cache", [], & &1)
   end
 
   describe "the surface of a volume" do
@@ -157,6 +159,7 @@ defmodule Wasgo.World.EngineCacheTest do
       {_engine, connection} = engine(server, arguments)
       report(connection, &(&1["chunks"] == count and &1["cached"] == count))
       stands(connection)
+      ask(connection, "empty_cache", [], & &1)
     end
 
     test "of a stream around viewers is there to stand on, and goes with them", %{plan: plan} do

@@ -39,6 +39,7 @@ var _waiting: Array[Dictionary] = []
 var _task := -1
 var _is_working := false
 var _is_scanned := false
+var _is_known := false
 var _is_closed := false
 
 
@@ -73,6 +74,14 @@ func finish() -> void:
 		if task < 0:
 			return
 		WorkerThreadPool.wait_for_task_completion(task)
+
+
+## Whether it is known what is there: the folder was looked through.
+func is_known() -> bool:
+	_mutex.lock()
+	var found := _is_known or _max_bytes <= 0
+	_mutex.unlock()
+	return found
 
 
 ## The beginnings of the hashes of what is there, [constant TOLD_BYTES] each, one behind another: of the newest [constant MAX_TOLD].
@@ -166,6 +175,9 @@ func _scan() -> void:
 	DirAccess.make_dir_recursive_absolute(_folder)
 	var folder := DirAccess.open(_folder)
 	if folder == null:
+		_mutex.lock()
+		_is_known = true
+		_mutex.unlock()
 		return
 	var now := int(Time.get_unix_time_from_system())
 	var found: Array[Array] = []
@@ -183,6 +195,7 @@ func _scan() -> void:
 				found.append([FileAccess.get_modified_time(path), name, size])
 	found.sort()
 	_mutex.lock()
+	_is_known = true
 	_files.clear()
 	_bytes = 0
 	for file: Array in found:

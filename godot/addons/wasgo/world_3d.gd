@@ -246,6 +246,11 @@ func count() -> Dictionary:
 	return found
 
 
+## Whether it is known what the cache has. The client calls this.
+func wasgo_is_ready() -> bool:
+	return _cache == null or _cache.is_known()
+
+
 ## What is told to the sidecar about what is here already. The client calls this.
 func wasgo_resume() -> Dictionary:
 	var told := _chunks.held()
