@@ -58,7 +58,7 @@ defmodule Wasgo.Stages.Godot do
   end
 
   def handle_buffer(%{payload: %Gone{coordinate: coordinate, level: level}} = buffer, state) do
-    address = Tuple.append(coordinate, level)
+    address = Tuple.insert_at(coordinate, tuple_size(coordinate), level)
     push([Frame.unload([address])], buffer, state, state.known)
   end
 

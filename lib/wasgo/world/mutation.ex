@@ -187,13 +187,12 @@ defmodule Wasgo.World.Mutation do
   end
 
   defp shape(json) do
-    case Wasgo.Wire.decode!(json, :json) do
-      %{"terrain" => nil, "volume" => nil} ->
-        {:error, %WorldError{reason: :plan, message: "the plan has neither ground nor volume"}}
+    plan = Wasgo.Wire.decode!(json, :json)
 
-      _with_chunks ->
-        :ok
-    end
+    if plan["terrain"] || plan["volume"],
+      do: :ok,
+      else:
+        {:error, %WorldError{reason: :plan, message: "the plan has neither ground nor volume"}}
   end
 
   defp plan_error({:error, error}),

@@ -84,15 +84,20 @@ defmodule Wasgo.World.Needs do
 
     case :ets.select(needs.fresh, [{{:"$1"}, [], [:"$1"]}], limit) do
       {hashes, _rest} ->
+        # What is put from here on is written the next time.
+        for hash <- hashes, do: :ets.delete(needs.fresh, hash)
+
         # What is not there any more was too much for memory.
         rows =
           for hash <- hashes,
               {meshes, content} <- [get(needs, hash)],
               do: {hash, {@version, meshes, content}}
 
-        with :ok <- Journal.put_needs(journal, rows, @most) do
-          for hash <- hashes, do: :ets.delete(needs.fresh, hash)
-          {:ok, if(length(hashes) < limit, do: :done, else: :more)}
+        with {:error, error} <- Journal.put_needs(journal, rows, @most) do
+          :ets.insert(needs.fresh, for(hash <- hashes, do: {hash}))
+          {:error, error}
+        else
+          :ok -> {:ok, if(length(hashes) < limit, do: :done, else: :more)}
         end
 
       :"$end_of_table" ->
