@@ -110,18 +110,20 @@ defmodule Wasgo.World.ScriptsTest do
           (if (result i64) (i32.eq (local.get 0) (i32.const 13)) (then (i64.const 0x4000000018)) (else (i64.const 0)))))
       """)
 
-    for part <- 1..12 do
-      scripts = [script: "ready"] ++ if(part == 12, do: [zone: "north"], else: [])
-      {:ok, _} = World.mutate(context.world, for(_ <- 1..1_000, do: {:put, scripts}))
-    end
+    for _ <- 1..6,
+        do:
+          {:ok, _} = World.mutate(context.world, for(_ <- 1..1_000, do: {:put, script: "ready"}))
 
-    {:ok, last} = World.put(context.world, script: "ready")
     scripts = start(context, %{"ready" => ready}, hz: 1)
     # It has not looked at all of them when it is asked.
-    assert World.Scripts.info(scripts).objects < 12_001
-    until(fn -> World.transient(context.world, last) end, &(&1 == %{"a" => 1}))
-    until(fn -> World.info(context.world).transient end, &(&1 == 12_001))
-    assert World.Scripts.info(scripts).objects == 12_001
+    assert World.Scripts.info(scripts).objects < 6_000
+    # On a machine that has no time one may be stopped for being slow; none is passed over.
+    until(
+      fn -> {World.Scripts.info(scripts).stopped, World.info(context.world).transient} end,
+      fn {stopped, told} -> map_size(stopped) + told == 6_000 end
+    )
+
+    assert World.Scripts.info(scripts).objects == 6_000
   end
 
   test "an object that is notified before it was told that it is ready hears that first",

@@ -277,24 +277,21 @@ defmodule Wasgo.Godot.Scripts.Runner do
   end
 
   # Together they took too long: whose fault it is shows when each runs alone.
-  defp one_by_one(state, what, entries) do
-    {state, _slow} =
-      Enum.reduce_while(entries, {state, 0}, fn {id, _, row, _}, {state, slow} ->
-        case Script.notify(state.script, what, row, timeout: @alone_timeout) do
-          {:error, error} when slow + 1 < @most_slow ->
-            if slow?(error),
-              do: {:cont, {stop(state, id, error), slow + 1}},
-              else: {:cont, {take({:error, error}, id, state), slow}}
+  defp one_by_one(state, what, entries), do: one_by_one(state, what, entries, 0)
 
-          {:error, error} ->
-            {:halt, {stop(state, id, error), slow + 1}}
+  defp one_by_one(state, _what, [], _slow), do: state
 
-          answer ->
-            {:cont, {take(answer, id, state), slow}}
-        end
-      end)
+  # The others wait for the next go. Ticks come again by themselves.
+  defp one_by_one(state, what, rest, @most_slow) do
+    if Row.tick?(what), do: state, else: rest |> Enum.reduce(state, &keep/2) |> schedule()
+  end
 
-    state
+  defp one_by_one(state, what, [{id, _, row, _} | rest], slow) do
+    answer = Script.notify(state.script, what, row, timeout: @alone_timeout)
+
+    if match?({:error, _}, answer) and slow?(elem(answer, 1)),
+      do: state |> stop(id, elem(answer, 1)) |> one_by_one(what, rest, slow + 1),
+      else: answer |> take(id, state) |> one_by_one(what, rest, slow)
   end
 
   defp slow?(%LimitError{reason: reason}), do: reason in [:time, :fuel]
