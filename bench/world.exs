@@ -8,7 +8,7 @@ alias Wasgo.World.Zone.Making
 
 defmodule Bench.Engine do
   # An engine that has room for everything: frames are encoded, counted and forgotten.
-  @resume %{rev: 0, keys: [], hashes: "", meshes: [], mesh_hashes: "", have: ""}
+  @resume %{rev: 0, keys: [], hashes: "", meshes: [], mesh_hashes: "", have: "", keeps: false}
 
   def subscribe(_connection, _kinds), do: :ok
   def events(_connection), do: {:ok, [{:resume, @resume}], 0}
@@ -30,6 +30,50 @@ defmodule Bench.Engine do
 
   defp await(pid, rev) do
     unless :sys.get_state(pid).rev >= rev, do: await(pid, rev)
+  end
+end
+
+defmodule Bench.Scripted do
+  # A world in which every object has a script, which does nothing: what is left is finding out which objects there are.
+  @still """
+  (module (memory (export "memory") 1) (data (i32.const 16) "a")
+    (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "_columns") (result i64) (i64.const 0x1000000001))
+    (func (export "_notification") (param i32 i32 i32) (result i64) (i64.const 0)))
+  """
+
+  # Seconds until all of them have theirs, and the longest that somebody who asked meanwhile was not answered.
+  def start(store, count) do
+    {:ok, world} = World.start_link(name: "scripted", store: store)
+
+    for part <- 1..div(count, 1_000) do
+      objects =
+        for n <- 1..1_000, do: {:put, name: "#{n}", script: "still", position: {n, 0, part}}
+
+      {:ok, _} = World.mutate(world, objects)
+    end
+
+    before = System.monotonic_time(:microsecond)
+    scripts = %{"still" => Wasgo.Script.new!(@still)}
+    {:ok, pid} = World.Scripts.start_link(world: world, scripts: scripts, hz: 1)
+    longest = await(pid, count, 0)
+    all = System.monotonic_time(:microsecond) - before
+    GenServer.stop(pid)
+    :ok = World.stop(world)
+    %{all: all / 1.0e6, longest: longest / 1.0e6}
+  end
+
+  defp await(pid, count, longest) do
+    {took, %{objects: objects}} = :timer.tc(fn -> GenServer.call(pid, :info, :infinity) end)
+    longest = max(took, longest)
+
+    if objects == count do
+      longest
+    else
+      # Asking takes time of its own.
+      Process.sleep(20)
+      await(pid, count, longest)
+    end
   end
 end
 
@@ -105,9 +149,12 @@ put_down = seconds.(fn -> :ok = World.snapshot(world) end)
 
 :ok = World.stop(world)
 started = seconds.(fn -> {:ok, _} = start.() end)
+scripted = Bench.Scripted.start(store, count)
 plan = Gen.plan!(seed: 7)
 works = for n <- 1..1_000, do: Gen.Work.new(plan, {n, 3, 0}, <<0::64>>)
-hashes = Bench.samples(Bench.rounds(200), fn -> Enum.each(works, &Making.chunk_hash(&1, nil)) end)
+
+hashes =
+  Bench.samples(Bench.rounds(200), fn -> Enum.each(works, &Making.chunk_hash(&1, nil, 64.0)) end)
 
 Bench.table(
   ["a world of #{Bench.digits(count)} objects", "figure"],
@@ -126,6 +173,8 @@ Bench.table(
         milliseconds.(shown)
       ],
       ["started", milliseconds.(started)],
+      ["scripts of as many objects started", milliseconds.(scripted.all)],
+      ["the longest that a caller waited meanwhile", milliseconds.(scripted.longest)],
       ["hashes of 1,000 chunks, p50", Bench.time(hashes.p50)]
     ]
 )

@@ -25,7 +25,7 @@ var jobs := Jobs.new()
 
 
 func _initialize() -> void:
-	run("cache_test", [_chunks_come_back, _meshes_come_back, _what_is_told, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
+	run("cache_test", [_chunks_come_back, _meshes_come_back, _a_hello_waits_for_the_list, _assets_come_back, _assets_that_are_damaged, _assets_are_asked_for_again, _what_is_told, _a_thousand_chunks_are_told_in_short, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
 			_shared_by_two, _a_folder_that_cannot_be, _no_cache, _given_up] as Array[Callable])
 
 
@@ -64,6 +64,35 @@ func _hash(of: int) -> PackedByteArray:
 	return found
 
 
+# As much of hashes as is told.
+func _told(of: Array[int]) -> PackedByteArray:
+	var found := PackedByteArray()
+	for number: int in of:
+		found.append_array(_hash(number).slice(0, 4))
+	return found
+
+
+func _asset(of: int) -> Dictionary:
+	return {"t": "asset", "hash": _hash(of), "glb": Frames.glb_of([Frames.triangle()]), "bulk": 7}
+
+
+func _spawn(id: int, of: int) -> void:
+	var node := Frames.node(id, "", Transform3D.IDENTITY)
+	node["glb"] = _hash(of)
+	equal(world.apply("spawn", {"t": "spawn", "nodes": [node]}), "", "a node")
+
+
+func _shows(id: int) -> bool:
+	return not world.get_spawned(id).find_children("*", "MeshInstance3D", true, false).is_empty()
+
+
+func _want_of(numbers: Array[int]) -> Dictionary:
+	var hashes := PackedByteArray()
+	for number: int in numbers:
+		hashes.append_array(_hash(number))
+	return {"t": "want", "what": "asset", "hashes": hashes}
+
+
 func _chunk(key: String, of: int) -> Dictionary:
 	var frame := Frames.chunk(key, Vector3(of, 0, 0), 17, 17, 1.0, Frames.hills)
 	frame["hash"] = _hash(of)
@@ -100,7 +129,7 @@ func _chunks_come_back() -> bool:
 	await _put(_chunk("b", 2))
 	equal(_files().size(), 2, "a file each")
 	_fresh()
-	equal(world.wasgo_resume()["have"], _hash(1) + _hash(2), "another engine has them")
+	equal(world.wasgo_resume()["have"], _told([1, 2]), "another engine has them")
 	equal(await jobs.run(world, _cached("chunk", ["a", "x", "b"], [1, 3, 2])), "", "cached")
 	equal(world.get_chunk_keys(), PackedStringArray(["a", "b"]), "they are built")
 	equal([world.count()["vertices"], world.count()["cached"]], [2 * 289, 2], "counts")
@@ -138,6 +167,93 @@ func _meshes_come_back() -> bool:
 	return true
 
 
+func _a_hello_waits_for_the_list() -> bool:
+	_empty()
+	await _put(_chunk("a", 1))
+	world.free()
+	world = World.new()
+	world.cache_folder = FOLDER
+	check(world.wasgo_is_ready(), "without a cache there is nothing to know")
+	root.add_child(world)
+	while not world.wasgo_is_ready():
+		await process_frame
+	equal(world.wasgo_resume()["have"], _told([1]), "when it is ready it tells what is there")
+	var none := Cache.new()
+	none.open("", 0)
+	check(none.is_known(), "a cache of nothing")
+	return true
+
+
+func _assets_come_back() -> bool:
+	_empty()
+	_spawn(1, 5)
+	_spawn(2, 5)
+	equal(_wanted(), [_want_of([5])], "a file that is not there is asked for, once")
+	await _put(_asset(5))
+	check(_shows(1) and _shows(2), "and shown when it has come")
+	_spawn(3, 5)
+	check(_shows(3), "what is held is shown at once")
+	equal(_wanted().size(), 1, "and not asked for")
+	_fresh()
+	equal(world.wasgo_resume()["have"], _told([5]), "another engine has it")
+	_spawn(1, 5)
+	_spawn(2, 5)
+	while not _shows(1) or not _shows(2):
+		await process_frame
+	equal([_wanted(), world.count()["assets"], world.count()["cached"]], [[], 1, 1], "it comes out of the cache")
+	# A node that goes meanwhile, and a world that is cleared, stop nothing.
+	_fresh()
+	_spawn(1, 5)
+	equal(world.apply("despawn", {"t": "despawn", "ids": PackedInt64Array([1])}), "", "it goes")
+	while world.count()["assets"] == 0:
+		await process_frame
+	_fresh()
+	_spawn(1, 5)
+	world.clear()
+	for tick: int in 5:
+		await process_frame
+	equal([world.count()["assets"], _wanted()], [0, []], "cleared")
+	return true
+
+
+func _assets_that_are_damaged() -> bool:
+	_empty()
+	for of: int in range(1, 4):
+		await _put(_asset(of))
+	var cut := FileAccess.open(_path(1), FileAccess.WRITE)
+	cut.store_buffer("WASGO-C1".to_ascii_buffer())
+	cut.close()
+	var other := FileAccess.open(_path(2), FileAccess.WRITE)
+	other.store_buffer(_content(var_to_bytes({"t": "asset", "glb": PackedByteArray([1, 2, 3])})))
+	other.close()
+	_fresh()
+	for of: int in range(1, 4):
+		_spawn(of, of)
+	while not _shows(3) or _wanted().size() < 2:
+		await process_frame
+	check(_wanted().has(_want_of([1])) and _wanted().has(_want_of([2])), "what cannot be read, or shown, is asked for: %s" % [_wanted()])
+	for of: int in [1, 2]:
+		equal(await jobs.run(world, _asset(of)), "", "sent")
+		check(_shows(of), "and shown")
+	return true
+
+
+func _assets_are_asked_for_again() -> bool:
+	_empty()
+	world.wasgo_opened("one", false)
+	_spawn(1, 5)
+	_spawn(2, 6)
+	await _put(_asset(6))
+	client.sent.clear()
+	world.wasgo_opened("one", true)
+	equal(world.apply("resumed", {"t": "resumed", "reset": false, "rev": 0}), "", "it opens again")
+	equal(_wanted(), [_want_of([5])], "what had not come is asked for again")
+	client.sent.clear()
+	equal(world.apply("resumed", {"t": "resumed", "reset": true, "rev": 0}), "", "anew")
+	equal(_wanted(), [], "without nodes nothing is")
+	return true
+
+
 func _what_is_told() -> bool:
 	_empty()
 	await _put(_chunk("a", 1))
@@ -146,11 +262,28 @@ func _what_is_told() -> bool:
 	equal(world.apply("mesh", Frames.mesh("no hash", 1)), "", "a mesh without a hash")
 	world._cache.finish()
 	equal(world.wasgo_resume(), {"rev": 0, "keys": PackedStringArray(["a"]), "hashes": _hash(1), "meshes": PackedStringArray(["pine"]),
-			"mesh_hashes": _hash(3), "have": _hash(1) + _hash(3)}, "what is told")
+			"mesh_hashes": _hash(3), "have": _told([1, 3]), "keeps": true}, "what is told")
 	world.get_chunk("a").free()
 	equal(world.wasgo_resume()["keys"], PackedStringArray(), "what the game freed is not held")
 	equal(world.apply("mesh", Frames.mesh("pine", 1)), "", "the mesh without its hash")
 	equal(world.wasgo_resume()["meshes"], PackedStringArray(), "is not told")
+	return true
+
+
+func _a_thousand_chunks_are_told_in_short() -> bool:
+	_empty()
+	for of: int in 1000:
+		var frame := Frames.chunk("%d,%d,1" % [of % 40 - 20, of / 40 - 12], Vector3.ZERO, 2, 2, 1.0, Frames.slope)
+		frame["hash"] = _hash(of)
+		equal(world.apply("chunk", frame), "", "a chunk")
+	for of: int in 5000:
+		world._cache._files["%032x" % (of * 7919)] = Vector2i(1000, 1)
+	world._cache._is_told = false
+	var frame := {"t": "resume"}
+	frame.merge(world.wasgo_resume())
+	equal([(frame["keys"] as PackedStringArray).size(), (frame["have"] as PackedByteArray).size() / 4 >= 5000], [1000, true], "all is told")
+	check(var_to_bytes(frame).size() < 65_536, "in %d bytes" % var_to_bytes(frame).size())
+	world._cache._files.clear()
 	return true
 
 
@@ -258,7 +391,7 @@ func _foreign_files() -> bool:
 		made.store_string("x")
 		made.close()
 	_fresh()
-	equal(world.wasgo_resume()["have"], _hash(1), "only what is whole is told")
+	equal(world.wasgo_resume()["have"], _told([1]), "only what is whole is told")
 	equal(_files(), PackedStringArray([_hash(1).hex_encode() + ".wasgo", "notes.txt"]), "what bears our name and is not ours is removed, and nothing else")
 	return true
 
@@ -279,7 +412,7 @@ func _the_oldest_go() -> bool:
 		if of > 0:
 			check(not cache.take(_hash(0)).is_empty(), "what is used stays")
 	check(cache.has(_hash(11)) and not cache.has(_hash(1)), "the newest is there, what was not used is not")
-	equal(cache.told().size() / 16, 7, "seven have room")
+	equal(cache.told().size() / 4, 7, "seven have room")
 	equal(_files().size(), 7, "on disk as well")
 	cache.put(_hash(99), {"t": "chunk", "noise": noise})
 	cache.finish()
@@ -294,7 +427,7 @@ func _the_oldest_go() -> bool:
 	for of: int in range(200, 1200):
 		cache.put(_hash(of), {"t": "chunk", "of": of})
 	cache.finish()
-	check(cache.told().size() / 16 < 200, "a queue has its end")
+	check(cache.told().size() / 4 < 200, "a queue has its end")
 	cache.close()
 	return true
 
@@ -352,7 +485,7 @@ func _no_cache() -> bool:
 	_empty()
 	_fresh(0)
 	equal(await jobs.run(world, _chunk("a", 1)), "", "a chunk")
-	equal(world.wasgo_resume()["have"], PackedByteArray(), "nothing is kept")
+	equal([world.wasgo_resume()["have"], world.wasgo_resume()["keeps"]], [PackedByteArray(), false], "nothing is kept")
 	equal(_files().size(), 0, "nor written")
 	equal(await jobs.run(world, _cached("chunk", ["b"], [1])), "", "cached")
 	equal(world.apply("cached", _cached("mesh", ["b"], [1])), "", "cached")

@@ -269,7 +269,7 @@ func _resuming() -> bool:
 	await greet()
 	equal(receiver.log, ["opened world 1 false", "resume"] as Array[String], "a world that is new")
 	equal(await answer(), {"t": "resume", "rev": 0, "keys": PackedStringArray(), "hashes": PackedByteArray(), "meshes": PackedStringArray(),
-			"mesh_hashes": PackedByteArray(), "have": PackedByteArray()}, "nothing is held")
+			"mesh_hashes": PackedByteArray(), "have": PackedByteArray(), "keeps": false}, "nothing is held")
 	receiver.fields = {"t": "other", "rev": 5, "keys": PackedStringArray(["a"])}
 	receiver.log.clear()
 	client._end("for the test", true)

@@ -7,7 +7,7 @@ const World := preload("res://addons/wasgo/world_3d.gd")
 
 # Fields that may be left out, because there is a natural nothing for each.
 const OPTIONAL := ["name", "colliders", "instances", "extras", "normals", "colors", "material", "base_color", "roughness", "metallic", "double_sided",
-		"uvs", "uvs2", "hash", "near", "far", "glb", "scene", "properties", "own", "rev", "position:y", "visible", "hour"]
+		"uvs", "uvs2", "hash", "near", "far", "glb", "scene", "properties", "rev", "position:y", "visible", "hour"]
 
 var world: World
 var before: Dictionary
@@ -57,7 +57,7 @@ func _frames() -> Array[Dictionary]:
 		{"t": "spawn", "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY)]},
 		{"t": "despawn", "ids": PackedInt64Array([1])},
 		{"t": "rows", "columns": PackedStringArray(["position:x"]), "ids": PackedInt64Array([1]), "values": [PackedFloat64Array([1.0])]},
-		{"t": "spawn", "rev": 1, "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY).merged({"glb": _hash(), "scene": "", "own": true,
+		{"t": "spawn", "rev": 1, "nodes": [Frames.node(1, "rock", Transform3D.IDENTITY).merged({"glb": _hash(), "scene": "",
 				"properties": {"position:y": 1.5, "visible": true}, "colliders": [Frames.boxes(1)]})]},
 		{"t": "blend", "ids": PackedInt64Array([1]), "names": PackedStringArray(["a"]), "weights": PackedFloat32Array([1.0])},
 		{"t": "properties", "values": {"hour": 1}}, {"t": "resumed", "reset": false, "rev": 0},

@@ -228,12 +228,9 @@ func _drop(x: float, z: float) -> float:
 
 func _properties_of_nodes() -> bool:
 	_fresh()
-	_well(_node(1, {"properties": {"rotation:y": 1, "transparency": 0.25, "scale": Vector3(2, 2, 2), "layers": null}, "own": false}))
+	_well(_node(1, {"properties": {"rotation:y": 1, "transparency": 0.25, "scale": Vector3(2, 2, 2), "layers": null}}))
 	near(world.get_spawned(1).rotation.y, 1.0, 1e-6, "a part")
 	near(world.get_spawned(1).scale.x, 2.0, 1e-6, "a whole")
-	equal(world.get_spawned(1).get_meta("own"), false, "another zone's")
-	_well(_node(2, {"own": true}))
-	check(not world.get_spawned(2).has_meta("own"), "this zone's")
 	for wrong: Dictionary in [{"nothing": 1}, {"position": 1}, {"position:x": NAN}, {"script": 1}, {1: 2}, {"material_override": null}, {"": 1},
 			{"k".repeat(1025): 1}]:
 		_refused(_node(1, {"properties": wrong}), "node 0")
@@ -241,7 +238,6 @@ func _properties_of_nodes() -> bool:
 	for i: int in 65:
 		many["position:x" + " ".repeat(i)] = 1.0
 	_refused(_node(1, {"properties": many}), "properties")
-	_refused(_node(1, {"own": 1}), "own")
 	_refused(_node(1, {"glb": PackedByteArray([1])}), "glb")
 	return true
 

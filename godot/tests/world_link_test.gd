@@ -12,7 +12,7 @@ var bulk := 0
 
 
 func _initialize() -> void:
-	run("world_link_test", [_built_and_acknowledged, _refused_and_told, _comes_back, _another_identity, _wanted, _reports, _ends_in_the_middle, _leaves_in_the_middle] as Array[Callable])
+	run("world_link_test", [_waits_until_it_knows_what_it_holds, _built_and_acknowledged, _refused_and_told, _comes_back, _another_identity, _wanted, _reports, _ends_in_the_middle, _leaves_in_the_middle] as Array[Callable])
 
 
 func _fresh(megabytes := 0) -> void:
@@ -77,6 +77,32 @@ func _chunk(of: int) -> Dictionary:
 	frame["hash"] = _hash(of)
 	frame["instances"] = [{"mesh": "pine", "transforms": Frames.many_floats(50)}]
 	return frame
+
+
+class Late:
+	extends RefCounted
+	var is_known := false
+
+	func wasgo_is_ready() -> bool:
+		return is_known
+
+
+func _waits_until_it_knows_what_it_holds() -> bool:
+	await fresh(false)
+	var late := Late.new()
+	client.world = "garden"
+	client.receiver = late
+	client.auto_connect = true
+	root.add_child(client)
+	check(await until(sidecar.accept), "it connects")
+	for tick: int in 30:
+		await process_frame
+		sidecar.pump()
+	equal([client.state, sidecar.receive()], [Client.State.CONNECTING, {}], "and says nothing")
+	late.is_known = true
+	equal((await answer()).get("t"), "hello", "before it knows")
+	client.free()
+	return true
 
 
 func _built_and_acknowledged() -> bool:

@@ -1,6 +1,6 @@
 extends SceneTree
-## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port=, --token=, --world=, --zone= and --viewer= (x, z and a
-## radius in metres) after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
+## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port=, --token=, --world=, --zone=, --viewer= (x, z and a
+## radius in metres) and --cache= (a folder) after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
 ##
 ## A call of the method "node_at" of "Peer" gives the position of the node of an id, and null where there is none.
 
@@ -19,6 +19,28 @@ class Peer:
 	func meshes_of(id: int) -> int:
 		var node := world.get_spawned(id)
 		return node.find_children("*", "MeshInstance3D", true, false).size() if node != null else -1
+
+	# How many files its cache has.
+	func kept() -> int:
+		return world._cache.told().size() / 4
+
+	func empty_cache() -> bool:
+		for file: String in DirAccess.get_files_at(world.cache_folder):
+			DirAccess.remove_absolute(world.cache_folder.path_join(file))
+		return DirAccess.remove_absolute(world.cache_folder) == OK
+
+	func keys() -> PackedStringArray:
+		return world.get_chunk_keys()
+
+	# Whether all instances of all chunks have a mesh that shows something.
+	func are_instances_shown() -> bool:
+		var found := world.find_children("*", "MultiMeshInstance3D", true, false)
+		return not found.is_empty() and found.all(func(node: MultiMeshInstance3D) -> bool:
+			return node.multimesh.mesh != null and node.multimesh.mesh.get_surface_count() > 0)
+
+	# Where a ray first hits something, or null.
+	func ray(from: Vector3, to: Vector3) -> Variant:
+		return world.get_world_3d().direct_space_state.intersect_ray(PhysicsRayQueryParameters3D.create(from, to)).get("position")
 
 	func property(named: String) -> Variant:
 		return world.properties.get(named)
@@ -41,10 +63,12 @@ func _initialize() -> void:
 				client.world = value
 			"--zone":
 				client.zone = value
+			"--cache":
+				world.cache_folder = value
 			"--viewer":
 				var numbers := value.split_floats(",")
 				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
-	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property"])
+	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:empty_cache", "Peer:are_instances_shown", "Peer:ray"])
 	client.connected.connect(func(server: String) -> void: print("connected ", server))
 	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
 	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))

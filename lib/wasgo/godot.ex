@@ -19,7 +19,7 @@ defmodule Wasgo.Godot do
   The functions here send one thing each and wait while the engine is behind; `Wasgo.Stages.Godot` is the same as a stage.
   """
 
-  alias Wasgo.Gen.Chunk
+  alias Wasgo.Gen.{Chunk, Volume}
   alias Wasgo.Godot.{Connection, Frame, Server, Vector3}
   alias Wasgo.{Rows, Scene}
 
@@ -36,9 +36,10 @@ defmodule Wasgo.Godot do
   @doc """
   Sends a chunk. Meshes of what stands on it go first, unless their names are in `known`.
   """
-  @spec put_chunk(Connection.t(), Chunk.t(), MapSet.t(String.t())) ::
+  @spec put_chunk(Connection.t(), Chunk.t() | Volume.t(), MapSet.t(String.t())) ::
           {:ok, pos_integer(), MapSet.t(String.t())} | {:error, Exception.t()}
-  def put_chunk(connection, %Chunk{} = chunk, known \\ MapSet.new()) do
+  def put_chunk(connection, %kind{} = chunk, known \\ MapSet.new())
+      when kind in [Chunk, Volume] do
     with {:ok, meshes, frame, known} <- chunk_frames(chunk, known),
          :ok <- send_all(connection, meshes),
          {:ok, number} <- send_frame(connection, frame) do
@@ -48,7 +49,7 @@ defmodule Wasgo.Godot do
 
   @doc false
   # The frames of a chunk: those of meshes whose names are not known, and its own.
-  @spec chunk_frames(Chunk.t(), MapSet.t(String.t())) ::
+  @spec chunk_frames(Chunk.t() | Volume.t(), MapSet.t(String.t())) ::
           {:ok, [Frame.t()], Frame.t(), MapSet.t(String.t())} | {:error, Exception.t()}
   def chunk_frames(chunk, known) do
     with {:ok, frame, meshes} <- Frame.chunk(chunk) do

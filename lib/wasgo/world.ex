@@ -26,7 +26,7 @@ defmodule Wasgo.World do
 
   The state of its zone, not the history: an engine that is slow or was away is sent what differs, as it is then, and never what was superseded
   meanwhile. Objects and properties come in the order of their last changes, the chunks around its viewers the nearest first, as far as the
-  engine grants credit. Chunks and meshes that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
+  engine grants credit. Chunks, meshes and files that it holds, or has in its cache, are known by their hashes and not sent again, whichever process made
   them. The world waits for no engine, and keeps nothing for a slow one.
 
   ## Numbers
@@ -101,11 +101,15 @@ defmodule Wasgo.World do
           | {:remove_property, String.t()}
           | {:put_mesh, Scene.Mesh.t(), [Scene.Material.t()]}
           | {:remove_mesh, String.t()}
-          | {:put_chunk, Gen.address(), binary() | Scene.t()}
-          | {:reset_chunk, Gen.address()}
+          | {:put_chunk, chunk_address(), binary() | Scene.t()}
+          | {:reset_chunk, chunk_address()}
           | {:set_plan, Gen.Plan.t(), scripts :: keyword() | map()}
 
   @type id :: non_neg_integer()
+
+  @typedoc "Of a plan with a ground, or with a volume: `{x, y, z, level}`."
+  @type chunk_address ::
+          Gen.address() | {x :: integer(), y :: integer(), z :: integer(), non_neg_integer()}
 
   @typedoc """
   `traces` are those of things that were removed, `superseded` rows of the journal that will be deleted, `waiting` requests that are not
@@ -132,7 +136,7 @@ defmodule Wasgo.World do
 
     * `:name` - what engines call it; 1 to #{@most_text} bytes; required
     * `:store` - a `Wasgo.Store`; required
-    * `:plan` - what its ground is like: of a new world; one that is there already keeps its own (`set_plan/3`)
+    * `:plan` - what its ground, or its volume, is like: of a new world; one that is there already keeps its own (`set_plan/3`)
     * `:scripts` - the scripts of that plan, as `Wasgo.Gen.plan/1` takes them: they are kept with it
     * `:cache` - a `Wasgo.Gen.Cache` for its chunks
     * `:as` - what the process is registered as
@@ -292,7 +296,8 @@ defmodule Wasgo.World do
   @doc """
   Replaces the plan. Engines are sent the chunks that are different then, nearest first. `scripts` are those of the plan.
 
-  A plan that has no ground is refused.
+  Of a plan with a `:density` and no `:height` engines are sent the cubes of its volume (`Wasgo.Gen.volume/3`) in the spheres around their viewers, with triangles to collide with.
+  A plan that has neither ground nor volume is refused.
   """
   @spec set_plan(t(), Gen.Plan.t(), keyword() | map()) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
@@ -301,14 +306,14 @@ defmodule Wasgo.World do
 
   @doc """
   Puts an edited chunk in the place of the generated one: a GLB file, or a scene, whose positions are relative to the chunk's corner with the least x and
-  z. It is shown where the chunk of that address is: coarser levels, which stand for it from afar, are addresses of their own.
+  z (of a cube of a volume, also y). It is shown where the chunk of that address is: coarser levels, which stand for it from afar, are addresses of their own.
   """
-  @spec put_chunk(t(), Gen.address(), binary() | Scene.t()) ::
+  @spec put_chunk(t(), chunk_address(), binary() | Scene.t()) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
   def put_chunk(world, address, content), do: one(world, {:put_chunk, address, content})
 
   @doc "Has the generated chunk be shown again."
-  @spec reset_chunk(t(), Gen.address()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
+  @spec reset_chunk(t(), chunk_address()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def reset_chunk(world, address), do: one(world, {:reset_chunk, address})
 
   defp one(world, mutation) do
@@ -368,6 +373,18 @@ defmodule Wasgo.World do
     |> Enum.map(&shown/1)
   end
 
+  @doc false
+  # Of these objects, those that are there and name a script: `{id, script, place}`, the place as `Object.placement/1` has it.
+  @spec scripted(t(), [id()]) :: [{id(), String.t(), [float()]}]
+  def scripted(world, ids) do
+    tables = tables(world)
+
+    for id <- ids,
+        {_id, _rev, zone, _marks, body} when body != :gone <- [State.get(tables, id)],
+        %{script: script} = object when script != nil <- [Body.decode(id, zone, body)],
+        do: {id, script, Object.placement(object)}
+  end
+
   @doc "The plan, or `nil` where there is none yet."
   @spec plan(t()) :: Gen.Plan.t() | nil
   def plan(world), do: world |> tables() |> State.plan()
@@ -380,8 +397,8 @@ defmodule Wasgo.World do
         do: {name, :erlang.binary_to_term(body)}
   end
 
-  @doc "The addresses of chunks that were edited, `{x, z, level}`."
-  @spec chunks(t()) :: [Gen.address()]
+  @doc "The addresses of chunks that were edited, `{x, z, level}` and `{x, y, z, level}`."
+  @spec chunks(t()) :: [chunk_address()]
   def chunks(world) do
     for {{:chunk, address}, _rev, _zone, _marks, _body} <- State.of_kind(tables(world), :chunk),
         do: address

@@ -22,7 +22,8 @@ defmodule Wasgo.WorldEngine do
     pid
   end
 
-  @doc "Attaches it to a zone of a world, and has it say what it holds. Options: `:have`, hashes that it has in a cache; `:rev`."
+  @doc "Attaches it to a zone of a world, and has it say what it holds. Options: `:have`, hashes that it has in a cache; `:keeps`,
+  whether it keeps there what it is sent; `:rev`."
   def join(engine, world, zone, options \\ []) do
     test = self()
     ref = make_ref()
@@ -121,6 +122,8 @@ defmodule Wasgo.WorldEngine do
        chunks: %{},
        meshes: %{},
        assets: %{},
+       # What it was sent by its hash, or said that it has.
+       kept: MapSet.new(),
        # For tests.
        frames: [],
        resets: 0,
@@ -147,11 +150,14 @@ defmodule Wasgo.WorldEngine do
       hashes: Enum.join(hashes),
       meshes: meshes,
       mesh_hashes: Enum.join(mesh_hashes),
-      have: Enum.join(Keyword.get(options, :have, []))
+      have: for(hash <- Keyword.get(options, :have, []), into: "", do: binary_part(hash, 0, 4)),
+      keeps: Keyword.get(options, :keeps, false)
     }
 
     Kernel.send(zone, {:wasgo_godot, :open, connection})
+    kept = MapSet.union(state.kept, MapSet.new(Keyword.get(options, :have, [])))
     state = %{state | connection: connection, zone: zone, live: [], bulk: [], full: MapSet.new()}
+    state = %{state | kept: kept}
     {:reply, :ok, notice(%{state | events: [{:resume, resume}]})}
   end
 
@@ -292,6 +298,7 @@ defmodule Wasgo.WorldEngine do
   defp summary("unload", %{"keys" => {:packed_string, keys}}), do: keys
   defp summary("cached", %{"what" => what, "keys" => {:packed_string, keys}}), do: {what, keys}
   defp summary("mesh", fields), do: fields["name"]
+  defp summary("asset", %{"hash" => {:packed_byte, hash}}), do: hash
   defp summary(_kind, _fields), do: nil
 
   defp frame(state, "resumed", %{"reset" => true}),
@@ -299,12 +306,12 @@ defmodule Wasgo.WorldEngine do
 
   defp frame(state, "resumed", %{"reset" => false, "rev" => rev}) do
     assert rev == state.rev
-    state
+    want_assets(state, Map.values(state.nodes))
   end
 
   defp frame(state, "mesh", %{"name" => name} = fields) do
     {:packed_byte, hash} = Map.get(fields, "hash", {:packed_byte, nil})
-    put_in(state.meshes[name], hash)
+    put_in(kept(state, hash).meshes[name], hash)
   end
 
   defp frame(state, "spawn", %{"nodes" => nodes}) do
@@ -324,6 +331,7 @@ defmodule Wasgo.WorldEngine do
         values: Map.get(node, "properties", %{})
       })
     end)
+    |> want_assets(for node <- nodes, do: %{glb: node["glb"]})
   end
 
   defp frame(state, "despawn", %{"ids" => {:packed_int64, ids}}) do
@@ -358,7 +366,7 @@ defmodule Wasgo.WorldEngine do
     for %{"mesh" => mesh} <- fields["instances"],
         do: assert(is_map_key(state.meshes, mesh), "no mesh #{mesh}")
 
-    put_in(state.chunks[fields["key"]], hash)
+    put_in(kept(state, hash).chunks[fields["key"]], hash)
   end
 
   defp frame(state, "cached", %{
@@ -369,6 +377,7 @@ defmodule Wasgo.WorldEngine do
     where = if what == "chunk", do: :chunks, else: :meshes
     pairs = Enum.zip(keys, for(<<hash::binary-16 <- hashes>>, do: hash))
     assert length(pairs) == length(keys)
+    for {key, hash} <- pairs, do: assert(hash in state.kept, "#{key} was never sent")
     Map.update!(state, where, &Map.merge(&1, Map.new(pairs)))
   end
 
@@ -378,7 +387,22 @@ defmodule Wasgo.WorldEngine do
   end
 
   defp frame(state, "asset", %{"hash" => {:packed_byte, hash}, "glb" => {:packed_byte, glb}}),
-    do: put_in(state.assets[hash], glb)
+    do: put_in(kept(state, hash).assets[hash], glb)
+
+  defp kept(state, hash), do: %{state | kept: MapSet.put(state.kept, hash)}
+
+  # Files that it does not have it asks for.
+  defp want_assets(state, nodes) do
+    missing =
+      for %{glb: {:packed_byte, hash}} <- nodes,
+          not is_map_key(state.assets, hash),
+          uniq: true,
+          do: hash
+
+    if missing == [],
+      do: state,
+      else: notice(%{state | events: state.events ++ [{:want, "asset", missing}]})
+  end
 
   defp unpacked({:packed_float64, bytes}), do: for(<<v::float-64-little <- bytes>>, do: v)
   defp unpacked({:packed_int64, bytes}), do: for(<<v::64-signed-little <- bytes>>, do: v)

@@ -8,8 +8,9 @@ extends RefCounted
 
 const _Check := preload("check.gd")
 
-## The most hashes that are told.
+## The most hashes that are told, and how much of each, in bytes.
 const MAX_TOLD := 65_536
+const TOLD_BYTES := 4
 ## The largest content, in bytes.
 const MAX_CONTENT := 64 * 1024 * 1024
 
@@ -38,6 +39,7 @@ var _waiting: Array[Dictionary] = []
 var _task := -1
 var _is_working := false
 var _is_scanned := false
+var _is_known := false
 var _is_closed := false
 
 
@@ -74,7 +76,15 @@ func finish() -> void:
 		WorkerThreadPool.wait_for_task_completion(task)
 
 
-## The hashes of what is there, one behind another: of the newest [constant MAX_TOLD].
+## Whether it is known what is there: the folder was looked through.
+func is_known() -> bool:
+	_mutex.lock()
+	var found := _is_known or _max_bytes <= 0
+	_mutex.unlock()
+	return found
+
+
+## The beginnings of the hashes of what is there, [constant TOLD_BYTES] each, one behind another: of the newest [constant MAX_TOLD].
 func told() -> PackedByteArray:
 	_mutex.lock()
 	if not _is_told:
@@ -165,6 +175,9 @@ func _scan() -> void:
 	DirAccess.make_dir_recursive_absolute(_folder)
 	var folder := DirAccess.open(_folder)
 	if folder == null:
+		_mutex.lock()
+		_is_known = true
+		_mutex.unlock()
 		return
 	var now := int(Time.get_unix_time_from_system())
 	var found: Array[Array] = []
@@ -182,6 +195,7 @@ func _scan() -> void:
 				found.append([FileAccess.get_modified_time(path), name, size])
 	found.sort()
 	_mutex.lock()
+	_is_known = true
 	_files.clear()
 	_bytes = 0
 	for file: Array in found:
@@ -292,10 +306,13 @@ func _forget(name: String) -> void:
 	_mutex.unlock()
 
 
-# With the lock held: the hashes of the newest.
+# With the lock held: the beginnings of the hashes of the newest.
 func _list() -> void:
-	var names: Array[String] = _files.keys()
-	_told = "".join(PackedStringArray(names.slice(maxi(names.size() - MAX_TOLD, 0)))).hex_decode()
+	var names := PackedStringArray(_files.keys())
+	names = names.slice(maxi(names.size() - MAX_TOLD, 0))
+	for i: int in names.size():
+		names[i] = names[i].left(TOLD_BYTES * 2)
+	_told = "".join(names).hex_decode()
 	_is_told = true
 
 

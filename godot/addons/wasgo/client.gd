@@ -160,7 +160,8 @@ const _LIVE_SHARE := 0.75
 ## And which, by the actions of the project's input map that they stand for.
 @export var input_actions := PackedStringArray()
 
-## Builds what comes: an object with any of [code]wasgo_resume() -> Dictionary[/code], [code]wasgo_opened(world, is_resumed_world)[/code],
+## Builds what comes: an object with any of [code]wasgo_is_ready() -> bool[/code] (whether it can tell what it holds; nothing is said to the
+## sidecar before that), [code]wasgo_resume() -> Dictionary[/code], [code]wasgo_opened(world, is_resumed_world)[/code],
 ## [code]wasgo_prepare(kind, frame) -> Object[/code] and [code]wasgo_status() -> Dictionary[/code]. A [WasgoWorld3D] sets itself. No worker
 ## thread is in it any more once it is another or has left the tree. (An object that a thread calls cannot be freed at once, only queued
 ## for it; where that matters, [code]wasgo_Receivers.preparer_of(receiver) -> Object[/code] names another that has [code]wasgo_prepare[/code].)
@@ -258,7 +259,9 @@ func _process(_delta: float) -> void:
 			if now >= _retry_at:
 				_dial()
 		State.CONNECTING, State.GREETING:
-			_open_further(now)
+			# It says hello when it can say what it holds soon after that.
+			if state == State.GREETING or world == "" or _Receivers.is_ready(receiver):
+				_open_further(now)
 		State.OPEN:
 			_converse(began, now)
 	_meter.tick(now, Time.get_ticks_usec() - began, _link.bytes_in if _link != null else 0, _link.bytes_out if _link != null else 0)

@@ -41,6 +41,8 @@ var on_put: Callable
 var _assets: Dictionary[String, PackedScene] = {}
 var _asset_of: Dictionary[int, String] = {}
 var _waiting: Dictionary[String, Dictionary] = {}
+# Those of them that nobody has been asked for.
+var _unasked: Dictionary[String, bool] = {}
 var _samples: Dictionary[String, Node] = {}
 # By id, and by the blend shape's name.
 var _blends: Dictionary[int, Dictionary] = {}
@@ -159,6 +161,14 @@ func put_asset(content: String, scene: PackedScene) -> Array[int]:
 	return ids
 
 
+## The hashes of the assets that nodes wait for, of [param all_of_them] or only those that are new since the last time. They are then asked for.
+func take_wanted(all_of_them := false) -> Array[String]:
+	var wanted: Array[String] = []
+	wanted.assign((_waiting if all_of_them else _unasked).keys())
+	_unasked.clear()
+	return wanted
+
+
 ## Lets the node [param id] show the asset of the hash [param content], if it still wants to.
 func show_asset(id: int, content: String) -> void:
 	var node: Variant = all.get(id)
@@ -192,6 +202,7 @@ func clear() -> void:
 	kinds.clear()
 	_asset_of.clear()
 	_waiting.clear()
+	_unasked.clear()
 	_blends.clear()
 	changes += 1
 	_leave_some(Time.get_ticks_usec() + _LEAVING_US)
@@ -309,8 +320,6 @@ func _with_options(id: int, entry: Dictionary, mesh: ArrayMesh) -> Node3D:
 	node.transform = entry["transform"]
 	if entry.has("colliders"):
 		_add_bodies(node, entry["colliders"] as Array)
-	if entry.get("own", true) == false:
-		node.set_meta(&"own", false)
 	var properties: Dictionary = entry.get("properties", {})
 	for path: String in properties:
 		if properties[path] != null:
@@ -332,6 +341,8 @@ func _want_asset(id: int, content: String) -> void:
 	if _assets.has(content):
 		show_asset(id, content)
 	else:
+		if not _waiting.has(content):
+			_unasked[content] = true
 		(_waiting.get_or_add(content, {}) as Dictionary)[id] = true
 
 
@@ -397,8 +408,6 @@ func _check_options(entry: Dictionary) -> String:
 		wrong = _Check.content_hash(entry, "glb")
 	if wrong == "" and entry.has("scene"):
 		wrong = _Check.text(entry, "scene")
-	if wrong == "" and entry.has("own"):
-		wrong = _Check.field(entry, "own", TYPE_BOOL)
 	if wrong == "":
 		wrong = _Colliders.check(entry)
 	if wrong != "":

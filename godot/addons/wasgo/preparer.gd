@@ -37,6 +37,7 @@ func wasgo_prepare(kind: String, frame: Dictionary) -> Object:
 			return job
 		"asset":
 			var job := _AssetJob.new()
+			job.cache = cache
 			job.prepare(frame, nodes, surfaces)
 			return job
 		"cached":

@@ -25,6 +25,7 @@ signal node_spawned(id: int, node: Node3D)
 ## A value of the world as a whole is another now; null when it is none any more.
 signal property_changed(property: String, value: Variant)
 
+const _AssetLoads := preload("asset_loads.gd")
 const _Cache := preload("cache.gd")
 const _CachedJob := preload("jobs/cached_job.gd")
 const _Check := preload("check.gd")
@@ -102,6 +103,7 @@ var _nodes := _Nodes.new()
 var _rows := _Rows.new()
 var _cache: _Cache
 var _loads := _MeshLoads.new()
+var _asset_loads := _AssetLoads.new(_nodes, _surfaces)
 var _pictures := _Pictures.new()
 var _preparer := _Preparer.new()
 var _errors := 0
@@ -157,7 +159,8 @@ func _process(_delta: float) -> void:
 	are_free = _nodes.free_some(until) and are_free
 	for arrived: _MeshLoads.Load in _loads.take(until):
 		_finish_load(arrived)
-	set_process(not are_free or not _loads.is_empty())
+	_want_assets(_asset_loads.go_on(until, _cache, func() -> void: _cached += 1))
+	set_process(not are_free or not _loads.is_empty() or not _asset_loads.is_empty())
 
 
 ## Applies what [param client] receives from now on, in place of what another did.
@@ -198,8 +201,7 @@ func get_chunk_keys() -> PackedStringArray:
 	return PackedStringArray(_chunks.all.keys())
 
 
-## The spawned node that has [param id], or null. Its metadata [code]own[/code] is false where another zone has the
-## say over it.
+## The spawned node that has [param id], or null.
 func get_spawned(id: int) -> Node3D:
 	return _live(_nodes.all.get(id)) as Node3D
 
@@ -215,6 +217,7 @@ func clear() -> void:
 	_nodes.clear()
 	_nodes.clear_assets()
 	_loads.clear()
+	_asset_loads.clear()
 	_surfaces.clear()
 	rev = 0
 	_clear_properties()
@@ -244,11 +247,17 @@ func count() -> Dictionary:
 	return found
 
 
+## Whether it is known what the cache has. The client calls this.
+func wasgo_is_ready() -> bool:
+	return _cache == null or _cache.is_known()
+
+
 ## What is told to the sidecar about what is here already. The client calls this.
 func wasgo_resume() -> Dictionary:
 	var told := _chunks.held()
 	told["rev"] = rev
 	told["have"] = _cache.told() if _cache != null else PackedByteArray()
+	told["keeps"] = _cache != null
 	return told
 
 
@@ -281,6 +290,7 @@ func _close_cache() -> void:
 	_preparer.cache = null
 	_chunks.cache = null
 	_loads.clear()
+	_asset_loads.clear()
 	if _cache != null:
 		_cache.close()
 		_cache = null
@@ -324,7 +334,9 @@ func _change(kind: String, frame: Dictionary) -> Variant:
 				return _apply_cached(frame)
 			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"spawn":
-			return _nodes.spawn(frame, self)
+			var wrong := _nodes.spawn(frame, self)
+			_get_assets(_nodes.take_wanted())
+			return wrong
 		"despawn":
 			return _nodes.despawn(frame)
 		"rows":
@@ -417,6 +429,24 @@ func _want(keys: PackedStringArray, what: String) -> void:
 		_client.send_frame({"t": "want", "what": what, "keys": keys.slice(0, _MAX_WANTED)})
 
 
+# Files that nodes show: out of the cache, or else from the sidecar.
+func _get_assets(wanted: Array[String]) -> void:
+	var missing := PackedByteArray()
+	for name_: String in wanted:
+		var content := name_.hex_decode()
+		if _cache == null or not _cache.has(content):
+			missing.append_array(content)
+		elif not _asset_loads.has(content):
+			_asset_loads.add(content, _cache)
+			set_process(true)
+	_want_assets(missing)
+
+
+func _want_assets(hashes: PackedByteArray) -> void:
+	if not hashes.is_empty() and is_instance_valid(_client):
+		_client.send_frame({"t": "want", "what": "asset", "hashes": hashes.slice(0, _MAX_WANTED * _Check.HASH_BYTES)})
+
+
 func _apply_properties(frame: Dictionary) -> Variant:
 	var wrong := _Check.field(frame, "values", TYPE_DICTIONARY)
 	if wrong != "":
@@ -452,6 +482,9 @@ func _apply_resumed(frame: Dictionary) -> Variant:
 		_clear_properties()
 		rev = 0
 		set_process(true)
+	if wrong == "":
+		# What was on its way in the connection before does not come.
+		_get_assets(_nodes.take_wanted(true))
 	return wrong
 
 

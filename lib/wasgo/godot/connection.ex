@@ -71,7 +71,7 @@ defmodule Wasgo.Godot.Connection do
           | {:detach, [integer()]}
           | {:scene, %{id: integer(), name: String.t(), glb: binary()}}
           | {:resume, map()}
-          | {:want, String.t(), [String.t()]}
+          | {:want, String.t(), [names_or_hashes :: binary()]}
 
   @typedoc "The live lane is for what is small and urgent, the bulk lane for chunks and assets."
   @type lane :: :live | :bulk

@@ -6,9 +6,13 @@ defmodule Wasgo.Godot.Frame do
   front faces are clockwise.
   """
 
-  alias Wasgo.Gen.{Chunk, Object, Plan}
+  alias Wasgo.Gen.{Chunk, Collider, Object, Plan, Volume}
   alias Wasgo.Godot.{Basis, Color, Transform3D, Vector3}
-  alias Wasgo.{Rows, Scene}
+  alias Wasgo.{PlanError, Rows, Scene}
+
+  # Triangles of a collider that an engine takes, and how far off it may be, as a share of the side of a cube: of 32 cells, a tenth of one.
+  @most_faces 65_536
+  @collider_error 1 / 320
 
   @typedoc "The kind of a frame and its fields besides `t` and `seq`."
   @type t :: {kind :: String.t(), fields :: %{String.t() => term()}}
@@ -35,8 +39,10 @@ defmodule Wasgo.Godot.Frame do
   A chunk with its ground, water, rivers, collider and what stands on it. Buildings, of which hardly two are the same, are surfaces of the
   chunk, which go with it; the meshes of the rest, which are the third element, must have been sent before: those of the plan as they are, what
   scripts made with their materials.
+
+  A cube of a volume is a chunk too, with its surface and a collider of triangles within 1/320 of its side. A cube with more than #{@most_faces} of them is an error.
   """
-  @spec chunk(Chunk.t()) ::
+  @spec chunk(Chunk.t() | Volume.t()) ::
           {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}
           | {:error, Exception.t()}
   def chunk(%Chunk{} = chunk) do
@@ -66,6 +72,50 @@ defmodule Wasgo.Godot.Frame do
 
       {:ok, {"chunk", fields}, Enum.map(sets, &elem(&1, 0)) ++ generated(chunk)}
     end
+  end
+
+  def chunk(%Volume{} = volume) do
+    with {:ok, colliders} <- faces(volume) do
+      {x, y, z} = volume.origin
+      surfaces = if volume.surface.indices == "", do: [], else: [volume.surface]
+
+      fields = %{
+        "key" => key(volume),
+        "name" => key(volume),
+        "origin" => Vector3.new(x, y, z),
+        "surfaces" => surfaces(surfaces, Plan.materials()),
+        "colliders" => colliders,
+        "instances" => [],
+        "extras" => %{"solid" => volume.solid}
+      }
+
+      {:ok, {"chunk", fields}, []}
+    end
+  end
+
+  defp faces(%Volume{surface: %{indices: ""}}), do: {:ok, []}
+
+  defp faces(%Volume{} = volume) do
+    with {:ok, collider} <- Volume.collider(volume, volume.size * @collider_error) do
+      case Collider.triangles(collider) do
+        0 ->
+          {:ok, []}
+
+        count when count <= @most_faces ->
+          {:ok, [%{"shape" => "mesh", "faces" => {:packed_vector3, corners(collider)}}]}
+
+        count ->
+          message = "a cube has #{count} triangles to collide with, allowed: #{@most_faces}"
+          {:error, %PlanError{reason: :out_of_range, field: "volume", message: message}}
+      end
+    end
+  end
+
+  # Three points a triangle, in the engine's order.
+  defp corners(%Collider{positions: positions, indices: indices}) do
+    for <<index::32-little <- Scene.flip(indices)>>,
+      into: "",
+      do: binary_part(positions, 12 * index, 12)
   end
 
   defp heights(chunk) do
@@ -108,18 +158,22 @@ defmodule Wasgo.Godot.Frame do
   end
 
   @doc """
-  The key of a chunk: of one that is coarser than others its level is a part.
+  The key of a chunk: of one that is coarser than others its level is a part. Those of cubes of a volume always have theirs.
 
       iex> Wasgo.Godot.Frame.key({3, -2})
       "3,-2"
       iex> Wasgo.Godot.Frame.key({3, -2, 1})
       "3,-2,1"
+      iex> Wasgo.Godot.Frame.key({3, 0, -2, 0})
+      "3,0,-2,0"
   """
-  @spec key(Wasgo.Gen.address() | Chunk.t()) :: String.t()
+  @spec key(Wasgo.Gen.address() | Volume.address() | Chunk.t() | Volume.t()) :: String.t()
   def key(%Chunk{coordinate: {x, z}, level: level}), do: key({x, z, level})
+  def key(%Volume{coordinate: {x, y, z}, level: level}), do: key({x, y, z, level})
   def key({x, z}), do: "#{x},#{z}"
   def key({x, z, 0}), do: key({x, z})
   def key({x, z, level}), do: "#{x},#{z},#{level}"
+  def key({x, y, z, level}), do: "#{x},#{y},#{z},#{level}"
 
   @doc """
   Chunks to be removed.
@@ -127,7 +181,7 @@ defmodule Wasgo.Godot.Frame do
       iex> Wasgo.Godot.Frame.unload([{3, -2}, {0, 1, 4}])
       {"unload", %{"keys" => {:packed_string, ["3,-2", "0,1,4"]}}}
   """
-  @spec unload([Wasgo.Gen.address()]) :: t()
+  @spec unload([Wasgo.Gen.address() | Volume.address()]) :: t()
   def unload(addresses),
     do: {"unload", %{"keys" => {:packed_string, Enum.map(addresses, &key/1)}}}
 

@@ -5,7 +5,7 @@ defmodule Wasgo.Stages.Godot do
     * `:connection` - a `Wasgo.Godot.Connection`; required
     * `:timeout` - how long a buffer may wait for the engine, in milliseconds; 30,000 unless given
 
-  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Gone` (a chunk to be removed), `Wasgo.Rows`, and frames
+  Payloads are `Wasgo.Gen.Chunk` (with the meshes that it needs, each sent once), `Wasgo.Gen.Volume`, `Wasgo.Gen.Gone` (a chunk or cube to be removed), `Wasgo.Rows`, and frames
   of `Wasgo.Godot.Frame`, `{kind, fields}`. The stage waits while the engine
   is behind, and so slows what feeds it: at most 256 frames, and 2 MiB of them, wait for the connection. The stream ends when these are sent; those of a
   consumer that halts it, or dies, before may not be. With the connection gone the stage ends: `{:error,
@@ -14,7 +14,7 @@ defmodule Wasgo.Stages.Godot do
 
   use Wasgo.Stage
 
-  alias Wasgo.Gen.{Chunk, Gone}
+  alias Wasgo.Gen.{Chunk, Gone, Volume}
   alias Wasgo.Godot
   alias Wasgo.Godot.Connection.Pusher
   alias Wasgo.Godot.Frame
@@ -51,15 +51,17 @@ defmodule Wasgo.Stages.Godot do
   end
 
   @impl true
-  def handle_buffer(%{payload: %Chunk{} = chunk} = buffer, state) do
+  def handle_buffer(%{payload: %kind{} = chunk} = buffer, state) when kind in [Chunk, Volume] do
     case Godot.chunk_frames(chunk, state.known) do
       {:ok, meshes, frame, known} -> push(meshes ++ [frame], buffer, state, known)
       {:error, exception} -> {:error, exception, state}
     end
   end
 
-  def handle_buffer(%{payload: %Gone{coordinate: {x, z}, level: level}} = buffer, state),
-    do: push([Frame.unload([{x, z, level}])], buffer, state, state.known)
+  def handle_buffer(%{payload: %Gone{coordinate: coordinate, level: level}} = buffer, state) do
+    address = Tuple.insert_at(coordinate, tuple_size(coordinate), level)
+    push([Frame.unload([address])], buffer, state, state.known)
+  end
 
   def handle_buffer(%{payload: %Rows{ids: []}} = buffer, state), do: {:ok, [buffer], state}
 

@@ -22,6 +22,10 @@ defmodule Wasgo.World.Journal do
   CREATE TABLE IF NOT EXISTS wasgo_world_rows (
     world INTEGER NOT NULL, id INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (world, id)
   ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS wasgo_world_needs (
+    world INTEGER NOT NULL, hash BLOB NOT NULL, number INTEGER NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (world, hash)
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS wasgo_world_needs_number ON wasgo_world_needs (world, number);
   """
 
   @page 512
@@ -138,15 +142,28 @@ defmodule Wasgo.World.Journal do
   # A payload, which is what its hash says or an error.
   @spec payload(t(), binary()) :: {:ok, binary()} | {:error, WorldError.t()}
   def payload(journal, hash) do
-    sql = "SELECT bytes FROM wasgo_world_payloads WHERE world = ? AND hash = ?"
-    options = [timeout: journal.timeout, max_bytes: 0x1000_0000]
+    payload(journal, hash, hash)
+  end
 
-    case Store.query(journal.store, sql, [journal.world, {:blob, hash}], options) do
-      {:ok, %{rows: [[{:blob, bytes}]]}} ->
+  @doc false
+  # As `payload/2`, by the first 16 bytes of its hash.
+  @spec payload_beginning(t(), binary()) :: {:ok, binary()} | {:error, WorldError.t()}
+  def payload_beginning(journal, <<short::binary-16>>),
+    do: payload(journal, short <> <<0::128>>, short <> :binary.copy(<<255>>, 16))
+
+  defp payload(journal, first, last) do
+    sql =
+      "SELECT hash, bytes FROM wasgo_world_payloads WHERE world = ? AND hash BETWEEN ? AND ? LIMIT 1"
+
+    options = [timeout: journal.timeout, max_bytes: 0x1000_0000]
+    between = [journal.world, {:blob, first}, {:blob, last}]
+
+    case Store.query(journal.store, sql, between, options) do
+      {:ok, %{rows: [[{:blob, hash}, {:blob, bytes}]]}} ->
         if :crypto.hash(:sha256, bytes) == hash, do: {:ok, bytes}, else: lost(hash)
 
       {:ok, _none} ->
-        lost(hash)
+        lost(first)
 
       {:error, error} ->
         {:error, WorldError.store(error)}
@@ -267,6 +284,57 @@ defmodule Wasgo.World.Journal do
            entries = for({id, term} <- there, do: [world, id, {:blob, Body.row(term)}]),
            :ok <- each(tx, insert, entries, timeout),
            :ok <- each(tx, delete, for({id, nil} <- gone, do: [world, id]), timeout) do
+        {:ok, :done}
+      else
+        {:ok, %{rows: []}} -> {:error, %WorldError{reason: :taken_over}}
+        error -> error
+      end
+    end)
+    |> without_value()
+  end
+
+  @doc false
+  # What was put under a hash, by `put_needs/3`. A row that cannot be read is as one that is not there.
+  @spec needs(t(), binary()) :: {:ok, term()} | :none
+  def needs(journal, hash) do
+    sql = "SELECT entry FROM wasgo_world_needs WHERE world = ? AND hash = ?"
+    options = [timeout: journal.timeout]
+
+    with {:ok, %{rows: [[entry]]}} <-
+           Store.query(journal.store, sql, [journal.world, {:blob, hash}], options),
+         {:ok, term} <- unrow(entry) do
+      {:ok, term}
+    else
+      _unknown -> :none
+    end
+  end
+
+  @doc false
+  # Terms by their hashes, and no more than `most` of all that were put: the oldest go.
+  @spec put_needs(t(), [{binary(), term()}], pos_integer()) :: :ok | {:error, WorldError.t()}
+  def put_needs(journal, rows, most) do
+    %{store: store, world: world, timeout: timeout} = journal
+
+    newest =
+      "SELECT (SELECT max(number) FROM wasgo_world_needs WHERE world = ?1) FROM wasgo_worlds WHERE id = ?1 AND owner = ?2"
+
+    insert =
+      "INSERT OR REPLACE INTO wasgo_world_needs (world, hash, number, entry) VALUES (?, ?, ?, ?)"
+
+    prune = "DELETE FROM wasgo_world_needs WHERE world = ? AND number <= ?"
+
+    transaction(store, timeout, fn tx ->
+      with {:ok, %{rows: [[newest]]}} <-
+             Store.query(tx, newest, [world, journal.owner], timeout: timeout),
+           newest = newest || 0,
+           entries =
+             for(
+               {{hash, term}, number} <- Enum.with_index(rows, newest + 1),
+               do: [world, {:blob, hash}, number, {:blob, Body.row(term)}]
+             ),
+           :ok <- each(tx, insert, entries, timeout),
+           oldest = newest + length(rows) - most,
+           {:ok, _} <- Store.execute(tx, prune, [world, oldest], timeout: timeout) do
         {:ok, :done}
       else
         {:ok, %{rows: []}} -> {:error, %WorldError{reason: :taken_over}}

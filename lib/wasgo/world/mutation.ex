@@ -99,7 +99,7 @@ defmodule Wasgo.World.Mutation do
   def check({:set_plan, %Gen.Plan{} = plan, scripts}) do
     json = Gen.Plan.to_json(plan)
 
-    with :ok <- ground(json),
+    with :ok <- shape(json),
          {:ok, fetched} <- plan_error(Gen.Scripts.fetch(scripts)),
          sources = Map.new(fetched, fn {name, {source, _digest}} -> {name, source} end),
          {:ok, again} <- plan_error(Gen.from_json(json, scripts: sources)),
@@ -136,11 +136,18 @@ defmodule Wasgo.World.Mutation do
     end
   end
 
+  defp address({x, y, z, level} = address)
+       when is_integer(x) and is_integer(y) and is_integer(z) and is_integer(level) do
+    with {:ok, _} <- address({x, z, level}),
+         {:ok, _} <- address({y, z, level}),
+         do: {:ok, address}
+  end
+
   defp address(other),
     do:
       WorldError.invalid(
         "address",
-        "is #{inspect(other, limit: 5)}, and should be {x, z} or {x, z, level}"
+        "is #{inspect(other, limit: 5)}, and should be {x, z}, {x, z, level} or {x, y, z, level}"
       )
 
   defp glb(<<"glTF", 2::32-little, length::32-little, _::binary>> = bytes)
@@ -179,14 +186,13 @@ defmodule Wasgo.World.Mutation do
          else: (_counts -> :ok)
   end
 
-  defp ground(json) do
-    case Wasgo.Wire.decode!(json, :json) do
-      %{"terrain" => nil} ->
-        {:error, %WorldError{reason: :plan, message: "the plan has no ground"}}
+  defp shape(json) do
+    plan = Wasgo.Wire.decode!(json, :json)
 
-      _with_ground ->
-        :ok
-    end
+    if plan["terrain"] || plan["volume"],
+      do: :ok,
+      else:
+        {:error, %WorldError{reason: :plan, message: "the plan has neither ground nor volume"}}
   end
 
   defp plan_error({:error, error}),

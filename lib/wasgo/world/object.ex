@@ -327,6 +327,16 @@ defmodule Wasgo.World.Object do
   end
 
   @doc false
+  # Where it was placed, and how it was turned about +Y, of an object as a world has it.
+  @spec placement(t()) :: [float()]
+  def placement(%__MODULE__{transform: packed}) do
+    <<_x_and_y::binary-24, sin::float-32-little, _::32, cos::float-32-little, x::float-32-little,
+      y::float-32-little, z::float-32-little>> = packed
+
+    [x, y, z, :math.atan2(sin, cos)]
+  end
+
+  @doc false
   # Within a world transforms are 48 bytes: three columns and the origin.
   @spec apply_changes(t(), [{atom(), term()}]) :: t()
   def apply_changes(object, changes) do

@@ -27,7 +27,6 @@ defmodule Wasgo.World.Scripts do
 
   require Logger
 
-  alias Wasgo.Godot.Basis
   alias Wasgo.Godot.Scripts.{Row, Runner}
   alias Wasgo.{Options, Script, World, WorldError}
 
@@ -39,7 +38,8 @@ defmodule Wasgo.World.Scripts do
   ]
 
   @process 17
-  # How many changes of the world are looked at in one go.
+  # How many changes of the world are looked at in one go, and how many objects a script is told of before it has run for them: its runner keeps a bounded
+  # number of notifications.
   @at_once 1_000
 
   @enforce_keys [:world, :source, :period]
@@ -52,6 +52,9 @@ defmodule Wasgo.World.Scripts do
     objects: %{},
     runners: %{},
     names: %{},
+    # Objects that their script has not been told of yet, by script, and scripts that are busy with those that they were told of.
+    unready: %{},
+    busy: MapSet.new(),
     ticked: nil
   ]
 
@@ -100,23 +103,29 @@ defmodule Wasgo.World.Scripts do
 
     with {:ok, _rev} <- World.subscribe(options.world) do
       Process.monitor(GenServer.whereis(options.world))
-      {:ok, tick(%{state | world_name: World.info(options.world).name}), {:continue, :look}}
+      send(self(), :look)
+      {:ok, tick(%{state | world_name: World.info(options.world).name})}
     else
       {:error, error} -> {:stop, error}
     end
   end
 
-  @impl true
-  def handle_continue(:look, state), do: look(state)
-
   # Some at a time, so that a large world does not keep ticks and callers waiting.
   defp look(state) do
     {rev, changes} = World.changes(state.world, state.rev, @at_once)
-    state = Enum.reduce(changes, %{state | rev: rev}, &heed/2)
+    ids = for {_rev, {what, id}} when what in [:object, :gone] <- changes, do: id
+    scripted = World.scripted(state.world, ids)
+    # There are more, it seems; whatever waits here already comes between.
+    if length(changes) == @at_once, do: send(self(), :look)
 
-    if length(changes) < @at_once,
-      do: {:noreply, state},
-      else: {:noreply, state, {:continue, :look}}
+    gone =
+      Enum.filter(
+        ids -- for({id, _script, _place} <- scripted, do: id),
+        &is_map_key(state.objects, &1)
+      )
+
+    state = Enum.reduce(gone, %{state | rev: rev}, &remove(&2, &1))
+    {:noreply, scripted |> Enum.reduce(state, &put(&2, &1)) |> feed_all()}
   rescue
     error in [WorldError, ArgumentError] ->
       # The world has ended, and its tables with it: the monitor says so too, a moment later.
@@ -141,35 +150,47 @@ defmodule Wasgo.World.Scripts do
   @impl true
   def handle_cast({:notify, id, what, args}, state) do
     with %{^id => %{stopped: nil} = object} <- state.objects do
+      # Of itself it hears first.
+      state = if object.ready?, do: state, else: tell_ready(state, object.script, [id])
+
       Runner.notify(state.runners[object.script], [
         {id, what, [id, seconds(object) | Row.values(what, args)], object.key}
       ])
-    end
 
-    {:noreply, state}
+      {:noreply, state}
+    else
+      _none -> {:noreply, state}
+    end
   end
 
   @impl true
   def handle_info(message, state)
 
   def handle_info({:wasgo_world, _pid, {:rev, _rev}}, state), do: look(state)
+  def handle_info(:look, state), do: look(state)
 
   def handle_info(:tick, state) do
     now = System.monotonic_time()
     delta = System.convert_time_unit(now - state.ticked, :native, :microsecond) / 1.0e6
 
-    state.objects
-    |> Enum.group_by(fn {_id, object} -> object.script end)
-    |> Enum.each(fn {script, objects} ->
-      entries =
-        for {id, %{stopped: nil} = object} <- objects do
-          {id, @process, [id, seconds(object, now) | object.place ++ [delta]], object.key}
-        end
+    # One look at each, however many scripts there are.
+    by_script =
+      Enum.reduce(state.objects, %{}, fn
+        {id, %{stopped: nil, ready?: true, script: script} = object}, by_script ->
+          entry = {id, @process, [id, seconds(object, now) | object.place ++ [delta]], object.key}
+          Map.update(by_script, script, [entry], &[entry | &1])
 
-      if entries != [], do: Runner.notify(state.runners[script], entries)
-    end)
+        _not_run, by_script ->
+          by_script
+      end)
 
+    for {script, entries} <- by_script, do: Runner.notify(state.runners[script], entries)
     {:noreply, tick(state)}
+  end
+
+  def handle_info({Runner, pid, :idle}, state) do
+    script = state.names[pid]
+    {:noreply, feed(script, %{state | busy: MapSet.delete(state.busy, script)})}
   end
 
   def handle_info({Runner, pid, {:stopped, problems}}, state) do
@@ -212,51 +233,82 @@ defmodule Wasgo.World.Scripts do
     %{state | ticked: System.monotonic_time()}
   end
 
-  defp heed({_rev, {:object, id}}, state) do
-    case World.object(state.world, id) do
-      {:ok, %{script: name} = object} when is_binary(name) -> put(state, object)
-      _none -> remove(state, id)
-    end
-  end
-
-  defp heed({_rev, {:gone, id}}, state), do: remove(state, id)
-  defp heed(_other, state), do: state
-
-  defp put(state, object) do
-    state = runner(state, object.script)
-    place = place(object.transform)
-    id = object.id
+  defp put(state, {id, script, place}) do
+    state = runner(state, script)
 
     case state.objects do
-      %{^id => %{script: script} = known} when script == object.script ->
-        put_in(state.objects[object.id], %{known | place: place, stopped: nil})
+      %{^id => %{script: ^script} = known} ->
+        put_in(state.objects[id], %{known | place: place, stopped: nil})
 
       _new ->
-        state = remove(state, object.id)
+        state = if is_map_key(state.objects, id), do: remove(state, id), else: state
 
         new = %{
-          script: object.script,
+          script: script,
           place: place,
           since: System.monotonic_time(),
-          key: "#{state.world_name}/#{object.id}",
+          key: "#{state.world_name}/#{id}",
+          ready?: false,
           stopped: nil
         }
 
-        entry = {object.id, Script.number(:ready), [object.id, 0.0 | place ++ [0.0]], new.key}
-        Runner.notify(state.runners[object.script], [entry])
-        put_in(state.objects[object.id], new)
+        unready = Map.update(state.unready, script, :queue.from_list([id]), &:queue.in(id, &1))
+        %{put_in(state.objects[id], new) | unready: unready}
     end
   end
 
-  defp remove(state, id) do
-    case Map.pop(state.objects, id) do
-      {nil, _objects} ->
-        state
+  ## Scripts are told of their objects
 
-      {object, objects} ->
-        Runner.forget(state.runners[object.script], id)
-        %{state | objects: objects}
+  defp feed_all(state), do: state.unready |> Map.keys() |> Enum.reduce(state, &feed/2)
+
+  # Some at a time, and the next when those have run: a script that is slow is so for its own objects alone.
+  defp feed(script, state) do
+    case state.unready do
+      %{^script => queue} ->
+        if MapSet.member?(state.busy, script), do: state, else: feed(script, queue, state)
+
+      _none ->
+        state
     end
+  end
+
+  defp feed(script, queue, state) do
+    {now, later} = :queue.split(min(@at_once, :queue.len(queue)), queue)
+
+    unready =
+      if :queue.is_empty(later),
+        do: Map.delete(state.unready, script),
+        else: Map.put(state.unready, script, later)
+
+    state = tell_ready(%{state | unready: unready}, script, :queue.to_list(now))
+    Runner.ask(state.runners[script])
+    %{state | busy: MapSet.put(state.busy, script)}
+  end
+
+  # Those that are still its own, and have not heard of themselves.
+  defp tell_ready(state, script, ids) do
+    ready = Script.number(:ready)
+
+    {entries, objects} =
+      Enum.reduce(ids, {[], state.objects}, fn id, {entries, objects} ->
+        case objects do
+          %{^id => %{script: ^script, ready?: false} = object} ->
+            entry = {id, ready, [id, 0.0 | object.place ++ [0.0]], object.key}
+            {[entry | entries], %{objects | id => %{object | ready?: true}}}
+
+          _gone ->
+            {entries, objects}
+        end
+      end)
+
+    if entries != [], do: Runner.notify(state.runners[script], Enum.reverse(entries))
+    %{state | objects: objects}
+  end
+
+  defp remove(state, id) do
+    {object, objects} = Map.pop!(state.objects, id)
+    Runner.forget(state.runners[object.script], id)
+    %{state | objects: objects}
   end
 
   defp runner(state, name) when is_map_key(state.runners, name), do: state
@@ -277,9 +329,6 @@ defmodule Wasgo.World.Scripts do
       _gone -> state
     end
   end
-
-  defp place(%{basis: %Basis{} = basis, origin: origin}),
-    do: [origin.x, origin.y, origin.z, :math.atan2(basis.z.x, basis.z.z)]
 
   defp seconds(object, now \\ System.monotonic_time()),
     do: System.convert_time_unit(now - object.since, :native, :microsecond) / 1.0e6

@@ -5,7 +5,7 @@ defmodule Wasgo.World.Server do
 
   use GenServer
 
-  alias Wasgo.World.{Change, Journal, Loading, State, Transient, Writer, Zone}
+  alias Wasgo.World.{Change, Journal, Loading, Needs, State, Transient, Writer, Zone}
   alias Wasgo.WorldError
 
   require Logger
@@ -19,6 +19,8 @@ defmodule Wasgo.World.Server do
   # Rows that one job deletes or writes, so that mutations come between.
   @slice 1_000
   @most_subscribers 1_024
+  # What chunks need is written so long after it was found out, in ms: more of it will have been then.
+  @needs_pause 1_000
 
   @impl true
   def init(options) do
@@ -72,8 +74,9 @@ defmodule Wasgo.World.Server do
         monitors: %{},
         # What the engines of zones that have left are known to hold.
         memories: %{},
-        # Which meshes the chunks need that were made, for all zones.
-        needs: :ets.new(:wasgo_world_needs, [:set, :public]),
+        # Which meshes the chunks need that were made, for all zones, and whether that is to be written.
+        needs: Needs.new(),
+        needs_due?: false,
         subscribers: %{},
         timer: nil,
         # Whether something in the store failed that need not be done at once.
@@ -257,6 +260,13 @@ defmodule Wasgo.World.Server do
     {:noreply, work(put_in(state.snapshot, wanted(state.snapshot, [])))}
   end
 
+  def handle_info({Needs, :fresh}, state) do
+    Process.send_after(self(), :needs, @needs_pause)
+    {:noreply, state}
+  end
+
+  def handle_info(:needs, state), do: {:noreply, work(%{state | needs_due?: true})}
+
   # A part of the world that ends by itself is a fault; its supervisor starts all of it again.
   def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
   def handle_info(_other, state), do: {:noreply, state}
@@ -278,12 +288,19 @@ defmodule Wasgo.World.Server do
     end
   end
 
-  # The newest transient values, so that an orderly end loses none.
+  # The newest transient values, and what was found out, so that an orderly end loses none.
   defp put_down(state) do
     for {from, _mutations, _weight} <- :queue.to_list(state.queue),
         do: GenServer.reply(from, {:error, %WorldError{reason: :stopped}})
 
     put_down(state, state.snapshot.sequence)
+    put_needs_down(state)
+  end
+
+  defp put_needs_down(state) do
+    with {:ok, :more} <- Needs.write(state.needs, state.journal, @slice),
+         do: put_needs_down(state),
+         else: (_done_or_error -> :ok)
   end
 
   defp put_down(state, sequence) do
@@ -304,6 +321,7 @@ defmodule Wasgo.World.Server do
       not :queue.is_empty(state.queue) -> commit(state)
       state.snapshot.wanted -> snapshot(state)
       state.dead_count >= state.options.prune_at and not state.resting -> prune(state)
+      state.needs_due? -> write_needs(state)
       true -> state
     end
   end
@@ -416,6 +434,16 @@ defmodule Wasgo.World.Server do
   defp done({:rows, _before}, {:ok, number}, state), do: put_in(state.snapshot.sequence, number)
   defp done({:rows, _before}, {:error, error}, state), do: put_off(state, error)
 
+  defp done(:needs, {:ok, :more}, state), do: state
+  defp done(:needs, {:ok, :done}, state), do: %{state | needs_due?: false}
+
+  # It is as if it were not known, and tried again with what is found out next.
+  defp done(:needs, {:error, error}, state) do
+    if error.reason == :taken_over,
+      do: {:stop, {:shutdown, error}, state},
+      else: %{state | needs_due?: false}
+  end
+
   # What nobody waits for is tried again with the next snapshot.
   defp put_off(state, %WorldError{reason: :taken_over} = error),
     do: {:stop, {:shutdown, error}, state}
@@ -447,6 +475,11 @@ defmodule Wasgo.World.Server do
     %{journal: journal} = state
     state = %{state | dead: dead, dead_count: state.dead_count - length(revs)}
     begin(state, fn -> Journal.prune(journal, revs, floor) end, {:prune, revs, floor})
+  end
+
+  defp write_needs(state) do
+    %{needs: needs, journal: journal} = state
+    begin(state, fn -> Needs.write(needs, journal, @slice) end, :needs)
   end
 
   defp wanted(snapshot, replies) do

@@ -73,7 +73,7 @@ defmodule Wasgo.World.Zone do
       mesh: nil,
       again: %{},
       outgoing: [],
-      # Files that nodes show: those that were sent or are on their way, those that wait, the one that is made, the one that is there.
+      # Files of nodes that the engine asked for: those that wait, in this order, and the one that is read or to be sent.
       assets: MapSet.new(),
       asset_queue: :queue.new(),
       asset: nil,

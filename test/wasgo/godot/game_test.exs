@@ -61,7 +61,8 @@ defmodule Wasgo.Godot.GameTest do
             },
             %{"t" => "detach", "ids" => {:packed_int64, longs([5])}},
             %{"t" => "scene", "id" => 0, "name" => "hut", "glb" => {:packed_byte, "glTF"}},
-            %{"t" => "want", "what" => "mesh", "keys" => {:packed_string, ["tree"]}}
+            %{"t" => "want", "what" => "mesh", "keys" => {:packed_string, ["tree"]}},
+            %{"t" => "want", "what" => "asset", "hashes" => {:packed_byte, <<1::128, 2::128>>}}
           ],
           do: TestPeer.say(socket, frame)
 
@@ -78,7 +79,8 @@ defmodule Wasgo.Godot.GameTest do
                {:notify, [{5, 17, [0.5]}, {6, -3, [Vector3.new(1, 2, 3), "x"]}]},
                {:detach, [5]},
                {:scene, %{id: 0, name: "hut", glb: "glTF"}},
-               {:want, "mesh", ["tree"]}
+               {:want, "mesh", ["tree"]},
+               {:want, "asset", [<<1::128>>, <<2::128>>]}
              ]
 
       assert {:ok, [], 0} = Connection.events(connection)
@@ -179,6 +181,7 @@ defmodule Wasgo.Godot.GameTest do
              "33"},
             {%{"t" => "request", "id" => "1", "name" => "f", "args" => []}, ~s("request")},
             {%{"t" => "want", "what" => "money", "keys" => {:packed_string, []}}, ~s("want")},
+            {%{"t" => "want", "what" => "asset", "hashes" => {:packed_byte, <<0::120>>}}, "want"},
             {%{
                "t" => "resume",
                "rev" => 1,

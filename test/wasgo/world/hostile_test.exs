@@ -24,6 +24,7 @@ defmodule Wasgo.World.HostileTest do
     test "of keys is an address or nothing, whatever it is" do
       assert Chunks.address("3,-2") == {:ok, {3, -2, 0}}
       assert Chunks.address("3,-2,5") == {:ok, {3, -2, 5}}
+      assert Chunks.address("3,-7,-2,0") == {:ok, {3, -7, -2, 0}}
 
       for key <- [
             "",
@@ -31,7 +32,9 @@ defmodule Wasgo.World.HostileTest do
             "3",
             "3,",
             "3,2,",
-            "3,2,1,0",
+            "3,2,1,0,0",
+            "3,2,1,-1",
+            "0,2147483648,0,0",
             "3, 2",
             "3.0,2",
             "3,2,-1",
@@ -74,7 +77,7 @@ defmodule Wasgo.World.HostileTest do
       engine = WorldEngine.start()
       {:ok, _, zone} = WorldEngine.join(engine, world, "")
 
-      for what <- ["chunk", "mesh", "asset"],
+      for what <- ["chunk", "mesh"],
           do: WorldEngine.say(engine, {:want, what, ["0,0", "", <<255>>, "world:x"]})
 
       WorldEngine.say(engine, {:resume, %{rev: 7}})
@@ -82,6 +85,60 @@ defmodule Wasgo.World.HostileTest do
       {:ok, rev} = World.put_property(world, "a", 1)
       WorldEngine.until(engine, &(&1.rev == rev))
       assert Process.alive?(zone)
+    end
+
+    test "that it has in its cache may be anything: it gets what it then asks for", %{
+      world: world
+    } do
+      engine = WorldEngine.start()
+      # All beginnings that begin alike, some twice, and those of no chunk.
+      have = for n <- 1..65_536, do: <<rem(n, 60_000)::32, 0::96>>
+      {:ok, _, zone} = WorldEngine.join(engine, world, "", have: have, keeps: true)
+      WorldEngine.say(engine, {:viewers, [{1, {16.0, 0.0, 16.0}, 40.0}]})
+      WorldEngine.until(engine, &is_map_key(&1.chunks, "0,0"))
+      before = memory(zone)
+
+      # It wants it again and again, and nothing grows by that.
+      for _ <- 1..300 do
+        WorldEngine.say(engine, {:want, "chunk", ["0,0", "1,1", "2,2"]})
+
+        WorldEngine.say(
+          engine,
+          {:want, "asset", for(_ <- 1..100, do: :crypto.strong_rand_bytes(16))}
+        )
+      end
+
+      {:ok, rev} = World.put_property(world, "a", 1)
+      WorldEngine.until(engine, &(&1.rev == rev))
+      assert memory(zone) < before + 4_000_000
+      assert {:message_queue_len, length} = Process.info(zone, :message_queue_len)
+      assert length < 1_000
+      assert WorldEngine.state(engine).assets == %{}
+    end
+
+    defp memory(pid) do
+      :erlang.garbage_collect(pid)
+      {:memory, bytes} = Process.info(pid, :memory)
+      bytes
+    end
+
+    test "that it wants by a hash is a file of glTF, or nothing of the world", %{
+      store: store,
+      world: world
+    } do
+      {:ok, 1} = World.put(world, glb: @glb)
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      WorldEngine.until(engine, &(&1.assets != %{}))
+      {:ok, %{rows: rows}} = Store.query(store, "SELECT hash FROM wasgo_world_payloads")
+      assert length(rows) == 2
+      # The plan's text is there too.
+      all = for [{:blob, hash}] <- rows, do: binary_part(hash, 0, 16)
+      WorldEngine.say(engine, {:want, "asset", all ++ [<<0::128>>]})
+      state = WorldEngine.until(engine, &(length(for {"asset", _} <- &1.frames, do: 1) == 2))
+      assert map_size(state.assets) == 1
+      {:ok, rev} = World.put_property(world, "a", 1)
+      assert map_size(WorldEngine.until(engine, &(&1.rev == rev)).assets) == 1
     end
 
     test "before it says what it holds is not heard", %{world: world} do

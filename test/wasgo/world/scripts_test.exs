@@ -98,6 +98,58 @@ defmodule Wasgo.World.ScriptsTest do
     assert World.Scripts.info(scripts).scripts == ["loop", "missing", "wander"]
   end
 
+  test "of a world with thousands of objects each hears that it is ready, and callers are answered meanwhile",
+       context do
+    ready =
+      Script.new!("""
+      (module (memory (export "memory") 1) (data (i32.const 16) "a")
+        (data (i32.const 64) "\\01\\00\\00\\00" "\\18\\00\\00\\00" "\\01\\00\\00\\00" "\\00\\00\\00\\00" "\\01\\00\\00\\00\\00\\00\\00\\00")
+        (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "_columns") (result i64) (i64.const 0x1000000001))
+        (func (export "_notification") (param i32 i32 i32) (result i64)
+          (if (result i64) (i32.eq (local.get 0) (i32.const 13)) (then (i64.const 0x4000000018)) (else (i64.const 0)))))
+      """)
+
+    for _ <- 1..6,
+        do:
+          {:ok, _} = World.mutate(context.world, for(_ <- 1..1_000, do: {:put, script: "ready"}))
+
+    scripts = start(context, %{"ready" => ready}, hz: 1)
+    # It has not looked at all of them when it is asked.
+    assert World.Scripts.info(scripts).objects < 6_000
+    # On a machine that has no time one may be stopped for being slow; none is passed over.
+    until(
+      fn -> {World.Scripts.info(scripts).stopped, World.info(context.world).transient} end,
+      fn {stopped, told} -> map_size(stopped) + told == 6_000 end
+    )
+
+    assert World.Scripts.info(scripts).objects == 6_000
+  end
+
+  test "an object that is notified before it was told that it is ready hears that first",
+       context do
+    # It answers all that it has heard, as one number.
+    order =
+      Script.new!("""
+      (module (memory (export "memory") 1) (data (i32.const 16) "a")
+        (data (i32.const 64) "\\01\\00\\00\\00" "\\18\\00\\00\\00" "\\01\\00\\00\\00" "\\00\\00\\00\\00" "\\00\\00\\00\\00\\00\\00\\00\\00")
+        (global $heard (mut i64) (i64.const 0))
+        (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "_columns") (result i64) (i64.const 0x1000000001))
+        (func (export "_notification") (param i32 i32 i32) (result i64)
+          (if (i32.eq (local.get 0) (i32.const 17)) (then (return (i64.const 0))))
+          (global.set $heard (i64.add (i64.mul (global.get $heard) (i64.const 100000)) (i64.extend_i32_u (local.get 0))))
+          (i64.store (i32.const 80) (global.get $heard))
+          (i64.const 0x4000000018)))
+      """)
+
+    {:ok, id} = World.put(context.world, script: "order")
+    scripts = start(context, %{"order" => order})
+    until(fn -> World.Scripts.info(scripts).objects end, &(&1 == 1))
+    World.Scripts.notify(scripts, id, 10_001)
+    until(fn -> World.transient(context.world, id) end, &(&1 == %{"a" => 1_310_001}))
+  end
+
   test "it ends with its world", context do
     scripts = start(context, %{}, name: :"scripts of a garden")
     ref = Process.monitor(scripts)

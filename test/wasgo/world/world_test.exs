@@ -198,9 +198,13 @@ defmodule Wasgo.WorldTest do
       assert World.plan(again(world, store)).digest == plan.digest
     end
 
-    test "without ground is refused", %{world: world} do
+    test "of a volume, which has no ground, comes back too", %{store: store, world: world} do
       plan = Gen.plan!(seed: 1, density: Gen.Field.sphere({0, 0, 0}, 5))
-      assert {:error, %{reason: :plan}} = World.set_plan(world, plan)
+      {:ok, 1} = World.set_plan(world, plan)
+      {:ok, 2} = World.put_chunk(world, {0, -1, 0, 2}, @glb)
+      world = again(world, store)
+      assert World.plan(world).digest == plan.digest
+      assert World.chunks(world) == [{0, -1, 0, 2}]
     end
   end
 

@@ -67,6 +67,41 @@ defmodule Wasgo.World.ZoneTest do
                short == binary_part(:crypto.hash(:sha256, @glb), 0, 16)
     end
 
+    test "show files that are sent once, to an engine that asks for them", %{
+      store: store,
+      world: world
+    } do
+      {:ok, _} = World.mutate(world, for(_ <- 1..200, do: {:put, glb: @glb}))
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      state = WorldEngine.until(engine, &(&1.rev == 200 and &1.assets != %{}))
+      assert length(frames(state, "asset")) == 1
+      # What it holds it does not ask for: in this connection, in the next, and after a restart.
+      {:ok, 201} = World.put(world, glb: @glb)
+      WorldEngine.until(engine, &(map_size(&1.nodes) == 201))
+      :ok = WorldEngine.leave(engine)
+      {:ok, _, _} = WorldEngine.join(engine, world, "", rev: 0)
+      WorldEngine.until(engine, &(&1.rev == 201 and &1.resets == 2))
+      :ok = WorldEngine.leave(engine)
+      world = again(world, store)
+      {:ok, _, zone} = WorldEngine.join(engine, world, "")
+      {:ok, rev} = World.put_property(world, "a", 1)
+      WorldEngine.until(engine, &(&1.rev == rev))
+      :sys.get_state(zone)
+      assert length(frames(WorldEngine.state(engine), "asset")) == 1
+      # One that it was sent too late for its last connection comes in the next.
+      WorldEngine.room(engine, 1_000, 0)
+      other = <<"glTF", 2::32-little, 24::32-little, 0::96>>
+
+      {:ok, 7} = World.put(world, id: 7, glb: other)
+      WorldEngine.until(engine, &(&1.rev == rev + 1))
+      :ok = WorldEngine.leave(engine)
+      WorldEngine.room(engine, 1_000, 1_000)
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      state = WorldEngine.until(engine, &(map_size(&1.assets) == 2))
+      assert length(frames(state, "asset")) == 2
+    end
+
     test "are changed by rows, made anew where rows cannot say it, and removed", %{world: world} do
       {:ok, _} =
         World.mutate(world, for(n <- 1..3, do: {:put, name: "#{n}", properties: %{"a" => n}}))
@@ -442,6 +477,71 @@ defmodule Wasgo.World.ZoneTest do
       [{name, _hash} | _] = Map.to_list(state.meshes)
       WorldEngine.say(engine, {:want, "mesh", [name, "none"]})
       state = WorldEngine.until(engine, &(frames(&1, "mesh") != []))
+      assert frames(state, "mesh") == [name]
+    end
+
+    test "that a viewer comes back to are named to an engine that keeps what it is sent", %{
+      world: world
+    } do
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "", keeps: true)
+      look(engine, [{0, 0}])
+      before = settled(engine, world, "")
+      look(engine, [{2_000, 0}])
+      WorldEngine.until(engine, &(not is_map_key(&1.chunks, "0,0")))
+      away = settled(engine, world, "")
+      look(engine, [{0, 0}])
+      WorldEngine.until(engine, &is_map_key(&1.chunks, "0,0"))
+      state = settled(engine, world, "")
+      assert state.chunks == before.chunks
+      assert frames(state, "chunk") == frames(away, "chunk")
+      # What it lost meanwhile it asks for.
+      WorldEngine.say(engine, {:want, "chunk", ["0,0"]})
+
+      WorldEngine.until(
+        engine,
+        &(List.last(frames(&1, "chunk")) == "0,0" and frames(&1, "chunk") != frames(away, "chunk"))
+      )
+    end
+
+    test "that an engine has in its cache are named with their meshes after the world was killed",
+         %{
+           store: store,
+           world: world
+         } do
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      look(engine, [{0, 0}])
+      before = settled(engine, world, "")
+      assert before.meshes != %{}
+      hashes = before.chunks |> Map.values() |> MapSet.new()
+
+      # It is written without anybody's asking.
+      eventually(
+        fn -> Store.query!(store, "SELECT hash FROM wasgo_world_needs").rows end,
+        &MapSet.subset?(hashes, for([{:blob, hash}] <- &1, into: MapSet.new(), do: hash))
+      )
+
+      Process.unlink(world)
+      ref = Process.monitor(world)
+      Process.exit(world, :kill)
+      assert_receive {:DOWN, ^ref, _, _, :killed}, 30_000
+      world = start(store)
+      # Another one, with the same folder: it holds nothing.
+      other = WorldEngine.start()
+      have = Map.values(before.chunks) ++ Map.values(before.meshes)
+      {:ok, _, _} = WorldEngine.join(other, world, "", have: have)
+      look(other, [{0, 0}])
+      state = settled(other, world, "")
+      assert {state.chunks, state.meshes} == {before.chunks, before.meshes}
+      assert frames(state, "chunk") == [] and frames(state, "mesh") == []
+      # One that has lost a mesh is sent what needs it, with it.
+      third = WorldEngine.start()
+      [{name, lost} | _] = Map.to_list(before.meshes)
+      {:ok, _, _} = WorldEngine.join(third, world, "third", have: have -- [lost])
+      look(third, [{0, 0}])
+      state = settled(third, world, "third")
+      assert {state.chunks, state.meshes} == {before.chunks, before.meshes}
       assert frames(state, "mesh") == [name]
     end
 

@@ -10,10 +10,18 @@ static func tell_opened(receiver: Variant, identity: String, is_same: bool) -> v
 		(receiver as Object).call(&"wasgo_opened", identity, is_same)
 
 
+## Whether [param receiver] can say what it holds.
+static func is_ready(receiver: Variant) -> bool:
+	if _has(receiver, &"wasgo_is_ready"):
+		var found: Variant = (receiver as Object).call(&"wasgo_is_ready")
+		return typeof(found) != TYPE_BOOL or found
+	return true
+
+
 ## The frame that says what [param receiver] holds.
 static func resume_of(receiver: Variant) -> Dictionary:
 	var frame := {"t": "resume", "rev": 0, "keys": PackedStringArray(), "hashes": PackedByteArray(), "meshes": PackedStringArray(),
-			"mesh_hashes": PackedByteArray(), "have": PackedByteArray()}
+			"mesh_hashes": PackedByteArray(), "have": PackedByteArray(), "keeps": false}
 	if _has(receiver, &"wasgo_resume"):
 		var fields: Variant = (receiver as Object).call(&"wasgo_resume")
 		if typeof(fields) == TYPE_DICTIONARY:

@@ -1,6 +1,7 @@
 extends "job.gd"
 ## A glTF file that nodes show: loaded by the worker, and given to those that wait for it.
 
+const _Cache := preload("../cache.gd")
 const _Check := preload("../check.gd")
 const _Glb := preload("../glb.gd")
 const _Nodes := preload("../nodes.gd")
@@ -8,7 +9,11 @@ const _Surfaces := preload("../surfaces.gd")
 
 const _NODES_A_STEP := 4
 
+## Where the file is kept, or null.
+var cache: _Cache
+
 var _nodes: _Nodes
+var _frame: Dictionary = {}
 var _hash := ""
 var _scene: PackedScene
 var _waiting: Array[int] = []
@@ -22,6 +27,7 @@ func prepare(frame: Dictionary, nodes: _Nodes, surfaces: _Surfaces) -> void:
 		error = _Check.field(frame, "glb", TYPE_PACKED_BYTE_ARRAY)
 	if error != "":
 		return
+	_frame = frame
 	_hash = (frame["hash"] as PackedByteArray).hex_encode()
 	var loaded := _Glb.load_scene(frame["glb"] as PackedByteArray, surfaces)
 	error = loaded.error
@@ -38,7 +44,10 @@ func step() -> bool:
 		error = _nodes.refuse_asset(_hash)
 		if error == "":
 			_waiting = _nodes.put_asset(_hash, _scene)
+			if cache != null:
+				cache.put(_frame["hash"] as PackedByteArray, {"t": "asset", "glb": _frame["glb"]})
 		_scene = null
+		_frame = {}
 	for i: int in mini(_NODES_A_STEP, _waiting.size()):
 		_nodes.show_asset(_waiting.pop_back() as int, _hash)
 	return _waiting.is_empty()
@@ -46,4 +55,5 @@ func step() -> bool:
 
 func cancel() -> void:
 	_scene = null
+	_frame = {}
 	_waiting.clear()

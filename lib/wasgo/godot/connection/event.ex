@@ -13,6 +13,8 @@ defmodule Wasgo.Godot.Connection.Event do
   @max_text 512
   @max_name 1024
   @hash 16
+  # As much of one as `have` tells.
+  @beginning 4
   @most_hashes 65_536
   @most_viewers 4096
   @most_scripts 65_536
@@ -179,10 +181,10 @@ defmodule Wasgo.Godot.Connection.Event do
            "meshes" => {:packed_string, meshes},
            "mesh_hashes" => {:packed_byte, mesh_hashes},
            "have" => {:packed_byte, have}
-         }
+         } = fields
        )
-       when is_integer(rev) and rev >= 0 and rem(byte_size(have), @hash) == 0 and
-              byte_size(have) <= @most_hashes * @hash do
+       when is_integer(rev) and rev >= 0 and rem(byte_size(have), @beginning) == 0 and
+              byte_size(have) <= @most_hashes * @beginning do
     if named?(keys, hashes) and named?(meshes, mesh_hashes) do
       game(:resume, %{
         rev: rev,
@@ -190,11 +192,18 @@ defmodule Wasgo.Godot.Connection.Event do
         hashes: hashes,
         meshes: meshes,
         mesh_hashes: mesh_hashes,
-        have: have
+        have: have,
+        keeps: Map.get(fields, "keeps") == true
       })
     else
       malformed("a resume whose hashes are not those of its keys")
     end
+  end
+
+  defp event("want", %{"what" => "asset", "hashes" => {:packed_byte, hashes}}) do
+    if byte_size(hashes) <= @most_hashes * @hash and rem(byte_size(hashes), @hash) == 0,
+      do: {:ok, {:game, {:want, "asset", for(<<hash::binary-@hash <- hashes>>, do: hash)}}},
+      else: malformed("a want of more than may be")
   end
 
   defp event("want", %{"what" => what, "keys" => {:packed_string, keys}})

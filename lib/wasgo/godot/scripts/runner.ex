@@ -3,7 +3,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
   # Runs one script for all nodes of a connection, or all objects of a world, that have it.
   #
   # It may wait for the script, up to its time limit, and for nobody else. What comes meanwhile is bounded: of a node's ticks the newest, of other notifications the newest
-  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`.
+  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`, and where it has asked,
+  # `{Runner, pid, :idle}`.
 
   use GenServer, restart: :temporary
 
@@ -74,6 +75,10 @@ defmodule Wasgo.Godot.Scripts.Runner do
   @spec notify(pid(), [entry()]) :: :ok
   def notify(runner, entries), do: GenServer.cast(runner, {:notify, entries})
 
+  # The owner is told when all that it has said before was run.
+  @spec ask(pid()) :: :ok
+  def ask(runner), do: GenServer.cast(runner, :ask)
+
   @impl true
   def init({name, source, sink, owner}) do
     state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
@@ -110,6 +115,17 @@ defmodule Wasgo.Godot.Scripts.Runner do
          failures: Map.delete(state.failures, id),
          unsent: Map.delete(state.unsent, id)
      }}
+  end
+
+  # What is to be run is behind this in the mailbox, or in nobody's.
+  def handle_cast(:ask, %{scheduled?: true} = state) do
+    ask(self())
+    {:noreply, state}
+  end
+
+  def handle_cast(:ask, state) do
+    send(state.owner, {__MODULE__, self(), :idle})
+    {:noreply, state}
   end
 
   def handle_cast({:notify, _entries}, %{script: nil} = state), do: {:noreply, state}
@@ -261,24 +277,21 @@ defmodule Wasgo.Godot.Scripts.Runner do
   end
 
   # Together they took too long: whose fault it is shows when each runs alone.
-  defp one_by_one(state, what, entries) do
-    {state, _slow} =
-      Enum.reduce_while(entries, {state, 0}, fn {id, _, row, _}, {state, slow} ->
-        case Script.notify(state.script, what, row, timeout: @alone_timeout) do
-          {:error, error} when slow + 1 < @most_slow ->
-            if slow?(error),
-              do: {:cont, {stop(state, id, error), slow + 1}},
-              else: {:cont, {take({:error, error}, id, state), slow}}
+  defp one_by_one(state, what, entries), do: one_by_one(state, what, entries, 0)
 
-          {:error, error} ->
-            {:halt, {stop(state, id, error), slow + 1}}
+  defp one_by_one(state, _what, [], _slow), do: state
 
-          answer ->
-            {:cont, {take(answer, id, state), slow}}
-        end
-      end)
+  # The others wait for the next go. Ticks come again by themselves.
+  defp one_by_one(state, what, rest, @most_slow) do
+    if Row.tick?(what), do: state, else: rest |> Enum.reduce(state, &keep/2) |> schedule()
+  end
 
-    state
+  defp one_by_one(state, what, [{id, _, row, _} | rest], slow) do
+    answer = Script.notify(state.script, what, row, timeout: @alone_timeout)
+
+    if match?({:error, _}, answer) and slow?(elem(answer, 1)),
+      do: state |> stop(id, elem(answer, 1)) |> one_by_one(what, rest, slow + 1),
+      else: answer |> take(id, state) |> one_by_one(what, rest, slow)
   end
 
   defp slow?(%LimitError{reason: reason}), do: reason in [:time, :fuel]

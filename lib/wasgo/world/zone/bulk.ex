@@ -1,12 +1,12 @@
 defmodule Wasgo.World.Zone.Bulk do
   @moduledoc false
-  # The bulk lane of a zone: chunks, and files that nodes show. Nothing is begun while there is no room for what is there.
+  # The bulk lane of a zone: chunks, and files of nodes that the engine asks for. Nothing is begun while there is no room for what is there.
 
   import Wasgo.World.Zone.Sending
 
-  alias Wasgo.World.Zone.{Chunks, Making, Meshes}
+  alias Wasgo.World.Zone.{Chunks, Have, Making, Meshes}
 
-  # Files that nodes show: as many as an engine takes.
+  # Files that wait: as many as an engine takes.
   @most_assets 4_096
 
   @doc false
@@ -18,7 +18,7 @@ defmodule Wasgo.World.Zone.Bulk do
 
     case {state.asset, Chunks.next(state.chunks)} do
       # Files of nodes and chunks take turns.
-      {{:ready, _hash, fields}, chunk} when chunk == nil or state.turn == :asset ->
+      {{:ready, fields, _hash}, chunk} when chunk == nil or state.turn == :asset ->
         if full?(state, :bulk), do: state, else: put_asset(%{state | turn: :chunk}, fields, left)
 
       {_none, nil} ->
@@ -64,7 +64,7 @@ defmodule Wasgo.World.Zone.Bulk do
       full?(state, :live) ->
         state
 
-      fields == nil and not MapSet.member?(state.meshes.have, hash) ->
+      fields == nil and not Have.member?(state.meshes.have, hash) ->
         bulk(%{state | chunks: Chunks.again(state.chunks, item)}, left - 1)
 
       true ->
@@ -89,12 +89,14 @@ defmodule Wasgo.World.Zone.Bulk do
   end
 
   @doc false
-  # Nodes that were sent show these files.
-  def assets(state, hashes) do
+  # The engine wants these files, by the names that they have on the wire.
+  def wanted(state, hashes) do
     Enum.reduce(hashes, state, fn hash, state ->
-      if MapSet.member?(state.assets, hash) or MapSet.size(state.assets) >= @most_assets do
+      if MapSet.member?(state.assets, hash) or MapSet.size(state.assets) >= @most_assets or
+           match?({_stage, _, ^hash}, state.asset) do
         state
       else
+        hash = :binary.copy(hash)
         queue = :queue.in(hash, state.asset_queue)
         %{state | assets: MapSet.put(state.assets, hash), asset_queue: queue}
       end
@@ -107,7 +109,8 @@ defmodule Wasgo.World.Zone.Bulk do
          {{:value, hash}, queue} <- :queue.out(state.asset_queue) do
       %{journal: journal} = state
       job = Making.start(fn -> Making.asset(journal, hash) end)
-      %{state | asset: {:making, job, hash}, asset_queue: queue}
+      assets = MapSet.delete(state.assets, hash)
+      %{state | asset: {:making, job, hash}, asset_queue: queue, assets: assets}
     else
       _full_or_none -> state
     end

@@ -7,8 +7,8 @@ defmodule Wasgo.World.Zone.Chunks do
 
   alias Wasgo.Gen.{Tiling, View, Work}
   alias Wasgo.Godot.Frame
-  alias Wasgo.World.State
-  alias Wasgo.World.Zone.{Making, Meshes}
+  alias Wasgo.World.{Needs, State}
+  alias Wasgo.World.Zone.{Have, Making, Meshes}
 
   require Logger
 
@@ -19,8 +19,6 @@ defmodule Wasgo.World.Zone.Chunks do
   @most_radius 65_536.0
   # Failures of which the log has the reason: a plan whose script fails has many.
   @most_logged 8
-  # Contents of which it is known which meshes they need.
-  @most_needs 65_536
 
   @enforce_keys [:about]
   defstruct [
@@ -29,7 +27,7 @@ defmodule Wasgo.World.Zone.Chunks do
     :view,
     # What the engine holds: `%{address => hash}`.
     held: %{},
-    have: MapSet.new(),
+    have: %Have{},
     # `nil` before the engine has said who looks.
     viewers: nil,
     # What is made: `%{job => address}`; and jobs of which nothing is wanted any more.
@@ -55,7 +53,7 @@ defmodule Wasgo.World.Zone.Chunks do
 
   @doc false
   # `about` has the world's tables, journal and `needs`, the cache, and the bounds.
-  @spec new(map(), [String.t()], binary(), binary()) :: t()
+  @spec new(map(), [String.t()], binary(), Have.t()) :: t()
   def new(about, keys, hashes, have) do
     held =
       for {key, hash} <- Enum.zip(keys, Meshes.split(hashes)),
@@ -63,14 +61,15 @@ defmodule Wasgo.World.Zone.Chunks do
           into: %{},
           do: {address, hash}
 
-    replan(%__MODULE__{about: about, held: held, have: MapSet.new(Meshes.split(have))})
+    have = Enum.reduce(Map.values(held), have, &Have.sent(&2, &1))
+    replan(%__MODULE__{about: about, held: held, have: have})
   end
 
   @doc false
   # The address of a key that an engine names.
   @spec address(String.t()) :: {:ok, Tiling.address()} | :error
-  def address(key) when byte_size(key) <= 40 do
-    with [_x, _z | _] = parts when length(parts) <= 3 <- String.split(key, ","),
+  def address(key) when byte_size(key) <= 48 do
+    with [_x, _z | _] = parts when length(parts) <= 4 <- String.split(key, ","),
          parsed = Enum.map(parts, &Integer.parse/1),
          true <- Enum.all?(parsed, &match?({_number, ""}, &1)),
          {:ok, address} <- parsed |> Enum.map(&elem(&1, 0)) |> bounded(),
@@ -89,6 +88,10 @@ defmodule Wasgo.World.Zone.Chunks do
   defp bounded([x, z, level])
        when abs(x) <= 0x7FFF_FFFF and abs(z) <= 0x7FFF_FFFF and level in 0..255,
        do: {:ok, {x, z, level}}
+
+  defp bounded([x, y, z, level]) when abs(y) <= 0x7FFF_FFFF do
+    with {:ok, {x, z, level}} <- bounded([x, z, level]), do: {:ok, {x, y, z, level}}
+  end
 
   defp bounded(_outside), do: :error
 
@@ -198,7 +201,7 @@ defmodule Wasgo.World.Zone.Chunks do
     chunks = %{
       chunks
       | held: Map.drop(chunks.held, addresses),
-        have: MapSet.difference(chunks.have, MapSet.new(hashes))
+        have: Enum.reduce(hashes, chunks.have, &Have.lost(&2, &1))
     }
 
     if chunks.view,
@@ -234,30 +237,48 @@ defmodule Wasgo.World.Zone.Chunks do
   defp take(chunks, work, meshes) do
     edit = edit(chunks, work.address)
 
-    case Making.chunk_hash(work, edit) do
+    case Making.chunk_hash(work, edit, chunks.view.tiling.size) do
       {:ok, hash} -> take(chunks, work, edit, hash, meshes)
       {:error, error} -> failed(chunks, work.address, error)
     end
   end
 
   defp take(chunks, work, edit, hash, meshes) do
-    needs = if MapSet.member?(chunks.have, hash), do: needs(chunks, edit, hash)
+    known = known_needs(chunks, edit, hash)
+    have? = Have.member?(chunks.have, hash)
 
     cond do
       Map.get(chunks.held, work.address) == hash ->
         sent(chunks, work.address, hash)
 
-      needs != nil and
-          Enum.all?(needs, fn {name, of, _} -> Meshes.within_reach?(meshes, name, of) end) ->
+      nothing?(chunks, work.address, known) ->
+        nothing(chunks, work.address)
+
+      have? and known != nil and within_reach?(elem(known, 0), meshes) ->
+        needs = for {name, of} <- elem(known, 0), do: {name, of, nil}
         %{chunks | cached: [{work, hash, nil, needs} | chunks.cached]}
 
+      # The store may know.
+      known == nil and (have? or work.kind == :volume) ->
+        begin(chunks, work, hash, remembered(chunks, work, hash, meshes))
+
       true ->
-        %{
-          chunks
-          | jobs: Map.put(chunks.jobs, make(chunks, work, edit, hash, meshes), {work, hash})
-        }
+        begin(chunks, work, hash, make(chunks, work, edit, hash, meshes))
     end
   end
+
+  defp begin(chunks, work, hash, job),
+    do: %{chunks | jobs: Map.put(chunks.jobs, Making.start(job), {work, hash})}
+
+  # There is nothing to be seen, and nothing that would have to go.
+  defp nothing?(chunks, address, known),
+    do: match?({_needs, :empty}, known) and not is_map_key(chunks.held, address)
+
+  defp nothing(chunks, address),
+    do: gone(%{chunks | view: View.done(chunks.view, address, :sent)})
+
+  defp within_reach?(needs, meshes),
+    do: Enum.all?(needs, fn {name, of} -> Meshes.within_reach?(meshes, name, of) end)
 
   defp edit(chunks, address) do
     case State.get(chunks.about.tables, {:chunk, address}) do
@@ -266,25 +287,25 @@ defmodule Wasgo.World.Zone.Chunks do
     end
   end
 
-  # Which meshes a content shows: known of what was made since the world was started.
-  defp needs(_chunks, edit, _hash) when edit != nil, do: []
+  # Which meshes a content shows.
+  defp known_needs(_chunks, edit, hash) when edit != nil, do: {[], hash}
+  defp known_needs(chunks, nil, hash), do: Needs.get(chunks.about.needs, hash)
 
-  defp needs(chunks, nil, hash) do
-    case :ets.lookup(chunks.about.needs, hash) do
-      [{_hash, needs, _content}] -> for {name, of} <- needs, do: {name, of, nil}
-      [] -> nil
-    end
+  defp remembered(chunks, work, hash, meshes) do
+    %{journal: journal} = chunks.about
+    make = make(chunks, work, nil, hash, meshes)
+    fn -> if entry = Needs.stored(journal, hash), do: {:known, entry}, else: make.() end
   end
 
   defp make(chunks, work, nil, hash, meshes) do
     %{cache: cache} = chunks.about
     known = known(chunks, meshes)
-    Making.start(fn -> Making.chunk(work, hash, cache, known) end)
+    fn -> Making.chunk(work, hash, cache, known) end
   end
 
   defp make(chunks, work, edit, hash, _meshes) do
-    %{journal: journal} = chunks.about
-    Making.start(fn -> Making.edited(work, hash, journal, edit) end)
+    %{about: %{journal: journal}, view: %{tiling: %{size: size}}} = chunks
+    fn -> Making.edited(work, hash, journal, edit, size) end
   end
 
   # Names are the same thing within a plan: what this one sent need not be looked at again.
@@ -298,11 +319,11 @@ defmodule Wasgo.World.Zone.Chunks do
 
   @doc false
   # The answer of a job, or that it has ended without: `:unknown` when it is not one of these.
-  @spec made(t(), Making.job(), term()) :: {:ok, t()} | :unknown
-  def made(chunks, job, result) do
+  @spec made(t(), Making.job(), term(), Meshes.t()) :: {:ok, t()} | :unknown
+  def made(chunks, job, result, meshes) do
     case {Map.pop(chunks.jobs, job), MapSet.member?(chunks.dropped, job)} do
       {{{work, hash}, jobs}, _dropped?} ->
-        {:ok, result(%{chunks | jobs: jobs}, work, hash, result)}
+        {:ok, result(%{chunks | jobs: jobs}, work, hash, result, meshes)}
 
       {{nil, _jobs}, true} ->
         {:ok, %{chunks | dropped: MapSet.delete(chunks.dropped, job)}}
@@ -313,16 +334,30 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   # What is the same as what the engine holds, by whichever plan that was made, is not sent again.
-  defp result(chunks, work, hash, {:ok, fields, meshes, content}) do
-    remember(chunks, hash, meshes, content)
+  defp result(chunks, work, hash, {:ok, fields, needed, content}, _meshes) do
+    %{needs: needs} = chunks.about
+    known = {for({name, of, _fields} <- needed, do: {name, of}), content}
+    Needs.put(needs, hash, known)
     held = Map.get(chunks.held, work.address)
 
-    if match?([{_hash, _needs, ^content}], :ets.lookup(chunks.about.needs, held)),
-      do: sent(chunks, work.address, held),
-      else: %{chunks | ready: nearest([{work, hash, fields, meshes} | chunks.ready], chunks.view)}
+    cond do
+      nothing?(chunks, work.address, known) ->
+        nothing(chunks, work.address)
+
+      held != nil and match?({_needs, ^content}, Needs.get(needs, held)) ->
+        sent(chunks, work.address, held)
+
+      true ->
+        %{chunks | ready: nearest([{work, hash, fields, needed} | chunks.ready], chunks.view)}
+    end
   end
 
-  defp result(chunks, work, _hash, {:error, error}), do: failed(chunks, work.address, error)
+  defp result(chunks, work, hash, {:known, entry}, meshes) do
+    Needs.keep(chunks.about.needs, hash, entry)
+    take(chunks, work, nil, hash, meshes)
+  end
+
+  defp result(chunks, work, _hash, {:error, error}, _), do: failed(chunks, work.address, error)
 
   # How far away it is that is wanted.
   defp nearest(ready, view) do
@@ -330,12 +365,6 @@ defmodule Wasgo.World.Zone.Chunks do
       {distance2, _neighbours, _viewers} = Map.fetch!(view.wanted, work.address)
       {distance2, work.address}
     end)
-  end
-
-  defp remember(chunks, hash, meshes, content) do
-    %{needs: needs} = chunks.about
-    if :ets.info(needs, :size) >= @most_needs, do: :ets.delete_all_objects(needs)
-    :ets.insert(needs, {hash, for({name, of, _fields} <- meshes, do: {name, of}), content})
   end
 
   defp failed(chunks, address, error) do
@@ -391,7 +420,8 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   def done(chunks, {:chunk, address, hash, _fields, _meshes}),
-    do: sent(%{chunks | ready: tl(chunks.ready)}, address, hash)
+    do:
+      sent(%{chunks | ready: tl(chunks.ready), have: Have.sent(chunks.have, hash)}, address, hash)
 
   defp sent(chunks, address, hash) do
     view = View.done(chunks.view, address, :sent)

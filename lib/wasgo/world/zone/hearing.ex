@@ -4,7 +4,7 @@ defmodule Wasgo.World.Zone.Hearing do
 
   alias Wasgo.Gen.Work
   alias Wasgo.World.State
-  alias Wasgo.World.Zone.{Chunks, Making, Memory, Meshes}
+  alias Wasgo.World.Zone.{Bulk, Chunks, Have, Making, Memory, Meshes}
 
   # Meshes that are made again at once for an engine that asks.
   @most_again 1_024
@@ -27,6 +27,7 @@ defmodule Wasgo.World.Zone.Hearing do
       most_chunks: state.options.most_chunks
     }
 
+    have = Have.new(resume.have, resume.keeps)
     Process.send_after(self(), :tick, state.options.tick)
 
     %{
@@ -38,8 +39,8 @@ defmodule Wasgo.World.Zone.Hearing do
         floor: floor,
         sequence: sequence,
         memory: memory,
-        meshes: Meshes.new(resume.meshes, resume.mesh_hashes, resume.have),
-        chunks: Chunks.new(about, resume.keys, resume.hashes, resume.have)
+        meshes: Meshes.new(resume.meshes, resume.mesh_hashes, have),
+        chunks: Chunks.new(about, resume.keys, resume.hashes, have)
     }
   end
 
@@ -52,6 +53,7 @@ defmodule Wasgo.World.Zone.Hearing do
     do: %{state | chunks: Chunks.wanted(state.chunks, keys)}
 
   def heard({:want, "mesh", names}, state), do: Enum.reduce(names, state, &mesh_wanted/2)
+  def heard({:want, "asset", hashes}, state), do: Bulk.wanted(state, hashes)
   def heard(_other, state), do: state
 
   defp mesh_wanted(name, state) do
@@ -121,7 +123,7 @@ defmodule Wasgo.World.Zone.Hearing do
 
   def made(%{asset: {:making, job, hash}} = state, job, result) do
     case result do
-      {:ok, fields} -> %{state | asset: {:ready, hash, fields}}
+      {:ok, fields} -> %{state | asset: {:ready, fields, hash}}
       {:error, _error} -> %{state | asset: nil}
     end
   end
@@ -145,7 +147,7 @@ defmodule Wasgo.World.Zone.Hearing do
   def made(%{chunks: nil} = state, _job, _result), do: state
 
   def made(state, job, result) do
-    case Chunks.made(state.chunks, job, result) do
+    case Chunks.made(state.chunks, job, result, state.meshes) do
       {:ok, chunks} -> %{state | chunks: chunks}
       :unknown -> state
     end

@@ -5,7 +5,7 @@ defmodule Wasgo.World.Zone.Live do
   import Wasgo.World.Zone.Sending
 
   alias Wasgo.World.{State, Transient}
-  alias Wasgo.World.Zone.{Bulk, Chunks, Making, Memory, Meshes, Nodes}
+  alias Wasgo.World.Zone.{Chunks, Have, Making, Memory, Meshes, Nodes}
 
   # Rows of transient values in a frame.
   @most_rows 2_048
@@ -73,7 +73,6 @@ defmodule Wasgo.World.Zone.Live do
       made = for {id, :there} <- frame.objects, frame.kind == "spawn", do: id
 
       %{state | rev: frame.rev, told: frame.rev, made: made}
-      |> Bulk.assets(frame.assets)
       |> note(frame.notes)
       |> live(left - 1)
     else
@@ -93,7 +92,7 @@ defmodule Wasgo.World.Zone.Live do
     short = Meshes.short(hash)
     world_name = Meshes.world_name(name)
 
-    if MapSet.member?(state.meshes.have, short) do
+    if Have.member?(state.meshes.have, short) do
       %{state | outgoing: [{{world_name, short, %{}}, {:world, key, hash}}]}
     else
       %{journal: journal} = state

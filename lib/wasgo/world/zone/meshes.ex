@@ -3,22 +3,21 @@ defmodule Wasgo.World.Zone.Meshes do
   # The named meshes that an engine holds, by the hashes of their frames, and the contents that it can get without being sent them. A value.
 
   alias Wasgo.Godot.Frame
+  alias Wasgo.World.Zone.Have
 
   @most 65_536
 
-  defstruct held: %{}, from: %{}, have: MapSet.new()
+  defstruct held: %{}, from: %{}, have: %Have{}
 
   @type t :: %__MODULE__{}
 
   @typedoc "A mesh to be there: its fields are `nil` where it is believed to be."
   @type mesh :: {name :: String.t(), hash :: binary(), fields :: map() | nil}
 
-  @spec new([String.t()], binary(), binary()) :: t()
+  @spec new([String.t()], binary(), Have.t()) :: t()
   def new(names, hashes, have) do
-    %__MODULE__{
-      held: names |> Enum.zip(split(hashes)) |> Enum.take(@most) |> Map.new(),
-      have: have |> split() |> Enum.take(@most) |> MapSet.new()
-    }
+    held = names |> Enum.zip(split(hashes)) |> Enum.take(@most) |> Map.new()
+    %__MODULE__{held: held, have: Enum.reduce(Map.values(held), have, &Have.sent(&2, &1))}
   end
 
   @doc false
@@ -43,7 +42,7 @@ defmodule Wasgo.World.Zone.Meshes do
   # Whether the engine can have it without being sent it.
   @spec within_reach?(t(), String.t(), binary()) :: boolean()
   def within_reach?(meshes, name, hash),
-    do: held?(meshes, name, hash) or MapSet.member?(meshes.have, hash)
+    do: held?(meshes, name, hash) or Have.member?(meshes.have, hash)
 
   @doc false
   # The engine has it from now on; `from` is where it can be had from again.
@@ -52,7 +51,8 @@ defmodule Wasgo.World.Zone.Meshes do
     %{
       meshes
       | held: Map.put(meshes.held, name, hash),
-        from: Map.put(meshes.from, name, from)
+        from: Map.put(meshes.from, name, from),
+        have: Have.sent(meshes.have, hash)
     }
   end
 
@@ -62,7 +62,8 @@ defmodule Wasgo.World.Zone.Meshes do
   def lost(meshes, name) do
     {hash, held} = Map.pop(meshes.held, name)
     {from, froms} = Map.pop(meshes.from, name)
-    {from, %{meshes | held: held, from: froms, have: MapSet.delete(meshes.have, hash)}}
+    have = if hash, do: Have.lost(meshes.have, hash), else: meshes.have
+    {from, %{meshes | held: held, from: froms, have: have}}
   end
 
   @doc false

@@ -23,7 +23,6 @@ defmodule Wasgo.World.Zone.Nodes do
           fields: map(),
           rev: pos_integer(),
           objects: [{non_neg_integer(), :there | :gone}],
-          assets: [binary()],
           notes: [term()]
         }
 
@@ -181,7 +180,7 @@ defmodule Wasgo.World.Zone.Nodes do
   defp done(%{group: nil} = run, _from), do: {:passed, run.rev, Enum.reverse(run.notes)}
 
   defp done(run, _from) do
-    {kind, fields, objects, assets} = frame(run.group, Enum.reverse(run.items))
+    {kind, fields, objects} = frame(run.group, Enum.reverse(run.items))
 
     {:frame,
      %{
@@ -189,28 +188,26 @@ defmodule Wasgo.World.Zone.Nodes do
        fields: Map.put(fields, "rev", run.rev),
        rev: run.rev,
        objects: objects,
-       assets: assets,
        notes: Enum.reverse(run.notes)
      }}
   end
 
   defp frame({:spawn, _scene}, objects) do
     there = for object <- objects, do: {object.id, :there}
-    assets = for %{glb: hash} when hash != nil <- objects, uniq: true, do: hash
-    {"spawn", %{"nodes" => Enum.map(objects, &node_fields/1)}, there, assets}
+    {"spawn", %{"nodes" => Enum.map(objects, &node_fields/1)}, there}
   end
 
   defp frame(:rows, rows) do
     there = for {id, _columns} <- rows, do: {id, :there}
-    {"rows", rows(rows), there, []}
+    {"rows", rows(rows), there}
   end
 
   defp frame(:despawn, ids) do
     packed = for id <- ids, into: "", do: <<id::64-little>>
-    {"despawn", %{"ids" => {:packed_int64, packed}}, Enum.map(ids, &{&1, :gone}), []}
+    {"despawn", %{"ids" => {:packed_int64, packed}}, Enum.map(ids, &{&1, :gone})}
   end
 
-  defp frame(:properties, values), do: {"properties", %{"values" => Map.new(values)}, [], []}
+  defp frame(:properties, values), do: {"properties", %{"values" => Map.new(values)}, []}
 
   defp node_fields(object) do
     node = %{

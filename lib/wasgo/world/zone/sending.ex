@@ -3,7 +3,7 @@ defmodule Wasgo.World.Zone.Sending do
   # How frames leave a zone: at once, or not at all. It works on the zone's state, and never waits.
 
   alias Wasgo.GodotError
-  alias Wasgo.World.Zone.{Chunks, Meshes}
+  alias Wasgo.World.Zone.{Chunks, Have, Meshes}
 
   @doc false
   @spec full?(map(), :live | :bulk) :: boolean()
@@ -45,7 +45,7 @@ defmodule Wasgo.World.Zone.Sending do
   # A mesh that is to be there: named where the engine can have it from elsewhere.
   def put_mesh(state, {name, hash, fields}, from) do
     {kind, fields} =
-      if MapSet.member?(state.meshes.have, hash),
+      if Have.member?(state.meshes.have, hash),
         do: {"cached", Chunks.cached("mesh", [name], hash)},
         else: {"mesh", Map.put(fields, "hash", {:packed_byte, hash})}
 
