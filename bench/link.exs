@@ -119,46 +119,84 @@ defmodule Bench.Link do
     Server.stop(server)
   end
 
-  ## A flight of 900 m over the usual world, by the demo project
+  ## A flight of 900 m over the usual world, by the demo project, and the same without a world
 
   defp part("fly") do
     {:ok, store} = Store.open(:memory)
     {:ok, world} = World.start_link(name: "bench", store: store, plan: Gen.plan!(seed: 7))
     server = serve(worlds: %{"bench" => world})
 
+    for {what, name} <- [{"the same flight without a world", ""}, {"fly-over", "bench"}] do
+      {seconds, long, flight} = fly(server, name)
+      missing = seconds |> Enum.map(& &1["missing"]) |> Enum.sum()
+      places = seconds |> Enum.map(& &1["places"]) |> Enum.sum()
+
+      row(
+        "#{what}, 30 m/s, view 512 m, #{length(seconds)} s",
+        "#{share(flight)}; longest frame #{decimal(flight["longest_ms"])} ms, " <>
+          "most of the client in one #{decimal(flight["longest_client_ms"])} ms" <>
+          if(name == "",
+            do: "",
+            else: "; #{round(missing)} of #{round(places)} places looked at had no chunk"
+          )
+      )
+
+      for frame <- Enum.take(Enum.sort_by(long, & &1["ms"], :desc), 5) do
+        row("- a frame of #{decimal(frame["ms"])} ms", shares(frame))
+      end
+    end
+
+    World.stop(world)
+    Server.stop(server)
+  end
+
+  defp fly(server, world) do
     arguments = [
       "--wasgo-url=tcp://127.0.0.1:#{Server.port(server)}",
       "--wasgo-token=#{@token}",
-      "--wasgo-world=bench",
+      "--wasgo-world=#{world}",
       "--fly-path=0,60,0;900,60,0",
       "--fly-speed=30",
       "--fly-radius=512",
       "--fly-wait=8"
     ]
 
-    port = open("godot/demo", ["fly.tscn", "--"], arguments)
-    seconds = flight(port, [])
-
-    longest = fn field -> seconds |> Enum.map(& &1[field]["longest"]) |> Enum.max() end
-
-    missing = seconds |> Enum.map(& &1["missing"]) |> Enum.sum()
-    places = seconds |> Enum.map(& &1["places"]) |> Enum.sum()
-
-    row(
-      "fly-over, 30 m/s, view 512 m, #{length(seconds)} s",
-      "longest frame #{Float.round(longest.("frame_ms") / 1, 1)} ms, longest work of a tick #{Float.round(longest.("work_ms") / 1, 1)} ms; " <>
-        "#{round(missing)} of #{round(places)} places looked at had no chunk"
-    )
-
-    World.stop(world)
-    Server.stop(server)
+    lines = flight(open("godot/demo", ["fly.tscn", "--"], arguments), [])
+    {for(%{"seconds" => _} = second <- lines, do: second), for(%{"frame" => f} <- lines, do: f), hd(for(%{"flight" => f} <- lines, do: f))}
   end
 
-  defp flight(port, seconds) do
+  defp share(flight) do
+    "#{round(flight["long"])} of #{round(flight["frames"])} frames over 16 ms " <>
+      "(the client over its budget in #{round(flight["over_budget"])}#{busy(flight["busy"])})"
+  end
+
+  defp busy(-1), do: ""
+  defp busy(busy), do: ", the main thread running for 16 ms in #{round(busy)}"
+
+  # Where a frame went, the longest first.
+  defp shares(frame) do
+    parts =
+      for {part, usec} <- Enum.sort_by(frame["parts_us"], &elem(&1, 1), :desc), usec >= 50 do
+        "#{part} #{decimal(usec / 1000)}"
+      end
+
+    kernel =
+      case frame do
+        %{"ran_ms" => ran, "waited_ms" => waited} ->
+          "ran #{decimal(ran)}, without a core #{decimal(waited)}, "
+
+        _ ->
+          ""
+      end
+
+    "#{kernel}the client #{decimal(frame["client_ms"])} (#{Enum.join(parts, ", ")}), the flight itself #{decimal(frame["flight_ms"])}"
+  end
+
+  defp flight(port, lines) do
     receive do
-      {^port, {:data, {_eol, "fly {" <> line}}} -> flight(port, [json("{" <> line) | seconds])
-      {^port, {:data, {_eol, _other}}} -> flight(port, seconds)
-      {^port, {:exit_status, 0}} -> seconds
+      {^port, {:data, {_eol, "fly {" <> line}}} -> flight(port, [json("{" <> line) | lines])
+      {^port, {:data, {_eol, _other}}} -> flight(port, lines)
+      {^port, {:exit_status, 0}} -> lines
       {^port, {:exit_status, status}} -> raise "the engine ended with status #{status}"
     after
       @patience -> raise "the engine said nothing for #{@patience} ms"
@@ -265,6 +303,8 @@ defmodule Bench.Link do
   defp milliseconds(found),
     do:
       "p50 #{Float.round(found["p50_ms"] / 1, 1)} ms, p99 #{Float.round(found["p99_ms"] / 1, 1)} ms"
+
+  defp decimal(number), do: Float.round(number / 1, 1)
 
   defp row(what, figure), do: IO.puts("| #{what} | #{figure} |")
   defp now, do: System.monotonic_time(:microsecond)

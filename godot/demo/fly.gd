@@ -73,7 +73,7 @@ func _process(delta: float) -> void:
 			get_tree().quit(1)
 		return
 	_wait -= delta
-	if _wait <= 0.0 and _flight.go_on(_camera, delta, _client.status()):
+	if _wait <= 0.0 and _flight.go_on(_camera, delta, _client):
 		get_tree().quit(0)
 
 

@@ -1,11 +1,14 @@
 extends RefCounted
-## A flight along a path, and what it measures: once a second a line of JSON.
+## A flight along a path, and what it measures: once a second a line of JSON, one for each frame that was too long, and one in the end.
 ##
 ## A line has [code]seconds[/code] since the flight began, [code]position[/code], [code]frames[/code] of the last second and their
 ## [code]frame_ms[/code] (mean, 99th percentile and longest), the client's main-thread time a tick as [code]work_ms[/code] (mean and longest) and
 ## of large frames in all as [code]bulk_ms[/code], [code]chunks[/code] held and how many of them lie [code]in_view[/code], and how many of
-## [code]places[/code] around the camera have no chunk: [code]missing[/code].
+## [code]places[/code] around the camera have no chunk: [code]missing[/code]. That of a frame has it as [code]frame[/code], the last has [code]flight[/code]
+## ([code]fly_frames.gd[/code]).
 
+const _Client := preload("res://addons/wasgo/client.gd")
+const _FlyFrames := preload("fly_frames.gd")
 const _RINGS: Array[float] = [0.05, 0.25, 0.5, 0.75, 0.95]
 const _DIRECTIONS := 12
 
@@ -16,6 +19,8 @@ var radius := 500.0
 ## Where to go, one after the other.
 var points: Array[Vector3] = []
 
+var _long := _FlyFrames.new()
+var _own := 0
 var _next := 0
 var _began := 0
 var _second := 0
@@ -49,8 +54,23 @@ func forget_chunk(key: String) -> void:
 	_areas.erase(key)
 
 
-## Moves [param camera] on by [param delta] seconds, and measures. Returns whether the flight is over.
-func go_on(camera: Camera3D, delta: float, status: Dictionary) -> bool:
+## Moves [param camera] on by [param delta] seconds, and measures what [param client] does. Returns whether the flight is over.
+func go_on(camera: Camera3D, delta: float, client: _Client) -> bool:
+	var started := Time.get_ticks_usec()
+	var parts := client.tick_parts()
+	var told := _long.tick(parts, client.tick_budget_ms)
+	if not told.is_empty():
+		told["flight_ms"] = _own / 1000.0
+		told["tick"] = _long.frames
+		_tell({"frame": told})
+	var is_over := _go_on(camera, delta, client)
+	if is_over:
+		_tell({"flight": _long.summary()})
+	_own = Time.get_ticks_usec() - started
+	return is_over
+
+
+func _go_on(camera: Camera3D, delta: float, client: _Client) -> bool:
 	var now := Time.get_ticks_msec()
 	if _began == 0:
 		_began = now
@@ -69,7 +89,7 @@ func go_on(camera: Camera3D, delta: float, status: Dictionary) -> bool:
 			_next += 1
 	if now - _began >= (_second + 1) * 1000 or _next >= points.size():
 		_second = (now - _began) / 1000
-		_write(camera, now, status)
+		_write(camera, now, client.status())
 	return _next >= points.size()
 
 
@@ -90,7 +110,7 @@ func _write(camera: Camera3D, now: int, status: Dictionary) -> void:
 		if _distance(_areas[key], here) <= radius:
 			in_view += 1
 	var receiver: Dictionary = status.get("receiver", {})
-	var line := JSON.stringify({
+	_tell({
 		"seconds": snappedf((now - _began) / 1000.0, 0.001),
 		"position": [snappedf(camera.position.x, 0.1), snappedf(camera.position.y, 0.1), snappedf(camera.position.z, 0.1)],
 		"frames": _frames.size(), "frame_ms": {"mean": snappedf(sum / _frames.size(), 0.01),
@@ -98,12 +118,16 @@ func _write(camera: Camera3D, now: int, status: Dictionary) -> void:
 		"work_ms": {"mean": status.get("tick_ms", 0.0), "longest": status.get("longest_tick_ms", 0.0)}, "bulk_ms": status.get("bulk_work_ms", 0.0),
 		"bytes": status.get("bytes_in", 0), "chunks": receiver.get("chunks", 0), "cached": receiver.get("cached", 0), "in_view": in_view,
 		"places": _RINGS.size() * _DIRECTIONS, "missing": _missing(here)})
+	_frames.clear()
+
+
+func _tell(what: Dictionary) -> void:
+	var line := JSON.stringify(what)
 	if _file != null:
 		_file.store_line(line)
 		_file.flush()
 	else:
 		print("fly ", line)
-	_frames.clear()
 
 
 # How many places around here no chunk covers.

@@ -252,6 +252,7 @@ func _exit_tree() -> void:
 func _process(_delta: float) -> void:
 	var began := Time.get_ticks_usec()
 	var now := Time.get_ticks_msec()
+	_meter.parts.clear()
 	_lanes.tidy()
 	_requests.watch(now)
 	match state:
@@ -392,6 +393,12 @@ func status() -> Dictionary:
 	}
 
 
+## What the main thread's time in the last tick went into, in microseconds by part: [code]receive[/code], [code]decode[/code], [code]live[/code],
+## [code]start[/code], [code]send[/code], and the steps of large frames.
+func tick_parts() -> Dictionary[StringName, int]:
+	return _meter.parts.duplicate()
+
+
 func _is_running() -> bool:
 	return run_in_editor or not Engine.is_editor_hint()
 
@@ -449,7 +456,7 @@ func _open(now: int) -> void:
 	rejected_frames = 0
 	_opened_at = now
 	_ping_at = now + _heartbeat_ms
-	_session = _Session.new(_link, _lanes, _handle, reject)
+	_session = _Session.new(_link, _lanes, _handle, reject, _meter)
 	_calls = _Calls.new()
 	_viewers.forget()
 	last_problem = ""
@@ -471,9 +478,12 @@ func _converse(began: int, now: int) -> void:
 	var budget := tick_budget_ms * 1000.0
 	var until := began + int(budget)
 	_link.poll(until)
+	_meter.spend(&"receive", began)
 	var wrong := session.take_in(until if _lanes.bulk.is_empty() else began + int(budget * _LIVE_SHARE), max_frame_bytes, window_bytes)
 	if wrong == "" and not session.is_over:
+		var starting := Time.get_ticks_usec()
 		_lanes.start_bulk(_Receivers.preparer_of(receiver))
+		_meter.spend(&"start", starting)
 		wrong = session.apply_bulk(until)
 	# Whoever got a frame may have called stop, or start.
 	if session.is_over:
@@ -481,7 +491,9 @@ func _converse(began: int, now: int) -> void:
 	if wrong != "":
 		_end(wrong, true)
 		return
+	var later := Time.get_ticks_usec()
 	_lanes.start_bulk(_Receivers.preparer_of(receiver))
+	later = _meter.spend(&"start", later)
 	_tell(now)
 	if now >= _ping_at:
 		# Where the wire is slow, the sidecar's own ping may stand behind a large frame, and with it the answer.
@@ -492,6 +504,7 @@ func _converse(began: int, now: int) -> void:
 			_end("the sidecar does not read its answers", true)
 			return
 	_link.flush()
+	_meter.spend(&"send", later)
 	if session.is_farewell():
 		bye_received.emit(session.farewell)
 		if not session.is_over:

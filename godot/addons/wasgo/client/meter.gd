@@ -10,6 +10,9 @@ const _MAX_TEXT := 500
 ## The main thread's time in a tick, in milliseconds: on average, and at most, over the last second that is complete.
 var tick_ms := 0.0
 var longest_tick_ms := 0.0
+## What the last tick's time went into, in microseconds: [code]receive[/code] (the socket), [code]decode[/code], [code]live[/code] (frames of the live lane
+## and unnumbered ones), steps of large frames by their names, [code]start[/code] (handing frames to worker threads) and [code]send[/code].
+var parts: Dictionary[StringName, int] = {}
 ## Bytes that came and went in a second, over the same.
 var bytes_in_per_second := 0.0
 var bytes_out_per_second := 0.0
@@ -29,6 +32,13 @@ func note(message: String) -> void:
 	if errors.size() >= MAX_ERRORS:
 		errors.pop_front()
 	errors.append({"at": Time.get_ticks_msec(), "message": message.left(_MAX_TEXT)})
+
+
+## The time since [param began], in microseconds of the engine's clock, went into [param part]. Returns the time now.
+func spend(part: StringName, began: int) -> int:
+	var now := Time.get_ticks_usec()
+	parts[part] = parts.get(part, 0) + now - began
+	return now
 
 
 ## Notes a tick at [param now] that took [param usec], and how many bytes there have been so far.

@@ -6,6 +6,7 @@ extends RefCounted
 ## Functions that return a text return what is wrong with what came, which ends the connection; it is empty when all is well.
 
 const _Lanes := preload("lanes.gd")
+const _Meter := preload("meter.gd")
 const _Transport := preload("transport.gd")
 const _Work := preload("work.gd")
 
@@ -25,34 +26,40 @@ var _link: _Transport
 var _lanes: _Lanes
 var _on_frame: Callable
 var _on_rejected: Callable
+var _meter: _Meter
 var _farewell_until := 0
 
 
 ## Frames that are to be applied by others, and unnumbered ones, go to [param on_frame] as [code](kind, frame)[/code]; what cannot be applied goes to
-## [param on_rejected] as [code](frame, message)[/code].
-func _init(link: _Transport, lanes: _Lanes, on_frame: Callable, on_rejected: Callable) -> void:
+## [param on_rejected] as [code](frame, message)[/code]. [param meter] is told what the time goes into.
+func _init(link: _Transport, lanes: _Lanes, on_frame: Callable, on_rejected: Callable, meter: _Meter) -> void:
 	_link = link
 	_lanes = lanes
 	_on_frame = on_frame
 	_on_rejected = on_rejected
+	_meter = meter
 
 
 ## Takes frames from the socket until [param until], by the engine's own clock in microseconds, and deals with those that may be: live ones at
 ## once, others go into their lane. One is dealt with in any case.
 func take_in(until: int, limit: int, window: int) -> String:
+	var now := Time.get_ticks_usec()
 	while not is_over and _farewell_until == 0:
 		var wrong := ""
 		var work := _lanes.next_arrival(limit)
 		if work != null:
 			wrong = _deal_with(work)
+			now = _meter.spend(&"live", now)
 		elif not _lanes.has_room(window):
 			return ""
 		else:
 			var found: Variant = _link.next_frame(limit)
+			now = _meter.spend(&"receive", now)
 			if found == null:
 				return _link.problem if _link.is_broken else ""
 			wrong = _lanes.arrive(found as PackedByteArray, limit)
-		if wrong != "" or Time.get_ticks_usec() >= until:
+			now = _meter.spend(&"decode", now)
+		if wrong != "" or now >= until:
 			return wrong
 	return ""
 
@@ -94,19 +101,20 @@ func apply_bulk(until: int) -> String:
 		if work.wrong != "":
 			return work.wrong
 		var began := Time.get_ticks_usec()
-		_apply_piece(work)
+		var now := _meter.spend(_apply_piece(work), began)
 		if is_over:
 			return ""
-		var now := Time.get_ticks_usec()
 		_lanes.work_usec += now - began
 		if now >= until:
 			return ""
 	return ""
 
 
-func _apply_piece(work: _Work) -> void:
+# Returns what it was, for the meter.
+func _apply_piece(work: _Work) -> StringName:
 	var kind: String = work.frame["t"]
 	var wrong := ""
+	var part: Variant = &"bulk"
 	# A run-time error in a job's step gives null.
 	var is_finished: Variant = true
 	if not work.is_prepared:
@@ -116,16 +124,18 @@ func _apply_piece(work: _Work) -> void:
 	else:
 		wrong = _error_of(work.job)
 		if wrong == "":
+			part = work.job.get(&"part")
 			is_finished = work.job.call(&"step")
 			wrong = _error_of(work.job)
 		if typeof(is_finished) != TYPE_BOOL:
 			wrong = "the add-on failed on this"
 	if is_over:
-		return
+		return &"bulk"
 	if wrong != "":
 		_on_rejected.call(work.frame, "%s: %s" % [kind.left(32), wrong])
 	if wrong != "" or is_finished:
 		_lanes.finish_bulk(wrong == "")
+	return part if typeof(part) == TYPE_STRING_NAME else &"bulk"
 
 
 static func _error_of(job: Object) -> String:

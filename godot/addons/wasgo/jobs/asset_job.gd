@@ -22,6 +22,7 @@ var _waiting: Array[int] = []
 ## Loads the file in [param frame], which is then one of the assets of [param nodes].
 func prepare(frame: Dictionary, nodes: _Nodes, surfaces: _Surfaces) -> void:
 	_nodes = nodes
+	part = &"asset"
 	error = _Check.content_hash(frame, "hash")
 	if error == "":
 		error = _Check.field(frame, "glb", TYPE_PACKED_BYTE_ARRAY)

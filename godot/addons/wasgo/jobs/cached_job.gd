@@ -69,6 +69,7 @@ static func check(frame: Dictionary, what: String) -> String:
 func step() -> bool:
 	if _at < _jobs.size():
 		var job := _jobs[_at]
+		part = job.part
 		if job.error != "" or job.step():
 			# A content that cannot be built, because of a mesh that is not there, say, is sent anew, and
 			# then the sidecar is told what is wrong with it.

@@ -15,6 +15,8 @@ const _MESHES_A_STEP := 128
 
 enum _Stage { MESHES, BODIES, ENTER_BODIES, ENTER, FREE, DONE }
 
+const _PARTS: Array[StringName] = [&"meshes", &"bodies", &"bodies enter", &"enter", &"free", &"free"]
+
 var key := ""
 
 var _chunks: _Chunks
@@ -32,6 +34,7 @@ var _replaced: _Chunks.Chunk
 ## Checks [param frame] and builds what a worker thread may. It is then one of [param chunks].
 func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces) -> void:
 	_chunks = chunks
+	part = _PARTS[_stage]
 	error = check(frame, surfaces)
 	if error != "":
 		return
@@ -110,6 +113,7 @@ func step() -> bool:
 			_enter()
 		_Stage.FREE:
 			_stage = _Stage.DONE if _replaced == null or _replaced.free_some() else _Stage.FREE
+	part = _PARTS[_stage]
 	return error != "" or _stage == _Stage.DONE
 
 

@@ -7,6 +7,8 @@ extends RefCounted
 
 ## What is wrong with the frame; empty when nothing is.
 var error := ""
+## What the next step is, for who looks where time goes.
+var part := &"bulk"
 
 
 ## Does a small piece of the work, on the main thread. Returns true when all is done, or can't be.

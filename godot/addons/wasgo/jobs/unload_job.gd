@@ -13,6 +13,7 @@ var _gone: _Chunks.Chunk
 ## Checks [param frame]; it takes chunks out of [param chunks].
 func prepare(frame: Dictionary, chunks: _Chunks) -> void:
 	_chunks = chunks
+	part = &"unload"
 	error = _Check.field(frame, "keys", TYPE_PACKED_STRING_ARRAY)
 	if error == "":
 		_keys = frame["keys"]
