@@ -135,6 +135,7 @@ defmodule Bench.Link do
         "#{what}, 30 m/s, view 512 m, #{length(seconds)} s",
         "#{share(flight)}; longest frame #{decimal(flight["longest_ms"])} ms, " <>
           "most of the client in one #{decimal(flight["longest_client_ms"])} ms" <>
+          most_run(flight["most_run_ms"]) <>
           if(name == "",
             do: "",
             else: "; #{round(missing)} of #{round(places)} places looked at had no chunk"
@@ -172,6 +173,9 @@ defmodule Bench.Link do
 
   defp busy(-1), do: ""
   defp busy(busy), do: ", the main thread running for 16 ms in #{round(busy)}"
+
+  defp most_run(ms) when ms < 0, do: ""
+  defp most_run(ms), do: ", the main thread ran for #{decimal(ms)} ms of one at most"
 
   # Where a frame went, the longest first.
   defp shares(frame) do

@@ -14,9 +14,10 @@ var long := 0
 ## Of these, in how many the client took more of the main thread than it may, and in how many the main thread ran for longer than [constant LONG_MS].
 var over_budget := 0
 var busy := 0
-## The longest, in milliseconds, and the most that the client took of a frame.
+## The longest, in milliseconds, the most that the client took of a frame, and the most that the main thread ran in one.
 var longest_ms := 0.0
 var longest_work_ms := 0.0
+var most_run_ms := 0.0
 
 var _began := 0
 var _ran := 0
@@ -42,6 +43,7 @@ func tick(parts: Dictionary[StringName, int], budget_ms: float) -> Dictionary:
 		work += parts[part]
 	longest_ms = maxf(longest_ms, length)
 	longest_work_ms = maxf(longest_work_ms, work / 1000.0)
+	most_run_ms = maxf(most_run_ms, (_ran - ran) / 1000.0)
 	if length <= LONG_MS:
 		return {}
 	long += 1
@@ -57,7 +59,8 @@ func tick(parts: Dictionary[StringName, int], budget_ms: float) -> Dictionary:
 ## What there is to say in the end.
 func summary() -> Dictionary:
 	return {"frames": frames, "long": long, "over_budget": over_budget, "busy": busy if _can_ask else -1,
-			"longest_ms": snappedf(longest_ms, 0.01), "longest_client_ms": longest_work_ms}
+			"longest_ms": snappedf(longest_ms, 0.01), "longest_client_ms": longest_work_ms,
+			"most_run_ms": most_run_ms if _can_ask else -1.0}
 
 
 func _ask() -> void:
