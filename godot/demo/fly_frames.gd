@@ -11,7 +11,8 @@ const LONG_MS := 16.0
 ## How many there were, and how many of them were too long.
 var frames := 0
 var long := 0
-## Of these, in how many the client took more of the main thread than it may, and in how many the main thread ran for longer than [constant LONG_MS].
+## Of these, in how many the client took more of the main thread than it may, and in how many the main thread ran for longer than [constant LONG_MS]. What the
+## main thread did not run is nobody's work: the client counts for no more than that.
 var over_budget := 0
 var busy := 0
 ## The longest, in milliseconds, the most that the client took of a frame, and the most that the main thread ran in one.
@@ -47,7 +48,7 @@ func tick(parts: Dictionary[StringName, int], budget_ms: float) -> Dictionary:
 	if length <= LONG_MS:
 		return {}
 	long += 1
-	over_budget += 1 if work > budget_ms * 1000.0 else 0
+	over_budget += 1 if (mini(work, _ran - ran) if _can_ask else work) > budget_ms * 1000.0 else 0
 	busy += 1 if _can_ask and _ran - ran > LONG_MS * 1000.0 else 0
 	var told := {"ms": snappedf(length, 0.01), "client_ms": work / 1000.0, "parts_us": parts}
 	if _can_ask:
