@@ -7,6 +7,7 @@ extends RefCounted
 ## through the folder are for worker threads; the list of hashes is in memory.
 
 const _Check := preload("check.gd")
+const _Leftovers := preload("leftovers.gd")
 
 ## The most hashes that are told, and how much of each, in bytes.
 const MAX_TOLD := 65_536
@@ -52,16 +53,23 @@ func open(folder: String, max_bytes: int) -> void:
 	_mutex.unlock()
 
 
-## Ends what is being written, and writes no more. Waits for one file at most.
+## Writes no more. A file that is being written is written to its end, by itself.
 func close() -> void:
 	_mutex.lock()
 	_is_closed = true
 	_waiting.clear()
-	var task := _task
-	_task = -1
 	_mutex.unlock()
-	if task >= 0:
-		WorkerThreadPool.wait_for_task_completion(task)
+	_Leftovers.add(self)
+
+
+## Whether nothing is being done on a worker thread: for whom nobody waits.
+func is_done() -> bool:
+	return _task < 0 or WorkerThreadPool.is_task_completed(_task)
+
+
+## Gives the task's memory back, once it [method is_done].
+func drop() -> void:
+	finish()
 
 
 ## Waits until the folder was looked through and all is written. For tests.

@@ -162,9 +162,9 @@ const _LIVE_SHARE := 0.75
 
 ## Builds what comes: an object with any of [code]wasgo_is_ready() -> bool[/code] (whether it can tell what it holds; nothing is said to the
 ## sidecar before that), [code]wasgo_resume() -> Dictionary[/code], [code]wasgo_opened(world, is_resumed_world)[/code],
-## [code]wasgo_prepare(kind, frame) -> Object[/code] and [code]wasgo_status() -> Dictionary[/code]. A [WasgoWorld3D] sets itself. No worker
-## thread is in it any more once it is another or has left the tree. (An object that a thread calls cannot be freed at once, only queued
-## for it; where that matters, [code]wasgo_Receivers.preparer_of(receiver) -> Object[/code] names another that has [code]wasgo_prepare[/code].)
+## [code]wasgo_prepare(kind, frame) -> Object[/code] and [code]wasgo_status() -> Dictionary[/code]. A [WasgoWorld3D] sets itself. Where
+## [code]wasgo_preparer() -> Object[/code] names another object, that has [code]wasgo_prepare[/code]. Worker threads call it: a [RefCounted] one is kept until
+## they have ended, for any other the main thread waits when this is set to another, or it leaves the tree.
 var receiver: Object:
 	set = _set_receiver
 ## Where the connection is. Read only.
@@ -241,9 +241,8 @@ func _enter_tree() -> void:
 
 func _exit_tree() -> void:
 	stop("the node left the tree")
-	_lanes.quiesce()
-	_lanes.tidy()
-	_exports.quiesce()
+	_wait_for_receiver()
+	_exports.abandon()
 	_monitors.remove()
 	if EngineDebugger.is_active():
 		EngineDebugger.send_message("wasgo:gone", [get_instance_id()])
@@ -253,7 +252,6 @@ func _process(_delta: float) -> void:
 	var began := Time.get_ticks_usec()
 	var now := Time.get_ticks_msec()
 	_meter.parts.clear()
-	_lanes.tidy()
 	_requests.watch(now)
 	match state:
 		State.WAITING:
@@ -575,9 +573,16 @@ func _set_receiver(to: Object) -> void:
 
 # Frames that it was given may be lost, so another connection is made, which begins with what it has.
 func _on_receiver_leaving() -> void:
-	_lanes.quiesce()
+	_wait_for_receiver()
 	if state == State.OPEN:
 		_end("what the frames are for has left", true)
+
+
+# What counts its references lives for as long as a worker thread is in it; anything else may be freed at once.
+func _wait_for_receiver() -> void:
+	var preparer := _Receivers.preparer_of(receiver)
+	if preparer != null and preparer is not RefCounted:
+		_lanes.quiesce()
 
 
 # Ends the connection or the attempt, and plans another when there is to be one.

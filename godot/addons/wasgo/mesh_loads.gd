@@ -2,6 +2,7 @@ extends RefCounted
 ## Meshes that are being read from the cache on worker threads.
 
 const _Cache := preload("cache.gd")
+const _Leftovers := preload("leftovers.gd")
 const _Surfaces := preload("surfaces.gd")
 
 const _AT_ONCE := 2
@@ -19,6 +20,13 @@ class Load:
 		var kept := cache.take(content)
 		if typeof(kept.get("t")) == TYPE_STRING and kept["t"] == "mesh" and surfaces.check(kept.get("surfaces")) == "":
 			frame = kept
+
+	func is_done() -> bool:
+		return WorkerThreadPool.is_task_completed(task)
+
+	## Gives the task's memory back.
+	func drop() -> void:
+		WorkerThreadPool.wait_for_task_completion(task)
 
 
 var _cache: _Cache
@@ -54,9 +62,9 @@ func forget(mesh_name: String) -> void:
 ## Those that have been read, until [param until], in microseconds of the engine's clock: one at least, if there is one.
 func take(until: int) -> Array[Load]:
 	var found: Array[Load] = []
-	while not _running.is_empty() and WorkerThreadPool.is_task_completed(_running[0].task):
+	while not _running.is_empty() and _running[0].is_done():
 		var one: Load = _running.pop_front()
-		WorkerThreadPool.wait_for_task_completion(one.task)
+		one.drop()
 		if one.mesh_name != "":
 			found.append(one)
 		_start()
@@ -65,11 +73,11 @@ func take(until: int) -> Array[Load]:
 	return found
 
 
-## Forgets all, and waits for what is being read.
+## Forgets all. What is being read is read to its end, by itself.
 func clear() -> void:
 	_waiting.clear()
 	for one: Load in _running:
-		WorkerThreadPool.wait_for_task_completion(one.task)
+		_Leftovers.add(one)
 	_running.clear()
 
 

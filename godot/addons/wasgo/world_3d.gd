@@ -284,7 +284,7 @@ func wasgo_status() -> Dictionary:
 			"cached": _cached, "cache_bytes": _cache.bytes() if _cache != null else 0, "rev": rev}
 
 
-# Ends what workers do for the disk: a file each at most.
+# Workers that are at the disk end with a file each, by themselves.
 func _close_cache() -> void:
 	_preparer.opening += 1
 	_preparer.cache = null

@@ -1,17 +1,41 @@
 @tool
 extends RefCounted
-## Nodes of this engine as glTF files, by the engine's own exporter. It looks at nodes all the time, so that it works on a worker thread
-## and on a copy that is in no tree.
+## Nodes of this engine as glTF files, by the engine's own exporter. It looks at nodes until the last byte is written (at animation players even when
+## the scene seems to be in its state), so that it works on a worker thread and on a copy that is in no tree and that lives until then.
 
 ## The most exports that may be under way at once.
 const MAX_EXPORTS := 4
 
 const _Allowed := preload("allowed.gd")
 const _Check := preload("../check.gd")
+const _Leftovers := preload("../leftovers.gd")
 # A file has to fit into a frame.
 const _MAX_BYTES := 16 * 1024 * 1024 - 4096
 
-var _under_way: Array[Dictionary] = []
+## One of them.
+class Export:
+	extends RefCounted
+	var id := 0
+	var name := ""
+	var bytes := PackedByteArray()
+	var copy: Node
+	var task := -1
+
+	func write() -> void:
+		var document := GLTFDocument.new()
+		var state := GLTFState.new()
+		if document.append_from_scene(copy, state) == OK:
+			bytes = document.generate_buffer(state)
+
+	func is_done() -> bool:
+		return WorkerThreadPool.is_task_completed(task)
+
+	## To be called once, when it is done.
+	func drop() -> void:
+		WorkerThreadPool.wait_for_task_completion(task)
+		copy.free()
+
+var _under_way: Array[Export] = []
 
 
 ## Begins the export that [param frame] asks for, of a node below [param root] that [param entries] allow. Returns what is wrong with that, else an
@@ -40,38 +64,28 @@ func begin(node: Node, name: String, id: int) -> String:
 	var copy := node.duplicate(0)
 	if copy == null:
 		return "the engine cannot copy %s" % str(node.name).left(200)
-	var made := {"id": id, "name": name, "bytes": PackedByteArray(), "copy": copy}
-	made["task"] = WorkerThreadPool.add_task(_write.bind(copy, made), false, "Wasgo export")
+	var made := Export.new()
+	made.id = id
+	made.name = name
+	made.copy = copy
+	made.task = WorkerThreadPool.add_task(made.write, false, "Wasgo export")
 	_under_way.append(made)
 	return ""
-
-
-static func _write(copy: Node, made: Dictionary) -> void:
-	var document := GLTFDocument.new()
-	var state := GLTFState.new()
-	if document.append_from_scene(copy, state) == OK:
-		made["bytes"] = document.generate_buffer(state)
-
-
-static func _finish(made: Dictionary) -> void:
-	WorkerThreadPool.wait_for_task_completion(made["task"] as int)
-	(made["copy"] as Node).free()
 
 
 ## The frames of the exports that have come to their end since the last time.
 func ended() -> Array[Dictionary]:
 	var frames: Array[Dictionary] = []
-	while not _under_way.is_empty() and WorkerThreadPool.is_task_completed(_under_way[0]["task"] as int):
-		var made: Dictionary = _under_way.pop_front()
-		_finish(made)
-		var bytes: PackedByteArray = made["bytes"]
-		if bytes.is_empty():
-			frames.append({"t": "answer", "id": made["id"], "error": "the engine made no file"})
-		elif bytes.size() > _MAX_BYTES:
-			frames.append({"t": "answer", "id": made["id"],
-					"error": "a file of %d bytes, more than the limit of %d" % [bytes.size(), _MAX_BYTES]})
+	while not _under_way.is_empty() and _under_way[0].is_done():
+		var made: Export = _under_way.pop_front()
+		made.drop()
+		if made.bytes.is_empty():
+			frames.append({"t": "answer", "id": made.id, "error": "the engine made no file"})
+		elif made.bytes.size() > _MAX_BYTES:
+			frames.append({"t": "answer", "id": made.id,
+					"error": "a file of %d bytes, more than the limit of %d" % [made.bytes.size(), _MAX_BYTES]})
 		else:
-			frames.append({"t": "scene", "id": made["id"], "name": made["name"], "glb": bytes})
+			frames.append({"t": "scene", "id": made.id, "name": made.name, "glb": made.bytes})
 	return frames
 
 
@@ -80,11 +94,8 @@ func size() -> int:
 	return _under_way.size()
 
 
-## Waits until nothing is under way, and forgets what came of it.
-func quiesce() -> void:
-	for made: Dictionary in _under_way:
-		while not WorkerThreadPool.is_task_completed(made["task"] as int):
-			RenderingServer.force_sync()
-			OS.delay_usec(100)
-		_finish(made)
+## Forgets what is under way; it ends by itself.
+func abandon() -> void:
+	for made: Export in _under_way:
+		_Leftovers.add(made)
 	_under_way.clear()

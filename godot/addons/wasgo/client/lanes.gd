@@ -6,6 +6,7 @@ extends RefCounted
 ## [member bulk] only after the live frames before it were applied; a frame that a worker thread still decodes is
 ## waited for, one that a worker thread builds is not. What is held at once is bounded, by not taking more.
 
+const _Leftovers := preload("../leftovers.gd")
 const _Work := preload("work.gd")
 
 ## The most frames of the bulk lane that worker threads deal with at once.
@@ -47,8 +48,6 @@ var _charged := 0
 # How many frames of the bulk lane were given to worker threads, and those that are there.
 var _started := 0
 var _under_way: Array[_Work] = []
-# Tasks whose result nobody wants, until they have ended.
-var _abandoned: Array[_Work] = []
 
 
 ## Whether another frame may be taken from the socket, where the bulk lane has a window of [param window] bytes.
@@ -195,10 +194,7 @@ func reset() -> void:
 	all.append_array(bulk)
 	for work: _Work in all:
 		work.is_cancelled = true
-		if work.is_under_way():
-			_abandoned.append(work)
-		else:
-			work.drop()
+		_Leftovers.add(work)
 	arrivals.clear()
 	bulk.clear()
 	live_done = 0
@@ -217,24 +213,14 @@ func reset() -> void:
 	_under_way.clear()
 
 
-## Lets go of tasks that have ended and that nobody wanted.
-func tidy() -> void:
-	for i: int in range(_abandoned.size() - 1, -1, -1):
-		if _abandoned[i].is_done():
-			_abandoned[i].drop()
-			_abandoned.remove_at(i)
-
-
 ## Waits until no task is under way that may touch the receiver. Those that have not begun do nothing, so that this takes as long as
 ## what has begun.
 func quiesce() -> void:
 	var all := arrivals.duplicate()
 	all.append_array(bulk)
-	all.append_array(_abandoned)
 	for work: _Work in all:
 		work.is_cancelled = true
 	for work: _Work in all:
-		while not work.is_done():
-			# A worker may wait for the main thread to hand its calls to the renderer.
-			RenderingServer.force_sync()
-			OS.delay_usec(100)
+		_Leftovers.wait_for(work)
+	# Those of a connection that has ended.
+	_Leftovers.finish()
