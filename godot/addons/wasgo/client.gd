@@ -253,6 +253,7 @@ func _process(_delta: float) -> void:
 	var now := Time.get_ticks_msec()
 	_meter.parts.clear()
 	_requests.watch(now)
+	_calls.watch()
 	match state:
 		State.WAITING:
 			if now >= _retry_at:

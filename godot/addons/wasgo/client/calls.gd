@@ -19,8 +19,22 @@ const _TURNED := {
 	TYPE_NODE_PATH: [TYPE_STRING],
 }
 
+## A call of a method that waits for something.
+class Waiting:
+	extends RefCounted
+	var id := 0
+	var path := ""
+	var target: int
+	var reply: Callable
+
 ## How many calls are without an answer.
-var under_way := 0
+var under_way: int:
+	get:
+		return _waiting.size()
+
+# By numbers of their own: what the sidecar numbers twice is answered twice.
+var _waiting: Dictionary[int, Waiting] = {}
+var _last := 0
 
 
 ## Makes the call that [param frame] asks for, and has [param reply] called with the frame that answers it, now or when the method comes to its
@@ -33,9 +47,25 @@ func take(frame: Dictionary, root: Node, entries: PackedStringArray, reply: Call
 	if wrong != "":
 		reply.call({"t": "answer", "id": id, "error": wrong})
 		return false
-	under_way += 1
-	_run(id, root.get_node(frame["path"] as String), frame["method"] as String, frame["args"] as Array, reply)
+	var path: String = frame["path"]
+	var target := root.get_node(path)
+	var value: Variant = target.callv(frame["method"] as String, frame["args"] as Array)
+	# A method that waits for something gives its state at first.
+	if typeof(value) == TYPE_OBJECT and is_instance_valid(value) and (value as Object).get_class() == "GDScriptFunctionState":
+		_await(value as Object, id, path, target, reply)
+	else:
+		_answer(id, value, reply)
 	return true
+
+
+## Gives up the calls whose nodes are not there any more: their methods do not come to an end.
+func watch() -> void:
+	for number: int in _waiting.keys():
+		var call_ := _waiting[number]
+		if not is_instance_id_valid(call_.target):
+			_waiting.erase(number)
+			if call_.reply.is_valid():
+				call_.reply.call({"t": "answer", "id": call_.id, "error": "the node %s has gone" % call_.path.left(200)})
 
 
 func _wrong_with(frame: Dictionary, root: Node, entries: PackedStringArray) -> String:
@@ -88,12 +118,30 @@ static func _wrong_with_arguments(target: Node, method: String, args: Array) -> 
 	return ""
 
 
-func _run(id: int, target: Node, method: String, args: Array, reply: Callable) -> void:
-	var value: Variant = target.callv(method, args)
-	# A method that waits for something gives its state at first.
-	if typeof(value) == TYPE_OBJECT and is_instance_valid(value) and (value as Object).get_class() == "GDScriptFunctionState":
-		value = await value
-	under_way -= 1
+# A function of this object that awaited the state would hold it, and be held by it.
+func _await(state: Object, id: int, path: String, target: Variant, reply: Callable) -> void:
+	# The method may have freed its own node.
+	if not is_instance_valid(target):
+		reply.call({"t": "answer", "id": id, "error": "the node %s has gone" % path.left(200)})
+		return
+	var call_ := Waiting.new()
+	call_.id = id
+	call_.path = path
+	call_.target = (target as Object).get_instance_id()
+	call_.reply = reply
+	_last += 1
+	_waiting[_last] = call_
+	state.connect(&"completed", _on_completed.bind(_last), CONNECT_ONE_SHOT)
+
+
+func _on_completed(value: Variant, number: int) -> void:
+	var call_: Waiting = _waiting.get(number)
+	if call_ != null:
+		_waiting.erase(number)
+		_answer(call_.id, value, call_.reply)
+
+
+static func _answer(id: int, value: Variant, reply: Callable) -> void:
 	if not reply.is_valid():
 		return
 	var wrong := _Plain.wrong_with(value, "the result")
