@@ -26,10 +26,14 @@ class Workshop:
 	extends RefCounted
 	var prepare_usec := 0
 	var prepared := 0
+	## What has begun does not come to an end before this is false.
+	var is_held := false
 
 	func wasgo_prepare(_kind: String, _frame: Dictionary) -> Object:
 		prepared += 1
 		OS.delay_usec(prepare_usec)
+		while is_held:
+			OS.delay_usec(500)
 		return Job.new()
 
 

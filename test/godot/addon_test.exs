@@ -24,6 +24,25 @@ defmodule Wasgo.Godot.EngineAddonTest do
     end
   end
 
+  test "an engine that quits in the midst of work ends well, and leaves nothing" do
+    for way <- ~w(world exports) do
+      engine = TestEngine.start("quitting_peer.gd", ["--way=#{way}"])
+      said = everything(engine, [])
+      assert "quits in the midst" in said
+      assert for(line <- said, line =~ ~r/^(ERROR|SCRIPT ERROR)|leaked|in use|crash/, do: line) == []
+    end
+  end
+
+  defp everything(engine, seen) do
+    receive do
+      {^engine, {:data, {_eol, line}}} -> everything(engine, [line | seen])
+      {^engine, {:exit_status, 0}} -> seen
+      {^engine, {:exit_status, status}} -> flunk("status #{status}: #{Enum.join(Enum.reverse(seen), "\n")}")
+    after
+      20_000 -> flunk("it does not end: #{Enum.join(Enum.reverse(seen), "\n")}")
+    end
+  end
+
   test "the editor loads the plugin, and its dock shows a game that runs and a client of its own" do
     engine = TestEngine.start_project("godot/tests/editor", ["--editor"])
     {outcome, seen} = outcome(engine, "dock", [])

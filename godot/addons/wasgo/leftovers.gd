@@ -43,6 +43,9 @@ func _take(work: RefCounted) -> void:
 
 
 func _look() -> void:
+	# It may have been emptied earlier in this tick.
+	if _all.is_empty():
+		return
 	var until := Time.get_ticks_usec() + _DROPPING_US
 	for i: int in range(_all.size() - 1, -1, -1):
 		if _all[i].call(&"is_done"):
