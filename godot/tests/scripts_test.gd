@@ -45,7 +45,7 @@ var hub: Scripts
 
 func _initialize() -> void:
 	run("scripts_test", [_attached, _attached_again, _waits_for_a_client, _time, _physics_and_pause, _other_notifications, _own_notifications, _rows_are_set,
-			_rows_are_refused, _rows_that_are_wrong, _answers, _two_clients, _many] as Array[Callable])
+			_rows_are_refused, _rows_that_are_wrong, _answers, _two_clients, _clients_that_go, _many] as Array[Callable])
 
 
 func _fresh() -> void:
@@ -379,6 +379,73 @@ func _two_clients() -> bool:
 	_scripted("left")
 	await _ticks()
 	equal(second.take("attach").size(), 1, "and by the one that is left")
+	return true
+
+
+func _attached_by(of: Double) -> Array:
+	var names := []
+	for frame: Dictionary in of.take("attach"):
+		for script: Dictionary in frame["scripts"]:
+			names.append(script["script"])
+	names.sort()
+	return names
+
+
+# Scripts go to the client that is nearest of those that are left, and are told where there is none.
+func _clients_that_go() -> bool:
+	_fresh()
+	var second := Double.new()
+	second.name = "Second"
+	var others: Array[Script_] = [_scripted("any", {"forward": Script_.Forward.READY}), _scripted("named", {"client_path": client.get_path()})]
+	root.add_child(second)
+	Scripts.of(second)
+	# A world above counts before any other client.
+	var world := Node3D.new()
+	world.set_meta(Scripts.META, Scripts.of(second))
+	root.add_child(world)
+	var inside := _scripted("inside")
+	inside.get_parent().reparent(world)
+	client.open()
+	second.open()
+	await _ticks()
+	equal([_attached_by(client), _attached_by(second)], [["any", "named"], ["inside"]], "each by its own")
+	hub._on_frame_received("attached", {"t": "attached", "ids": PackedInt64Array([others[0]._attached.id]), "errors": PackedStringArray(["no such script"]),
+			"whats": [PackedInt32Array()]})
+	equal(others[0].error, "no such script", "what its sidecar says")
+	var told: Array[String] = []
+	for script: Script_ in others + [inside] as Array[Script_]:
+		script.attached.connect(func(error: String) -> void: told.append("%s: %s" % [script.script_name, error]))
+	second.take("notify")
+	client.free()
+	await _ticks()
+	equal(_attached_by(second), ["any"], "the other client has it")
+	equal([others[0].error, (second.take("notify")[0]["whats"] as PackedInt32Array)[0]], ["", Node.NOTIFICATION_READY], "where it begins anew")
+	equal(told, ["named: there is no WasgoClient at /root/%s" % others[1].client_path.get_name(1)] as Array[String], "what named another says so")
+	equal(others[1].notify(5000), ERR_UNCONFIGURED as Error, "and can tell nobody")
+	# The last one goes, and comes back.
+	told.clear()
+	root.remove_child(second)
+	await _ticks()
+	told.sort()
+	equal(told, ["any: there is no WasgoClient", "inside: there is no WasgoClient"] as Array[String], "none is left")
+	root.add_child(second)
+	second.open()
+	await _ticks()
+	equal(_attached_by(second), ["any", "inside"], "it has them again")
+	equal([others[0].error, inside.error], ["", ""], "and all is well")
+	# One that is moved within the tree keeps its scripts.
+	told.clear()
+	second.reparent(world)
+	await _ticks()
+	equal([told, inside.error], [[] as Array[String], ""], "nobody was without it")
+	# A world whose client is another one now.
+	var third := Double.new()
+	world.add_child(third)
+	third.open()
+	world.set_meta(Scripts.META, Scripts.of(third))
+	second.free()
+	await _ticks()
+	equal(_attached_by(third), ["any", "inside"], "the world's new one has them")
 	return true
 
 

@@ -24,7 +24,8 @@ extends Node
 ## [br]- [constant Node3D.NOTIFICATION_TRANSFORM_CHANGED]: the global transform, 20 times a second at most;
 ## [br]- whatever [method notify] is called with.
 
-## The sidecar has taken the script. [param error] says what is wrong with it, and is empty when nothing is.
+## The sidecar has taken the script. [param error] says what is wrong with it, and is empty when nothing is. Comes too when the script has lost its client and
+## there is no other.
 signal attached(error: String)
 
 const _Attached := preload("attached.gd")
@@ -47,7 +48,7 @@ enum Forward {
 ## Under which name the sidecar keeps the script's state between connections; empty for not at all.
 @export var state_key := ""
 ## The client whose sidecar runs the script. When empty: that of the world above, or else the first
-## in the tree.
+## in the tree. When it goes another is looked for in the same way; the script begins anew there.
 @export var client_path: NodePath
 ## Properties of the parent, and of other nodes by paths from it, that the script may set, with all their parts:
 ## [code]position[/code], [code]rotation:y[/code], [code]Lamp:light_energy[/code]. A property of the parent that has the same name as
@@ -61,7 +62,7 @@ var forward := Forward.READY | Forward.PROCESS
 ## Properties of the parent whose values go along with the time.
 @export var inputs := PackedStringArray()
 
-## What the sidecar said is wrong with the script; empty when nothing is. Read only.
+## What the sidecar said is wrong with the script, or that there is no client for it; empty when nothing is. Read only.
 var error := ""
 
 var _attached: _Attached
@@ -135,13 +136,29 @@ func notify(what: int, args: Array = []) -> Error:
 
 # A client may come later than its scripts.
 func _find_home() -> void:
+	if _attached == null or is_instance_valid(_attached.hub):
+		return
 	var hub := _Scripts.of_node(self, client_path)
 	if hub == null:
+		error = "there is no WasgoClient" if client_path.is_empty() else "there is no WasgoClient at %s" % client_path
 		add_to_group(_Scripts.HOMELESS)
 	else:
+		error = ""
 		if is_in_group(_Scripts.HOMELESS):
 			remove_from_group(_Scripts.HOMELESS)
 		hub.call("add", _attached)
+
+
+# Later in this tick, when it has become clear who is there.
+func _lose_home() -> void:
+	add_to_group(_Scripts.HOMELESS)
+	_look_elsewhere.call_deferred()
+
+
+func _look_elsewhere() -> void:
+	_find_home()
+	if _attached != null and not is_instance_valid(_attached.hub):
+		attached.emit(error)
 
 
 # It is for each connection in which the script begins.

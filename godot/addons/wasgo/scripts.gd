@@ -70,15 +70,17 @@ static func of(client: Node) -> Node:
 
 
 ## The one that [param node] belongs to: of the client at [param client_path], else of the nearest world above it, else of the
-## first client in the tree. Null when there is none yet.
+## first client in the tree. Null when there is none.
 static func of_node(node: Node, client_path: NodePath) -> Node:
 	if not client_path.is_empty():
 		var client := node.get_node_or_null(client_path)
 		return of(client) if client != null and client.has_method("send_frame") else null
 	var above := node.get_parent()
 	while above != null:
-		if above.has_meta(META):
-			return above.get_meta(META)
+		# A world may still name one whose client has gone.
+		var found: Variant = above.get_meta(META) if above.has_meta(META) else null
+		if is_instance_valid(found) and (found as Node).is_inside_tree():
+			return found
 		above = above.get_parent()
 	return node.get_tree().get_first_node_in_group(META)
 
@@ -90,7 +92,27 @@ static func takes(kind: String, frame: Dictionary) -> bool:
 
 func _enter_tree() -> void:
 	add_to_group(META)
-	get_tree().call_group(HOMELESS, &"_find_home")
+	# Later in this tick, when the world above has been told whose it is.
+	get_tree().call_group_flags(SceneTree.GROUP_CALL_DEFERRED, HOMELESS, &"_find_home")
+
+
+# The client leaves the tree, or goes for good: its scripts look for another, and wait for this one or any other where there is none.
+func _exit_tree() -> void:
+	var left := _all.values()
+	_all.clear()
+	_groups.clear()
+	_movers.clear()
+	_to_attach.clear()
+	_to_detach = PackedInt64Array()
+	_forget_notifications()
+	_renew()
+	for script: _Attached in left:
+		script.hub = null
+		script.is_told = false
+		script.error = ""
+		script.wanted = PackedInt32Array()
+		if is_instance_valid(script.node):
+			script.node.call("_lose_home")
 
 
 func _process(delta: float) -> void:
