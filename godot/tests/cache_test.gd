@@ -25,7 +25,7 @@ var jobs := Jobs.new()
 
 
 func _initialize() -> void:
-	run("cache_test", [_chunks_come_back, _meshes_come_back, _a_hello_waits_for_the_list, _assets_come_back, _assets_that_are_damaged, _assets_are_asked_for_again, _what_is_told, _a_thousand_chunks_are_told_in_short, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
+	run("cache_test", [_chunks_come_back, _meshes_come_back, _idle_meshes, _a_hello_waits_for_the_list, _assets_come_back, _assets_that_are_damaged, _assets_are_asked_for_again, _what_is_told, _a_thousand_chunks_are_told_in_short, _another_world, _resets, _revisions, _damage, _foreign_files, _the_oldest_go,
 			_shared_by_two, _a_folder_that_cannot_be, _no_cache, _given_up] as Array[Callable])
 
 
@@ -251,6 +251,64 @@ func _assets_are_asked_for_again() -> bool:
 	client.sent.clear()
 	equal(world.apply("resumed", {"t": "resumed", "reset": true, "rev": 0}), "", "anew")
 	equal(_wanted(), [], "without nodes nothing is")
+	return true
+
+
+func _filled() -> int:
+	var filled := 0
+	for mesh_name: String in world._chunks.meshes:
+		filled += 1 if world._chunks.meshes[mesh_name].get_surface_count() > 0 else 0
+	return filled
+
+
+# Meshes that nothing shows are emptied, beyond a bound, and are there again when something does.
+func _idle_meshes() -> bool:
+	_empty()
+	world.max_idle_meshes = 16
+	var shown: Array[ArrayMesh] = []
+	for i: int in 40:
+		equal(world.apply("mesh", _mesh("mesh %d" % i, i, 3)), "", "a mesh")
+		world._cache.finish()
+		if i < 5:
+			equal(world.apply("spawn", {"t": "spawn", "nodes": [Frames.node(i, "mesh %d" % i, Transform3D.IDENTITY)]}), "", "a node shows it")
+		elif i < 10:
+			var woods := Frames.chunk("woods %d" % i, Vector3.ZERO, 5, 5, 1.0, Frames.hills)
+			woods["instances"] = [{"mesh": "mesh %d" % i, "transforms": Frames.many_floats(2)}]
+			equal(world.apply("chunk", woods), "", "instances show it")
+	check(_filled() <= 30, "%d of 40 are filled, of which 10 are shown" % _filled())
+	for i: int in 10:
+		check(world._chunks.meshes["mesh %d" % i].get_surface_count() > 0, "what is shown is not emptied")
+	equal(world.count()["meshes"], 40, "all are known")
+	equal((world.wasgo_resume()["meshes"] as PackedStringArray).size(), 40, "and told as held")
+	# By a node, by instances, and by the game.
+	equal(world._chunks.meshes["mesh 10"].get_surface_count(), 0, "an empty one")
+	equal(world.apply("spawn", {"t": "spawn", "nodes": [Frames.node(100, "mesh 10", Transform3D.IDENTITY)]}), "", "a node shows it")
+	var more := Frames.chunk("more", Vector3.ZERO, 5, 5, 1.0, Frames.hills)
+	more["instances"] = [{"mesh": "mesh 11", "transforms": Frames.many_floats(2)}]
+	equal(world.apply("chunk", more), "", "instances show another")
+	var own := world.get_mesh("mesh 12")
+	while own.get_surface_count() == 0 or world._chunks.meshes["mesh 10"].get_surface_count() == 0 or world._chunks.meshes["mesh 11"].get_surface_count() == 0:
+		await process_frame
+	equal((world.get_spawned(100) as MeshInstance3D).mesh.get_surface_count(), 3, "they are filled again")
+	equal(_wanted(), [], "and nobody was asked for them")
+	# One whose file has gone is asked for.
+	var gone := ""
+	for mesh_name: String in world._chunks._asleep:
+		gone = mesh_name
+	for file: String in _files():
+		DirAccess.remove_absolute(FOLDER.path_join(file))
+	world.get_mesh(gone)
+	while client.sent.is_empty():
+		await process_frame
+	equal(_wanted(), [{"t": "want", "what": "mesh", "keys": PackedStringArray([gone])}], "what is not there any more is asked for")
+	equal(world.apply("mesh", _mesh(gone, 39, 2)), "", "and sent")
+	equal(world.get_mesh(gone).get_surface_count(), 2, "so that it is there")
+	# Without a cache there is no way back.
+	_fresh(0)
+	world.max_idle_meshes = 4
+	for i: int in 40:
+		equal(world.apply("mesh", _mesh("mesh %d" % i, i, 3)), "", "a mesh")
+	equal(_filled(), 40, "what cannot be had again stays")
 	return true
 
 

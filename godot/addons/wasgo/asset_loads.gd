@@ -3,6 +3,7 @@ extends RefCounted
 
 const _AssetJob := preload("jobs/asset_job.gd")
 const _Cache := preload("cache.gd")
+const _Leftovers := preload("leftovers.gd")
 const _Nodes := preload("nodes.gd")
 const _Surfaces := preload("surfaces.gd")
 
@@ -22,6 +23,14 @@ class Load:
 			kept["hash"] = content
 			job.prepare(kept, nodes, surfaces)
 			is_found = job.error == ""
+
+	func is_done() -> bool:
+		return WorkerThreadPool.is_task_completed(task)
+
+	## Gives up what was read, once it [method is_done].
+	func drop() -> void:
+		WorkerThreadPool.wait_for_task_completion(task)
+		job.cancel()
 
 
 var _nodes: _Nodes
@@ -60,7 +69,7 @@ func add(content: PackedByteArray, cache: _Cache) -> void:
 ## hashes of those that were not there, or cannot be shown, one behind another; [param on_found] is called for each of the others.
 func go_on(until: int, cache: _Cache, on_found: Callable) -> PackedByteArray:
 	var missing := PackedByteArray()
-	while not _running.is_empty() and WorkerThreadPool.is_task_completed(_running[0].task):
+	while not _running.is_empty() and _running[0].is_done():
 		var one := _running[0]
 		var is_done := not one.is_found or one.job.step()
 		if is_done:
@@ -76,12 +85,11 @@ func go_on(until: int, cache: _Cache, on_found: Callable) -> PackedByteArray:
 	return missing
 
 
-## Forgets all, and waits for what is being read.
+## Forgets all. What is being read is read to its end, by itself.
 func clear() -> void:
 	_waiting.clear()
 	for one: Load in _running:
-		WorkerThreadPool.wait_for_task_completion(one.task)
-		one.job.cancel()
+		_Leftovers.add(one)
 	_running.clear()
 
 

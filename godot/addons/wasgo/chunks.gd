@@ -61,6 +61,8 @@ class Chunk:
 var world: Node3D
 var max_chunks := 16_384
 var max_meshes := 4096
+## The most named meshes that have their surfaces although nothing shows them, where these can be had from the cache again.
+var max_idle_meshes := 512
 ## Where contents are kept, or null.
 var cache: _Cache
 ## By key.
@@ -69,10 +71,16 @@ var all: Dictionary[String, Chunk] = {}
 var meshes: Dictionary[String, ArrayMesh] = {}
 ## The hashes of those of [member meshes] that have one.
 var mesh_hashes: Dictionary[String, PackedByteArray] = {}
+## Called with the name and the hash of a mesh that was emptied and is shown again.
+var on_mesh_missed: Callable
 ## Called with the key and the node of a chunk that was put, or taken out.
 var on_put: Callable
 var on_taken: Callable
 
+# Meshes that are empty until they are shown again, as a set.
+var _asleep: Dictionary[String, bool] = {}
+# How many may be filled before those that nothing shows are looked for again.
+var _look_at := 0
 # Taken out, to be freed piece by piece.
 var _gone: Array[Chunk] = []
 
@@ -116,6 +124,7 @@ func mesh_to_fill(mesh_name: String, content := PackedByteArray()) -> ArrayMesh:
 		return null
 	var mesh: ArrayMesh = meshes.get_or_add(mesh_name, ArrayMesh.new())
 	mesh_hashes.erase(mesh_name)
+	_asleep.erase(mesh_name)
 	if not content.is_empty():
 		mesh_hashes[mesh_name] = content
 	return mesh
@@ -128,6 +137,32 @@ func keep_mesh(frame: Dictionary) -> void:
 		cache.put(content, _kept(frame))
 
 
+## Empties meshes that nothing shows, where there are too many of them. They stay known, and are filled from the cache by [method wake].
+func rest_meshes() -> void:
+	if cache == null or meshes.size() - _asleep.size() <= maxi(max_idle_meshes, _look_at):
+		return
+	var idle := PackedStringArray()
+	# How many references a mesh has that nobody else knows depends on how the engine holds what a function is at.
+	var one: Dictionary[String, ArrayMesh] = {}
+	_put_mesh(one, "")
+	var alone := _references(one, "")
+	for mesh_name: String in mesh_hashes:
+		if not _asleep.has(mesh_name) and _references(meshes, mesh_name) <= alone and cache.has(mesh_hashes[mesh_name]):
+			idle.append(mesh_name)
+	# The oldest first.
+	for mesh_name: String in idle.slice(0, maxi(idle.size() - max_idle_meshes / 2, 0)):
+		meshes[mesh_name].clear_surfaces()
+		_asleep[mesh_name] = true
+	# Looking through all takes a while, where most are shown.
+	_look_at = meshes.size() - _asleep.size() + max_idle_meshes / 4
+
+
+## The mesh called [param mesh_name] is shown.
+func wake(mesh_name: String) -> void:
+	if _asleep.erase(mesh_name) and on_mesh_missed.is_valid():
+		on_mesh_missed.call(mesh_name, mesh_hashes[mesh_name])
+
+
 ## Takes all out; they are freed by [method free_some].
 func clear() -> void:
 	for key: String in all:
@@ -136,6 +171,8 @@ func clear() -> void:
 	all.clear()
 	meshes.clear()
 	mesh_hashes.clear()
+	_asleep.clear()
+	_look_at = 0
 
 
 ## Frees what was taken out until [param until], in microseconds of the engine's clock. Returns whether
@@ -198,6 +235,15 @@ static func place(node: Node, wanted: String, otherwise: String, parent: Node) -
 static func fit_name(wanted: String, otherwise: String) -> String:
 	var fit := wanted.left(128).validate_node_name()
 	return fit if fit != "" else otherwise
+
+
+# What this is at while it makes one is forgotten when it returns.
+static func _put_mesh(into: Dictionary[String, ArrayMesh], mesh_name: String) -> void:
+	into[mesh_name] = ArrayMesh.new()
+
+
+static func _references(of: Dictionary[String, ArrayMesh], mesh_name: String) -> int:
+	return of[mesh_name].get_reference_count()
 
 
 # A content is the same whatever number it came with.

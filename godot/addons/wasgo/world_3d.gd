@@ -77,6 +77,12 @@ const _FREEING_US := 1000
 	set(value):
 		max_meshes = value
 		_chunks.max_meshes = value
+## The most named meshes that keep their surfaces although nothing shows them. More are emptied, and read from the cache when something
+## does; those that are not in the cache stay.
+@export_range(0, 1048576) var max_idle_meshes := 512:
+	set(value):
+		max_idle_meshes = value
+		_chunks.max_idle_meshes = value
 ## The most glTF files for nodes that are held at once.
 @export_range(1, 1048576) var max_assets := 4096:
 	set(value):
@@ -120,6 +126,7 @@ func _init() -> void:
 	_preparer.nodes = _nodes
 	_preparer.surfaces = _surfaces
 	_preparer.on_cached = _finish_cached
+	_chunks.on_mesh_missed = _load_mesh
 	_chunks.on_put = func(key: String, chunk: Node3D) -> void: chunk_built.emit(key, chunk)
 	_chunks.on_taken = func(key: String) -> void: chunk_removed.emit(key)
 	_nodes.on_put = func(id: int, node: Node3D) -> void: node_spawned.emit(id, node)
@@ -206,8 +213,9 @@ func get_spawned(id: int) -> Node3D:
 	return _live(_nodes.all.get(id)) as Node3D
 
 
-## The mesh that the sidecar calls [param mesh_name], or null.
+## The mesh that the sidecar calls [param mesh_name], or null. One that nothing has shown for a while is empty until it has been read.
 func get_mesh(mesh_name: String) -> ArrayMesh:
+	_chunks.wake(mesh_name)
 	return _chunks.meshes.get(mesh_name)
 
 
@@ -318,6 +326,11 @@ func _apply(kind: String, frame: Dictionary) -> Variant:
 	var wrong: Variant = _change(kind, frame)
 	# What is wrong with some of its nodes is no better when it comes again.
 	var is_done: bool = typeof(wrong) == TYPE_STRING and (wrong == "" or kind == "spawn" and _nodes.is_partial)
+	if kind == "spawn" and is_done:
+		for node: Variant in frame["nodes"]:
+			# Some may have been left out for what they are.
+			if typeof(node) == TYPE_DICTIONARY and typeof((node as Dictionary).get("mesh")) == TYPE_STRING:
+				_chunks.wake(node["mesh"] as String)
 	if frame.has("rev") and kind != "resumed" and is_done:
 		rev = frame["rev"]
 	return wrong
@@ -365,6 +378,7 @@ func _apply_mesh(frame: Dictionary) -> Variant:
 	wrong = _surfaces.build(frame["surfaces"] as Array, mesh, true)
 	if wrong == "":
 		_chunks.keep_mesh(frame)
+		_chunks.rest_meshes()
 	return wrong
 
 
@@ -416,6 +430,17 @@ func _finish_load(arrived: _MeshLoads.Load) -> void:
 	var mesh := _chunks.mesh_to_fill(arrived.mesh_name, arrived.content)
 	if _surfaces.build(arrived.frame["surfaces"] as Array, mesh, true) == "":
 		_cached += 1
+	mesh = null
+	_chunks.rest_meshes()
+
+
+# A mesh that was emptied is shown again.
+func _load_mesh(mesh_name: String, content: PackedByteArray) -> void:
+	if _cache == null:
+		_want(PackedStringArray([mesh_name]), "mesh")
+	else:
+		_loads.add(mesh_name, content, _cache, _surfaces)
+		set_process(true)
 
 
 func _finish_cached(found: int, missing: PackedStringArray) -> void:

@@ -153,6 +153,7 @@ func _give_meshes() -> void:
 	var names := _Instances.mesh_names(entries)
 	var until := mini(_at + _MESHES_A_STEP, _shown.size())
 	for i: int in range(_at, until):
+		_chunks.wake(names[i])
 		# It may have gone since the first of these steps.
 		_shown[i].multimesh.mesh = _chunks.meshes.get(names[i])
 	_at = until
