@@ -163,7 +163,9 @@ defmodule Bench.Link do
     ]
 
     lines = flight(open("godot/demo", ["fly.tscn", "--"], arguments), [])
-    {for(%{"seconds" => _} = second <- lines, do: second), for(%{"frame" => f} <- lines, do: f), hd(for(%{"flight" => f} <- lines, do: f))}
+
+    {for(%{"seconds" => _} = second <- lines, do: second), for(%{"frame" => f} <- lines, do: f),
+     hd(for(%{"flight" => f} <- lines, do: f))}
   end
 
   defp share(flight) do

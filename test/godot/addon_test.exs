@@ -29,15 +29,22 @@ defmodule Wasgo.Godot.EngineAddonTest do
       engine = TestEngine.start("quitting_peer.gd", ["--way=#{way}"])
       said = everything(engine, [])
       assert "quits in the midst" in said
-      assert for(line <- said, line =~ ~r/^(ERROR|SCRIPT ERROR)|leaked|in use|crash/, do: line) == []
+
+      assert for(line <- said, line =~ ~r/^(ERROR|SCRIPT ERROR)|leaked|in use|crash/, do: line) ==
+               []
     end
   end
 
   defp everything(engine, seen) do
     receive do
-      {^engine, {:data, {_eol, line}}} -> everything(engine, [line | seen])
-      {^engine, {:exit_status, 0}} -> seen
-      {^engine, {:exit_status, status}} -> flunk("status #{status}: #{Enum.join(Enum.reverse(seen), "\n")}")
+      {^engine, {:data, {_eol, line}}} ->
+        everything(engine, [line | seen])
+
+      {^engine, {:exit_status, 0}} ->
+        seen
+
+      {^engine, {:exit_status, status}} ->
+        flunk("status #{status}: #{Enum.join(Enum.reverse(seen), "\n")}")
     after
       20_000 -> flunk("it does not end: #{Enum.join(Enum.reverse(seen), "\n")}")
     end
