@@ -31,6 +31,10 @@ defmodule Wasgo.MixProject do
         :crypto,
         :ssl,
         {:telemetry, :optional},
+        {:phoenix, :optional},
+        {:plug, :optional},
+        {:websock, :optional},
+        {:websock_adapter, :optional},
         {:membrane_core, :optional},
         {:nx, :optional}
       ]
