@@ -1,20 +1,7 @@
 if Code.ensure_loaded?(Phoenix.Endpoint) do
   defmodule Wasgo.TestEndpoint do
     @moduledoc false
-    # A Phoenix endpoint for tests, served by Bandit on a port of its own. The sockets are those of whoever uses it:
-    #
-    #     defmodule MyEndpoint do
-    #       use Wasgo.TestEndpoint
-    #       socket "/godot", Wasgo.Phoenix.GodotSocket, websocket: [...]
-    #     end
-    #
-    #     {port, _pid} = Wasgo.TestEndpoint.start(MyEndpoint)
-
-    defmacro __using__(_options) do
-      quote do
-        use Phoenix.Endpoint, otp_app: :wasgo
-      end
-    end
+    # Starts Phoenix endpoints for tests, served by Bandit on a port of their own.
 
     @doc "The applications that 1.14 does not start by itself."
     def start_applications do

@@ -103,13 +103,8 @@ defmodule Wasgo.TestWebSocket do
     taken
   end
 
-  # The web server masks nothing, and cuts no message into frames.
-  defp message(_one, timeout) when timeout < 0, do: {:error, :timeout}
-
   defp message(one, timeout) do
-    with {:ok, <<1::1, 0::3, opcode::4, 0::1, size::7>>} <- raw(one, 2, timeout),
-         {:ok, size} <- size(one, size),
-         {:ok, payload} <- raw(one, size, @patience) do
+    with {:ok, opcode, payload} <- next(one, timeout) do
       state = Process.get(one)
 
       case opcode do
@@ -119,6 +114,14 @@ defmodule Wasgo.TestWebSocket do
         8 -> closed(one, state, payload)
       end
     end
+  end
+
+  # The web server masks nothing, and cuts no message into frames.
+  defp next(one, timeout) do
+    with {:ok, <<1::1, 0::3, opcode::4, 0::1, size::7>>} <- raw(one, 2, timeout),
+         {:ok, size} <- size(one, size),
+         {:ok, payload} <- raw(one, size, @patience),
+         do: {:ok, opcode, payload}
   end
 
   defp closed(one, state, <<code::16, detail::binary>>) do
@@ -147,6 +150,15 @@ defmodule Wasgo.TestWebSocket do
         Process.put(one, %{state | raw: raw <> more})
         raw(one, count, timeout)
       end
+    end
+  end
+
+  @doc "Reads until a ping is answered."
+  def await_pong(one) do
+    case next(one, @patience) do
+      {:ok, 10, _payload} -> :ok
+      {:ok, _opcode, _payload} -> await_pong(one)
+      error -> error
     end
   end
 

@@ -40,7 +40,7 @@ defmodule Wasgo.Godot.Server do
 
   alias Wasgo.Godot.{Connection, Server}
   alias Wasgo.Godot.Connection.{Peer, Transport}
-  alias Wasgo.Godot.Server.Strangers
+  alias Wasgo.Godot.Server.{Listener, Strangers}
   alias Wasgo.{GodotError, Options}
 
   @typedoc "A server: its pid, or what it is registered as."
@@ -99,7 +99,7 @@ defmodule Wasgo.Godot.Server do
     * `:token` - the shared secret that an engine has to know; required, and not empty. Or a function of what the engine says of itself (a map of
       `:client`, `:world`, `:zone` and `:address`, all of them texts that anybody may have sent) that returns `{:ok, token}` or `:error`
     * `:port` - the TCP port; 0, the default, is any that is free (`port/1` tells), and with `nil` nothing is listened on: engines come by
-    `Wasgo.Phoenix.GodotSocket`
+      `Wasgo.Phoenix.GodotSocket`
     * `:ip` - the address to listen on, as a tuple; `{127, 0, 0, 1}` unless given
     * `:path` - the path of a Unix domain socket, in the place of a port. Only the user that runs this may connect. A socket that nobody listens on
       any more is replaced
@@ -131,7 +131,7 @@ defmodule Wasgo.Godot.Server do
     options = check(options)
 
     # In the process of the caller: a start that fails in the new process takes a linked caller with it.
-    with {:ok, listener} <- listen(options) do
+    with {:ok, listener} <- Listener.open(options) do
       name = if options.name, do: [name: options.name], else: []
 
       with {:ok, pid} <- GenServer.start_link(__MODULE__, {listener, options}, name) do
@@ -280,67 +280,6 @@ defmodule Wasgo.Godot.Server do
             "unlike #{inspect({name, function})}"
   end
 
-  @settings [
-    :binary,
-    active: false,
-    packet: :raw,
-    # How much comes at once.
-    buffer: 65_536,
-    backlog: 64,
-    # A connection that ends otherwise than by the book leaves nothing behind.
-    linger: {true, 0}
-  ]
-
-  defp listen(%{port: nil}), do: {:ok, nil}
-
-  defp listen(%{path: path} = options) when is_binary(path) do
-    with :ok <- remove_stale(path),
-         {:ok, listener} <- :gen_tcp.listen(0, [ifaddr: {:local, path}] ++ @settings) do
-      case File.chmod(path, 0o600) do
-        :ok ->
-          {:ok, listener}
-
-        {:error, reason} ->
-          :gen_tcp.close(listener)
-          cannot_listen(options, reason)
-      end
-    else
-      {:error, reason} -> cannot_listen(options, reason)
-    end
-  end
-
-  defp listen(%{ip: ip, port: port} = options) do
-    family = if tuple_size(ip) == 8, do: [:inet6], else: []
-
-    case :gen_tcp.listen(port, family ++ [ip: ip, nodelay: true, reuseaddr: true] ++ @settings) do
-      {:ok, listener} -> {:ok, listener}
-      {:error, reason} -> cannot_listen(options, reason)
-    end
-  end
-
-  defp cannot_listen(options, reason) do
-    where = options.path || Connection.address(options.ip, options.port)
-    message = "cannot listen on #{where}: #{:inet.format_error(reason)}"
-    {:error, %GodotError{reason: {:listen, reason}, message: message}}
-  end
-
-  # A socket's file outlives whoever listened. It is removed when it is a socket and nobody answers.
-  defp remove_stale(path) do
-    with {:ok, %{type: :other}} <- File.lstat(path),
-         {:error, :econnrefused} <- :gen_tcp.connect({:local, path}, 0, [:local, active: false]),
-         do: File.rm(path),
-         else: (in_use_or_none -> stale(in_use_or_none))
-  end
-
-  defp stale({:error, :enoent}), do: :ok
-  defp stale({:error, reason}), do: {:error, reason}
-  defp stale({:ok, %File.Stat{}}), do: {:error, :eexist}
-
-  defp stale({:ok, socket}) do
-    :gen_tcp.close(socket)
-    {:error, :eaddrinuse}
-  end
-
   ## The process
 
   @impl true
@@ -379,11 +318,9 @@ defmodule Wasgo.Godot.Server do
   defp token(token), do: fn _asked -> {:ok, token} end
 
   @impl true
-  def handle_call(:port, _from, %{options: %{path: path}} = state) when is_binary(path) do
-    {:reply, nil, state}
-  end
-
-  def handle_call(:port, _from, %{listener: nil} = state), do: {:reply, nil, state}
+  def handle_call(:port, _from, %{listener: listener, options: %{path: path}} = state)
+      when listener == nil or is_binary(path),
+      do: {:reply, nil, state}
 
   def handle_call(:port, _from, state) do
     {:ok, port} = :inet.port(state.listener)

@@ -27,15 +27,15 @@ if Code.ensure_loaded?(WebSock) do
     by TCP: the token, worlds and zones, functions, credit, and that an engine that comes back is sent what it lacks. `Wasgo.Godot.Server.await_connection/2` and its like
     make no difference between the two.
 
-    Without Phoenix, `Wasgo.Phoenix.GodotSocket.Plug` does the same in any Plug application that Bandit or Cowboy serves.
+    Without Phoenix, `Wasgo.Phoenix.GodotSocket.Plug` does the same in any Plug application.
 
     ## Options
 
     Those of `websocket:`, besides Phoenix's own:
 
       * `:server` - the `Wasgo.Godot.Server`, by its name or pid; required
-      * `:max_frame_size` - how much the web server takes at once. No message of the protocol is larger than #{div(Wasgo.Godot.Connection.Transport.max_message(), 1024)} KiB, and before an
-        engine has proved that it knows the token nobody should hold more for it; a larger one, or none, is warned of when the endpoint starts
+      * `:max_frame_size` - how many bytes the web server takes at once: 65,536. No message of the protocol is larger than half of that, and nobody should hold more for an
+        engine that has not proved yet that it knows the token. A larger one, or none, is warned of when the endpoint starts
       * `:max_fragmented_message_size` - the same for messages in several frames, which Bandit has a bound of its own for
       * `:connect_info` - with `:peer_data` connections and the log tell the engine's address; with `:x_headers` an engine that comes through a proxy on this machine is
         known to be elsewhere, which the server's `compress: :auto` goes by
@@ -56,9 +56,11 @@ if Code.ensure_loaded?(WebSock) do
     """
 
     # Neither behaviour has callbacks that the other understands otherwise.
-    if Code.ensure_loaded?(Phoenix.Socket.Transport),
-      do: @behaviour(Phoenix.Socket.Transport),
-      else: @behaviour(WebSock)
+    if Code.ensure_loaded?(Phoenix.Socket.Transport) do
+      @behaviour Phoenix.Socket.Transport
+    else
+      @behaviour WebSock
+    end
 
     require Logger
 
@@ -73,6 +75,8 @@ if Code.ensure_loaded?(WebSock) do
     @patience 30_000
     # How long the web server's process may stay when the connection has ended, in ms. The other side may read nothing, and never close.
     @closing_ms 2_000
+    # Why a connection ends that sends messages of the other kind.
+    @text {:malformed, "a text message"}
     # What fits into a close frame beside the code.
     @max_detail 123
 
@@ -160,7 +164,7 @@ if Code.ensure_loaded?(WebSock) do
       size = IO.iodata_length(bytes)
 
       cond do
-        options[:opcode] != :binary -> broken(state, {:malformed, "a text message"})
+        options[:opcode] != :binary -> broken(state, @text)
         size > @max_message -> broken(state, {:too_large, @max_message})
         true -> hand_over(IO.iodata_to_binary(bytes), state)
       end
@@ -183,15 +187,14 @@ if Code.ensure_loaded?(WebSock) do
       end
     end
 
-    # The connection ends, and says why.
+    # The connection ends, and says why; it is told nothing more.
     defp broken(state, why) do
       send(state.peer, {:wasgo_broken, self(), why})
-      {:ok, state}
+      {:ok, %{state | peer: nil}}
     end
 
     @doc false
-    def handle_info({:wasgo_next, peer}, %{peer: peer} = state),
-      do: {:ok, %{state | next?: true}}
+    def handle_info({:wasgo_next, _peer}, state), do: {:ok, %{state | next?: true}}
 
     # Written is what the web server has given to the system, which it does before it takes the next message.
     def handle_info({:wasgo_write, writer, bytes}, state) do
@@ -230,7 +233,7 @@ if Code.ensure_loaded?(WebSock) do
     defp code({:bye, _text}), do: 1000
     defp code(why) when why in [:closed, :lost], do: 1000
     defp code(why) when why in [:stopped, :world_gone], do: 1001
-    defp code({:malformed, "a text message"}), do: 1003
+    defp code(@text), do: 1003
     defp code({:too_large, _limit}), do: 1009
     defp code({:refused, reason}) when reason in ["full", "zone"], do: 1013
     defp code(_why), do: 1008

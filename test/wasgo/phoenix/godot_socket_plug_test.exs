@@ -145,6 +145,21 @@ if Code.ensure_loaded?(WebSockAdapter) and Code.ensure_loaded?(Bandit) do
       assert %{"t" => "pong"} = TestPeer.hear_beyond_pings(socket)
     end
 
+    test "who floods with what it may not send is told so once" do
+      {_server, port} = start(heartbeat_ms: 60_000)
+      {socket, connection} = join(port)
+      :ok = :sys.suspend(connection.pid)
+      for _ <- 1..1_000, do: :ok = TestWebSocket.frame(socket, 1, "text")
+      # The web server answers its ping behind them all.
+      :ok = TestWebSocket.frame(socket, 9, "")
+      assert :ok = TestWebSocket.await_pong(socket)
+      assert {:message_queue_len, waiting} = Process.info(connection.pid, :message_queue_len)
+      assert waiting <= 2
+      :ok = :sys.resume(connection.pid)
+      assert {1003, words} = TestWebSocket.await_close(socket)
+      assert words =~ "a text message"
+    end
+
     test "a thousand kinds of nonsense, in every phase, cost no more than their own socket" do
       {server, _port} = start(max_connections: 200, heartbeat_ms: 60_000)
       port = serve(server, @quiet)

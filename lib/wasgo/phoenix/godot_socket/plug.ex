@@ -1,7 +1,7 @@
 if Code.ensure_loaded?(Plug) and Code.ensure_loaded?(WebSockAdapter) do
   defmodule Wasgo.Phoenix.GodotSocket.Plug do
     @moduledoc """
-    `Wasgo.Phoenix.GodotSocket` as a plug, for Bandit or Cowboy without Phoenix:
+    `Wasgo.Phoenix.GodotSocket` as a plug, for Bandit without Phoenix:
 
         children = [
           {Wasgo.Godot.Server, name: MyApp.Godot, token: token, port: nil},
