@@ -47,7 +47,8 @@ if Code.ensure_loaded?(WebSock) do
 
     An engine sends no `Origin`, and Phoenix lets those pass that send none. `:check_origin` therefore stays as it is: it is for browsers, and keeps pages of other sites away.
     Who has not said hello, or not proved to know the token, counts as a connection and is closed after the server's `:hello_timeout_ms`. When there are
-    `:max_connections` others are refused; the engine tries again later.
+    `:max_connections` others are refused; the engine tries again later. So where anybody can reach the endpoint, let the server have many more connections than there are
+    engines, and a short `:hello_timeout_ms`: strangers cannot get in, but they can take the places.
 
     ## How it ends
 

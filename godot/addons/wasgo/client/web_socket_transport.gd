@@ -55,6 +55,7 @@ func _begin() -> void:
 		lose("cannot connect to %s: %s" % [_url, error_string(error)])
 
 
+# A socket whose close frame has come gives out no more of what came before it, so the sidecar waits with that for the client's.
 func _go_on() -> void:
 	_socket.poll()
 	match _socket.get_ready_state():
