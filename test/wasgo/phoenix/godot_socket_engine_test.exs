@@ -74,6 +74,8 @@ if Code.ensure_loaded?(Phoenix.Endpoint) and Code.ensure_loaded?(Bandit) do
       TestEngine.await_line(engine, "disconnected bye")
       again = connected()
       assert Server.connections(server) == [again]
+      # It has read the welcome.
+      TestEngine.await_line(engine, "connected ")
       :ok = stop_supervised(Endpoint)
       assert TestEngine.await_line(engine, "disconnected ") =~ "the sidecar closed"
       assert TestEngine.await_line(engine, "problem no WebSocket at ") =~ "nobody listens"
