@@ -31,6 +31,10 @@ defmodule Wasgo.MixProject do
         :crypto,
         :ssl,
         {:telemetry, :optional},
+        {:phoenix, :optional},
+        {:plug, :optional},
+        {:websock, :optional},
+        {:websock_adapter, :optional},
         {:membrane_core, :optional},
         {:nx, :optional}
       ]
@@ -48,6 +52,9 @@ defmodule Wasgo.MixProject do
         {:telemetry, "~> 1.0", optional: true},
         {:membrane_core, "~> 1.2", optional: true},
         {:nx, "~> 0.7", optional: true},
+        {:phoenix, "~> 1.7", optional: true},
+        {:websock_adapter, "~> 0.5", optional: true},
+        {:bandit, "~> 1.5", only: :test},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]
     else
@@ -71,7 +78,7 @@ defmodule Wasgo.MixProject do
   defp fetched? do
     File.regular?(Path.join(__DIR__, "mix.lock")) and
       Enum.all?(
-        ["telemetry", "membrane_core", "nx", "ex_doc"],
+        ["telemetry", "membrane_core", "nx", "phoenix", "websock_adapter", "bandit", "ex_doc"],
         &File.dir?(Path.join([__DIR__, "deps", &1]))
       )
   end

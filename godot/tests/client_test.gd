@@ -182,7 +182,8 @@ func _coming_back() -> bool:
 	await greet()
 	client.stop()
 	for wrong: String in ["", "127.0.0.1:7777", "http://127.0.0.1:1", "tcp://", "tcp://:80", "tcp://a:0", "tcp://a:65536", "tcp://a:x", "tcp://a b:1",
-			"tcp://a/b:1", "tls://", "unix://", "unix://run/x", "://"]:
+			"tcp://a/b:1", "tls://", "unix://", "unix://run/x", "://", "ws://", "wss://:1/x", "ws://a:0", "ws://a:99999/x", "ws:///x", "ws://a b/x",
+			"ws://a/x y", "ws://a/x\r\nHost: b"]:
 		client.url = wrong
 		client.start()
 		equal(client.state, Client.State.CLOSED, "\"%s\" is no place" % wrong)

@@ -19,6 +19,10 @@ var bulk_sent := 0
 var credit := {"bytes": 0, "work": 0}
 var acked := {"seq": 0, "bulk": 0, "work": 0}
 
+## What carries the frames when it [method serve_web].
+var web: WebSocketPeer
+
+var _is_web := false
 var _uds: Object
 var _key: CryptoKey
 var _certificate: X509Certificate
@@ -47,6 +51,12 @@ func encrypt(name := "localhost") -> X509Certificate:
 	_certificate = crypto.generate_self_signed_certificate(_key, "CN=%s,O=Wasgo,C=AQ" % name)
 	url = "tls://127.0.0.1:%d" % port()
 	return _certificate
+
+
+## Speaks WebSocket, as a web server does that has a sidecar behind it.
+func serve_web() -> void:
+	_is_web = true
+	url = "ws://127.0.0.1:%d/godot/websocket" % port()
 
 
 func port() -> int:
@@ -78,6 +88,11 @@ func accept() -> bool:
 	bulk_sent = 0
 	credit = {"bytes": 0, "work": 0}
 	acked = {"seq": 0, "bulk": 0, "work": 0}
+	if _is_web:
+		web = WebSocketPeer.new()
+		# It takes the bytes from here on.
+		web.outbound_buffer_size = 1024 * 1024
+		web.accept_stream(_plain)
 	if _key != null:
 		_tls = StreamPeerTLS.new()
 		_tls.accept_stream(_plain, TLSOptions.server(_key, _certificate))
@@ -103,6 +118,9 @@ func unsent() -> int:
 ## Gives the socket what it takes, and takes what it has.
 func pump() -> void:
 	if _plain == null:
+		return
+	if web != null:
+		_pump_web()
 		return
 	_plain.call(&"poll")
 	if _tls != null:
@@ -131,6 +149,18 @@ func pump() -> void:
 		if result[0] != OK or (result[1] as PackedByteArray).is_empty():
 			break
 		_inbox.append_array(result[1] as PackedByteArray)
+
+
+func _pump_web() -> void:
+	web.poll()
+	while web.get_ready_state() == WebSocketPeer.STATE_OPEN and web.get_available_packet_count() > 0:
+		_inbox.append_array(web.get_packet())
+	while web.get_ready_state() == WebSocketPeer.STATE_OPEN and unsent() > 0 and web.get_current_outbound_buffered_amount() < 500_000:
+		web.put_packet(_outbox.slice(_outbox_start, mini(_outbox_start + 32_768, _outbox.size())))
+		_outbox_start = mini(_outbox_start + 32_768, _outbox.size())
+	if unsent() == 0:
+		_outbox = PackedByteArray()
+		_outbox_start = 0
 
 
 ## The bytes of the next frame that has arrived as a whole; empty when there is none.
@@ -187,6 +217,9 @@ func welcome() -> Dictionary:
 func is_closed() -> bool:
 	if _plain == null:
 		return true
+	if web != null:
+		web.poll()
+		return web.get_ready_state() == WebSocketPeer.STATE_CLOSED
 	_plain.call(&"poll")
 	return _plain.call(&"get_status") != StreamPeerTCP.STATUS_CONNECTED
 

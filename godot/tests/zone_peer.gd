@@ -1,5 +1,5 @@
 extends SceneTree
-## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port=, --token=, --world=, --zone=, --viewer= (x, z and a
+## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port= or --url=, --token=, --world=, --zone=, --viewer= (x, z and a
 ## radius in metres) and --cache= (a folder) after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
 ##
 ## A call of the method "node_at" of "Peer" gives the position of the node of an id, and null where there is none.
@@ -57,6 +57,8 @@ func _initialize() -> void:
 		match argument.get_slice("=", 0):
 			"--port":
 				client.url = "tcp://127.0.0.1:" + value
+			"--url":
+				client.url = value
 			"--token":
 				client.token = value
 			"--world":

@@ -86,8 +86,9 @@ defmodule Wasgo.TestPeer do
 
   def put(socket, bytes), do: module(socket).send(socket, bytes)
 
-  # TLS has sockets of its own.
+  # TLS and WebSockets have sockets of their own.
   defp module(socket) when is_port(socket), do: :gen_tcp
+  defp module(%module{}), do: module
   defp module(_socket), do: :ssl
 
   def framed(bytes), do: <<byte_size(bytes)::32, bytes::binary>>

@@ -4,7 +4,7 @@ class_name WasgoClient
 extends Node
 ## The engine's end of a connection to a Wasgo sidecar.
 ##
-## Speaks version 2 of the Wasgo wire protocol over TCP, TLS or a Unix domain socket: proves that it knows the
+## Speaks version 2 of the Wasgo wire protocol over TCP, TLS, a WebSocket or a Unix domain socket: proves that it knows the
 ## token and asks the same of the sidecar, answers pings, acknowledges what was applied, says how much more may
 ## come, and connects again by itself when the connection is lost. What to do with the frames that
 ## arrive is for others to say: a [WasgoWorld3D], or whoever listens to [signal frame_received].
@@ -58,7 +58,7 @@ signal call_received(path: String, method: String)
 enum State {
 	CLOSED,  ## Not connected, and not trying to be.
 	WAITING,  ## Pausing before the next attempt.
-	CONNECTING,  ## Waiting for TCP, TLS or the socket.
+	CONNECTING,  ## Waiting for TCP, TLS, the web server or the socket.
 	GREETING,  ## Said hello, waiting for welcome.
 	OPEN,  ## Frames flow.
 }
@@ -100,8 +100,8 @@ const _TELL_DEBUGGER_MS := 500
 # What live frames leave of a tick to frames of the bulk lane that wait.
 const _LIVE_SHARE := 0.75
 
-## Where the sidecar listens: [code]tcp://host:port[/code], [code]tls://host:port[/code] or [code]unix:///path[/code] (of a socket; Godot 4.6
-## and later).
+## Where the sidecar listens: [code]tcp://host:port[/code], [code]tls://host:port[/code], [code]ws://host:port/path[/code] and
+## [code]wss://host:port/path[/code] (through a web server), or [code]unix:///path[/code] (of a socket; Godot 4.6 and later).
 @export var url := "tcp://127.0.0.1:7777"
 ## The secret that both know. It never crosses the wire. When empty, the environment variable is taken that the project's settings name
 ## ([code]WASGO_TOKEN[/code]).
@@ -116,7 +116,7 @@ const _LIVE_SHARE := 0.75
 @export var run_in_editor := false
 
 @export_group("TLS")
-## Whom to trust for [code]tls://[/code]: the sidecar's certificate or that of who signed it. When empty, [member tls_certificate_path] counts.
+## Whom to trust for [code]tls://[/code] and [code]wss://[/code]: the sidecar's certificate or that of who signed it. When empty, [member tls_certificate_path] counts.
 @export var tls_certificate: X509Certificate
 ## A file with that certificate. When empty too, those whom the system trusts are.
 @export_file("*.crt", "*.pem") var tls_certificate_path := ""
@@ -412,7 +412,7 @@ func _dial() -> void:
 	var to := _Url.new(url)
 	var certificate := tls_certificate
 	var wrong := to.wrong
-	if to.scheme == "tls" and certificate == null and tls_certificate_path != "":
+	if to.is_encrypted() and certificate == null and tls_certificate_path != "":
 		certificate = X509Certificate.new()
 		if certificate.load(tls_certificate_path) != OK:
 			wrong = "%s has no certificate" % tls_certificate_path

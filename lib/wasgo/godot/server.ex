@@ -13,6 +13,9 @@ defmodule Wasgo.Godot.Server do
   of them does, or fails to do, is of no concern to the others, nor to the listener. The protocol is written down in
   `godot/PROTOCOL.md`.
 
+  Engines may come by WebSocket too, through the web server of a Phoenix application or a plain Bandit: `Wasgo.Phoenix.GodotSocket`. To it they are
+  connections as any other. With `port: nil` nothing else is listened on.
+
   ## Who may connect
 
   The token never crosses the wire: both sides prove that they know it, with numbers that are good for one connection. What follows is
@@ -36,7 +39,8 @@ defmodule Wasgo.Godot.Server do
   require Logger
 
   alias Wasgo.Godot.{Connection, Server}
-  alias Wasgo.Godot.Connection.Peer
+  alias Wasgo.Godot.Connection.{Peer, Transport}
+  alias Wasgo.Godot.Server.{Listener, Strangers}
   alias Wasgo.{GodotError, Options}
 
   @typedoc "A server: its pid, or what it is registered as."
@@ -57,7 +61,7 @@ defmodule Wasgo.Godot.Server do
       default: nil
     ],
     compress: [type: {:in, [:auto, true, false]}, default: :auto],
-    port: [type: {:range, 0..65_535}, default: 0],
+    port: [type: {:or, [{:range, 0..65_535}, {:in, [nil]}]}, default: 0],
     ip: [type: :any, default: {127, 0, 0, 1}],
     max_connections: [type: {:range, 1..65_536}, default: 16],
     window: [type: :pos_integer, default: 8 * 1024 * 1024],
@@ -94,7 +98,8 @@ defmodule Wasgo.Godot.Server do
 
     * `:token` - the shared secret that an engine has to know; required, and not empty. Or a function of what the engine says of itself (a map of
       `:client`, `:world`, `:zone` and `:address`, all of them texts that anybody may have sent) that returns `{:ok, token}` or `:error`
-    * `:port` - the TCP port; 0, the default, is any that is free (`port/1` tells)
+    * `:port` - the TCP port; 0, the default, is any that is free (`port/1` tells), and with `nil` nothing is listened on: engines come by
+      `Wasgo.Phoenix.GodotSocket`
     * `:ip` - the address to listen on, as a tuple; `{127, 0, 0, 1}` unless given
     * `:path` - the path of a Unix domain socket, in the place of a port. Only the user that runs this may connect. A socket that nobody listens on
       any more is replaced
@@ -126,18 +131,16 @@ defmodule Wasgo.Godot.Server do
     options = check(options)
 
     # In the process of the caller: a start that fails in the new process takes a linked caller with it.
-    with {:ok, listener} <- listen(options) do
+    with {:ok, listener} <- Listener.open(options) do
       name = if options.name, do: [name: options.name], else: []
 
       with {:ok, pid} <- GenServer.start_link(__MODULE__, {listener, options}, name) do
-        case :gen_tcp.controlling_process(listener, pid) do
-          :ok -> {:ok, pid}
-          # It is gone already; the link tells.
-          {:error, _closed} -> {:ok, pid}
-        end
+        # Where it is gone already, the link tells.
+        if listener, do: :gen_tcp.controlling_process(listener, pid)
+        {:ok, pid}
       else
         error ->
-          :gen_tcp.close(listener)
+          if listener, do: :gen_tcp.close(listener)
           error
       end
     end
@@ -167,7 +170,7 @@ defmodule Wasgo.Godot.Server do
   end
 
   @doc """
-  The port that is listened on; `nil` for a Unix domain socket.
+  The port that is listened on; `nil` for a Unix domain socket, or where nothing is.
 
       iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "secret")
       iex> Wasgo.Godot.Server.port(server) in 1..65_535
@@ -220,6 +223,18 @@ defmodule Wasgo.Godot.Server do
   @spec stop(server()) :: :ok
   def stop(server), do: GenServer.stop(server)
 
+  @doc false
+  # The connection for a socket that another process has: see `Wasgo.Godot.Connection.Transport`. `:full` also from a server that is not there now.
+  @spec mount(server(), Transport.t()) :: {:ok, pid()} | :full
+  def mount(server, %Transport{} = transport) do
+    with {:ok, pid} <- GenServer.call(server, :peer) do
+      :ok = Peer.give_transport(pid, transport)
+      {:ok, pid}
+    end
+  catch
+    :exit, _gone -> :full
+  end
+
   ## Options
 
   defp check(options) do
@@ -234,6 +249,10 @@ defmodule Wasgo.Godot.Server do
     with path when is_binary(path) <- options.path,
          true <- options.tls != nil or options.port != 0 do
       wrong(":path of Wasgo.Godot.Server.start_link/1 is in the place of :port and :tls")
+    end
+
+    if options.port == nil and options.tls != nil do
+      wrong(":tls of Wasgo.Godot.Server.start_link/1 is for a :port, and there is none")
     end
 
     case :inet.ntoa(options.ip) do
@@ -261,65 +280,6 @@ defmodule Wasgo.Godot.Server do
             "unlike #{inspect({name, function})}"
   end
 
-  @settings [
-    :binary,
-    active: false,
-    packet: :raw,
-    # How much comes at once.
-    buffer: 65_536,
-    backlog: 64,
-    # A connection that ends otherwise than by the book leaves nothing behind.
-    linger: {true, 0}
-  ]
-
-  defp listen(%{path: path} = options) when is_binary(path) do
-    with :ok <- remove_stale(path),
-         {:ok, listener} <- :gen_tcp.listen(0, [ifaddr: {:local, path}] ++ @settings) do
-      case File.chmod(path, 0o600) do
-        :ok ->
-          {:ok, listener}
-
-        {:error, reason} ->
-          :gen_tcp.close(listener)
-          cannot_listen(options, reason)
-      end
-    else
-      {:error, reason} -> cannot_listen(options, reason)
-    end
-  end
-
-  defp listen(%{ip: ip, port: port} = options) do
-    family = if tuple_size(ip) == 8, do: [:inet6], else: []
-
-    case :gen_tcp.listen(port, family ++ [ip: ip, nodelay: true, reuseaddr: true] ++ @settings) do
-      {:ok, listener} -> {:ok, listener}
-      {:error, reason} -> cannot_listen(options, reason)
-    end
-  end
-
-  defp cannot_listen(options, reason) do
-    where = options.path || Connection.address(options.ip, options.port)
-    message = "cannot listen on #{where}: #{:inet.format_error(reason)}"
-    {:error, %GodotError{reason: {:listen, reason}, message: message}}
-  end
-
-  # A socket's file outlives whoever listened. It is removed when it is a socket and nobody answers.
-  defp remove_stale(path) do
-    with {:ok, %{type: :other}} <- File.lstat(path),
-         {:error, :econnrefused} <- :gen_tcp.connect({:local, path}, 0, [:local, active: false]),
-         do: File.rm(path),
-         else: (in_use_or_none -> stale(in_use_or_none))
-  end
-
-  defp stale({:error, :enoent}), do: :ok
-  defp stale({:error, reason}), do: {:error, reason}
-  defp stale({:ok, %File.Stat{}}), do: {:error, :eexist}
-
-  defp stale({:ok, socket}) do
-    :gen_tcp.close(socket)
-    {:error, :eaddrinuse}
-  end
-
   ## The process
 
   @impl true
@@ -345,11 +305,12 @@ defmodule Wasgo.Godot.Server do
         token: token(options.token),
         server: @server,
         supervisor: supervisor,
+        strangers: Strangers.new(),
         refuse: nil
       })
 
     state = %Server{listener: listener, supervisor: supervisor, options: options}
-    {:ok, start_acceptor(state)}
+    {:ok, if(listener, do: start_acceptor(state), else: state)}
   end
 
   # Inside a function, so that no crash report shows it.
@@ -357,9 +318,9 @@ defmodule Wasgo.Godot.Server do
   defp token(token), do: fn _asked -> {:ok, token} end
 
   @impl true
-  def handle_call(:port, _from, %{options: %{path: path}} = state) when is_binary(path) do
-    {:reply, nil, state}
-  end
+  def handle_call(:port, _from, %{listener: listener, options: %{path: path}} = state)
+      when listener == nil or is_binary(path),
+      do: {:reply, nil, state}
 
   def handle_call(:port, _from, state) do
     {:ok, port} = :inet.port(state.listener)
@@ -398,7 +359,7 @@ defmodule Wasgo.Godot.Server do
     end
   end
 
-  # The acceptor has a newcomer.
+  # The acceptor, or a web server, has a newcomer.
   def handle_call(:peer, _from, state) do
     kinds = Enum.frequencies(Map.values(state.peers))
 
@@ -455,6 +416,15 @@ defmodule Wasgo.Godot.Server do
     end
   end
 
+  def handle_info(:strangers, state) do
+    count = Strangers.settle(state.options.strangers)
+
+    if count > 0,
+      do: Logger.warning("Wasgo.Godot: #{count} more connections ended that were not welcomed")
+
+    {:noreply, state}
+  end
+
   def handle_info({:EXIT, acceptor, reason}, %{acceptor: acceptor} = state) do
     if reason == :closed do
       {:stop, {:shutdown, :listener_closed}, state}
@@ -473,7 +443,7 @@ defmodule Wasgo.Godot.Server do
 
   @impl true
   def terminate(_reason, state) do
-    :gen_tcp.close(state.listener)
+    if state.listener, do: :gen_tcp.close(state.listener)
     if state.options.path, do: File.rm(state.options.path)
     Enum.each(Map.keys(state.peers), &Peer.part(&1, :stopped))
     timer = Process.send_after(self(), :stop_timeout, @stop_ms)
@@ -520,7 +490,9 @@ defmodule Wasgo.Godot.Server do
   defp log_crash(state, pid, why) do
     known = Enum.find(state.connections, &(&1.pid == pid))
     address = if known, do: known.address, else: "a newcomer"
-    Logger.warning("Wasgo.Godot: #{address} is disconnected: #{GodotError.why(why)}")
+
+    if known || Strangers.log?(state.options.strangers, self()),
+      do: Logger.warning("Wasgo.Godot: #{address} is disconnected: #{GodotError.why(why)}")
   end
 
   defp publish(state, event, connection) do

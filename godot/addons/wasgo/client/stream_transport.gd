@@ -2,7 +2,8 @@
 extends "transport.gd"
 ## Frames over bytes: a big-endian length of 32 bits, and as many bytes.
 ##
-## Who extends this gives it a stream that does not block, by [method _begin] and [method _go_on].
+## Who extends this gives it a stream that does not block, by [method _begin] and [method _go_on], or bytes of another origin by [method _receive] and
+## [method flush].
 
 # How much is taken at once as long as no large frame is being waited for, and how much is given at once. What is encrypted goes by the size of a
 # TLS record: a piece that was not taken as a whole has to be offered again as it was.
@@ -103,12 +104,7 @@ func flush() -> void:
 			_piece = _piece.slice(sent)
 		if not is_all:
 			break
-	if _outbox_start == _outbox.size():
-		_outbox.clear()
-		_outbox_start = 0
-	elif _outbox_start > _WORN:
-		_outbox = _outbox.slice(_outbox_start)
-		_outbox_start = 0
+	_wear_outbox()
 
 
 func waiting() -> int:
@@ -128,6 +124,16 @@ func _begin() -> void:
 # Polls the stream, and moves the status on.
 func _go_on() -> void:
 	pass
+
+
+# Drops what has been sent.
+func _wear_outbox() -> void:
+	if _outbox_start == _outbox.size():
+		_outbox.clear()
+		_outbox_start = 0
+	elif _outbox_start > _WORN:
+		_outbox = _outbox.slice(_outbox_start)
+		_outbox_start = 0
 
 
 func _receive_ahead() -> bool:

@@ -4,8 +4,7 @@ extends RefCounted
 ## looks into a frame.
 ##
 ## One transport is one attempt to connect, and one connection: it is made, opened, polled once a
-## tick and closed. Those over bytes are in [code]stream_transport.gd[/code]; one that has messages of
-## its own implements the functions below without length fields.
+## tick and closed. What all of those have in common that carry bytes is in [code]stream_transport.gd[/code].
 
 ## Where a transport is between being opened and being of no more use.
 enum Status {

@@ -25,6 +25,7 @@ defmodule Wasgo.Godot.Connection.Peer do
   }
 
   alias Wasgo.Godot.Connection.Handshake
+  alias Wasgo.Godot.Server.Strangers
   alias Wasgo.GodotError
 
   # The largest frames from the engine, before it is welcomed and afterwards.
@@ -50,6 +51,13 @@ defmodule Wasgo.Godot.Connection.Peer do
       {:error, _gone} -> :gen_tcp.close(socket)
     end
 
+    :ok
+  end
+
+  # The same with the socket of a process, which goes on having it. It is to monitor this one.
+  @spec give_transport(pid(), Transport.t()) :: :ok
+  def give_transport(pid, transport) do
+    send(pid, {:transport, transport})
     :ok
   end
 
@@ -208,17 +216,14 @@ defmodule Wasgo.Godot.Connection.Peer do
     }
 
     case Transport.accept(socket, settings) do
-      {:ok, transport} ->
-        state = %{state | transport: transport, outbox: Outbox.new(transport)}
-
-        case state.options.refuse do
-          nil -> listen(%{state | phase: :greeting})
-          reason -> refuse(state, reason)
-        end
-
-      {:error, reason} ->
-        disconnect(state, {:socket, reason})
+      {:ok, transport} -> greet(state, transport)
+      {:error, reason} -> disconnect(state, {:socket, reason})
     end
+  end
+
+  def handle_info({:transport, transport}, state) do
+    Process.monitor(transport.socket)
+    greet(state, transport)
   end
 
   def handle_info({:written, writer, result}, %{outbox: %{writer: writer}} = state) do
@@ -283,6 +288,7 @@ defmodule Wasgo.Godot.Connection.Peer do
       :closed -> disconnect(state, :lost)
       {:error, :econnreset} -> disconnect(state, :lost)
       {:error, reason} -> disconnect(state, {:socket, reason})
+      {:broken, why} -> disconnect(state, why)
       :other -> other(message, state)
     end
   end
@@ -330,6 +336,15 @@ defmodule Wasgo.Godot.Connection.Peer do
   end
 
   ## What the engine sends
+
+  defp greet(state, transport) do
+    state = %{state | transport: transport, outbox: Outbox.new(transport)}
+
+    case state.options.refuse do
+      nil -> listen(%{state | phase: :greeting})
+      reason -> refuse(state, reason)
+    end
+  end
 
   defp read(%{phase: {:parting, _why}} = state, _bytes), do: listen(state)
 
@@ -443,8 +458,11 @@ defmodule Wasgo.Godot.Connection.Peer do
   end
 
   defp ending(state, why) do
-    text = "Wasgo.Godot: #{State.address(state)} is disconnected: #{GodotError.why(why)}"
-    if misbehaviour?(why), do: Logger.warning(text), else: Logger.info(text)
+    if state.handle || Strangers.log?(state.options.strangers, state.server) do
+      text = "Wasgo.Godot: #{State.address(state)} is disconnected: #{GodotError.why(why)}"
+      if misbehaviour?(why), do: Logger.warning(text), else: Logger.info(text)
+    end
+
     if state.handle, do: GenServer.cast(state.server, {:ending, self(), why})
   end
 
