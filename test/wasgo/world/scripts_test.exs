@@ -126,8 +126,33 @@ defmodule Wasgo.World.ScriptsTest do
     assert World.Scripts.info(scripts).objects == 6_000
   end
 
-  test "an object that is notified before it was told that it is ready hears that first",
+  test "many that take too long are stopped, and the others hear that they are ready all the same",
        context do
+    # Those whose id is below 7 never come to an end.
+    script =
+      Script.new!("""
+      (module (memory (export "memory") 1) (data (i32.const 16) "a")
+        (data (i32.const 64) "\\01\\00\\00\\00" "\\18\\00\\00\\00" "\\01\\00\\00\\00" "\\00\\00\\00\\00" "\\01\\00\\00\\00\\00\\00\\00\\00")
+        (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "_columns") (result i64) (i64.const 0x1000000001))
+        (func (export "_notification") (param i32 i32 i32) (result i64)
+          (if (i32.ne (local.get 0) (i32.const 13)) (then (return (i64.const 0))))
+          (loop $l (br_if $l (i64.lt_s (i64.load offset=16 (local.get 1)) (i64.const 7))))
+          (i64.const 0x4000000018)))
+      """)
+
+    {:ok, _} = World.mutate(context.world, for(_ <- 1..40, do: {:put, script: "some"}))
+    scripts = start(context, %{"some" => script})
+    stopped = until(fn -> World.Scripts.info(scripts).stopped end, &(map_size(&1) >= 6))
+    assert Enum.all?(1..6, &is_map_key(stopped, &1))
+
+    until(
+      fn -> {World.Scripts.info(scripts).stopped, World.info(context.world).transient} end,
+      fn {stopped, told} -> map_size(stopped) + told == 40 end
+    )
+  end
+
+  test "an object hears that it is ready before anything else", context do
     # It answers all that it has heard, as one number.
     order =
       Script.new!("""
