@@ -112,27 +112,113 @@ defmodule Wasgo.MixProject do
     ]
   end
 
+  # `bin/docs` builds them, with Hex's ex_doc or the system's.
   defp docs do
-    pages = [
-      "README.md",
-      "CHANGELOG.md",
-      "CONTRIBUTING.md",
-      "guest/README.md",
-      "guides/sql-functions.md",
-      "guides/membrane.md",
-      "guides/services.md",
-      "godot/PROTOCOL.md"
-    ]
-
     [
       main: "readme",
       source_ref: "v#{@version}",
-      extras: for(page <- pages, do: {String.to_atom(page), filename: page_name(page)})
+      extras: extras(),
+      groups_for_extras: [
+        Guides: ~r"^guides/[^/]+\.md$",
+        Livebooks: ~r"\.livemd$",
+        Reference: ["godot/PROTOCOL.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"]
+      ],
+      groups_for_modules: module_groups(),
+      groups_for_docs: for({type, title} <- function_groups(), do: {title, &(&1[:type] == type)}),
+      nest_modules_by_prefix: [Wasgo.Gen, Wasgo.Godot, Wasgo.Scene, Wasgo.Stages, Wasgo.Wasm],
+      # The same pictures and sources, where a page of the docs looks for them.
+      assets: %{
+        "guides/images" => "guides/images",
+        "./guides/images" => "images",
+        "guest/scripts" => "scripts",
+        "guest/services" => "services",
+        "guest/wit" => "wit",
+        "guest/assemblyscript" => "assemblyscript",
+        "guest/c" => "c",
+        "guest/rust/wasgo/src" => "rust/wasgo/src"
+      },
+      skip_code_autolink_to: &left_out?/1
     ]
+  end
+
+  # In the order in which they are read first; a page that is not named here comes after these.
+  defp extras do
+    guides =
+      ~w(generation services sql-functions godot membrane phoenix operate from-wasmex threat-model)
+
+    guides = Enum.filter(Enum.map(guides, &"guides/#{&1}.md"), &File.regular?/1)
+
+    pages =
+      ["README.md", "guest/README.md"] ++
+        Enum.uniq(guides ++ Enum.sort(Path.wildcard("guides/*.md"))) ++
+        Enum.sort(Path.wildcard("guides/livebooks/*.livemd")) ++
+        ["godot/PROTOCOL.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+
+    for(page <- pages, do: {String.to_atom(page), filename: page_name(page)}) ++
+      [LICENSE: [title: "Licence"]]
   end
 
   # Two pages are called README: the one of `guest/` becomes "guest-readme".
   defp page_name(page) do
     page |> Path.rootname() |> String.replace("/", "-") |> String.downcase()
   end
+
+  # A module belongs to the first that matches it.
+  defp module_groups do
+    [
+      Errors: ~r/^Wasgo\.\w+Error$/,
+      Membrane: ~r/^Wasgo\.Membrane/,
+      Phoenix: ~r/^Wasgo\.Phoenix/,
+      World: ~r/^Wasgo\.World/,
+      Generation: ~r/^Wasgo\.(Gen|Scene)(\.|$)/,
+      "Scripts & wasm": [Wasgo.Script, Wasgo.Script.State, ~r/^Wasgo\.Wasm\./],
+      Store: [~r/^Wasgo\.Store/, ~r/^Wasgo\.Script\.Registry/],
+      Services: ~r/^Wasgo\.Service/,
+      Godot: ~r/^Wasgo\.(Godot|Stages\.Godot)/,
+      Observability: ~r/^Wasgo\.(Telemetry|Supervisor|Info)/,
+      Stream: ~r/^Wasgo\.(Buffer|Format|Nx|Pipeline|Rows|Stage|Stages|Wire)(\.|$)/
+    ]
+  end
+
+  # The values of `@doc type:` of functions, and what the docs call them.
+  defp function_groups do
+    [
+      plan: "Plans",
+      make: "Land",
+      thing: "Things",
+      look: "Looking at it",
+      source: "Sources",
+      body: "Bodies",
+      combine: "Two or more fields",
+      shape: "One field, changed",
+      water: "Water",
+      file: "Files",
+      inspect: "Checking and measuring",
+      change: "Changing",
+      open: "Opening and closing",
+      query: "Queries",
+      copy: "Copies",
+      function: "SQL functions",
+      watch: "Changes",
+      new: "Making",
+      run: "Running",
+      notification: "Notifications",
+      life: "Life",
+      ask: "Messages",
+      network: "Network",
+      version: "Scripts and their versions",
+      object: "Objects",
+      schema: "Schema",
+      call: "Calls",
+      memory: "Memory",
+      guest: "Globals and tables"
+    ]
+  end
+
+  # What is compiled only where a neighbour is there cannot be linked to where it is not.
+  defp left_out?("Wasgo.Membrane." <> _rest), do: not Code.ensure_loaded?(Membrane.Filter)
+  defp left_out?("Wasgo.Phoenix." <> _rest), do: not Code.ensure_loaded?(Phoenix.Socket)
+  defp left_out?("Wasgo.Nx" <> _rest), do: not Code.ensure_loaded?(Nx)
+  defp left_out?("Wasgo.Stages.Tensor" <> _rest), do: not Code.ensure_loaded?(Nx)
+  defp left_out?(_code), do: false
 end

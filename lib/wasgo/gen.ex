@@ -41,6 +41,7 @@ defmodule Wasgo.Gen do
     objects: [type: {:list_of, {:or, [:keyword, :map]}}, default: []]
   ]
 
+  @doc type: :plan
   @doc """
   Makes a plan: what the world is like. Without `:height` it is a green world of hills, lakes and some mountains, and the other
   options change that; with it the world is only what they say.
@@ -148,6 +149,7 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :plan
   @doc """
   A plan from the text in which plans are stored (`Wasgo.Gen.Plan.to_json/1`): from a file, a database or a user. Everything in it is checked.
 
@@ -175,6 +177,7 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :plan
   @doc "As `plan/1`, but raises."
   @spec plan!(keyword()) :: Plan.t()
   def plan!(options), do: Result.bang!(plan(options))
@@ -186,6 +189,7 @@ defmodule Wasgo.Gen do
   """
   @type address :: {integer(), integer()} | {integer(), integer(), non_neg_integer()}
 
+  @doc type: :make
   @doc """
   Generates the chunk at `{x, z}`, or at `{x, z, level}` for one of a coarser level: coordinates count in chunks of that level.
 
@@ -209,10 +213,12 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :make
   @doc "As `chunk/3`, but raises."
   @spec chunk!(Plan.t(), address(), keyword()) :: Chunk.t()
   def chunk!(plan, address, options \\ []), do: Result.bang!(chunk(plan, address, options))
 
+  @doc type: :make
   @doc """
   The name of a chunk's content, 32 bytes: where it is the same, so is every byte of the chunk, on every machine. Takes what `chunk/3` takes.
   """
@@ -225,6 +231,7 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :make
   @doc """
   How much of each layer of the ground there is at the samples of a chunk: splat maps, by which a shader mixes textures. Takes what `chunk/3` takes.
 
@@ -251,6 +258,7 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :make
   @doc """
   Generates a cube of the plan's volume, `{x, y, z}` or `{x, y, z, level}`; coordinates count in cubes of that level.
 
@@ -276,10 +284,12 @@ defmodule Wasgo.Gen do
     end
   end
 
+  @doc type: :make
   @doc "As `volume/3`, but raises."
   @spec volume!(Plan.t(), Volume.address(), keyword()) :: Volume.t()
   def volume!(plan, address, options \\ []), do: Result.bang!(volume(plan, address, options))
 
+  @doc type: :make
   @doc """
   The densities of a cube at the corners of its cells: (cells + 1)^3 32-bit floats, x fastest, then y, then z.
   """
@@ -358,6 +368,7 @@ defmodule Wasgo.Gen do
     {:error, %PlanError{reason: :out_of_range, field: field, message: message}}
   end
 
+  @doc type: :thing
   @doc """
   Makes a building by itself: `Wasgo.Gen.Building`. `spec` is the name of a preset (`:cottage`, `:church`, ...), or options:
 
@@ -381,10 +392,12 @@ defmodule Wasgo.Gen do
     with {:ok, seed} <- seed(options, [], "Wasgo.Gen.building/2"), do: Building.make(spec, seed)
   end
 
+  @doc type: :thing
   @doc "As `building/2`, but raises."
   @spec building!(Building.spec(), seed: non_neg_integer()) :: Building.t()
   def building!(spec, options \\ []), do: Result.bang!(building(spec, options))
 
+  @doc type: :thing
   @doc """
   Fills a grid with rooms and corridors: `Wasgo.Gen.Dungeon`, which knows what is where and where one can walk.
 
@@ -411,10 +424,12 @@ defmodule Wasgo.Gen do
     with :ok <- check_seed(seed), do: Dungeon.make(options, seed)
   end
 
+  @doc type: :thing
   @doc "As `dungeon/1`, but raises."
   @spec dungeon!(keyword()) :: Dungeon.t()
   def dungeon!(options), do: Result.bang!(dungeon(options))
 
+  @doc type: :thing
   @doc """
   Fills a building with rooms that can all be reached from its doors, one storey of them: `Wasgo.Gen.Dungeon`.
 
@@ -436,6 +451,7 @@ defmodule Wasgo.Gen do
          do: Dungeon.inside(building, cell / 1, seed)
   end
 
+  @doc type: :thing
   @doc "As `interior/2`, but raises."
   @spec interior!(Building.t(), keyword()) :: Dungeon.t()
   def interior!(building, options \\ []), do: Result.bang!(interior(building, options))
@@ -446,6 +462,7 @@ defmodule Wasgo.Gen do
     with :ok <- check_seed(seed), do: {:ok, seed}
   end
 
+  @doc type: :make
   @doc """
   The settlements and roads that touch an area of at most 8,192 m a side, `{{x, z}, {x, z}}` from its least to its greatest corner in metres.
 
@@ -465,6 +482,7 @@ defmodule Wasgo.Gen do
     with {:ok, found} <- Result.await(native), do: {:ok, Settlements.new(found)}
   end
 
+  @doc type: :make
   @doc "As `settlements/2`, but raises."
   @spec settlements!(Plan.t(), {{number(), number()}, {number(), number()}}) :: Settlements.t()
   def settlements!(plan, area), do: Result.bang!(settlements(plan, area))
@@ -478,6 +496,7 @@ defmodule Wasgo.Gen do
     below: [type: :any, default: nil, doc: "the height above which everything is cut away"]
   ]
 
+  @doc type: :look
   @doc """
   Draws a plan, from above or at an angle: hills with their shades, the ground's colours, water, caves and floating rocks with their
   shadows, and dots where things stand.
@@ -526,10 +545,12 @@ defmodule Wasgo.Gen do
           "option :view of Wasgo.Gen.preview/2 must be :above, :angle or degrees, and is: #{inspect(other)}"
   end
 
+  @doc type: :look
   @doc "As `preview/2`, but raises."
   @spec preview!(Plan.t(), keyword()) :: Picture.t()
   def preview!(plan, options \\ []), do: Result.bang!(preview(plan, options))
 
+  @doc type: :thing
   @doc """
   A mesh of a small creature, some 0.8 m high, its feet at the origin, looking along -Z; each seed has its own colours.
   """
@@ -541,6 +562,7 @@ defmodule Wasgo.Gen do
     }
   end
 
+  @doc type: :thing
   @doc """
   Makes a prop of a kind and its parameters, which `Wasgo.Gen.Prop` lists.
 
@@ -559,10 +581,12 @@ defmodule Wasgo.Gen do
   @spec prop(Prop.spec(), keyword()) :: {:ok, Prop.t()} | {:error, PlanError.t()}
   def prop(spec, options \\ []), do: Prop.make(spec, options)
 
+  @doc type: :thing
   @doc "As `prop/2`, but raises."
   @spec prop!(Prop.spec(), keyword()) :: Prop.t()
   def prop!(spec, options \\ []), do: Result.bang!(prop(spec, options))
 
+  @doc type: :thing
   @doc """
   Makes a fence or wall along points on the ground, `{x, y, z}` in metres: 2 to 1,024 of them, within 1,000 km of the origin, with at most 2,048
   posts. `:seed` and the parameters of fences, which `Wasgo.Gen.Prop` lists.
@@ -574,10 +598,12 @@ defmodule Wasgo.Gen do
   @spec fence([Scene.point()], keyword()) :: {:ok, Prop.t()} | {:error, PlanError.t()}
   def fence(points, options \\ []) when is_list(points), do: Prop.fence(points, options)
 
+  @doc type: :thing
   @doc "As `fence/2`, but raises."
   @spec fence!([Scene.point()], keyword()) :: Prop.t()
   def fence!(points, options \\ []), do: Result.bang!(fence(points, options))
 
+  @doc type: :thing
   @doc """
   Another mesh of the same kind: size, shape and colours differ by the `:seed` within amounts, which `Wasgo.Gen.Prop` lists. Any mesh will do, one
   from a file too: its blend shapes become those of the varied mesh, and its skin, materials and textures stay. A rig is not moved: keep
@@ -595,10 +621,12 @@ defmodule Wasgo.Gen do
           {:ok, Scene.Mesh.t()} | {:error, PlanError.t() | Wasgo.SceneError.t()}
   def vary(mesh, options \\ []), do: Prop.vary(mesh, options)
 
+  @doc type: :thing
   @doc "As `vary/2`, but raises."
   @spec vary!(Scene.Mesh.t(), keyword()) :: Scene.Mesh.t()
   def vary!(mesh, options \\ []), do: Result.bang!(vary(mesh, options))
 
+  @doc type: :thing
   @doc """
   Draws a prop, or any mesh, from two sides next to each other, seen from +Z and from +X, in the colours of its vertices, without light: a PNG file
   with a transparent background, for cards that stand for it from afar. `size` is 8 to 512 pixels for each side.
@@ -612,6 +640,7 @@ defmodule Wasgo.Gen do
           {:ok, binary()} | {:error, PlanError.t() | Wasgo.SceneError.t()}
   def impostor(prop, size), do: Prop.impostor(prop, size)
 
+  @doc type: :thing
   @doc "As `impostor/2`, but raises."
   @spec impostor!(Prop.t() | Scene.Mesh.t(), pos_integer()) :: binary()
   def impostor!(prop, size), do: Result.bang!(impostor(prop, size))

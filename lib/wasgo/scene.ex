@@ -94,6 +94,7 @@ defmodule Wasgo.Scene do
   # Above this, flipping takes longer than a scheduler may be held.
   @flip_on_scheduler 1_048_576
 
+  @doc type: :inspect
   @doc """
   Checks that the scene holds together, and counts what is in it.
 
@@ -132,10 +133,12 @@ defmodule Wasgo.Scene do
     end
   end
 
+  @doc type: :inspect
   @doc "As `validate/1`, but raises."
   @spec validate!(t()) :: counts()
   def validate!(scene), do: Result.bang!(validate(scene))
 
+  @doc type: :file
   @doc """
   The scene as a GLB 2.0 file.
 
@@ -153,10 +156,12 @@ defmodule Wasgo.Scene do
     Result.await(Native.scene_to_glb(scene, options[:instancing] == true))
   end
 
+  @doc type: :file
   @doc "As `to_glb/2`, but raises."
   @spec to_glb!(t(), instancing: boolean()) :: binary()
   def to_glb!(scene, options \\ []), do: Result.bang!(to_glb(scene, options))
 
+  @doc type: :file
   @doc """
   The scene in a GLB file, or in a glTF file (JSON) whose data is in `data:` URIs.
 
@@ -190,10 +195,12 @@ defmodule Wasgo.Scene do
     Result.await(Native.scene_from_glb(file, Map.new(options)))
   end
 
+  @doc type: :file
   @doc "As `from_glb/2`, but raises."
   @spec from_glb!(binary(), keyword()) :: t()
   def from_glb!(file, options \\ []), do: Result.bang!(from_glb(file, options))
 
+  @doc type: :inspect
   @doc """
   The corners of the box around all that the scene shows, in metres: `{least, greatest}`, or `nil` when it shows nothing.
 
@@ -203,10 +210,12 @@ defmodule Wasgo.Scene do
   @spec bounds(t()) :: {:ok, {point(), point()} | nil} | {:error, Wasgo.SceneError.t()}
   def bounds(%__MODULE__{} = scene), do: change(scene, {:bounds})
 
+  @doc type: :inspect
   @doc "As `bounds/1`, but raises."
   @spec bounds!(t()) :: {point(), point()} | nil
   def bounds!(scene), do: Result.bang!(bounds(scene))
 
+  @doc type: :change
   @doc """
   The scene with all that it shows moved by a 3 x 4 matrix: a tuple of 12 numbers, row by row, the last of each row in metres.
 
@@ -218,10 +227,12 @@ defmodule Wasgo.Scene do
   @spec transform(t(), tuple()) :: changed()
   def transform(%__MODULE__{} = scene, matrix), do: change(scene, {:transform, matrix})
 
+  @doc type: :change
   @doc "As `transform/2`, but raises."
   @spec transform!(t(), tuple()) :: t()
   def transform!(scene, matrix), do: Result.bang!(transform(scene, matrix))
 
+  @doc type: :change
   @doc """
   The scene with fewer triangles, and how far a surface may be from where it was, in metres of its mesh.
 
@@ -238,10 +249,12 @@ defmodule Wasgo.Scene do
     change(scene, {:simplify, options[:ratio], options[:error], options[:lock_borders]})
   end
 
+  @doc type: :change
   @doc "As `simplify/2`, but raises."
   @spec simplify!(t(), keyword()) :: {t(), float()}
   def simplify!(scene, options \\ []), do: Result.bang!(simplify(scene, options))
 
+  @doc type: :change
   @doc """
   The scene with LODs of every surface, one for each ratio that brings fewer triangles.
 
@@ -256,18 +269,22 @@ defmodule Wasgo.Scene do
     change(scene, {:lods, options[:ratios], options[:error]})
   end
 
+  @doc type: :change
   @doc "As `lods/2`, but raises."
   @spec lods!(t(), keyword()) :: t()
   def lods!(scene, options \\ []), do: Result.bang!(lods(scene, options))
 
+  @doc type: :change
   @doc "The scene with triangles and vertices in an order that is fast to draw. Vertices that no triangle uses are dropped."
   @spec optimize(t()) :: changed()
   def optimize(%__MODULE__{} = scene), do: change(scene, {:optimize})
 
+  @doc type: :change
   @doc "As `optimize/1`, but raises."
   @spec optimize!(t()) :: t()
   def optimize!(scene), do: Result.bang!(optimize(scene))
 
+  @doc type: :change
   @doc """
   The scene with tangents on every surface that has normals and texture coordinates and that has none: what normal maps need. By
   Mikkelsen's method, as tools that bake them do.
@@ -275,18 +292,22 @@ defmodule Wasgo.Scene do
   @spec tangents(t()) :: changed()
   def tangents(%__MODULE__{} = scene), do: change(scene, {:tangents})
 
+  @doc type: :change
   @doc "As `tangents/1`, but raises."
   @spec tangents!(t()) :: t()
   def tangents!(scene), do: Result.bang!(tangents(scene))
 
+  @doc type: :change
   @doc "The scene without what it does not show: nodes that no root leads to, meshes, materials, images and the like that nothing uses."
   @spec compact(t()) :: changed()
   def compact(%__MODULE__{} = scene), do: change(scene, {:compact})
 
+  @doc type: :change
   @doc "As `compact/1`, but raises."
   @spec compact!(t()) :: t()
   def compact!(scene), do: Result.bang!(compact(scene))
 
+  @doc type: :change
   @doc """
   The scene in parts that show together what it shows.
 
@@ -308,12 +329,14 @@ defmodule Wasgo.Scene do
   def split(%__MODULE__{} = scene, :material), do: change(scene, {:split_material})
   def split(%__MODULE__{} = scene, {:grid, side}), do: change(scene, {:split_grid, side})
 
+  @doc type: :change
   @doc "As `split/2`, but raises."
   @spec split!(t(), :root | :material | {:grid, number()}) :: [t()]
   def split!(scene, by), do: Result.bang!(split(scene, by))
 
   defp change(scene, change), do: Result.await(Native.scene_change(scene, change))
 
+  @doc type: :change
   @doc """
   Several scenes as one: lists are joined, references moved along. Meshes and materials that are the same are kept once.
   """

@@ -115,6 +115,7 @@ defmodule Wasgo.Script do
                  limits: [type: {:or, [:keyword, {:struct, Limits}]}, default: []]
                ] ++ Imports.options() ++ Bounds.options()
 
+  @doc type: :new
   @doc """
   Makes a script of WebAssembly bytes, WAT text, a compiled `Wasgo.Wasm.Module` or a `Wasgo.Wasm.Component`.
 
@@ -217,10 +218,12 @@ defmodule Wasgo.Script do
     end
   end
 
+  @doc type: :new
   @doc "As `new/2`, but raises."
   @spec new!(binary() | Module.t() | Component.t(), keyword()) :: t()
   def new!(source, options \\ []), do: Result.bang!(new(source, options))
 
+  @doc type: :run
   @doc """
   Notifies with one row; the answer is the row that the script returned, or `nil` if it changes nothing.
 
@@ -265,6 +268,7 @@ defmodule Wasgo.Script do
          do: answer
   end
 
+  @doc type: :run
   @doc """
   Notifies with many rows in one crossing; the answers are in the same order, each `{:ok, row}`, `{:ok, nil}` or `{:error, exception}`.
 
@@ -336,6 +340,7 @@ defmodule Wasgo.Script do
 
   defp answer(_script, {:error, fault}), do: {:error, Result.exception(fault)}
 
+  @doc type: :run
   @doc """
   Has the script process a buffer of bytes. Options and errors as for `notify/4`.
 
@@ -354,6 +359,7 @@ defmodule Wasgo.Script do
   defp joined([buffer]), do: buffer
   defp joined(buffers), do: IO.iodata_to_binary(buffers)
 
+  @doc type: :run
   @doc """
   As `process/3`, for a script that was granted `:emit`: the answer is the buffers that it emitted, in order, and then the one that it returned,
   unless that is empty; or those that it returned, where it is a component.
@@ -399,6 +405,7 @@ defmodule Wasgo.Script do
                       parameters: [type: :list, default: []]
                     ] ++ Bounds.options()
 
+  @doc type: :run
   @doc """
   Has the script generate the content of a chunk, by the whole world's `seed` (0 to 2^64 - 1) and the chunk's coordinates. The same
   arguments give the same bytes, if the script keeps its promise.
@@ -444,12 +451,14 @@ defmodule Wasgo.Script do
     Result.await(native, script.imports)
   end
 
+  @doc type: :notification
   @doc """
   Names of notifications, and the engine's numbers of them. Numbers from 10,000 on are free for a world's own.
   """
   @spec notifications() :: %{atom() => integer()}
   def notifications, do: @notifications
 
+  @doc type: :notification
   @doc """
   The number of a notification.
 

@@ -85,6 +85,7 @@ defmodule Wasgo.Service do
     %{id: Keyword.get(options, :name, __MODULE__), start: {__MODULE__, :start_link, [options]}}
   end
 
+  @doc type: :life
   @doc """
   Starts the program and waits until it is ready.
 
@@ -102,6 +103,7 @@ defmodule Wasgo.Service do
     end
   end
 
+  @doc type: :ask
   @doc """
   Sends one message and waits for the one that answers it.
 
@@ -113,6 +115,7 @@ defmodule Wasgo.Service do
     call(service, {:request, [message], false, timeout})
   end
 
+  @doc type: :ask
   @doc """
   Sends many messages at once and waits for all their answers, which are returned in the order of the requests. It costs far less than one call for each.
 
@@ -140,6 +143,7 @@ defmodule Wasgo.Service do
     end)
   end
 
+  @doc type: :ask
   @doc """
   Sends one message of which no answer is expected. Returns when the program's input has taken it, which is at once unless the program does not read:
   then whoever sends waits, `timeout` milliseconds at most.
@@ -149,6 +153,7 @@ defmodule Wasgo.Service do
     call(service, {:send, message, timeout})
   end
 
+  @doc type: :ask
   @doc """
   Has the messages that nobody asked for sent to the calling process, as `{:wasgo_service, pid, message}`; of a service with `framing: :raw` that is all that the
   program writes. When the program ends, all that it wrote comes, then `{:wasgo_service, pid, {:ended, exception}}`.
@@ -169,12 +174,14 @@ defmodule Wasgo.Service do
     call(service, {:subscribe, self(), demand})
   end
 
+  @doc type: :ask
   @doc "Asks for so many messages more."
   @spec demand(GenServer.server(), pos_integer() | :infinity) :: :ok | {:error, ServiceError.t()}
   def demand(service, more) when more == :infinity or (is_integer(more) and more > 0) do
     call(service, {:demand, more})
   end
 
+  @doc type: :network
   @doc """
   Connects to a port of the guest over its network (`Wasgo.Service.Network`): a number, or a name of `:forward`. The calling process owns the
   `Wasgo.Service.Connection`.
@@ -194,6 +201,7 @@ defmodule Wasgo.Service do
     end
   end
 
+  @doc type: :network
   @doc """
   Sends a request by HTTP to a server in the guest and returns its answer, `%{status: 200, headers: [{"content-type", "text/plain"}], body: "..."}`. Names of headers
   are in lower case.
@@ -222,6 +230,7 @@ defmodule Wasgo.Service do
     HTTP.request(service, method, path, headers, body, options)
   end
 
+  @doc type: :network
   @doc """
   What a service's network did: its guest's `:address`, `{frames, bytes}` `:received` from it and `:sent` to it, its `:connections`, and frames that were `:dropped` by cause.
   """
@@ -230,6 +239,7 @@ defmodule Wasgo.Service do
     with {:ok, resource, _network} <- call(service, :network), do: Network.status(resource)
   end
 
+  @doc type: :life
   @doc """
   Stops the service. A plain program's input ends, a container's terminal is sent the end of file where its framing is text; if the program has not ended after `timeout`
   milliseconds it is stopped wherever it is.
@@ -240,6 +250,7 @@ defmodule Wasgo.Service do
     :ok
   end
 
+  @doc type: :life
   @doc """
   What a service does: its `:phase` (`:starting`, `:ready`, `:resting` before it is started anew, `:stopping`), how many requests are `:pending`, how many
   `:restarts` there were, its `:module`, and milliseconds `:since` its program began.

@@ -166,6 +166,7 @@ defmodule Wasgo.Store do
           count: non_neg_integer() | nil
         }
 
+  @doc type: :open
   @doc """
   Opens the database at a path, a new one in memory with `:memory`, or one on a server at `"http://..."`, `"https://..."` or `"libsql://..."`.
 
@@ -192,10 +193,12 @@ defmodule Wasgo.Store do
   @spec open(Path.t() | :memory, keyword()) :: {:ok, t()} | {:error, Wasgo.StoreError.t()}
   def open(location, options \\ []), do: Opening.open(location, options)
 
+  @doc type: :open
   @doc "As `open/2`, but raises."
   @spec open!(Path.t() | :memory, keyword()) :: t()
   def open!(location, options \\ []), do: Result.bang!(open(location, options))
 
+  @doc type: :open
   @doc """
   Closes the database. What runs is interrupted, what waits is refused. Not needed for data that was committed, nor to free it: a
   store that nobody refers to is closed.
@@ -203,6 +206,7 @@ defmodule Wasgo.Store do
   @spec close(t()) :: :ok
   def close(%__MODULE__{resource: resource}), do: Native.store_close(resource)
 
+  @doc type: :open
   @doc """
   Stops what runs now, of whoever asked for it: writer, readers and streams. It answers `:interrupted`, unless it ends first. What
   waits goes on to wait.
@@ -210,6 +214,7 @@ defmodule Wasgo.Store do
   @spec interrupt(t()) :: :ok
   def interrupt(%__MODULE__{resource: resource}), do: Native.store_interrupt(resource)
 
+  @doc type: :query
   @doc """
   Runs one statement that returns no rows.
 
@@ -221,12 +226,14 @@ defmodule Wasgo.Store do
     Request.execute(store, sql, parameters, options)
   end
 
+  @doc type: :query
   @doc "As `execute/4`, but raises."
   @spec execute!(t(), String.t(), parameters(), keyword()) :: executed()
   def execute!(store, sql, parameters \\ [], options \\ []) do
     Result.bang!(execute(store, sql, parameters, options))
   end
 
+  @doc type: :query
   @doc """
   Runs one statement once for each of `rows` of parameters, in one transaction. Options as for `execute/4`.
   """
@@ -237,6 +244,7 @@ defmodule Wasgo.Store do
     Request.execute_many(store, sql, rows, options)
   end
 
+  @doc type: :query
   @doc """
   Runs one query; its rows are lists, in the order of `columns`.
 
@@ -257,6 +265,7 @@ defmodule Wasgo.Store do
     Request.query(store, sql, parameters, options)
   end
 
+  @doc type: :query
   @doc "As `query/4`, but raises."
   @spec query!(t(), String.t(), parameters(), keyword()) :: %{
           columns: [String.t()],
@@ -266,6 +275,7 @@ defmodule Wasgo.Store do
     Result.bang!(query(store, sql, parameters, options))
   end
 
+  @doc type: :query
   @doc """
   A lazy stream of a query's rows, read in pieces: it may be longer than memory.
 
@@ -293,6 +303,7 @@ defmodule Wasgo.Store do
     Cursor.stream(store, sql, parameters, options)
   end
 
+  @doc type: :query
   @doc """
   Runs several statements, separated by semicolons. Options as for `execute/4`.
   """
@@ -301,6 +312,7 @@ defmodule Wasgo.Store do
     Request.batch(store, sql, options)
   end
 
+  @doc type: :query
   @doc """
   Runs `fun` in a transaction: its value is committed and returned as `{:ok, value}`.
 
@@ -314,6 +326,7 @@ defmodule Wasgo.Store do
     Transaction.run(store, fun, options)
   end
 
+  @doc type: :query
   @doc """
   Undoes the transaction that it is called in, whose result is then `{:error, reason}`.
   """
@@ -322,6 +335,7 @@ defmodule Wasgo.Store do
     Transaction.rollback(store, reason)
   end
 
+  @doc type: :open
   @doc """
   A handle on the same database for SQL that is trusted with some of it. What is not named is refused with the reason `:auth` and a
   message that names it; so are pragmas, the schema, attached databases and functions that reach beyond the database.
@@ -340,6 +354,7 @@ defmodule Wasgo.Store do
     %{store | access: Access.new(store, allow, "Wasgo.Store.restrict/2")}
   end
 
+  @doc type: :watch
   @doc """
   Has the calling process told what this store commits from now on: `{:wasgo_store, ref, {:changed, changes}}`, where `ref` is
   `store.ref`, and each of `changes` a `t:change/0`. The message is sent before the write that it is about is answered.
@@ -368,10 +383,12 @@ defmodule Wasgo.Store do
     end
   end
 
+  @doc type: :watch
   @doc "Ends what `subscribe/2` began. Messages that were sent before are in the mailbox."
   @spec unsubscribe(t()) :: :ok
   def unsubscribe(%__MODULE__{resource: resource}), do: Native.store_unsubscribe(resource)
 
+  @doc type: :copy
   @doc """
   Fetches what is new on the server into a copy of its database (`replica_of:` of `open/2`).
 
@@ -395,6 +412,7 @@ defmodule Wasgo.Store do
     end
   end
 
+  @doc type: :copy
   @doc """
   Copies the database into a new file, which must not be there yet (`:exists`). Options: `:timeout`, 5 minutes unless given.
 
@@ -423,6 +441,7 @@ defmodule Wasgo.Store do
     {:error, %Wasgo.StoreError{reason: :auth, message: "not allowed to copy the database"}}
   end
 
+  @doc type: :function
   @doc """
   Creates a function that SQL can call, of WebAssembly bytes or WAT text.
 
@@ -452,6 +471,7 @@ defmodule Wasgo.Store do
       when is_binary(name) and is_binary(source),
       do: not_remote("a function in WebAssembly")
 
+  @doc type: :function
   @doc "Drops a function. Options: `:if_exists`, `:timeout`."
   @spec drop_function(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def drop_function(store, name, options \\ [])

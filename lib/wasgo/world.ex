@@ -529,7 +529,7 @@ defmodule Wasgo.World do
   `rev` is the number that the engine is at with all that was sent, `chunks` those that it holds, `making` those that are being made, `waiting` the lanes that are
   full; `failed` are chunks that could not be made, `refused` viewers that wanted more than `:max_view`.
   """
-  @spec zone(t(), String.t()) :: Wasgo.World.Zone.info() | nil
+  @spec zone(t(), String.t()) :: map() | nil
   def zone(world, name) when is_binary(name) do
     with pid when is_pid(pid) <- call!(world, {:connection, name}), do: Wasgo.World.Zone.info(pid)
   end

@@ -37,24 +37,29 @@ defmodule Wasgo.Gen.Field do
   @typedoc "A place or a size: x, y and z."
   @type vector :: {number(), number(), number()}
 
+  @doc type: :source
   @doc "The same number everywhere."
   @spec constant(number()) :: t()
   def constant(value) when is_number(value), do: new("constant", value: value)
 
+  @doc type: :source
   @doc "The place's distance east (`:x`), up (`:y`) or south (`:z`) of the world's origin."
   @spec coordinate(:x | :y | :z) :: t()
   def coordinate(axis) when axis in [:x, :y, :z], do: new("coordinate", axis: axis)
 
+  @doc type: :source
   @doc "The terrain's height: for what lies and stands on it, not for the terrain itself."
   @spec height() :: t()
   def height, do: new("height", [])
 
+  @doc type: :source
   @doc "The terrain's steepness: 0 is flat, 0.29 is 45 degrees, 1 upright. For what lies and stands on it."
   @spec slope() :: t()
   def slope, do: new("slope", [])
 
   @noise [:kind, :dimensions, :frequency, :octaves, :lacunarity, :gain, :seed]
 
+  @doc type: :source
   @doc """
   Noise of one octave, -1 to 1: a hill or hollow for about each cell.
 
@@ -66,6 +71,7 @@ defmodule Wasgo.Gen.Field do
   @spec noise(keyword()) :: t()
   def noise(options), do: new("noise", options!(options, @noise, [:frequency]))
 
+  @doc type: :source
   @doc """
   Noise of many octaves, summed: rolling hills, -1 to 1.
 
@@ -78,10 +84,12 @@ defmodule Wasgo.Gen.Field do
   @spec fbm(keyword()) :: t()
   def fbm(options), do: fractal("fbm", options)
 
+  @doc type: :source
   @doc "As `fbm/1`, with crests where the noise crosses 0: mountains, 0 to 1."
   @spec ridged(keyword()) :: t()
   def ridged(options), do: fractal("ridged", options)
 
+  @doc type: :source
   @doc "As `fbm/1`, with round hills and sharp valleys: dunes, clouds, 0 to 1."
   @spec billow(keyword()) :: t()
   def billow(options), do: fractal("billow", options)
@@ -91,6 +99,7 @@ defmodule Wasgo.Gen.Field do
     new("noise", [fractal: name] ++ options)
   end
 
+  @doc type: :source
   @doc """
   Points strewn one a cell.
 
@@ -106,23 +115,27 @@ defmodule Wasgo.Gen.Field do
     new("cellular", options!(options, allowed, [:frequency]))
   end
 
+  @doc type: :combine
   @doc "The sum of two fields."
   @spec add(operand(), operand()) :: t()
   def add(a, b) when is_number(b), do: affine(a, 1.0, b)
   def add(a, b) when is_number(a), do: affine(b, 1.0, a)
   def add(a, b), do: new("add", of: [a, b])
 
+  @doc type: :combine
   @doc "One field less another."
   @spec subtract(operand(), operand()) :: t()
   def subtract(a, b) when is_number(b), do: affine(a, 1.0, -b)
   def subtract(a, b), do: new("subtract", a: field(a), b: field(b))
 
+  @doc type: :combine
   @doc "The product of two fields."
   @spec multiply(operand(), operand()) :: t()
   def multiply(a, b) when is_number(b), do: affine(a, b, 0.0)
   def multiply(a, b) when is_number(a), do: affine(b, a, 0.0)
   def multiply(a, b), do: new("multiply", of: [a, b])
 
+  @doc type: :shape
   @doc "A field times a number, plus another: `scale(field, 20.0, 5.0)` of noise is -15 to 25."
   @spec scale(operand(), number(), number()) :: t()
   def scale(of, factor, offset \\ 0.0) when is_number(factor) and is_number(offset),
@@ -130,10 +143,12 @@ defmodule Wasgo.Gen.Field do
 
   defp affine(of, scale, offset), do: new("affine", of: field(of), scale: scale, offset: offset)
 
+  @doc type: :combine
   @doc "The lesser of two fields; with the edge between them rounded where they are nearer than `:radius`."
   @spec lowest(operand(), operand(), keyword()) :: t()
   def lowest(a, b, options \\ []), do: extreme("min", a, b, options)
 
+  @doc type: :combine
   @doc "The greater of two fields; with the edge between them rounded where they are nearer than `:radius`."
   @spec highest(operand(), operand(), keyword()) :: t()
   def highest(a, b, options \\ []), do: extreme("max", a, b, options)
@@ -145,22 +160,27 @@ defmodule Wasgo.Gen.Field do
     end
   end
 
+  @doc type: :shape
   @doc "Without its sign."
   @spec magnitude(operand()) :: t()
   def magnitude(of), do: new("abs", of: field(of))
 
+  @doc type: :shape
   @doc "A power of what is above 0; 0 of the rest."
   @spec power(operand(), number()) :: t()
   def power(of, exponent), do: new("power", of: field(of), exponent: exponent)
 
+  @doc type: :shape
   @doc "Nothing below `low` nor above `high`."
   @spec clamp(operand(), number(), number()) :: t()
   def clamp(of, low, high), do: new("clamp", of: field(of), low: low, high: high)
 
+  @doc type: :shape
   @doc "0 where the field is `low` or less, 1 where it is `high` or more, an even curve between; the other way round when `low` is above `high`."
   @spec smooth(operand(), number(), number()) :: t()
   def smooth(of, low, high), do: new("smoothstep", of: field(of), low: low, high: high)
 
+  @doc type: :shape
   @doc """
   Steps of `:height` metres; `:sharpness` from 0, as before, to 1, upright; 0.8 unless given.
   """
@@ -169,6 +189,7 @@ defmodule Wasgo.Gen.Field do
     new("terrace", [of: field(of)] ++ options!(options, [:height, :sharpness], [:height]))
   end
 
+  @doc type: :shape
   @doc """
   What a smooth curve through points gives for the field's value: `curve(hills, [{-1, -8}, {0, 0}, {0.2, 3}, {1, 60}])`.
   """
@@ -176,14 +197,17 @@ defmodule Wasgo.Gen.Field do
   def curve(of, points) when is_list(points),
     do: new("curve", of: field(of), points: Enum.map(points, &list/1))
 
+  @doc type: :combine
   @doc "`a` where `by` is 0 or less, `b` where it is 1 or more, a mixture between."
   @spec blend(operand(), operand(), operand()) :: t()
   def blend(a, b, by), do: new("blend", a: field(a), b: field(b), by: field(by))
 
+  @doc type: :combine
   @doc "The field where `by` is `high` or more, 0 where it is `low` or less: a product with `smooth/3`."
   @spec mask(operand(), operand(), number(), number()) :: t()
   def mask(of, by, low, high), do: new("multiply", of: [field(of), smooth(by, low, high)])
 
+  @doc type: :shape
   @doc """
   The field looked up elsewhere, so that it is bent.
 
@@ -207,6 +231,7 @@ defmodule Wasgo.Gen.Field do
     )
   end
 
+  @doc type: :shape
   @doc """
   The field made larger, turned and moved.
 
@@ -228,20 +253,24 @@ defmodule Wasgo.Gen.Field do
     new("place", [of: field(of)] ++ options)
   end
 
+  @doc type: :body
   @doc "Metres inside a ball, below 0 outside of it."
   @spec sphere(vector(), number()) :: t()
   def sphere(center, radius), do: body(center, kind: "sphere", radius: radius)
 
+  @doc type: :body
   @doc "Metres inside a box of half the sides given, with edges of radius `:round`."
   @spec box(vector(), vector(), keyword()) :: t()
   def box(center, half, options \\ []),
     do: body(center, [kind: "box", half: list(half)] ++ options!(options, [:round], []))
 
+  @doc type: :body
   @doc "Metres inside a tunnel: near the line from one place to another."
   @spec capsule(vector(), vector(), number()) :: t()
   def capsule({x, y, z} = from, {to_x, to_y, to_z}, radius),
     do: body(from, kind: "capsule", to: [to_x - x, to_y - y, to_z - z], radius: radius)
 
+  @doc type: :body
   @doc "Metres inside a ring whose hole goes along `:axis` (`:z` unless given): half of it above ground is an arch."
   @spec torus(vector(), number(), number(), keyword()) :: t()
   def torus(center, radius, thickness, options \\ []) do
@@ -251,6 +280,7 @@ defmodule Wasgo.Gen.Field do
 
   defp body(center, shape), do: new("body", center: list(center), shape: shape)
 
+  @doc type: :water
   @doc """
   A field of heights with gullies cut into its slopes, which run downhill and branch as running water leaves them.
 
@@ -269,6 +299,7 @@ defmodule Wasgo.Gen.Field do
 
   @rivers [:frequency, :width, :depth, :valley, :sea, :springs, :seed]
 
+  @doc type: :water
   @doc """
   A field of heights with rivers in it that run downhill, join, widen, and end in the sea or in a pond.
 
@@ -307,6 +338,7 @@ defmodule Wasgo.Gen.Field do
   @spec rivers(operand(), keyword()) :: t()
   def rivers(of, options), do: river(of, options, :ground)
 
+  @doc type: :water
   @doc """
   The height of the water of `rivers/2`, in metres: what a plan's `:rivers` is. Under the banks it goes down with them; where no river is near it is
   -16,384.
@@ -314,6 +346,7 @@ defmodule Wasgo.Gen.Field do
   @spec river_water(operand(), keyword()) :: t()
   def river_water(of, options), do: river(of, options, :water)
 
+  @doc type: :water
   @doc """
   Metres to the nearest bank of `rivers/2`, below 0 in the bed; nowhere more than how far valleys go. For what lies and stands beside rivers.
   """
@@ -325,6 +358,7 @@ defmodule Wasgo.Gen.Field do
     new("rivers", [of: field(of), output: output] ++ options)
   end
 
+  @doc type: :combine
   @doc """
   How much there is of each of several climates, by name: a map of fields from 0 to 1, which are 1 in sum.
 
@@ -352,6 +386,7 @@ defmodule Wasgo.Gen.Field do
     end
   end
 
+  @doc type: :source
   @doc """
   What a script of the plan says (the `:scripts` of `Wasgo.Gen.plan/1`): it is asked the values at up to 512 places at once.
   `guest/README.md` tells authors how; `guest/scripts/craters.ts` is one.
@@ -386,6 +421,7 @@ defmodule Wasgo.Gen.Field do
     end
   end
 
+  @doc type: :shape
   @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
   @spec named(operand(), String.t()) :: t()
   def named(of, name) when is_binary(name), do: %{field(of) | id: name}

@@ -1,6 +1,8 @@
 defmodule Wasgo.Pipeline.Reader do
   @moduledoc """
-  A stream that is read from, by any process: `read/3` takes the next elements, and waits for them no longer than it is told.
+  A stream that is read from, by any process.
+
+  `read/3` takes the next elements, and waits for them no longer than it is told.
 
       iex> buffers = for number <- 1..5//1, do: Wasgo.Buffer.new(number)
       iex> {:ok, reader} = Wasgo.Pipeline.Reader.start_link([buffers, {Wasgo.Stages.Transform, with: &{:ok, &1}}])

@@ -1,6 +1,8 @@
 defmodule Wasgo.Pipeline.Writer do
   @moduledoc """
-  A stream that is written to, by any process: `write/3` hands over a buffer, and waits while the stages are behind.
+  A stream that is written to, by any process.
+
+  `write/3` hands over a buffer, and waits while the stages are behind.
 
       iex> {:ok, writer} = Wasgo.Pipeline.Writer.start_link([{Wasgo.Stages.Transform, with: &{:ok, &1}}])
       iex> Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new("a"))

@@ -106,6 +106,7 @@ defmodule Wasgo.Script.Registry do
 
   @type object :: %{id: String.t(), kind: String.t(), script: String.t()}
 
+  @doc type: :version
   @doc """
   Stores `source` (WebAssembly bytes or WAT text, of any length) as the next version of the script `name`, and answers its number.
 
@@ -154,11 +155,13 @@ defmodule Wasgo.Script.Registry do
     end
   end
 
+  @doc type: :version
   @doc "As `put/4`, but raises."
   @spec put!(Store.t(), String.t(), binary(), keyword()) :: pos_integer()
   def put!(store, name, source, options \\ []),
     do: Result.bang!(put(store, name, source, options))
 
+  @doc type: :version
   @doc """
   A version of a script, compiled on its terms and ready to call.
 
@@ -179,10 +182,12 @@ defmodule Wasgo.Script.Registry do
     end
   end
 
+  @doc type: :version
   @doc "As `load/3`, but raises."
   @spec load!(Store.t(), String.t(), keyword()) :: Script.t()
   def load!(store, name, options \\ []), do: Result.bang!(load(store, name, options))
 
+  @doc type: :version
   @doc """
   A version of a script, with its source.
 
@@ -202,20 +207,24 @@ defmodule Wasgo.Script.Registry do
     end
   end
 
+  @doc type: :version
   @doc "As `get/3`, but raises."
   @spec get!(Store.t(), String.t(), pos_integer() | :active) :: entry()
   def get!(store, name, version \\ :active), do: Result.bang!(get(store, name, version))
 
+  @doc type: :version
   @doc "The number of a script's active version; the version itself is not read, which makes this quick enough to ask often."
   @spec active_version(Store.t(), String.t()) :: {:ok, pos_integer()} | {:error, StoreError.t()}
   def active_version(%Store{} = store, name) do
     with :ok <- Schema.migrate(store), do: Entries.active_version(store, name)
   end
 
+  @doc type: :version
   @doc "The active version of every script that has one, by name."
   @spec list(Store.t()) :: {:ok, [entry()]} | {:error, StoreError.t()}
   def list(%Store{} = store), do: with(:ok <- Schema.migrate(store), do: Entries.list(store))
 
+  @doc type: :version
   @doc "All versions of a script, the oldest first."
   @spec versions(Store.t(), String.t()) :: {:ok, [entry()]} | {:error, StoreError.t()}
   def versions(%Store{} = store, name) do
@@ -224,6 +233,7 @@ defmodule Wasgo.Script.Registry do
          do: Entries.versions(store, name)
   end
 
+  @doc type: :version
   @doc """
   What was done to a script of this name, the oldest first; of a long history the newest `:limit` acts, 1,000 unless given. It outlives the
   script. A `put/4` that activates is two acts.
@@ -238,6 +248,7 @@ defmodule Wasgo.Script.Registry do
          do: Entries.history(store, name, limit)
   end
 
+  @doc type: :version
   @doc """
   Makes a version the active one, and answers its number. Options: `:author`, for the history. Of the version that is active already there
   is nothing to do, nor to tell.
@@ -249,6 +260,7 @@ defmodule Wasgo.Script.Registry do
          do: Changes.activate(store, name, version, options.author)
   end
 
+  @doc type: :version
   @doc """
   Makes the version active again that was before the active one, and answers its number. Options: `:author`, for the history.
 
@@ -262,6 +274,7 @@ defmodule Wasgo.Script.Registry do
          do: Changes.rollback(store, name, options.author)
   end
 
+  @doc type: :version
   @doc """
   Deletes a script with all of its versions. Its history stays. Options:
 
@@ -283,6 +296,7 @@ defmodule Wasgo.Script.Registry do
          do: {:ok, options}
   end
 
+  @doc type: :object
   @doc """
   Makes an object, or changes its kind and script. The script has to be there; it need not have an active version yet.
 
@@ -293,10 +307,12 @@ defmodule Wasgo.Script.Registry do
   def put_object(%Store{} = store, id, kind, script, options \\ []),
     do: Objects.put(store, id, kind, script, options)
 
+  @doc type: :object
   @doc "An object: its id, kind and script."
   @spec get_object(Store.t(), String.t()) :: {:ok, object()} | {:error, StoreError.t()}
   def get_object(%Store{} = store, id), do: Objects.get(store, id)
 
+  @doc type: :object
   @doc """
   Objects, by id. Options: `:kind` and `:script`, of which they are; `:after`, an id, and `:limit`, for a part of many: without a limit more
   than 100,000 are the error `:row_limit`.
@@ -310,15 +326,18 @@ defmodule Wasgo.Script.Registry do
   @spec list_objects(Store.t(), keyword()) :: {:ok, [object()]} | {:error, StoreError.t()}
   def list_objects(%Store{} = store, options \\ []), do: Objects.list(store, options)
 
+  @doc type: :object
   @doc "Deletes an object, with what it keeps."
   @spec delete_object(Store.t(), String.t()) :: :ok | {:error, StoreError.t()}
   def delete_object(%Store{} = store, id), do: Objects.delete(store, id)
 
+  @doc type: :object
   @doc "What an object keeps: values by keys, both binaries. Of a new object that is nothing."
   @spec object_state(Store.t(), String.t()) ::
           {:ok, %{binary() => binary()}} | {:error, StoreError.t()}
   def object_state(%Store{} = store, id), do: Objects.state(store, id)
 
+  @doc type: :object
   @doc """
   Sets all that an object keeps. The bounds are those of `Wasgo.Script.State`: 4,096 keys of up to 1 KiB, values of up to 256 KiB, 1 MiB
   together. More is a `Wasgo.LimitError` with the reason `:state`.
@@ -328,6 +347,7 @@ defmodule Wasgo.Script.Registry do
   def put_object_state(%Store{} = store, id, state) when is_map(state) and not is_struct(state),
     do: Objects.put_state(store, id, state)
 
+  @doc type: :schema
   @doc """
   Makes the tables, or brings those of an older Wasgo up to date: #{Schema.version()} is the schema's version. Every function does so where it
   is needed; done before, nobody waits for it.

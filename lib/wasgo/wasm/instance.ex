@@ -72,6 +72,7 @@ defmodule Wasgo.Wasm.Instance do
                  waiters: [type: {:range, 0..10_000//1}, default: 64]
                ] ++ Imports.options() ++ Bounds.options()
 
+  @doc type: :life
   @doc """
   Makes an instance, running the module's start function and `_initialize` if it has them.
 
@@ -107,10 +108,12 @@ defmodule Wasgo.Wasm.Instance do
     end
   end
 
+  @doc type: :life
   @doc "As `new/2`, but raises."
   @spec new!(Module.t(), keyword()) :: t()
   def new!(module, options \\ []), do: Result.bang!(new(module, options))
 
+  @doc type: :call
   @doc """
   Calls an exported function; the results come as a list.
 
@@ -141,12 +144,14 @@ defmodule Wasgo.Wasm.Instance do
     native |> Runner.await({caller.reference, caller.imports}) |> Result.await()
   end
 
+  @doc type: :call
   @doc "As `call/4`, but raises."
   @spec call!(t() | Caller.t(), String.t(), [value()], keyword()) :: [value()]
   def call!(instance, name, arguments \\ [], options \\ []) do
     Result.bang!(call(instance, name, arguments, options))
   end
 
+  @doc type: :call
   @doc """
   Calls an exported function once for each list of arguments, in order and in one crossing: the way for thousands of calls.
 
@@ -202,6 +207,7 @@ defmodule Wasgo.Wasm.Instance do
 
   defp answers(error), do: error
 
+  @doc type: :call
   @doc """
   As `call_many/4`, with the rows packed in one binary, and the results too: nothing is made into terms.
 
@@ -261,6 +267,7 @@ defmodule Wasgo.Wasm.Instance do
 
   defp packed(error), do: error
 
+  @doc type: :memory
   @doc """
   Copies `length` bytes out of the exported memory.
 
@@ -289,6 +296,7 @@ defmodule Wasgo.Wasm.Instance do
     end
   end
 
+  @doc type: :memory
   @doc "Copies `bytes` into the exported memory."
   @spec write_memory(t() | Caller.t(), non_neg_integer(), binary()) ::
           :ok | {:error, Exception.t()}
@@ -309,10 +317,12 @@ defmodule Wasgo.Wasm.Instance do
     done(written)
   end
 
+  @doc type: :memory
   @doc "The exported memory's size in bytes; 0 if there is none."
   @spec memory_size(t() | Caller.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   def memory_size(instance), do: act(instance, :memory_size)
 
+  @doc type: :memory
   @doc """
   Grows the exported memory by pages of 64 KiB; the answer is its size in bytes before. Beyond its limit it is a `Wasgo.LimitError`.
 
@@ -327,6 +337,7 @@ defmodule Wasgo.Wasm.Instance do
   def grow_memory(instance, pages) when is_integer(pages) and pages >= 0,
     do: act(instance, {:memory_grow, min(pages, @farthest)})
 
+  @doc type: :guest
   @doc """
   The value of an exported global.
 
@@ -342,16 +353,19 @@ defmodule Wasgo.Wasm.Instance do
   @spec get_global(t() | Caller.t(), String.t()) :: {:ok, value()} | {:error, Exception.t()}
   def get_global(instance, name) when is_binary(name), do: act(instance, {:global_get, name})
 
+  @doc type: :guest
   @doc "Changes an exported global, which must be a mutable one."
   @spec set_global(t() | Caller.t(), String.t(), value()) :: :ok | {:error, Exception.t()}
   def set_global(instance, name, value) when is_binary(name),
     do: done(act(instance, {:global_set, name, value}))
 
+  @doc type: :guest
   @doc "The size of an exported table in elements."
   @spec table_size(t() | Caller.t(), String.t()) ::
           {:ok, non_neg_integer()} | {:error, Exception.t()}
   def table_size(instance, name) when is_binary(name), do: act(instance, {:table_size, name})
 
+  @doc type: :guest
   @doc "Grows an exported table by empty elements; the answer is its size before."
   @spec grow_table(t() | Caller.t(), String.t(), non_neg_integer()) ::
           {:ok, non_neg_integer()} | {:error, Exception.t()}
@@ -359,6 +373,7 @@ defmodule Wasgo.Wasm.Instance do
       when is_binary(name) and is_integer(elements) and elements >= 0,
       do: act(instance, {:table_grow, name, min(elements, @farthest)})
 
+  @doc type: :guest
   @doc "Whether an element of an exported table holds something."
   @spec table_set?(t() | Caller.t(), String.t(), non_neg_integer()) ::
           {:ok, boolean()} | {:error, Exception.t()}
@@ -366,6 +381,7 @@ defmodule Wasgo.Wasm.Instance do
       when is_binary(name) and is_integer(index) and index >= 0,
       do: act(instance, {:table_get, name, min(index, @farthest)})
 
+  @doc type: :guest
   @doc """
   Puts an exported function into an exported table; `nil` empties the element.
 
@@ -406,6 +422,7 @@ defmodule Wasgo.Wasm.Instance do
   defp done({:ok, _nothing}), do: :ok
   defp done(error), do: error
 
+  @doc type: :call
   @doc """
   The fuel that the last call used, for instances of deterministic modules: what a call costs, on every machine alike.
 
@@ -420,6 +437,7 @@ defmodule Wasgo.Wasm.Instance do
   def fuel_used(%__MODULE__{resource: resource}),
     do: Result.await(Native.wasm_fuel_used(resource))
 
+  @doc type: :call
   @doc """
   Takes the buffers that the guest emitted, oldest first: those of calls that succeeded since they were last taken.
   """
@@ -427,10 +445,12 @@ defmodule Wasgo.Wasm.Instance do
   def take_emitted(%__MODULE__{resource: resource}),
     do: Result.await(Native.wasm_take_emitted(resource))
 
+  @doc type: :life
   @doc "What state the instance is in, just now."
   @spec status(t()) :: :idle | :busy | :poisoned | :closed
   def status(%__MODULE__{resource: resource}), do: Native.wasm_status(resource)
 
+  @doc type: :life
   @doc """
   Frees the instance at once, stopping a call that is under way. An instance that nobody refers to is freed without this.
   """

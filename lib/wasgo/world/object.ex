@@ -4,7 +4,7 @@ defmodule Wasgo.World.Object do
 
     * `id` - an integer from 0 up to 2^62 - 1; the world gives one where there is none
     * `name` - what its node is called; up to 255 bytes of text. `"object_7"` of the object 7 where it is empty
-    * `mesh` - the name of a mesh that the world has (`Wasgo.World.put_mesh/4`), or `nil`
+    * `mesh` - the name of a mesh that the world has (`Wasgo.World.put_mesh/3`), or `nil`
     * `glb` - a glTF file: its bytes, or the SHA-256 of one that the world holds already; or `nil`. Reading an object gives the hash
     * `scene` - the name of a scene that the engine's project has set aside, or `nil`
     * `transform` - a `Wasgo.Godot.Transform3D`, in metres; kept in 32-bit floats, as the engine has them
