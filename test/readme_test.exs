@@ -31,6 +31,12 @@ defmodule Wasgo.ReadmeTest do
     run(blocks)
   end
 
+  test "every block of the page for those who come from wasmex runs and gives what it says" do
+    blocks = blocks("guides/from-wasmex.md")
+    assert length(blocks) == 7
+    run(blocks)
+  end
+
   defp blocks(file) do
     text = File.read!(Path.join(@root, file))
     Regex.scan(~r/^```elixir\n(.*?)^```$/ms, text, capture: :all_but_first)
