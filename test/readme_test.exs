@@ -1,5 +1,5 @@
 defmodule Wasgo.ReadmeTest do
-  # The README's and the guide's own code, block by block, in one session as a reader would type it. A comment `#=> text` after an expression is
+  # The README's and the guides' own code, block by block, in one session as a reader would type it. A comment `#=> text` after an expression is
   # what `inspect/1` must give for it.
   use ExUnit.Case, async: false
 
@@ -34,6 +34,12 @@ defmodule Wasgo.ReadmeTest do
   test "every block of the page for those who come from wasmex runs and gives what it says" do
     blocks = blocks("guides/from-wasmex.md")
     assert length(blocks) == 7
+    run(blocks)
+  end
+
+  test "the defaults in the threat model are those that there are" do
+    blocks = blocks("guides/threat-model.md")
+    assert length(blocks) == 1
     run(blocks)
   end
 
