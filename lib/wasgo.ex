@@ -12,13 +12,22 @@ defmodule Wasgo do
       iex> Enum.map(chunks, & &1.coordinate)
       [{0, 0}, {1, 0}, {2, 0}]
 
+  Nothing runs before the stream is consumed. What fails is a value, in the stream in place of its buffer, and names what is at fault:
+
+      iex> {:error, error} = Wasgo.Script.new(~s|(module (import "env" "fly" (func)))|)
+      iex> Exception.message(error)
+      ~s|import "env" "fly" (func () -> ()) is not granted|
+
   This module has the few functions that one types first. What they stand for:
 
     * `Wasgo.Gen` makes worlds, `Wasgo.Scene` holds and writes them
     * `Wasgo.Script` runs what users wrote, `Wasgo.Script.Registry` keeps it in a `Wasgo.Store`
-    * `Wasgo.Service` runs WASI programs that answer requests
+    * `Wasgo.Service` runs WASI programs and containers that answer requests
+    * `Wasgo.Wasm.Module`, `Wasgo.Wasm.Instance`, `Wasgo.Wasm.Component` and `Wasgo.Wasm.Command` are all else that is WebAssembly
     * `Wasgo.Pipeline` and `Wasgo.Stage` are the stream and its parts
-    * `Wasgo.Godot` is the engine at its end
+    * `Wasgo.World` is what a set of Godot servers shares, `Wasgo.Godot` the engine at a stream's end
+
+  In `iex`, `h Wasgo.Wasm.Limits` says what holds a guest; every handle shows what it is when it is inspected.
   """
 
   alias Wasgo.Native.Result
