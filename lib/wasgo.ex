@@ -33,7 +33,13 @@ defmodule Wasgo do
   alias Wasgo.Native.Result
   alias Wasgo.{Gen, Pipeline, Script, Stages}
 
-  @doc "Makes a plan of a world: `Wasgo.Gen.plan/1`."
+  @doc """
+  Makes a plan of a world: `Wasgo.Gen.plan/1`.
+
+      iex> {:ok, plan} = Wasgo.plan(seed: 7)
+      iex> plan
+      #Wasgo.Gen.Plan<seed 7, chunks of 64.0 m with 65 x 65 samples, scatters 4 tree, 4 conifer, 4 rock, 3 bush>
+  """
   @spec plan(keyword()) :: {:ok, Gen.Plan.t()} | {:error, Exception.t()}
   defdelegate plan(options), to: Gen
 
@@ -41,7 +47,13 @@ defmodule Wasgo do
   @spec plan!(keyword()) :: Gen.Plan.t()
   defdelegate plan!(options), to: Gen
 
-  @doc "A lazy stream of the chunks at `coordinates`: a pipeline that begins with `Wasgo.Stages.Generate`."
+  @doc """
+  A lazy stream of the chunks at `coordinates`: a pipeline that begins with `Wasgo.Stages.Generate`.
+
+      iex> [{:ok, buffer}] = Wasgo.generate(Wasgo.plan!(seed: 7), [{0, 0}]) |> Enum.to_list()
+      iex> buffer.payload.coordinate
+      {0, 0}
+  """
   @spec generate(Gen.Plan.t(), Enumerable.t()) :: Enumerable.t()
   def generate(%Gen.Plan{} = plan, coordinates) do
     Pipeline.stream([{Stages.Generate, plan: plan, chunks: coordinates}])
@@ -59,15 +71,31 @@ defmodule Wasgo do
   @spec script!(Path.t(), keyword()) :: Script.t()
   def script!(path, options \\ []), do: Result.bang!(script(path, options))
 
-  @doc "The stream through one more stage: `Wasgo.Pipeline.through/2`."
+  @doc """
+  The stream through one more stage: `Wasgo.Pipeline.through/2`.
+
+      iex> upcase = fn buffer -> {:ok, %{buffer | payload: String.upcase(buffer.payload)}} end
+      iex> [Wasgo.Buffer.new("a")] |> Wasgo.through({Wasgo.Stages.Transform, with: upcase}) |> Wasgo.payloads!()
+      ["A"]
+  """
   @spec through(Enumerable.t(), Wasgo.Stage.spec()) :: Enumerable.t()
   defdelegate through(stream, stage), to: Pipeline
 
-  @doc "Runs a stream to its end: `Wasgo.Pipeline.run/1`."
+  @doc """
+  Runs a stream to its end: `Wasgo.Pipeline.run/1`.
+
+      iex> Wasgo.run([Wasgo.Buffer.new("a"), Wasgo.Buffer.new("b")])
+      {:ok, 2}
+  """
   @spec run(Enumerable.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   defdelegate run(stream), to: Pipeline
 
-  @doc "Runs a stream to its end and gives the payloads of its buffers as a list. The first error is raised."
+  @doc """
+  Runs a stream to its end and gives the payloads of its buffers as a list. The first error is raised.
+
+      iex> Wasgo.payloads!([{:ok, Wasgo.Buffer.new("a")}, {:ok, Wasgo.Buffer.new("b")}])
+      ["a", "b"]
+  """
   @spec payloads!(Enumerable.t()) :: [term()]
   def payloads!(stream) do
     Enum.map(stream, fn

@@ -221,6 +221,11 @@ defmodule Wasgo.Gen do
   @doc type: :make
   @doc """
   The name of a chunk's content, 32 bytes: where it is the same, so is every byte of the chunk, on every machine. Takes what `chunk/3` takes.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, key} = Wasgo.Gen.key(plan, {0, 0})
+      iex> byte_size(key)
+      32
   """
   @spec key(Plan.t(), address(), keyword()) :: {:ok, binary()} | {:error, PlanError.t()}
   def key(%Plan{} = plan, address, options \\ []) do
@@ -292,6 +297,12 @@ defmodule Wasgo.Gen do
   @doc type: :make
   @doc """
   The densities of a cube at the corners of its cells: (cells + 1)^3 32-bit floats, x fastest, then y, then z.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 1, density: Wasgo.Gen.Field.sphere({16, 16, 16}, 10))
+      iex> {:ok, densities} = Wasgo.Gen.densities(plan, {0, 0, 0})
+      iex> cells = 32
+      iex> byte_size(densities) == 4 * (cells + 1) ** 3
+      true
   """
   @spec densities(Plan.t(), Volume.address()) :: {:ok, binary()} | {:error, PlanError.t()}
   def densities(%Plan{} = plan, address) do
@@ -553,6 +564,9 @@ defmodule Wasgo.Gen do
   @doc type: :thing
   @doc """
   A mesh of a small creature, some 0.8 m high, its feet at the origin, looking along -Z; each seed has its own colours.
+
+      iex> Wasgo.Gen.creature(7).name
+      "creature_7"
   """
   @spec creature(non_neg_integer()) :: Scene.Mesh.t()
   def creature(seed) when seed in 0..0xFFFF_FFFF_FFFF_FFFF do

@@ -149,6 +149,10 @@ defmodule Wasgo.Scene do
 
     * `:instancing` - whether instances are written by the extension `EXT_mesh_gpu_instancing`, which makes smaller files that only
       some readers know: Godot does not. Default `false`: instances become nodes that share their mesh
+
+      iex> {:ok, glb} = Wasgo.Scene.to_glb(%Wasgo.Scene{})
+      iex> binary_part(glb, 0, 4)
+      "glTF"
   """
   @spec to_glb(t(), instancing: boolean()) :: {:ok, binary()} | {:error, Wasgo.SceneError.t()}
   def to_glb(%__MODULE__{} = scene, options \\ []) do
@@ -241,6 +245,11 @@ defmodule Wasgo.Scene do
     * `:ratio` - the share of the triangles that is aimed at, default 0.5
     * `:error` - how far a surface may move, in metres; it stops there. Default `:infinity`
     * `:lock_borders` - whether the open borders of a surface stay, so that it still meets its neighbours. Default `true`
+
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, height: 10), {0, 0}))
+      iex> {:ok, {_simple, error}} = Wasgo.Scene.simplify(scene, ratio: 0.25)
+      iex> error < 0.01
+      true
   """
   @spec simplify(t(), keyword()) ::
           {:ok, {t(), error :: float()}} | {:error, Wasgo.SceneError.t()}
@@ -298,7 +307,14 @@ defmodule Wasgo.Scene do
   def tangents!(scene), do: Result.bang!(tangents(scene))
 
   @doc type: :change
-  @doc "The scene without what it does not show: nodes that no root leads to, meshes, materials, images and the like that nothing uses."
+  @doc """
+  The scene without what it does not show: nodes that no root leads to, meshes, materials, images and the like that nothing uses.
+
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, height: 10), {0, 0}))
+      iex> {:ok, compact} = Wasgo.Scene.compact(%{scene | roots: []})
+      iex> {length(scene.meshes), length(compact.meshes)}
+      {1, 0}
+  """
   @spec compact(t()) :: changed()
   def compact(%__MODULE__{} = scene), do: change(scene, {:compact})
 
@@ -339,6 +355,11 @@ defmodule Wasgo.Scene do
   @doc type: :change
   @doc """
   Several scenes as one: lists are joined, references moved along. Meshes and materials that are the same are kept once.
+
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, height: 10), {0, 0}))
+      iex> both = Wasgo.Scene.merge([scene, scene])
+      iex> {length(both.roots), length(both.meshes) == length(scene.meshes)}
+      {2, true}
   """
   @spec merge([t()], String.t()) :: t()
   def merge(scenes, name \\ "world") do

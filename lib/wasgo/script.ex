@@ -276,6 +276,10 @@ defmodule Wasgo.Script do
   call is an error.
 
   With a `Wasgo.Store` and a kind of objects, all objects of that kind are notified: see `notify_many/5`.
+
+      iex> script = Wasgo.Script.new!(File.read!("guest/scripts/lamp.wat"))
+      iex> Wasgo.Script.notify_many(script, :process, [[12.0], [18.0], [23.0]])
+      {:ok, [ok: [0.0, 0], ok: [0.5, 1], ok: [1.0, 1]]}
   """
   @spec notify_many(t(), what(), [row()], keyword()) ::
           {:ok, [{:ok, row() | nil} | {:error, Exception.t()}]} | {:error, Exception.t()}
@@ -454,6 +458,9 @@ defmodule Wasgo.Script do
   @doc type: :notification
   @doc """
   Names of notifications, and the engine's numbers of them. Numbers from 10,000 on are free for a world's own.
+
+      iex> Wasgo.Script.notifications().process
+      17
   """
   @spec notifications() :: %{atom() => integer()}
   def notifications, do: @notifications

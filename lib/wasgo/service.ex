@@ -108,6 +108,10 @@ defmodule Wasgo.Service do
   Sends one message and waits for the one that answers it.
 
   Errors: `Wasgo.ServiceError`. After `timeout` milliseconds the answer, should it still come, is thrown away; other requests are not disturbed.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> Wasgo.Service.request(namer, "0 0 3 60 45 0.1 10 3")
+      {:ok, "Upper Whitlow Fell"}
   """
   @spec request(GenServer.server(), term(), pos_integer()) ::
           {:ok, term()} | {:error, Exception.t()}
@@ -120,6 +124,10 @@ defmodule Wasgo.Service do
   Sends many messages at once and waits for all their answers, which are returned in the order of the requests. It costs far less than one call for each.
 
   If a request can't be sent none is; if the service ends, or not all answers come within `timeout` milliseconds, that is the result.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> Wasgo.Service.request_many(namer, ["0 0 3 60 45 0.1 10 3", "what?"])
+      {:ok, ["Upper Whitlow Fell", "error: x is not a number between -1e15 and 1e15"]}
   """
   @spec request_many(GenServer.server(), [term()], pos_integer()) ::
           {:ok, [term()]} | {:error, Exception.t()}
@@ -147,6 +155,12 @@ defmodule Wasgo.Service do
   @doc """
   Sends one message of which no answer is expected. Returns when the program's input has taken it, which is at once unless the program does not read:
   then whoever sends waits, `timeout` milliseconds at most.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> :ok = Wasgo.Service.subscribe(namer)
+      iex> :ok = Wasgo.Service.send(namer, "0 0 3 60 45 0.1 10 3")
+      iex> receive do: ({:wasgo_service, ^namer, line} -> line)
+      "Upper Whitlow Fell"
   """
   @spec send(GenServer.server(), term(), pos_integer()) :: :ok | {:error, Exception.t()}
   def send(service, message, timeout \\ @default_timeout) when is_timeout(timeout) do
@@ -166,6 +180,12 @@ defmodule Wasgo.Service do
         {:wasgo_service, _pid, bytes} -> handle(bytes)
       end
       :ok = Wasgo.Service.demand(service, 1)
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> :ok = Wasgo.Service.subscribe(namer, 1)
+      iex> :ok = Wasgo.Service.send(namer, "0 0 3 60 45 0.1 10 3")
+      iex> receive do: ({:wasgo_service, ^namer, line} -> line)
+      "Upper Whitlow Fell"
   """
   @spec subscribe(GenServer.server(), pos_integer() | :infinity) ::
           :ok | {:error, ServiceError.t()}
@@ -233,6 +253,11 @@ defmodule Wasgo.Service do
   @doc type: :network
   @doc """
   What a service's network did: its guest's `:address`, `{frames, bytes}` `:received` from it and `:sent` to it, its `:connections`, and frames that were `:dropped` by cause.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> {:error, error} = Wasgo.Service.network(namer)
+      iex> error.reason
+      :no_network
   """
   @spec network(GenServer.server()) :: {:ok, map()} | {:error, ServiceError.t()}
   def network(service) do
@@ -243,6 +268,10 @@ defmodule Wasgo.Service do
   @doc """
   Stops the service. A plain program's input ends, a container's terminal is sent the end of file where its framing is text; if the program has not ended after `timeout`
   milliseconds it is stopped wherever it is.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> Wasgo.Service.stop(namer)
+      :ok
   """
   @spec stop(GenServer.server(), non_neg_integer()) :: :ok
   def stop(service, timeout \\ 1_000) when is_integer(timeout) and timeout in 0..@longest do
@@ -254,6 +283,11 @@ defmodule Wasgo.Service do
   @doc """
   What a service does: its `:phase` (`:starting`, `:ready`, `:resting` before it is started anew, `:stopping`), how many requests are `:pending`, how many
   `:restarts` there were, its `:module`, and milliseconds `:since` its program began.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> {:ok, info} = Wasgo.Service.info(namer)
+      iex> info.pending
+      0
   """
   @spec info(GenServer.server()) :: {:ok, map()} | {:error, ServiceError.t()}
   def info(service) do

@@ -170,7 +170,12 @@ defmodule Wasgo.Stage do
       module.stateless?(options)
   end
 
-  @doc "Whether a stage makes buffers by itself."
+  @doc """
+  Whether a stage makes buffers by itself.
+
+      iex> {Wasgo.Stage.source?(Wasgo.Stages.Generate), Wasgo.Stage.source?(Wasgo.Stages.Script)}
+      {true, false}
+  """
   @spec source?(module()) :: boolean()
   def source?(module) do
     Code.ensure_loaded?(module) and function_exported?(module, :handle_demand, 2)

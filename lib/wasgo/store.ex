@@ -202,6 +202,12 @@ defmodule Wasgo.Store do
   @doc """
   Closes the database. What runs is interrupted, what waits is refused. Not needed for data that was committed, nor to free it: a
   store that nobody refers to is closed.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.close(store)
+      iex> {:error, error} = Wasgo.Store.query(store, "SELECT 1")
+      iex> error.reason
+      :closed
   """
   @spec close(t()) :: :ok
   def close(%__MODULE__{resource: resource}), do: Native.store_close(resource)
@@ -210,6 +216,9 @@ defmodule Wasgo.Store do
   @doc """
   Stops what runs now, of whoever asked for it: writer, readers and streams. It answers `:interrupted`, unless it ends first. What
   waits goes on to wait.
+
+      iex> Wasgo.Store.interrupt(Wasgo.Store.open!(:memory))
+      :ok
   """
   @spec interrupt(t()) :: :ok
   def interrupt(%__MODULE__{resource: resource}), do: Native.store_interrupt(resource)
@@ -219,6 +228,11 @@ defmodule Wasgo.Store do
   Runs one statement that returns no rows.
 
   Options: `:timeout`; `:allow`, what the SQL may reach, as in `restrict/2`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> {:ok, _} = Wasgo.Store.execute(store, "CREATE TABLE pets (name, age)")
+      iex> Wasgo.Store.execute(store, "INSERT INTO pets VALUES (?, :age)", ["Rex", 3])
+      {:ok, %{changes: 1, last_insert_rowid: 1}}
   """
   @spec execute(t(), String.t(), parameters(), keyword()) ::
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
@@ -236,6 +250,12 @@ defmodule Wasgo.Store do
   @doc type: :query
   @doc """
   Runs one statement once for each of `rows` of parameters, in one transaction. Options as for `execute/4`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name, age)")
+      iex> {:ok, %{changes: changes}} = Wasgo.Store.execute_many(store, "INSERT INTO pets VALUES (?, ?)", [["Rex", 3], ["Ada", 5]])
+      iex> changes
+      2
   """
   @spec execute_many(t(), String.t(), [parameters()], keyword()) ::
           {:ok, executed()} | {:error, Wasgo.StoreError.t()}
@@ -329,6 +349,10 @@ defmodule Wasgo.Store do
   @doc type: :query
   @doc """
   Undoes the transaction that it is called in, whose result is then `{:error, reason}`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Store.transaction(store, fn tx -> Wasgo.Store.rollback(tx, :no_room) end)
+      {:error, :no_room}
   """
   @spec rollback(t(), term()) :: no_return()
   def rollback(%__MODULE__{token: token} = store, reason) when token != nil do
@@ -418,6 +442,13 @@ defmodule Wasgo.Store do
 
   The copy is of the moment when it begins. A file is copied on a thread for that while everything else goes on; a database with one
   connection does nothing else meanwhile. A copy that fails is removed.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name); INSERT INTO pets VALUES ('Rex')")
+      iex> path = Path.join(System.tmp_dir!(), "wasgo-backup-\#{System.unique_integer([:positive])}.db")
+      iex> :ok = Wasgo.Store.backup(store, path)
+      iex> Wasgo.Store.query!(Wasgo.Store.open!(path), "SELECT name FROM pets").rows
+      [["Rex"]]
   """
   @spec backup(t(), Path.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def backup(store, path, options \\ [])
@@ -472,7 +503,14 @@ defmodule Wasgo.Store do
       do: not_remote("a function in WebAssembly")
 
   @doc type: :function
-  @doc "Drops a function. Options: `:if_exists`, `:timeout`."
+  @doc """
+  Drops a function. Options: `:if_exists`, `:timeout`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.create_function(store, "one", ~s|(module (func (export "one") (result i64) i64.const 1))|)
+      iex> Wasgo.Store.drop_function(store, "one")
+      :ok
+  """
   @spec drop_function(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def drop_function(store, name, options \\ [])
 

@@ -108,7 +108,12 @@ defmodule Wasgo.Gen.Building do
     }
   end
 
-  @doc "How many triangles a level of detail has."
+  @doc """
+  How many triangles a level of detail has.
+
+      iex> Wasgo.Gen.building!(:cottage, seed: 7) |> Wasgo.Gen.Building.triangles() > 100
+      true
+  """
   @spec triangles(t(), non_neg_integer()) :: non_neg_integer()
   def triangles(%__MODULE__{lods: lods}, lod \\ 0) do
     lods
@@ -120,6 +125,11 @@ defmodule Wasgo.Gen.Building do
 
   @doc """
   The building as a scene of one node; `:lod` counts from 0, the finest.
+
+      iex> {:ok, scene} = Wasgo.Gen.building!(:cottage, seed: 7) |> Wasgo.Gen.Building.to_scene()
+      iex> {:ok, glb} = Wasgo.Scene.to_glb(scene)
+      iex> binary_part(glb, 0, 4)
+      "glTF"
   """
   @spec to_scene(t(), lod: 0..2) :: {:ok, Scene.t()}
   def to_scene(%__MODULE__{} = building, options \\ []) do

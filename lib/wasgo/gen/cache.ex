@@ -107,7 +107,15 @@ defmodule Wasgo.Gen.Cache do
     end
   end
 
-  @doc "As `Wasgo.Gen.volume/3`, from the cache where it is there."
+  @doc """
+  As `Wasgo.Gen.volume/3`, from the cache where it is there.
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> plan = Wasgo.Gen.plan!(seed: 1, density: Wasgo.Gen.Field.sphere({16, 16, 16}, 10))
+      iex> {:ok, volume} = Wasgo.Gen.Cache.volume(cache, plan, {0, 0, 0})
+      iex> volume.coordinate
+      {0, 0, 0}
+  """
   @spec volume(GenServer.server(), Plan.t(), Volume.address(), keyword()) ::
           {:ok, Volume.t()} | {:error, Exception.t()}
   def volume(cache, %Plan{} = plan, address, options \\ []) do
@@ -121,11 +129,25 @@ defmodule Wasgo.Gen.Cache do
   @spec info(GenServer.server()) :: info()
   def info(cache), do: GenServer.call(cache, :info, :infinity)
 
-  @doc "Waits until all that was generated before is written."
+  @doc """
+  Waits until all that was generated before is written.
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> Wasgo.Gen.Cache.flush(cache)
+      :ok
+  """
   @spec flush(GenServer.server()) :: :ok
   def flush(cache), do: GenServer.call(cache, :flush, :infinity)
 
-  @doc "Forgets everything, and deletes all rows."
+  @doc """
+  Forgets everything, and deletes all rows.
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, _chunk} = Wasgo.Gen.Cache.chunk(cache, plan, {0, 0})
+      iex> Wasgo.Gen.Cache.clear(cache)
+      :ok
+  """
   @spec clear(GenServer.server()) :: :ok
   def clear(cache), do: GenServer.call(cache, :clear, :infinity)
 

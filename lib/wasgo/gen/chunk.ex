@@ -129,6 +129,9 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc """
   How many things stand on the chunk.
+
+      iex> Wasgo.Gen.Chunk.count(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0}))
+      176
   """
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{scatter: table}), do: div(byte_size(table), 32)
@@ -172,6 +175,11 @@ defmodule Wasgo.Gen.Chunk do
   @doc """
   What stands on the chunk by mesh: `{mesh, transforms}`, 12 32-bit floats a thing, relative to the chunk's origin. Meshes are in the level of
   detail that fits the chunk's (see `Wasgo.Gen.Plan`).
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {:ok, instances} = Wasgo.Gen.Chunk.instances(chunk)
+      iex> (for {_mesh, transforms} <- instances, do: div(byte_size(transforms), 48)) |> Enum.sum()
+      176
   """
   @spec instances(t()) :: {:ok, [{Scene.Mesh.t(), binary()}]} | {:error, Wasgo.DecodeError.t()}
   def instances(%__MODULE__{plan: plan, scatter: table} = chunk) do
@@ -227,6 +235,9 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc """
   The water of the rivers in the chunk, or `nil` where there is none: of plans with `:rivers`.
+
+      iex> Wasgo.Gen.Chunk.rivers(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0}))
+      {:ok, nil}
   """
   @spec rivers(t()) :: {:ok, Scene.Surface.t() | nil} | {:error, Wasgo.PlanError.t()}
   def rivers(%__MODULE__{plan: plan, coordinate: {x, z}, level: level}) do
@@ -253,6 +264,11 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc """
   The chunk as a scene: a node at its origin with the ground, and below it the water, what stands there and what scripts made.
+
+      iex> {:ok, scene} = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0}) |> Wasgo.Gen.Chunk.to_scene()
+      iex> {:ok, glb} = Wasgo.Scene.to_glb(scene)
+      iex> binary_part(glb, 0, 4)
+      "glTF"
   """
   @spec to_scene(t()) :: {:ok, Scene.t()} | {:error, Wasgo.DecodeError.t() | Wasgo.PlanError.t()}
   def to_scene(%__MODULE__{} = chunk) do

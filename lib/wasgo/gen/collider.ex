@@ -16,7 +16,14 @@ defmodule Wasgo.Gen.Collider do
   def new({positions, indices, error}),
     do: %__MODULE__{positions: positions, indices: indices, error: error}
 
-  @doc "How many triangles there are."
+  @doc """
+  How many triangles there are.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> [fine, coarse] = for error <- [0.1, 1.0], do: chunk |> Wasgo.Gen.Chunk.collider(error) |> elem(1) |> Wasgo.Gen.Collider.triangles()
+      iex> fine > coarse
+      true
+  """
   @spec triangles(t()) :: non_neg_integer()
   def triangles(%__MODULE__{indices: indices}), do: div(byte_size(indices), 12)
 

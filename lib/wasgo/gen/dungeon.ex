@@ -148,7 +148,14 @@ defmodule Wasgo.Gen.Dungeon do
 
   @sides [{0, -1}, {1, 0}, {0, 1}, {-1, 0}]
 
-  @doc "The cells beside a cell that one can walk to from it, through doors or where nothing is between."
+  @doc """
+  The cells beside a cell that one can walk to from it, through doors or where nothing is between.
+
+      iex> {:ok, dungeon} = Wasgo.Gen.dungeon(seed: 7, size: {12, 12})
+      iex> [door | _others] = for x <- 0..11, z <- 0..11, {_x, 0, _z} = beside <- Wasgo.Gen.Dungeon.exits(dungeon, {x, z}), do: beside
+      iex> Wasgo.Gen.Dungeon.walkable?(dungeon, door)
+      true
+  """
   @spec exits(t(), cell()) :: [{integer(), integer(), integer()}]
   def exits(dungeon, {x, z}), do: exits(dungeon, {x, 0, z})
 
@@ -166,14 +173,26 @@ defmodule Wasgo.Gen.Dungeon do
     end
   end
 
-  @doc "The middle of a cell on its floor, in metres, as vertices of the mesh are."
+  @doc """
+  The middle of a cell on its floor, in metres, as vertices of the mesh are.
+
+      iex> {:ok, dungeon} = Wasgo.Gen.dungeon(seed: 7, size: {12, 12})
+      iex> Wasgo.Gen.Dungeon.position(dungeon, {0, 0})
+      {1.5, 0.0, 1.5}
+  """
   @spec position(t(), cell()) :: Scene.point()
   def position(dungeon, {x, z}), do: position(dungeon, {x, 0, z})
 
   def position(%__MODULE__{cell: {wide, deep}, storey: storey}, {x, y, z}),
     do: {(x + 0.5) * wide, y * storey / 1, (z + 0.5) * deep}
 
-  @doc "The share of the cells that can be walked on, 0 to 1."
+  @doc """
+  The share of the cells that can be walked on, 0 to 1.
+
+      iex> {:ok, dungeon} = Wasgo.Gen.dungeon(seed: 7, size: {12, 12})
+      iex> Wasgo.Gen.Dungeon.filled(dungeon) > 0.2
+      true
+  """
   @spec filled(t()) :: float()
   def filled(%__MODULE__{cells: cells}) do
     walkable = for <<_tile, _turn, walkable, _borders <- cells>>, do: walkable
@@ -182,6 +201,12 @@ defmodule Wasgo.Gen.Dungeon do
 
   @doc """
   The dungeon as a scene: a node with the mesh at the `origin`, and below it a light for each torch and hearth, unless `lights: false`.
+
+      iex> {:ok, dungeon} = Wasgo.Gen.dungeon(seed: 7, size: {12, 12})
+      iex> {:ok, scene} = Wasgo.Gen.Dungeon.to_scene(dungeon)
+      iex> {:ok, glb} = Wasgo.Scene.to_glb(scene)
+      iex> binary_part(glb, 0, 4)
+      "glTF"
   """
   @spec to_scene(t(), lights: boolean()) :: {:ok, Scene.t()}
   def to_scene(%__MODULE__{} = dungeon, options \\ []) do

@@ -38,12 +38,26 @@ defmodule Wasgo.Gen.Field do
   @type vector :: {number(), number(), number()}
 
   @doc type: :source
-  @doc "The same number everywhere."
+  @doc """
+  The same number everywhere.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: constant(7)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [7.0, 7.0, 7.0]
+  """
   @spec constant(number()) :: t()
   def constant(value) when is_number(value), do: new("constant", value: value)
 
   @doc type: :source
-  @doc "The place's distance east (`:x`), up (`:y`) or south (`:z`) of the world's origin."
+  @doc """
+  The place's distance east (`:x`), up (`:y`) or south (`:z`) of the world's origin.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: coordinate(:x)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 20.0, 60.0]
+  """
   @spec coordinate(:x | :y | :z) :: t()
   def coordinate(axis) when axis in [:x, :y, :z], do: new("coordinate", axis: axis)
 
@@ -116,27 +130,55 @@ defmodule Wasgo.Gen.Field do
   end
 
   @doc type: :combine
-  @doc "The sum of two fields."
+  @doc """
+  The sum of two fields.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: add(coordinate(:x), 5)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [5.0, 25.0, 65.0]
+  """
   @spec add(operand(), operand()) :: t()
   def add(a, b) when is_number(b), do: affine(a, 1.0, b)
   def add(a, b) when is_number(a), do: affine(b, 1.0, a)
   def add(a, b), do: new("add", of: [a, b])
 
   @doc type: :combine
-  @doc "One field less another."
+  @doc """
+  One field less another.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: subtract(100, coordinate(:x))), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [100.0, 80.0, 40.0]
+  """
   @spec subtract(operand(), operand()) :: t()
   def subtract(a, b) when is_number(b), do: affine(a, 1.0, -b)
   def subtract(a, b), do: new("subtract", a: field(a), b: field(b))
 
   @doc type: :combine
-  @doc "The product of two fields."
+  @doc """
+  The product of two fields.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: multiply(coordinate(:x), 0.5)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 10.0, 30.0]
+  """
   @spec multiply(operand(), operand()) :: t()
   def multiply(a, b) when is_number(b), do: affine(a, b, 0.0)
   def multiply(a, b) when is_number(a), do: affine(b, a, 0.0)
   def multiply(a, b), do: new("multiply", of: [a, b])
 
   @doc type: :shape
-  @doc "A field times a number, plus another: `scale(field, 20.0, 5.0)` of noise is -15 to 25."
+  @doc """
+  A field times a number, plus another: `scale(field, 20.0, 5.0)` of noise is -15 to 25.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: scale(coordinate(:x), 0.5, 10)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [10.0, 20.0, 40.0]
+  """
   @spec scale(operand(), number(), number()) :: t()
   def scale(of, factor, offset \\ 0.0) when is_number(factor) and is_number(offset),
     do: affine(of, factor, offset)
@@ -144,12 +186,26 @@ defmodule Wasgo.Gen.Field do
   defp affine(of, scale, offset), do: new("affine", of: field(of), scale: scale, offset: offset)
 
   @doc type: :combine
-  @doc "The lesser of two fields; with the edge between them rounded where they are nearer than `:radius`."
+  @doc """
+  The lesser of two fields; with the edge between them rounded where they are nearer than `:radius`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: lowest(coordinate(:x), 20)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 20.0, 20.0]
+  """
   @spec lowest(operand(), operand(), keyword()) :: t()
   def lowest(a, b, options \\ []), do: extreme("min", a, b, options)
 
   @doc type: :combine
-  @doc "The greater of two fields; with the edge between them rounded where they are nearer than `:radius`."
+  @doc """
+  The greater of two fields; with the edge between them rounded where they are nearer than `:radius`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: highest(coordinate(:x), 20)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [20.0, 20.0, 60.0]
+  """
   @spec highest(operand(), operand(), keyword()) :: t()
   def highest(a, b, options \\ []), do: extreme("max", a, b, options)
 
@@ -161,28 +217,61 @@ defmodule Wasgo.Gen.Field do
   end
 
   @doc type: :shape
-  @doc "Without its sign."
+  @doc """
+  Without its sign.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: magnitude(subtract(coordinate(:x), 30))), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [30.0, 0.0, 30.0]
+  """
   @spec magnitude(operand()) :: t()
   def magnitude(of), do: new("abs", of: field(of))
 
   @doc type: :shape
-  @doc "A power of what is above 0; 0 of the rest."
+  @doc """
+  A power of what is above 0; 0 of the rest.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: power(scale(coordinate(:x), 0.1), 2)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 4.0, 36.0]
+  """
   @spec power(operand(), number()) :: t()
   def power(of, exponent), do: new("power", of: field(of), exponent: exponent)
 
   @doc type: :shape
-  @doc "Nothing below `low` nor above `high`."
+  @doc """
+  Nothing below `low` nor above `high`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: clamp(coordinate(:x), 5, 40)), {0, 0})
+      iex> for x <- [0, 20, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [5.0, 20.0, 40.0]
+  """
   @spec clamp(operand(), number(), number()) :: t()
   def clamp(of, low, high), do: new("clamp", of: field(of), low: low, high: high)
 
   @doc type: :shape
-  @doc "0 where the field is `low` or less, 1 where it is `high` or more, an even curve between; the other way round when `low` is above `high`."
+  @doc """
+  0 where the field is `low` or less, 1 where it is `high` or more, an even curve between; the other way round when `low` is above `high`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: smooth(coordinate(:x), 20, 40)), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 0.5, 1.0]
+  """
   @spec smooth(operand(), number(), number()) :: t()
   def smooth(of, low, high), do: new("smoothstep", of: field(of), low: low, high: high)
 
   @doc type: :shape
   @doc """
   Steps of `:height` metres; `:sharpness` from 0, as before, to 1, upright; 0.8 unless given.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: terrace(coordinate(:x), height: 20, sharpness: 1)), {0, 0})
+      iex> for x <- [5, 30, 50], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 20.0, 40.0]
   """
   @spec terrace(operand(), keyword()) :: t()
   def terrace(of, options) do
@@ -192,18 +281,37 @@ defmodule Wasgo.Gen.Field do
   @doc type: :shape
   @doc """
   What a smooth curve through points gives for the field's value: `curve(hills, [{-1, -8}, {0, 0}, {0.2, 3}, {1, 60}])`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: curve(coordinate(:x), [{0, 0}, {30, 10}, {60, 40}])), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 10.0, 40.0]
   """
   @spec curve(operand(), [{number(), number()}]) :: t()
   def curve(of, points) when is_list(points),
     do: new("curve", of: field(of), points: Enum.map(points, &list/1))
 
   @doc type: :combine
-  @doc "`a` where `by` is 0 or less, `b` where it is 1 or more, a mixture between."
+  @doc """
+  `a` where `by` is 0 or less, `b` where it is 1 or more, a mixture between.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: blend(10, 30, smooth(coordinate(:x), 20, 40))), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [10.0, 20.0, 30.0]
+  """
   @spec blend(operand(), operand(), operand()) :: t()
   def blend(a, b, by), do: new("blend", a: field(a), b: field(b), by: field(by))
 
   @doc type: :combine
-  @doc "The field where `by` is `high` or more, 0 where it is `low` or less: a product with `smooth/3`."
+  @doc """
+  The field where `by` is `high` or more, 0 where it is `low` or less: a product with `smooth/3`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: mask(10, coordinate(:x), 20, 40)), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 5.0, 10.0]
+  """
   @spec mask(operand(), operand(), number(), number()) :: t()
   def mask(of, by, low, high), do: new("multiply", of: [field(of), smooth(by, low, high)])
 
@@ -238,6 +346,11 @@ defmodule Wasgo.Gen.Field do
     * `:scale` - a factor, or `{x, y, z}`; 1 unless given
     * `:yaw` - radians about +y, 0 unless given
     * `:offset` - `{x, y, z}` in metres
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: place(coordinate(:x), offset: {10, 0, 0})), {0, 0})
+      iex> for x <- [10, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [0.0, 20.0, 50.0]
   """
   @spec place(operand(), keyword()) :: t()
   def place(of, options) do
@@ -254,24 +367,52 @@ defmodule Wasgo.Gen.Field do
   end
 
   @doc type: :body
-  @doc "Metres inside a ball, below 0 outside of it."
+  @doc """
+  Metres inside a ball, below 0 outside of it.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: sphere({30, 0, 0}, 20)), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [-10.0, 20.0, -10.0]
+  """
   @spec sphere(vector(), number()) :: t()
   def sphere(center, radius), do: body(center, kind: "sphere", radius: radius)
 
   @doc type: :body
-  @doc "Metres inside a box of half the sides given, with edges of radius `:round`."
+  @doc """
+  Metres inside a box of half the sides given, with edges of radius `:round`.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: box({30, 0, 0}, {10, 10, 10})), {0, 0})
+      iex> for x <- [10, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [-10.0, 10.0, -20.0]
+  """
   @spec box(vector(), vector(), keyword()) :: t()
   def box(center, half, options \\ []),
     do: body(center, [kind: "box", half: list(half)] ++ options!(options, [:round], []))
 
   @doc type: :body
-  @doc "Metres inside a tunnel: near the line from one place to another."
+  @doc """
+  Metres inside a tunnel: near the line from one place to another.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: capsule({0, 0, 0}, {30, 0, 0}, 10)), {0, 0})
+      iex> for x <- [10, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [10.0, 10.0, -20.0]
+  """
   @spec capsule(vector(), vector(), number()) :: t()
   def capsule({x, y, z} = from, {to_x, to_y, to_z}, radius),
     do: body(from, kind: "capsule", to: [to_x - x, to_y - y, to_z - z], radius: radius)
 
   @doc type: :body
-  @doc "Metres inside a ring whose hole goes along `:axis` (`:z` unless given): half of it above ground is an arch."
+  @doc """
+  Metres inside a ring whose hole goes along `:axis` (`:z` unless given): half of it above ground is an arch.
+
+      iex> import Wasgo.Gen.Field
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: torus({0, 0, 0}, 30, 5, axis: :y)), {0, 0})
+      iex> for x <- [0, 30, 60], do: Wasgo.Gen.Chunk.height(chunk, x, 0)
+      [-25.0, 5.0, -25.0]
+  """
   @spec torus(vector(), number(), number(), keyword()) :: t()
   def torus(center, radius, thickness, options \\ []) do
     shape = [kind: "torus", radius: radius, thickness: thickness]
@@ -290,6 +431,13 @@ defmodule Wasgo.Gen.Field do
     * `:gain` - how much shallower each octave is than the one before, 0.5 unless given
     * `:slope` - rise over run at which gullies are whole, 0.5 unless given
     * `:seed` - 0 unless given
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 300) |> scale(60)
+      iex> before = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: hills), {0, 0})
+      iex> later = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: erode(hills, frequency: 1 / 100, strength: 8)), {0, 0})
+      iex> later.stats.mean_height < before.stats.mean_height
+      true
   """
   @spec erode(operand(), keyword()) :: t()
   def erode(of, options) do

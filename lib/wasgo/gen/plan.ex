@@ -44,6 +44,11 @@ defmodule Wasgo.Gen.Plan do
 
   @doc """
   The plan as text, with everything in it that was not given: to keep in a file or a database, and to read again with `Wasgo.Gen.from_json/1`.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, again} = Wasgo.Gen.from_json(Wasgo.Gen.Plan.to_json(plan))
+      iex> again.digest == plan.digest
+      true
   """
   @spec to_json(t()) :: binary()
   def to_json(%__MODULE__{json: json}), do: json
@@ -68,6 +73,9 @@ defmodule Wasgo.Gen.Plan do
   @doc """
   The materials that generated surfaces refer to: ground, painted (low-poly props and creatures), water, those of props: bark, leaf (to be
   seen from both sides), solid, timber, crystal and card; and those of what is built: built_stone, built_glass and so on.
+
+      iex> (for material <- Wasgo.Gen.Plan.materials(), do: material.name) |> Enum.take(4)
+      ["ground", "painted", "water", "bark"]
   """
   @spec materials() :: [Scene.Material.t()]
   def materials do

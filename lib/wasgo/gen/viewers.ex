@@ -95,7 +95,14 @@ defmodule Wasgo.Gen.Viewers do
     end
   end
 
-  @doc "The viewer leaves. One that is not there is no error."
+  @doc """
+  The viewer leaves. One that is not there is no error.
+
+      iex> {:ok, viewers} = Wasgo.Gen.Viewers.start_link()
+      iex> :ok = Wasgo.Gen.Viewers.put(viewers, "ada", {10.0, 0.0, 20.0}, radius: 96.0)
+      iex> Wasgo.Gen.Viewers.delete(viewers, "ada")
+      :ok
+  """
   @spec delete(GenServer.server(), term()) :: :ok
   def delete(viewers, id), do: GenServer.call(viewers, {:delete, id})
 

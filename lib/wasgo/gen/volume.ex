@@ -55,7 +55,12 @@ defmodule Wasgo.Gen.Volume do
     {1, 1, 0}
   ]
 
-  @doc "The directions of neighbours that matter: across the six faces and the twelve edges."
+  @doc """
+  The directions of neighbours that matter: across the six faces and the twelve edges.
+
+      iex> length(Wasgo.Gen.Volume.directions())
+      18
+  """
   @spec directions() :: [{-1..1, -1..1, -1..1}]
   def directions, do: @directions
 
@@ -94,7 +99,13 @@ defmodule Wasgo.Gen.Volume do
     }
   end
 
-  @doc "How many triangles there are."
+  @doc """
+  How many triangles there are.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 1, density: Wasgo.Gen.Field.sphere({16, 16, 16}, 10))
+      iex> Wasgo.Gen.Volume.triangles(Wasgo.Gen.volume!(plan, {0, 0, 0})) > 100
+      true
+  """
   @spec triangles(t()) :: non_neg_integer()
   def triangles(%__MODULE__{surface: surface}), do: div(byte_size(surface.indices), 12)
 
@@ -153,6 +164,12 @@ defmodule Wasgo.Gen.Volume do
 
   @doc """
   The cube as a scene: a node at its origin with the surface.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 1, density: Wasgo.Gen.Field.sphere({16, 16, 16}, 10))
+      iex> {:ok, scene} = Wasgo.Gen.volume!(plan, {0, 0, 0}) |> Wasgo.Gen.Volume.to_scene()
+      iex> {:ok, {{_x, lowest, _z}, _greatest}} = Wasgo.Scene.bounds(scene)
+      iex> Float.round(lowest, 1)
+      6.1
   """
   @spec to_scene(t()) :: {:ok, Scene.t()}
   def to_scene(%__MODULE__{coordinate: {x, y, z}} = volume) do

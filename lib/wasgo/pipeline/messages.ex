@@ -65,7 +65,13 @@ defmodule Wasgo.Pipeline.Messages do
     :ok
   end
 
-  @doc "Ends the stream. Messages that were sent before are still there."
+  @doc """
+  Ends the stream. Messages that were sent before are still there.
+
+      iex> messages = Wasgo.Pipeline.Messages.start([Stream.repeatedly(fn -> Wasgo.Buffer.new(1) end)], demand: 1)
+      iex> Wasgo.Pipeline.Messages.stop(messages)
+      :ok
+  """
   @spec stop(t()) :: :ok
   def stop(%__MODULE__{pid: pid}) do
     send(pid, {__MODULE__, :stop})

@@ -46,7 +46,13 @@ defmodule Wasgo.Pipeline.Reader do
     GenServer.call(reader, {:read, count, timeout}, :infinity)
   end
 
-  @doc "Ends the stages, and the reader."
+  @doc """
+  Ends the stages, and the reader.
+
+      iex> {:ok, reader} = Wasgo.Pipeline.Reader.start_link([[Wasgo.Buffer.new(1)]])
+      iex> Wasgo.Pipeline.Reader.close(reader)
+      :ok
+  """
   @spec close(GenServer.server()) :: :ok
   def close(reader), do: GenServer.stop(reader)
 

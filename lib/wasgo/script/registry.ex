@@ -213,19 +213,42 @@ defmodule Wasgo.Script.Registry do
   def get!(store, name, version \\ :active), do: Result.bang!(get(store, name, version))
 
   @doc type: :version
-  @doc "The number of a script's active version; the version itself is not read, which makes this quick enough to ask often."
+  @doc """
+  The number of a script's active version; the version itself is not read, which makes this quick enough to ask often.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/shy.wasm"))
+      iex> Wasgo.Script.Registry.active_version(store, "pet")
+      {:ok, 1}
+  """
   @spec active_version(Store.t(), String.t()) :: {:ok, pos_integer()} | {:error, StoreError.t()}
   def active_version(%Store{} = store, name) do
     with :ok <- Schema.migrate(store), do: Entries.active_version(store, name)
   end
 
   @doc type: :version
-  @doc "The active version of every script that has one, by name."
+  @doc """
+  The active version of every script that has one, by name.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/shy.wasm"), author: "Ada")
+      iex> {:ok, [entry]} = Wasgo.Script.Registry.list(store)
+      iex> {entry.name, entry.version}
+      {"pet", 1}
+  """
   @spec list(Store.t()) :: {:ok, [entry()]} | {:error, StoreError.t()}
   def list(%Store{} = store), do: with(:ok <- Schema.migrate(store), do: Entries.list(store))
 
   @doc type: :version
-  @doc "All versions of a script, the oldest first."
+  @doc """
+  All versions of a script, the oldest first.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> for file <- ["wander", "shy"], do: Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/\#{file}.wasm"))
+      iex> {:ok, versions} = Wasgo.Script.Registry.versions(store, "pet")
+      iex> for version <- versions, do: version.version
+      [1, 2]
+  """
   @spec versions(Store.t(), String.t()) :: {:ok, [entry()]} | {:error, StoreError.t()}
   def versions(%Store{} = store, name) do
     with :ok <- check_name(name, "the script's name"),
@@ -237,6 +260,12 @@ defmodule Wasgo.Script.Registry do
   @doc """
   What was done to a script of this name, the oldest first; of a long history the newest `:limit` acts, 1,000 unless given. It outlives the
   script. A `put/4` that activates is two acts.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/shy.wasm"), author: "Ada")
+      iex> {:ok, history} = Wasgo.Script.Registry.history(store, "pet")
+      iex> for act <- history, do: {act.act, act.author}
+      [put: "Ada", activate: "Ada"]
   """
   @spec history(Store.t(), String.t(), keyword()) :: {:ok, [act()]} | {:error, StoreError.t()}
   def history(%Store{} = store, name, options \\ []) do
@@ -252,6 +281,11 @@ defmodule Wasgo.Script.Registry do
   @doc """
   Makes a version the active one, and answers its number. Options: `:author`, for the history. Of the version that is active already there
   is nothing to do, nor to tell.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> for file <- ["wander", "shy"], do: Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/\#{file}.wasm"))
+      iex> Wasgo.Script.Registry.activate(store, "pet", 1)
+      {:ok, 1}
   """
   @spec activate(Store.t(), String.t(), pos_integer(), keyword()) ::
           {:ok, pos_integer()} | {:error, StoreError.t()}
@@ -308,7 +342,16 @@ defmodule Wasgo.Script.Registry do
     do: Objects.put(store, id, kind, script, options)
 
   @doc type: :object
-  @doc "An object: its id, kind and script."
+  @doc """
+  An object: its id, kind and script.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> {:ok, object} = Wasgo.Script.Registry.get_object(store, "lamp-7")
+      iex> {object.kind, object.script}
+      {"furniture", "lamp"}
+  """
   @spec get_object(Store.t(), String.t()) :: {:ok, object()} | {:error, StoreError.t()}
   def get_object(%Store{} = store, id), do: Objects.get(store, id)
 
@@ -327,7 +370,15 @@ defmodule Wasgo.Script.Registry do
   def list_objects(%Store{} = store, options \\ []), do: Objects.list(store, options)
 
   @doc type: :object
-  @doc "Deletes an object, with what it keeps."
+  @doc """
+  Deletes an object, with what it keeps.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> Wasgo.Script.Registry.delete_object(store, "lamp-7")
+      :ok
+  """
   @spec delete_object(Store.t(), String.t()) :: :ok | {:error, StoreError.t()}
   def delete_object(%Store{} = store, id), do: Objects.delete(store, id)
 
@@ -351,6 +402,9 @@ defmodule Wasgo.Script.Registry do
   @doc """
   Makes the tables, or brings those of an older Wasgo up to date: #{Schema.version()} is the schema's version. Every function does so where it
   is needed; done before, nobody waits for it.
+
+      iex> Wasgo.Script.Registry.migrate(Wasgo.Store.open!(:memory))
+      :ok
   """
   @spec migrate(Store.t()) :: :ok | {:error, Exception.t()}
   def migrate(%Store{} = store), do: Schema.migrate(store)

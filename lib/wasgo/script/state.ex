@@ -55,7 +55,15 @@ defmodule Wasgo.Script.State do
     end
   end
 
-  @doc "Takes a key away."
+  @doc """
+  Takes a key away.
+
+      iex> state = Wasgo.Script.State.new()
+      iex> :ok = Wasgo.Script.State.put(state, "visits", <<3>>)
+      iex> :ok = Wasgo.Script.State.delete(state, "visits")
+      iex> Wasgo.Script.State.get(state, "visits")
+      nil
+  """
   @spec delete(t(), binary()) :: :ok
   def delete(%__MODULE__{resource: resource}, key) when is_binary(key) do
     Native.state_put(resource, key, nil)
@@ -73,7 +81,14 @@ defmodule Wasgo.Script.State do
   @spec to_map(t()) :: %{binary() => binary()}
   def to_map(%__MODULE__{resource: resource}), do: Map.new(Native.state_all(resource))
 
-  @doc "Bytes of all keys and values together."
+  @doc """
+  Bytes of all keys and values together.
+
+      iex> state = Wasgo.Script.State.new()
+      iex> :ok = Wasgo.Script.State.put(state, "visits", <<3>>)
+      iex> Wasgo.Script.State.bytes(state)
+      7
+  """
   @spec bytes(t()) :: non_neg_integer()
   def bytes(%__MODULE__{resource: resource}), do: Native.state_bytes(resource)
 

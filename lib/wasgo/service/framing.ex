@@ -50,7 +50,12 @@ defmodule Wasgo.Service.Framing do
     %__MODULE__{kind: kind, max: max}
   end
 
-  @doc "Whether it is a kind of framing."
+  @doc """
+  Whether it is a kind of framing.
+
+      iex> {Wasgo.Service.Framing.kind?(:line), Wasgo.Service.Framing.kind?(:lines)}
+      {true, false}
+  """
   @spec kind?(term()) :: boolean()
   def kind?({:marker, marker}) do
     is_binary(marker) and marker != "" and not String.contains?(marker, ["\n", "\r"])
@@ -58,7 +63,12 @@ defmodule Wasgo.Service.Framing do
 
   def kind?(kind), do: kind in [:line, :json_lines, :length_prefixed, :raw]
 
-  @doc "Whether messages are text, which a terminal may hand on line by line."
+  @doc """
+  Whether messages are text, which a terminal may hand on line by line.
+
+      iex> for kind <- [:line, :length_prefixed], do: Wasgo.Service.Framing.text?(Wasgo.Service.Framing.new(kind, 1_024))
+      [true, false]
+  """
   @spec text?(t()) :: boolean()
   def text?(%__MODULE__{kind: kind}), do: kind in [:line, :json_lines] or is_tuple(kind)
 
@@ -123,7 +133,14 @@ defmodule Wasgo.Service.Framing do
     with {:ok, lines, framing} <- lines(framing, bytes), do: messages(framing, lines)
   end
 
-  @doc "What came of a message that is not whole."
+  @doc """
+  What came of a message that is not whole.
+
+      iex> framing = Wasgo.Service.Framing.new(:line, 1_024)
+      iex> {:ok, ["one"], framing} = Wasgo.Service.Framing.decode(framing, "one\\ntw")
+      iex> Wasgo.Service.Framing.rest(framing)
+      "tw"
+  """
   @spec rest(t()) :: binary()
   def rest(%__MODULE__{partial: partial, lines: lines}) do
     IO.iodata_to_binary([Enum.map(Enum.reverse(lines), &[&1, ?\n]) | partial])

@@ -150,7 +150,13 @@ defmodule Wasgo.Service.Pool do
     with %{} = info <- call(pool, :info), do: {:ok, info}
   end
 
-  @doc "Stops all copies."
+  @doc """
+  Stops all copies.
+
+      iex> {:ok, pool} = Wasgo.Service.Pool.start_link(size: 1, service: [module: "guest/services/namer.wasm", ready: "READY"])
+      iex> Wasgo.Service.Pool.stop(pool)
+      :ok
+  """
   @spec stop(GenServer.server()) :: :ok
   def stop(pool) do
     GenServer.stop(pool)

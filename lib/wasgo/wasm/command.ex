@@ -126,6 +126,10 @@ defmodule Wasgo.Wasm.Command do
 
   An enumerable that is not a list is run in a process of its own, which is linked to the caller and ended with the program. What it raises is raised
   by this function.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> Wasgo.Wasm.Command.run(module, stdin: "0 0 3 60 45 0.1 10 3\\n")
+      {:ok, %{status: 0, stderr: "", stdout: "READY\\nUpper Whitlow Fell\\n"}}
   """
   @spec run(Module.t(), keyword()) ::
           {:ok, %{status: integer(), stdout: binary(), stderr: binary()}}
@@ -161,6 +165,11 @@ defmodule Wasgo.Wasm.Command do
   memory for about 1 MiB each way is all that is needed, however much goes through. A stream that is not run to its end stops the program.
 
   Options are those above; `:timeout` is `:infinity` unless given, and counts the time that the program waits for others.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> output = Wasgo.Wasm.Command.stream(module, ["0 0 3 60 45 0.1 10 3\\n"])
+      iex> for {:stdout, text} <- output, into: "", do: text
+      "READY\\nUpper Whitlow Fell\\n"
   """
   @spec stream(Module.t(), input(), keyword()) :: Enumerable.t()
   def stream(%Module{} = module, input, options \\ []) do
@@ -195,6 +204,11 @@ defmodule Wasgo.Wasm.Command do
     * `:input_ready` - there is room for more input, after `write/2` said that there was none
     * `{:exit, status}`, `{:error, exception}` - it ended; this is the last message
     * `:unknown` - the message is none of this program's
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
+      iex> Wasgo.Wasm.Command.event(command, :something_else)
+      :unknown
   """
   @spec event(t(), term()) :: event() | :unknown
   def event(%__MODULE__{ref: ref, resource: resource}, {:wasgo_service, ref, event}) do
@@ -223,6 +237,11 @@ defmodule Wasgo.Wasm.Command do
   @doc """
   Writes to a program's standard input, from any process and without waiting. `{:full, rest}` gives back what there was no room for: it can be written after
   the event `:input_ready`. `:closed` means that the input was closed or the program has ended.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
+      iex> Wasgo.Wasm.Command.write(command, "0 0 3 60 45 0.1 10 3\\n")
+      :ok
   """
   @spec write(t(), iodata()) :: :ok | {:full, binary()} | :closed
   def write(%__MODULE__{resource: resource}, bytes) do
@@ -235,6 +254,11 @@ defmodule Wasgo.Wasm.Command do
 
   @doc """
   Stops a program wherever it is. Its last event, `{:error, %Wasgo.InstanceError{reason: :cancelled}}`, follows; one that has ended before is not harmed.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
+      iex> Wasgo.Wasm.Command.stop(command)
+      :ok
   """
   @spec stop(t()) :: :ok
   def stop(%__MODULE__{resource: resource}), do: Native.service_stop(resource)

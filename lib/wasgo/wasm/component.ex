@@ -228,6 +228,10 @@ defmodule Wasgo.Wasm.Component do
 
   @doc """
   Compiles a file. Beside the errors of `compile/1`, a `File.Error` for one that can't be read.
+
+      iex> {:error, error} = Wasgo.Wasm.Component.compile_file("no/such.wasm")
+      iex> Exception.message(error)
+      "could not read file \\"no/such.wasm\\": no such file or directory"
   """
   @spec compile_file(Path.t()) :: {:ok, t()} | {:error, Exception.t()}
   def compile_file(path) do
@@ -349,12 +353,24 @@ defmodule Wasgo.Wasm.Component do
   def take_emitted(%Instance{resource: resource}),
     do: Result.await(Native.component_take_emitted(resource))
 
-  @doc "What state an instance is in, just now."
+  @doc """
+  What state an instance is in, just now.
+
+      iex> instance = Wasgo.Wasm.Component.new!(Wasgo.Wasm.Component.compile!("(component)"))
+      iex> Wasgo.Wasm.Component.status(instance)
+      :idle
+  """
   @spec status(Instance.t()) :: :idle | :busy | :poisoned | :closed
   def status(%Instance{resource: resource}), do: Native.component_status(resource)
 
   @doc """
   Frees an instance at once, stopping a call that is under way. An instance that nobody refers to is freed without this.
+
+      iex> component = Wasgo.Wasm.Component.compile!("(component)")
+      iex> instance = Wasgo.Wasm.Component.new!(component)
+      iex> :ok = Wasgo.Wasm.Component.close(instance)
+      iex> Wasgo.Wasm.Component.status(instance)
+      :closed
   """
   @spec close(Instance.t()) :: :ok
   def close(%Instance{resource: resource}), do: Native.component_close(resource)

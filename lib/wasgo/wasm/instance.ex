@@ -297,7 +297,14 @@ defmodule Wasgo.Wasm.Instance do
   end
 
   @doc type: :memory
-  @doc "Copies `bytes` into the exported memory."
+  @doc """
+  Copies `bytes` into the exported memory.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (memory (export "memory") 1))|))
+      iex> :ok = Wasgo.Wasm.Instance.write_memory(instance, 8, "hello")
+      iex> Wasgo.Wasm.Instance.read_memory(instance, 8, 5)
+      {:ok, "hello"}
+  """
   @spec write_memory(t() | Caller.t(), non_neg_integer(), binary()) ::
           :ok | {:error, Exception.t()}
   def write_memory(instance, offset, bytes)
@@ -318,7 +325,13 @@ defmodule Wasgo.Wasm.Instance do
   end
 
   @doc type: :memory
-  @doc "The exported memory's size in bytes; 0 if there is none."
+  @doc """
+  The exported memory's size in bytes; 0 if there is none.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (memory (export "memory") 2))|))
+      iex> Wasgo.Wasm.Instance.memory_size(instance)
+      {:ok, 131072}
+  """
   @spec memory_size(t() | Caller.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   def memory_size(instance), do: act(instance, :memory_size)
 
@@ -354,19 +367,38 @@ defmodule Wasgo.Wasm.Instance do
   def get_global(instance, name) when is_binary(name), do: act(instance, {:global_get, name})
 
   @doc type: :guest
-  @doc "Changes an exported global, which must be a mutable one."
+  @doc """
+  Changes an exported global, which must be a mutable one.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (global (export "speed") (mut f64) (f64.const 1)))|))
+      iex> :ok = Wasgo.Wasm.Instance.set_global(instance, "speed", 2.5)
+      iex> Wasgo.Wasm.Instance.get_global(instance, "speed")
+      {:ok, 2.5}
+  """
   @spec set_global(t() | Caller.t(), String.t(), value()) :: :ok | {:error, Exception.t()}
   def set_global(instance, name, value) when is_binary(name),
     do: done(act(instance, {:global_set, name, value}))
 
   @doc type: :guest
-  @doc "The size of an exported table in elements."
+  @doc """
+  The size of an exported table in elements.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (table (export "table") 3 funcref))|))
+      iex> Wasgo.Wasm.Instance.table_size(instance, "table")
+      {:ok, 3}
+  """
   @spec table_size(t() | Caller.t(), String.t()) ::
           {:ok, non_neg_integer()} | {:error, Exception.t()}
   def table_size(instance, name) when is_binary(name), do: act(instance, {:table_size, name})
 
   @doc type: :guest
-  @doc "Grows an exported table by empty elements; the answer is its size before."
+  @doc """
+  Grows an exported table by empty elements; the answer is its size before.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (table (export "table") 3 funcref))|))
+      iex> Wasgo.Wasm.Instance.grow_table(instance, "table", 2)
+      {:ok, 3}
+  """
   @spec grow_table(t() | Caller.t(), String.t(), non_neg_integer()) ::
           {:ok, non_neg_integer()} | {:error, Exception.t()}
   def grow_table(instance, name, elements)
@@ -374,7 +406,13 @@ defmodule Wasgo.Wasm.Instance do
       do: act(instance, {:table_grow, name, min(elements, @farthest)})
 
   @doc type: :guest
-  @doc "Whether an element of an exported table holds something."
+  @doc """
+  Whether an element of an exported table holds something.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (table (export "table") 3 funcref))|))
+      iex> Wasgo.Wasm.Instance.table_set?(instance, "table", 0)
+      {:ok, false}
+  """
   @spec table_set?(t() | Caller.t(), String.t(), non_neg_integer()) ::
           {:ok, boolean()} | {:error, Exception.t()}
   def table_set?(instance, name, index)
@@ -446,13 +484,24 @@ defmodule Wasgo.Wasm.Instance do
     do: Result.await(Native.wasm_take_emitted(resource))
 
   @doc type: :life
-  @doc "What state the instance is in, just now."
+  @doc """
+  What state the instance is in, just now.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!("(module)"))
+      iex> Wasgo.Wasm.Instance.status(instance)
+      :idle
+  """
   @spec status(t()) :: :idle | :busy | :poisoned | :closed
   def status(%__MODULE__{resource: resource}), do: Native.wasm_status(resource)
 
   @doc type: :life
   @doc """
   Frees the instance at once, stopping a call that is under way. An instance that nobody refers to is freed without this.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!("(module)"))
+      iex> :ok = Wasgo.Wasm.Instance.close(instance)
+      iex> Wasgo.Wasm.Instance.status(instance)
+      :closed
   """
   @spec close(t()) :: :ok
   def close(%__MODULE__{resource: resource}), do: Native.wasm_close(resource)

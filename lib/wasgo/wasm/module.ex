@@ -140,6 +140,10 @@ defmodule Wasgo.Wasm.Module do
 
   @doc """
   Compiles a file. Beside the errors of `compile/2`, a `File.Error` for one that can't be read.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/scripts/lamp.wat")
+      iex> for export <- module.exports, export.kind == :func, do: export.name
+      ["wasgo_alloc", "_columns", "_notification"]
   """
   @spec compile_file(Path.t(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
   def compile_file(path, options \\ []) do
