@@ -6,6 +6,7 @@ defmodule Wasgo.Notebook do
   # With WASGO_REWRITE=1 the recorded outputs are written anew instead.
 
   import ExUnit.Assertions
+  import ExUnit.CaptureIO, only: [with_io: 1]
 
   @recorded ~s(<!-- livebook:{"output":true} -->)
 
@@ -35,7 +36,11 @@ defmodule Wasgo.Notebook do
 
   defp step({:cell, line, code} = cell, {{bindings, env}, _last}, _setup, path, _options) do
     quoted = Code.string_to_quoted!(code, file: path, line: line)
-    {value, bindings, env} = Code.eval_quoted_with_env(quoted, bindings, env)
+
+    # What a cell prints is for those who read along.
+    {{value, bindings, env}, _printed} =
+      with_io(fn -> Code.eval_quoted_with_env(quoted, bindings, env) end)
+
     {cell, {{bindings, env}, {:value, value, line}}}
   end
 
