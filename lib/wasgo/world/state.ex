@@ -122,4 +122,17 @@ defmodule Wasgo.World.State do
   end
 
   def put_plan(state, plan), do: :ets.insert(state.meta, {:plan, plan})
+
+  @typedoc "Zones that are connected: since when, and the number that each is at (second of the atomics)."
+  @type zones :: %{String.t() => {since :: DateTime.t(), :atomics.atomics_ref()}}
+
+  @spec zones(t()) :: zones()
+  def zones(state) do
+    case :ets.lookup(state.meta, :zones) do
+      [{:zones, zones}] -> zones
+      [] -> %{}
+    end
+  end
+
+  def put_zones(state, zones), do: :ets.insert(state.meta, {:zones, zones})
 end
