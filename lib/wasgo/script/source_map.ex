@@ -88,7 +88,9 @@ defmodule Wasgo.Script.SourceMap do
   @doc "The sources of which the map has the text."
   @spec sources(t()) :: [%{file: String.t(), text: String.t()}]
   def sources(%__MODULE__{} = map) do
-    for {file, text} <- Enum.zip(map.sources, map.contents), text != nil, do: %{file: file, text: text}
+    for {file, text} <- Enum.zip(map.sources, map.contents),
+        text != nil,
+        do: %{file: file, text: text}
   end
 
   ## In a module
@@ -149,7 +151,8 @@ defmodule Wasgo.Script.SourceMap do
 
   # Bytes with their length before them.
   defp take(bytes) do
-    with {length, rest} <- unleb(bytes, 0, 0), <<taken::binary-size(length), rest::binary>> <- rest do
+    with {length, rest} <- unleb(bytes, 0, 0),
+         <<taken::binary-size(length), rest::binary>> <- rest do
       {:ok, taken, rest}
     else
       _short -> :error

@@ -134,7 +134,8 @@ defmodule Wasgo.World.Scripts do
   def subscribe(scripts) do
     GenServer.call(scripts, {:subscribe, self()})
   catch
-    :exit, _gone -> {:error, %WorldError{reason: :stopped, message: "the world's scripts are not running"}}
+    :exit, _gone ->
+      {:error, %WorldError{reason: :stopped, message: "the world's scripts are not running"}}
   end
 
   @doc "What it runs."
@@ -284,7 +285,10 @@ defmodule Wasgo.World.Scripts do
   def handle_info({Runner, pid, {:status, status}}, state) do
     name = state.names[pid]
     status = Map.put(status, :script, name)
-    for {_monitor, subscriber} <- state.subscribers, do: send(subscriber, {:wasgo_scripts, self(), status})
+
+    for {_monitor, subscriber} <- state.subscribers,
+        do: send(subscriber, {:wasgo_scripts, self(), status})
+
     {:noreply, put_in(state.statuses[name], status)}
   end
 

@@ -55,13 +55,15 @@ defmodule Wasgo.Script.TraceTest do
     error = failed(@wat)
     assert error.reason == :integer_division_by_zero
     assert [inner, outer] = Trace.of(error, @wat)
-    assert %{function: "divide", file: nil, line: 5, column: 5} = inner
+    assert %{function: "divide", file: nil, line: 5, column: 6} = inner
     assert %{function: "hop", line: 8} = outer
     assert Enum.map([inner, outer], & &1.offset) == error.offsets
   end
 
   test "without a source there are functions and offsets" do
-    assert [%{function: "divide", offset: offset, line: nil}, _outer] = Trace.of(failed(@wat), nil)
+    assert [%{function: "divide", offset: offset, line: nil}, _outer] =
+             Trace.of(failed(@wat), nil)
+
     assert is_integer(offset)
     assert Trace.of(%Wasgo.LimitError{reason: :time, message: ""}, @wat) == []
   end
@@ -69,7 +71,13 @@ defmodule Wasgo.Script.TraceTest do
   test "a source map in the module is what counts" do
     {:ok, wasm} = File.read("guest/scripts/wander.wasm")
     {:ok, mapped} = SourceMap.embed(wasm, map([{10, 1, 4, 2}, {40, 0, 11, 0}]))
-    error = %Wasgo.TrapError{reason: :trap, message: "", backtrace: ["f", "g", "h"], offsets: [41, 39, 5]}
+
+    error = %Wasgo.TrapError{
+      reason: :trap,
+      message: "",
+      backtrace: ["f", "g", "h"],
+      offsets: [41, 39, 5]
+    }
 
     assert [%{file: "a.ts", line: 12, column: 1}, %{file: "b.ts", line: 5, column: 3}, last] =
              Trace.of(error, mapped)
@@ -83,7 +91,9 @@ defmodule Wasgo.Script.TraceTest do
 
     for _ <- 1..100 do
       places =
-        for at <- Enum.uniq(for _ <- 1..:rand.uniform(50), do: :rand.uniform(1_000_000)) |> Enum.sort() do
+        for at <-
+              Enum.uniq(for _ <- 1..:rand.uniform(50), do: :rand.uniform(1_000_000))
+              |> Enum.sort() do
           {at, :rand.uniform(2) - 1, :rand.uniform(100_000) - 1, :rand.uniform(300) - 1}
         end
 
@@ -129,6 +139,7 @@ defmodule Wasgo.Script.TraceTest do
     for length <- 0..(byte_size(wasm) - 1),
         do: assert(SourceMap.of_module(binary_part(wasm, 0, length)) == :none)
 
-    assert SourceMap.of_module(<<0, "asm", 1::32-little, 0, 255, 255, 255, 255, 255, 255>>) == :none
+    assert SourceMap.of_module(<<0, "asm", 1::32-little, 0, 255, 255, 255, 255, 255, 255>>) ==
+             :none
   end
 end

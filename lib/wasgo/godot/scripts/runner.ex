@@ -162,7 +162,12 @@ defmodule Wasgo.Godot.Scripts.Runner do
     case Process.info(self(), :message_queue_len) do
       {:message_queue_len, waiting} when waiting > @most_calls ->
         message = "more than #{@most_calls} calls of the script #{inspect(state.name)} wait"
-        GenServer.reply(from, {:error, %LimitError{reason: :calls, value: @most_calls, message: message}})
+
+        GenServer.reply(
+          from,
+          {:error, %LimitError{reason: :calls, value: @most_calls, message: message}}
+        )
+
         {:noreply, state}
 
       _few ->
@@ -194,7 +199,10 @@ defmodule Wasgo.Godot.Scripts.Runner do
   end
 
   defp named(row, state) do
-    for {column, value} <- Enum.zip(state.columns, row), value != nil, into: %{}, do: {column, value}
+    for {column, value} <- Enum.zip(state.columns, row),
+        value != nil,
+        into: %{},
+        do: {column, value}
   end
 
   defp keep({id, what, _row, _key} = entry, state) do
@@ -259,8 +267,11 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   defp load(%{source: source, name: name}) do
     case source do
-      %{^name => script} -> usable({:ok, script})
-      _other -> no_script(:unknown_script, "there is no script #{inspect(name, printable_limit: 80)}")
+      %{^name => script} ->
+        usable({:ok, script})
+
+      _other ->
+        no_script(:unknown_script, "there is no script #{inspect(name, printable_limit: 80)}")
     end
   end
 
@@ -522,7 +533,9 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   # The bytes of the version that failed, where they are kept.
   defp source(%{source: %Store{} = store, name: name, script: %{version: version}}) do
-    with {:ok, entry} <- Registry.get(store, name, version), do: entry.source, else: (_none -> nil)
+    with {:ok, entry} <- Registry.get(store, name, version),
+         do: entry.source,
+         else: (_none -> nil)
   end
 
   defp source(_state), do: nil
