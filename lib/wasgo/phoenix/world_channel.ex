@@ -52,6 +52,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     alias Wasgo.Phoenix.WorldChannel.{Client, Params}
     alias Wasgo.{Buffer, LimitError, Options, World, WorldError}
     alias Wasgo.Pipeline.Writer
+    alias Wasgo.World.State
 
     @typedoc "What a client wants to do."
     @type action :: :join | :call | :event
@@ -393,10 +394,9 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     rescue
       # The world's tables end with it: the monitor says so a moment later.
       error in ArgumentError ->
-        case follow(socket.assigns.wasgo_client.client.follower.tables.main |> :ets.info(:owner)) do
-          {:ok, _there} -> reraise(error, __STACKTRACE__)
-          {:error, _gone} -> world_ended(socket)
-        end
+        if State.there?(socket.assigns.wasgo_client.client.tables),
+          do: reraise(error, __STACKTRACE__),
+          else: world_ended(socket)
     end
 
     def handle_info({:wasgo_scripts, _pid, status}, socket) do

@@ -32,6 +32,14 @@ defmodule Wasgo.World.State do
     }
   end
 
+  @doc false
+  # Whether the world is there still that these are the tables of.
+  @spec there?(t()) :: boolean()
+  def there?(state) do
+    tables = [state.main, state.index, state.meta, state.rows, state.row_index]
+    Enum.all?(tables, &(:ets.info(&1) != :undefined))
+  end
+
   def rev(state), do: :atomics.get(state.numbers, @rev)
   def put_rev(state, rev), do: :atomics.put(state.numbers, @rev, rev)
 

@@ -37,7 +37,7 @@ if Code.ensure_loaded?(Plug.Conn) do
 
     @doc false
     # A file by the hash in its name, which `make` gives where the client has not got it.
-    @spec file(Conn.t(), String.t(), (() -> {:ok, binary()} | {:error, Conn.status(), error()})) ::
+    @spec file(Conn.t(), String.t(), make :: fun()) ::
             {:ok, Conn.t()} | {:error, Conn.status(), error()}
     def file(conn, hash, make) do
       tag = ~s("#{hash}")
