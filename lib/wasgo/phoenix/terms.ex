@@ -6,7 +6,7 @@ defmodule Wasgo.Phoenix.Terms do
   alias Wasgo.Godot.{NodePath, Transform3D}
   alias Wasgo.Godot.Scripts.Row
   alias Wasgo.Phoenix.Content
-  alias Wasgo.{GodotError, Script}
+  alias Wasgo.GodotError
   alias Wasgo.World.{Object, State, Transient}
 
   # Numbers that JavaScript has all of.
@@ -137,13 +137,9 @@ defmodule Wasgo.Phoenix.Terms do
     Map.merge(error(error), %{
       object: status.object && integer(status.object),
       count: status.count,
-      frames: frames(status.trace)
+      frames: status.trace
     })
   end
-
-  @doc false
-  @spec frames([Script.Trace.frame()]) :: [map()]
-  def frames(trace), do: trace
 
   @doc false
   @spec error(Exception.t()) :: map()

@@ -36,7 +36,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
       * `:max_loading` - chunks that a client may be loading, 16 unless given
       * `:max_unacknowledged` (64), `:max_unacknowledged_bytes` (1 MiB), `:ack_timeout` (15,000 ms)
       * `:max_calls` - calls and events of a client that may be under way, 4 unless given; `:call_timeout`, 5,000 ms
-      * `:max_messages` - of a client in a second, 60 unless given; twice as many at once
+      * `:max_messages` - of a client in a second, 60 unless given; twice as many at once. Those that answer pushes are not counted
       * `:log_join`, `:hibernate_after`, `:shutdown` - as of `Phoenix.Channel`
 
     ## Your own messages
@@ -112,12 +112,15 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     @doc false
     defmacro __before_compile__(_env) do
       quote do
+        @impl Phoenix.Channel
         def handle_in(event, payload, socket),
           do: Wasgo.Phoenix.WorldChannel.handle_in(__MODULE__, event, payload, socket)
 
+        @impl Phoenix.Channel
         def handle_out("event", payload, socket),
           do: Wasgo.Phoenix.WorldChannel.handle_event(payload, socket)
 
+        @impl Phoenix.Channel
         def handle_info(message, socket),
           do: Wasgo.Phoenix.WorldChannel.handle_info(message, socket)
       end
@@ -230,6 +233,10 @@ if Code.ensure_loaded?(Phoenix.Channel) do
         else: {:over, %{state | over: state.over + 1}}
     end
 
+    # What answers a push is no flood: there are no more of these than pushes.
+    defp progress(%{client: client} = state, client), do: state
+    defp progress(state, client), do: %{state | client: client, tokens: state.tokens + 1}
+
     defp flooded(socket),
       do: let_go(socket, "flood", "the client sends more messages than it may")
 
@@ -238,7 +245,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     defp heard("ack", payload, state, socket, _module) do
       with %{"seq" => seq} <- payload,
            {:ok, client} <- Client.ack(state.client, seq, now()) do
-        {:noreply, assign(socket, %{state | client: client})}
+        {:noreply, assign(socket, progress(state, client))}
       else
         _wrong ->
           {:error, reply} = Params.invalid("seq", "the number of a push")
@@ -259,7 +266,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     defp heard("loaded", payload, state, socket, _module) do
       case Params.loaded(payload, state.client.options.max_loading) do
         {:ok, keys} ->
-          {:noreply, assign(socket, %{state | client: Client.loaded(state.client, keys)})}
+          {:noreply, assign(socket, progress(state, Client.loaded(state.client, keys)))}
 
         {:error, reply} ->
           refused(reply, socket)
@@ -370,7 +377,10 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     @doc false
     def handle_event(payload, socket) do
       %{client: client} = state = socket.assigns.wasgo_client
-      event = if is_map(payload), do: payload, else: %{data: payload}
+
+      event =
+        if is_map(payload), do: Map.drop(payload, ["seq", "dropped"]), else: %{data: payload}
+
       {:noreply, assign(socket, %{state | client: Client.event(client, event)})}
     end
 

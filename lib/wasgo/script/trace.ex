@@ -14,7 +14,7 @@ defmodule Wasgo.Script.Trace do
       {"hop", 4, 5}
 
   The source is what the script was made of: WAT text knows its lines; a module has them in a source map (`Wasgo.Script.SourceMap`), or in DWARF, as compilers of C, Rust and Zig write
-  it for debugging.
+  it for debugging. Code is optimised: of the innermost function it may be the instruction beside the one that failed.
   """
 
   alias Wasgo.Native

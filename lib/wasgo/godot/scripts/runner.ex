@@ -188,7 +188,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
         state = object(entry, state)
 
         state.source
-        |> Script.notify(key, what, row, timeout: @alone_timeout)
+        |> Script.notify(key, what, row, timeout: @timeout)
         |> by_columns(state)
       else
         Script.notify(state.script, what, row, timeout: @alone_timeout)
