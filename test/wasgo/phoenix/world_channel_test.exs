@@ -640,6 +640,12 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
             {World.Scripts, world: world, scripts: store, name: String.to_atom("runner_" <> id)}
           )
 
+        # Compiling takes a moment.
+        {:ok, ^runner, statuses} = World.Scripts.subscribe(runner)
+
+        if statuses == [],
+          do: assert_receive({:wasgo_scripts, ^runner, %{state: :running}}, @patience)
+
         %{runner: runner}
       end
 
