@@ -12,6 +12,8 @@ defmodule Wasgo.Script.SourceMap do
       iex> Wasgo.Script.SourceMap.sources(map)
       [%{file: "hop.ts", text: "let a = 1;"}]
 
+  Texts of AssemblyScript's own library (`~lib/`) are left out.
+
   A module carries its map with it: as a custom section `sourceMappingURL` at its end that holds a data URL. What the module does is the same.
   """
 
@@ -58,12 +60,17 @@ defmodule Wasgo.Script.SourceMap do
       true ->
         count = length(sources)
         contents = Enum.take(contents ++ List.duplicate(nil, count), count)
+        contents = Enum.zip_with(sources, contents, &own/2)
         {:ok, %__MODULE__{sources: sources, contents: contents, mappings: mappings}}
     end
   end
 
   def parse(%{"sections" => _sections}), do: wrong("maps of sections are not taken")
   def parse(_other), do: wrong("it has no version 3 with sources and mappings")
+
+  # AssemblyScript gives the whole of its library, which nobody has written here.
+  defp own("~lib/" <> _rest, _text), do: nil
+  defp own(_file, text), do: text
 
   defp wrong(words),
     do: {:error, %DecodeError{reason: {:contract, "the source map is refused: #{words}"}}}

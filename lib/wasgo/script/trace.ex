@@ -34,9 +34,9 @@ defmodule Wasgo.Script.Trace do
 
   @doc "The functions that a script was in when it failed, innermost first: none of what is no trap. `source` is `nil` where it is not known."
   @spec of(Exception.t(), binary() | nil) :: [frame()]
-  def of(%TrapError{backtrace: functions, offsets: offsets}, source) do
+  def of(%TrapError{backtrace: functions, offsets: offsets} = error, source) do
     offsets = Enum.take(offsets ++ List.duplicate(nil, length(functions)), length(functions))
-    places = places(source, offsets)
+    places = source |> places(offsets) |> told(error)
 
     for {{function, offset}, place} <- functions |> Enum.zip(offsets) |> Enum.zip(places) do
       Map.merge(%{function: function, offset: offset, file: nil, line: nil, column: nil}, place)
@@ -44,6 +44,19 @@ defmodule Wasgo.Script.Trace do
   end
 
   def of(_other, _source), do: []
+
+  # AssemblyScript says itself where it gave up, in code that its maps leave out.
+  defp told([first | rest], %TrapError{reason: :abort, message: message}) when first == %{} do
+    case Regex.run(~r/ in (\S{1,255}):(\d{1,9}):(\d{1,9})$/, message) do
+      [_all, file, line, column] ->
+        [%{file: file, line: String.to_integer(line), column: String.to_integer(column)} | rest]
+
+      nil ->
+        [first | rest]
+    end
+  end
+
+  defp told(places, _error), do: places
 
   defp places(source, offsets) do
     case source && SourceMap.of_module(source) do

@@ -86,6 +86,21 @@ defmodule Wasgo.Script.TraceTest do
     assert Script.new!(mapped).columns == Script.new!(wasm).columns
   end
 
+  # asc hop.ts -o hop.wasm -O3 --runtime stub --sourceMap, the texts of the library taken out of the map.
+  test "what AssemblyScript's compiler writes is read" do
+    folder = "test/fixtures/source_map"
+    {:ok, map} = SourceMap.parse(File.read!(Path.join(folder, "hop.wasm.map")))
+    assert [%{file: "hop.ts", text: text}] = SourceMap.sources(map)
+    assert text == File.read!(Path.join(folder, "hop.ts"))
+    {:ok, module} = SourceMap.embed(File.read!(Path.join(folder, "hop.wasm")), map)
+    script = Script.new!(module)
+    {:error, divided} = Script.notify(script, 10_001, [1, 2.0])
+    assert [%{file: "hop.ts", line: 11} | _] = Trace.of(divided, module)
+    {:error, thrown} = Script.notify(script, 10_002, [1, 2.0])
+    assert thrown.reason == :abort
+    assert [%{file: "hop.ts", line: 19, column: 5} | _] = Trace.of(thrown, module)
+  end
+
   test "whatever places a map is made of, it finds them again" do
     :rand.seed(:exsss, {1, 2, 3})
 
