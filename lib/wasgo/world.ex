@@ -535,12 +535,12 @@ defmodule Wasgo.World do
   end
 
   @doc false
-  # What a process of this library needs to follow a world without asking it again.
+  # What a process of this library needs to follow a world of this node without asking it again.
   @spec follow(t()) ::
           {:ok, %{pid: pid(), identity: String.t(), tables: State.t(), journal: Journal.t()}}
           | {:error, WorldError.t()}
   def follow(world) do
-    with pid when is_pid(pid) <- GenServer.whereis(world),
+    with pid when is_pid(pid) and node(pid) == node() <- GenServer.whereis(world),
          {tables, journal} <- call(pid, :tables),
          %{identity: identity} <- call(pid, :info) do
       {:ok, %{pid: pid, identity: identity, tables: tables, journal: journal}}

@@ -38,7 +38,7 @@ if Code.ensure_loaded?(Plug.Conn) do
     @spec source(Conn.t(), kind(), map()) ::
             {:ok, binary(), language :: String.t() | nil, Conn.t()} | error()
     def source(%{body_params: %{} = read} = conn, :json, _options)
-        when not is_struct(read) do
+        when not is_struct(read) and map_size(read) > 0 do
       # The application's own parsers have read it.
       with {:ok, source, language} <- script(read), do: {:ok, source, language, conn}
     end

@@ -32,7 +32,7 @@ defmodule Wasgo.Phoenix.WorldChannel.Chunks do
   @spec replan(t()) :: t()
   def replan(chunks) do
     plan = State.plan(chunks.tables)
-    chunks = forget_named(chunks, Map.keys(chunks.named))
+    chunks = forget_named(%{chunks | view: nil}, Map.keys(chunks.named))
 
     case plan && Tiling.new(plan, max_chunks: @most_chunks) do
       {:ok, tiling} ->
@@ -45,7 +45,7 @@ defmodule Wasgo.Phoenix.WorldChannel.Chunks do
   end
 
   @doc false
-  # Where the client looks from: an error where it would see too much.
+  # Where the client looks from. It is shown nothing where it would see too much.
   @spec look(t(), {float(), float(), float()}, float()) :: t()
   def look(chunks, {x, y, z}, radius) do
     world = Tiling.world()
