@@ -16,52 +16,71 @@ defmodule Wasgo.Phoenix.WorldChannel.Rows do
   @type row :: {non_neg_integer(), [{String.t(), term()}]}
 
   @doc false
-  # Objects with the same columns are a group.
+  # Objects with the same columns, in the same order, are a group.
   @spec encode(pos_integer(), [row()]) :: binary()
   def encode(seq, rows) do
-    groups =
-      Enum.group_by(rows, fn {_id, values} -> values |> Enum.map(&elem(&1, 0)) |> Enum.sort() end)
+    groups = Enum.group_by(rows, fn {_id, values} -> names(values) end)
 
     IO.iodata_to_binary([
       <<seq::32-little, map_size(groups)::32-little>> | Enum.map(groups, &group/1)
     ])
   end
 
+  defp names([{name, _value} | rest]), do: [name | names(rest)]
+  defp names([]), do: []
+
   defp group({names, rows}) do
-    maps = for {_id, values} <- rows, do: Map.new(values)
-    columns = for name <- names, do: column(name, Enum.map(maps, &Map.fetch!(&1, name)))
+    columns = rows |> Enum.map(&elem(&1, 1)) |> columns(names)
     heads = for {type, name, _values} <- columns, do: <<type, byte_size(name), name::binary>>
 
     [
       <<length(rows)::32-little, length(columns)::32-little>>,
       padded(heads),
-      for({id, _values} <- rows, do: <<id::64-little>>),
+      for({id, _values} <- rows, into: "", do: <<id::64-little>>),
       for({_type, _name, values} <- columns, do: values)
     ]
   end
 
+  # The first of every row, and so on.
+  defp columns(_rows, []), do: []
+
+  defp columns(rows, [name | names]) do
+    values = for [{_name, value} | _rest] <- rows, do: value
+    [column(name, values) | columns(Enum.map(rows, &tl/1), names)]
+  end
+
   defp column(name, values) do
-    type = values |> Enum.map(&type/1) |> Enum.uniq() |> common()
+    type = type(values, nil)
     {type, name, values(type, values)}
   end
 
-  defp common([type]), do: type
-  defp common(types), do: if(Enum.all?(types, &(&1 in [1, @double])), do: @double, else: @json)
+  # What all values of a column can be.
+  defp type([], type), do: type
 
-  defp type(value) when is_float(value) and abs(value) <= @greatest, do: 1
-  defp type(value) when is_float(value) or is_integer(value), do: @double
-  defp type(%Vector2{}), do: 2
-  defp type(%Vector3{}), do: 3
-  defp type(%Vector4{}), do: 4
-  defp type(%Quaternion{}), do: 4
-  defp type(%Color{}), do: 4
-  defp type(_other), do: @json
+  defp type([value | values], type) do
+    case {of(value), type} do
+      {of, nil} -> type(values, of)
+      {of, of} -> type(values, of)
+      {of, type} when of in [1, @double] and type in [1, @double] -> type(values, @double)
+      _different -> @json
+    end
+  end
+
+  defp of(value) when is_float(value) and abs(value) <= @greatest, do: 1
+  defp of(value) when is_float(value) or is_integer(value), do: @double
+  defp of(%Vector2{}), do: 2
+  defp of(%Vector3{}), do: 3
+  defp of(%Vector4{}), do: 4
+  defp of(%Quaternion{}), do: 4
+  defp of(%Color{}), do: 4
+  defp of(_other), do: @json
 
   defp values(@json, values) do
     text = Wire.encode!(Enum.map(values, &Terms.value/1), :json)
     [<<byte_size(text)::32-little>>, padded(text)]
   end
 
+  defp values(1, values), do: for(value <- values, into: "", do: <<value::float-32-little>>)
   defp values(@double, values), do: Enum.map(values, &double/1)
   defp values(_floats, values), do: Enum.map(values, &floats/1)
 
@@ -72,7 +91,6 @@ defmodule Wasgo.Phoenix.WorldChannel.Rows do
     ArgumentError -> @nan64
   end
 
-  defp floats(value) when is_float(value), do: <<value::float-32-little>>
   defp floats(%Vector2{x: x, y: y}), do: [single(x), single(y)]
   defp floats(%Vector3{x: x, y: y, z: z}), do: [single(x), single(y), single(z)]
   defp floats(%Color{r: r, g: g, b: b, a: a}), do: [single(r), single(g), single(b), single(a)]
