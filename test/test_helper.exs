@@ -35,6 +35,7 @@ neighbours = [
   nx: library.(Nx, "Nx"),
   phoenix: library.(Phoenix.Endpoint, "Phoenix") || library.(Bandit, "Bandit"),
   websock: library.(WebSockAdapter, "WebSockAdapter") || library.(Bandit, "Bandit"),
+  plug: library.(Plug, "Plug") || library.(Bandit, "Bandit"),
   membrane: library.(Membrane.Testing.Pipeline, "Membrane"),
   membrane_file: library.(Membrane.File.Source, "Membrane's file plugin"),
   membrane_udp: library.(Membrane.UDP.Source, "Membrane's UDP plugin")

@@ -15,6 +15,7 @@ defmodule Wasgo.Native do
   def wasm_compile(_source, _deterministic), do: nif()
   def wasm_compile_dirty(_source, _deterministic), do: nif()
   def wasm_validate(_source), do: nif()
+  def wasm_lines(_source, _offsets), do: nif()
   def wasm_cache_default(_dir, _max_bytes), do: nif()
   def wasm_cache_configure(_dir, _max_bytes), do: nif()
   def wasm_cache_info, do: nif()

@@ -534,6 +534,22 @@ defmodule Wasgo.World do
     with pid when is_pid(pid) <- call!(world, {:connection, name}), do: Wasgo.World.Zone.info(pid)
   end
 
+  @doc false
+  # What a process of this library needs to follow a world of this node without asking it again.
+  @spec follow(t()) ::
+          {:ok, %{pid: pid(), identity: String.t(), tables: State.t(), journal: Journal.t()}}
+          | {:error, WorldError.t()}
+  def follow(world) do
+    with pid when is_pid(pid) and node(pid) == node() <- GenServer.whereis(world),
+         {tables, journal} <- call(pid, :tables),
+         %{identity: identity} <- call(pid, :info) do
+      {:ok, %{pid: pid, identity: identity, tables: tables, journal: journal}}
+    else
+      {:error, _error} = error -> error
+      _none -> {:error, %WorldError{reason: :stopped}}
+    end
+  end
+
   defp tables(world) do
     {tables, _journal} = call!(world, :tables)
     tables

@@ -9,15 +9,17 @@ defmodule Wasgo.TrapError do
   (what a component handed over is no value of the type that it declares), `:failed` (a script's own error: the message has its words),
   `:exited` or `:trap`.
 
-  `backtrace` names the guest's functions, innermost first.
+  `backtrace` names the guest's functions, innermost first; `offsets` says where each of them was, in bytes from the start of the module (`nil` where that is not known).
+  `Wasgo.Script.Trace` finds the lines.
   """
 
-  defexception [:reason, :message, backtrace: [], status: nil, import: nil]
+  defexception [:reason, :message, backtrace: [], offsets: [], status: nil, import: nil]
 
   @type t :: %__MODULE__{
           reason: atom(),
           message: String.t(),
           backtrace: [String.t()],
+          offsets: [non_neg_integer() | nil],
           status: integer() | nil,
           import: String.t() | nil
         }

@@ -28,7 +28,7 @@ defmodule Wasgo.World.Scripts do
   require Logger
 
   alias Wasgo.Godot.Scripts.{Row, Runner}
-  alias Wasgo.{Options, Script, World, WorldError}
+  alias Wasgo.{LimitError, Options, Script, World, WorldError}
 
   @schema [
     world: [type: :server, required: true],
@@ -55,7 +55,10 @@ defmodule Wasgo.World.Scripts do
     # Objects that their script has not been told of yet, by script, and scripts that are busy with those that they were told of.
     unready: %{},
     busy: MapSet.new(),
-    ticked: nil
+    ticked: nil,
+    # How each script does, by its name, and who is told: `%{monitor => pid}`.
+    statuses: %{},
+    subscribers: %{}
   ]
 
   @typedoc "`stopped` are objects whose script failed too often or took too long, with the reason."
@@ -64,6 +67,22 @@ defmodule Wasgo.World.Scripts do
           scripts: [String.t()],
           stopped: %{World.id() => String.t()}
         }
+
+  @typedoc """
+  How a script does. `version` is `nil` where it has none, `error` why none could be loaded or what happened last, `object` one of those it failed for, `count` how often it did since
+  that was told last, `trace` where it was.
+  """
+  @type status :: %{
+          script: String.t(),
+          version: pos_integer() | nil,
+          state: :running | :failed,
+          error: Exception.t() | nil,
+          trace: [Script.Trace.frame()],
+          object: World.id() | nil,
+          count: non_neg_integer()
+        }
+
+  @most_subscribers 65_536
 
   @doc """
   Starts it, linked to the caller.
@@ -86,6 +105,38 @@ defmodule Wasgo.World.Scripts do
   @spec notify(GenServer.server(), World.id(), Script.what(), [term()]) :: :ok
   def notify(scripts, id, what, args \\ []) when is_integer(id) and is_list(args),
     do: GenServer.cast(scripts, {:notify, id, Script.number(what), args})
+
+  @doc """
+  Notifies an object's script as `notify/4` does, and waits for what it returned: values by column, or `nil` if it changes nothing. They are put into the world too.
+
+  Errors: those of `Wasgo.Script.notify/4`; a `Wasgo.WorldError` with the reason `:unknown_object` of an object that has no script, or whose script was stopped; a `Wasgo.LimitError` with the
+  reason `:calls` where too many wait, or `:time` after `timeout` milliseconds: the script is notified all the same then.
+  """
+  @spec call(GenServer.server(), World.id(), Script.what(), [term()], timeout()) ::
+          {:ok, %{String.t() => Script.value()} | nil} | {:error, Exception.t()}
+  def call(scripts, id, what, args \\ [], timeout \\ 5_000)
+      when is_integer(id) and is_list(args) do
+    GenServer.call(scripts, {:call, id, Script.number(what), args}, timeout)
+  catch
+    :exit, {:timeout, _call} ->
+      message = "the script has not answered within #{timeout} ms"
+      {:error, %LimitError{reason: :time, value: timeout, message: message}}
+
+    :exit, _gone ->
+      {:error, %WorldError{reason: :stopped, message: "the world's scripts are not running"}}
+  end
+
+  @doc """
+  Has the calling process told how scripts do: `{:wasgo_scripts, pid, status}` when a version is taken, when none can be, and at most once a second while one fails. The answer
+  is how they do now. It ends with the process.
+  """
+  @spec subscribe(GenServer.server()) :: {:ok, pid(), [status()]} | {:error, Exception.t()}
+  def subscribe(scripts) do
+    GenServer.call(scripts, {:subscribe, self()})
+  catch
+    :exit, _gone ->
+      {:error, %WorldError{reason: :stopped, message: "the world's scripts are not running"}}
+  end
 
   @doc "What it runs."
   @spec info(GenServer.server()) :: info()
@@ -147,6 +198,34 @@ defmodule Wasgo.World.Scripts do
      }, state}
   end
 
+  def handle_call({:call, id, what, args}, from, state) do
+    case state.objects do
+      %{^id => %{stopped: nil} = object} ->
+        row = [id, seconds(object) | Row.values(what, args)]
+        Runner.call(state.runners[object.script], from, {id, what, row, object.key})
+        {:noreply, state}
+
+      _none ->
+        message = "object #{id} has no script that runs"
+        error = %WorldError{reason: :unknown_object, field: "id", message: message}
+        {:reply, {:error, error}, state}
+    end
+  end
+
+  def handle_call({:subscribe, pid}, _from, state) do
+    cond do
+      pid in Map.values(state.subscribers) ->
+        {:reply, {:ok, self(), Map.values(state.statuses)}, state}
+
+      map_size(state.subscribers) >= @most_subscribers ->
+        {:reply, {:error, %WorldError{reason: {:limit, :subscribers}}}, state}
+
+      true ->
+        state = put_in(state.subscribers[Process.monitor(pid)], pid)
+        {:reply, {:ok, self(), Map.values(state.statuses)}, state}
+    end
+  end
+
   @impl true
   def handle_cast({:notify, id, what, args}, state) do
     with %{^id => %{stopped: nil} = object} <- state.objects do
@@ -203,6 +282,16 @@ defmodule Wasgo.World.Scripts do
     {:noreply, Enum.reduce(problems, state, fn {id, words}, state -> stop(state, id, words) end)}
   end
 
+  def handle_info({Runner, pid, {:status, status}}, state) do
+    name = state.names[pid]
+    status = Map.put(status, :script, name)
+
+    for {_monitor, subscriber} <- state.subscribers,
+        do: send(subscriber, {:wasgo_scripts, self(), status})
+
+    {:noreply, put_in(state.statuses[name], status)}
+  end
+
   # Another version may do what the last one could not.
   def handle_info({Runner, pid, {:loaded, :all, {:ok, _whats}}}, state) do
     name = state.names[pid]
@@ -223,6 +312,10 @@ defmodule Wasgo.World.Scripts do
       {name, _names} -> {:stop, {:script_process_ended, name, reason}, state}
     end
   end
+
+  def handle_info({:DOWN, ref, :process, _pid, _reason}, %{subscribers: subscribers} = state)
+      when is_map_key(subscribers, ref),
+      do: {:noreply, %{state | subscribers: Map.delete(subscribers, ref)}}
 
   def handle_info({:DOWN, _ref, :process, _world, _reason}, state), do: {:stop, :normal, state}
   def handle_info(_stray, state), do: {:noreply, state}

@@ -210,7 +210,8 @@ defmodule Wasgo.World.Server do
 
   defp attach(state, zone, owner) do
     {memory, memories} = Map.pop_lazy(state.memories, zone, &Zone.Memory.new/0)
-    flag = :atomics.new(1, [])
+    # Whether it was told that there is something new, and the number that its engine is at.
+    flag = :atomics.new(2, [])
 
     start = %{
       zone: zone,
@@ -226,8 +227,10 @@ defmodule Wasgo.World.Server do
     spec = %{id: Zone, start: {Zone, :start_link, [start]}, restart: :temporary}
     {:ok, pid} = DynamicSupervisor.start_child(state.supervisor, spec)
     monitor = Process.monitor(pid)
+    since = DateTime.utc_now() |> DateTime.truncate(:second)
     state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory})
     state = put_in(state.monitors[monitor], {:zone, zone})
+    State.put_zones(state.tables, Map.put(State.zones(state.tables), zone, {since, flag}))
     {:reply, {:ok, state.identity, pid}, %{state | memories: memories}}
   end
 
@@ -247,6 +250,7 @@ defmodule Wasgo.World.Server do
 
       {{:zone, zone}, monitors} ->
         {%{memory: memory}, zones} = Map.pop!(state.zones, zone)
+        State.put_zones(state.tables, Map.delete(State.zones(state.tables), zone))
         state = %{state | zones: zones, monitors: monitors}
         {:noreply, remember(state, zone, memory)}
 

@@ -32,6 +32,14 @@ defmodule Wasgo.World.State do
     }
   end
 
+  @doc false
+  # Whether the world is there still that these are the tables of.
+  @spec there?(t()) :: boolean()
+  def there?(state) do
+    tables = [state.main, state.index, state.meta, state.rows, state.row_index]
+    Enum.all?(tables, &(:ets.info(&1) != :undefined))
+  end
+
   def rev(state), do: :atomics.get(state.numbers, @rev)
   def put_rev(state, rev), do: :atomics.put(state.numbers, @rev, rev)
 
@@ -122,4 +130,17 @@ defmodule Wasgo.World.State do
   end
 
   def put_plan(state, plan), do: :ets.insert(state.meta, {:plan, plan})
+
+  @typedoc "Zones that are connected: since when, and the number that each is at (second of the atomics)."
+  @type zones :: %{String.t() => {since :: DateTime.t(), :atomics.atomics_ref()}}
+
+  @spec zones(t()) :: zones()
+  def zones(state) do
+    case :ets.lookup(state.meta, :zones) do
+      [{:zones, zones}] -> zones
+      [] -> %{}
+    end
+  end
+
+  def put_zones(state, zones), do: :ets.insert(state.meta, {:zones, zones})
 end

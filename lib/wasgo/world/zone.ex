@@ -153,7 +153,11 @@ defmodule Wasgo.World.Zone do
   defp go_on(state), do: state |> pump() |> ended_or()
 
   defp ended_or({:stop, state}), do: {:stop, :normal, state}
-  defp ended_or(state), do: {:noreply, state}
+
+  defp ended_or(state) do
+    :atomics.put(state.flag, 2, state.rev)
+    {:noreply, state}
+  end
 
   defp pump(%{stage: :opening} = state), do: state
 

@@ -31,6 +31,7 @@ rustler::atoms! {
     reason,
     message,
     backtrace,
+    offsets,
     cause,
     script,
     limit,

@@ -42,8 +42,8 @@ pub fn wasm<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
             let more = [(atoms::name(), name.encode(env))];
             fault(env, atoms::link(), atoms::wrong_type().to_term(env), &message, &more)
         }
-        Error::Trap { reason, backtrace, .. } => {
-            let more = [(atoms::backtrace(), backtrace.encode(env))];
+        Error::Trap { reason, backtrace, offsets, .. } => {
+            let more = [(atoms::backtrace(), backtrace.encode(env)), (atoms::offsets(), offsets.encode(env))];
             fault(env, atoms::trap(), atom(env, reason), &message, &more)
         }
         Error::Import { name, .. } => {

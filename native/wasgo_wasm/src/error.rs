@@ -178,6 +178,8 @@ pub enum Error {
         message: String,
         /// Names (or indices) of the guest's functions, innermost first.
         backtrace: Vec<String>,
+        /// Where each of them was, in bytes from the start of its module, as far as that is known.
+        offsets: Vec<Option<u64>>,
     },
     /// A function that the guest imports failed.
     #[error("import \"{name}\": {message}")]
@@ -341,7 +343,7 @@ impl Error {
     pub(crate) fn brief(self) -> Self {
         match self {
             Self::Trap { reason, message, .. } => {
-                Self::Trap { reason, message: clip(&message, BRIEF), backtrace: Vec::new() }
+                Self::Trap { reason, message: clip(&message, BRIEF), backtrace: Vec::new(), offsets: Vec::new() }
             }
             Self::Contract { message } => Self::Contract { message: clip(&message, BRIEF) },
             other => other,

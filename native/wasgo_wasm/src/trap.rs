@@ -20,16 +20,16 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
     if let Some(before) = before {
         return before;
     }
-    let backtrace = backtrace(&error);
+    let (backtrace, offsets) = backtrace(&error);
     if let Some(message) = abort {
-        return Error::Trap { reason: "abort", message, backtrace };
+        return Error::Trap { reason: "abort", message, backtrace, offsets };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => Error::Limit { kind: LimitKind::Stack, limit: WASM_STACK as u64, asked: None },
         Some(Trap::OutOfFuel) => Error::Limit { kind: LimitKind::Fuel, limit: fuel, asked: None },
         Some(trap) => {
             let place = backtrace.first().map(|name| format!(" in {name}")).unwrap_or_default();
-            Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace }
+            Error::Trap { reason: trap_name(*trap), message: format!("{trap}{place}"), backtrace, offsets }
         }
         // It came out of a function of the host that the guest called, and which the guest asked for too much.
         None if error.downcast_ref::<WasmBacktrace>().is_some() => {
@@ -37,7 +37,7 @@ pub(crate) fn translate(error: wasmtime::Error, before: Option<Error>, abort: Op
                 "the host refused what the guest asked for: {}",
                 clip(&error.root_cause().to_string(), MESSAGE)
             );
-            Error::Trap { reason: "refused", message, backtrace }
+            Error::Trap { reason: "refused", message, backtrace, offsets }
         }
         None => Error::engine(error),
     }
@@ -54,14 +54,15 @@ pub(crate) fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     })
 }
 
-/// Names (or indices) of the guest's functions that an error went through, innermost first.
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+/// Names (or indices) of the guest's functions that an error went through, innermost first, and where in the module they were.
+fn backtrace(error: &wasmtime::Error) -> (Vec<String>, Vec<Option<u64>>) {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Default::default() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
         Some(name) => clip(name, NAME),
         None => format!("function {}", frame.func_index()),
     };
-    backtrace.frames().iter().take(BACKTRACE).map(name).collect()
+    let place = |frame: &wasmtime::FrameInfo| frame.module_offset().map(|offset| offset as u64);
+    backtrace.frames().iter().take(BACKTRACE).map(|frame| (name(frame), place(frame))).unzip()
 }
 
 /// At most so many characters of `text`; what was cut off is told by an ellipsis.

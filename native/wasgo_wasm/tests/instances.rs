@@ -126,9 +126,10 @@ fn traps_name_what_happened_and_where_and_leave_the_instance_usable() {
             (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
             (func $deep (export "deep") call $deep))"#,
     );
-    let Err(Error::Trap { reason, message, backtrace }) = call(&instance, "trap", &[]) else { panic!() };
+    let Err(Error::Trap { reason, message, backtrace, offsets }) = call(&instance, "trap", &[]) else { panic!() };
     assert_eq!((reason, backtrace.as_slice()), ("unreachable", &["inner".to_owned(), "function 1".to_owned()][..]));
     assert!(message.contains("inner"), "{message}");
+    assert!(matches!(offsets[..], [Some(inner), Some(outer)] if 8 < inner && inner < outer), "{offsets:?}");
     assert!(matches!(call(&instance, "divide", &[0]), Err(Error::Trap { reason: "integer_division_by_zero", .. })));
     assert!(matches!(call(&instance, "load", &[-4]), Err(Error::Trap { reason: "memory_out_of_bounds", .. })));
     assert!(matches!(call(&instance, "deep", &[]), Err(Error::Limit { kind: LimitKind::Stack, .. })));

@@ -65,6 +65,59 @@ defmodule Wasgo.World.ScriptsTest do
     until(fn -> World.transient(context.world, a)["age"] end, &(&1 > age))
   end
 
+  @turn """
+  (module
+    (memory (export "memory") 1)
+    (data (i32.const 16) "rotation:y")
+    (data (i32.const 32) "\\01\\00\\00\\00\\18\\00\\00\\00" "\\02\\00\\00\\00\\00\\00\\00\\00" "\\00\\00\\00\\00\\00\\00\\e0\\3f")
+    (func (export "wasgo_alloc") (param i32) (result i32) (i32.const 1024))
+    (func (export "_columns") (result i64) (i64.const 0x10_0000000a))
+    (func $turn (export "_notification") (param $what i32) (param i32 i32) (result i64)
+      (if (i32.eq (local.get $what) (i32.const 10001)) (then (return (i64.const 0x20_00000020))))
+      (if (i32.eq (local.get $what) (i32.const 10002)) (then unreachable))
+      (i64.const 0)))
+  """
+
+  test "a script that is called answers what it returned, which the world has then", context do
+    scripts = start(context, %{"turn" => Script.new!(@turn)})
+    {:ok, a} = World.put(context.world, name: "a", script: "turn")
+    {:ok, b} = World.put(context.world, name: "b", script: "nobody")
+    {:ok, c} = World.put(context.world, name: "c")
+    until(fn -> World.Scripts.info(scripts).objects end, &(&1 == 2))
+    assert World.Scripts.call(scripts, a, 10_001) == {:ok, %{"rotation:y" => 0.5}}
+    until(fn -> World.transient(context.world, a) end, &(&1 == %{"rotation:y" => 0.5}))
+    assert World.Scripts.call(scripts, a, :ready) == {:ok, nil}
+
+    assert {:error, %Wasgo.TrapError{reason: :unreachable}} =
+             World.Scripts.call(scripts, a, 10_002)
+
+    assert {:error, %Wasgo.StoreError{reason: :unknown_script}} =
+             World.Scripts.call(scripts, b, 10_001)
+
+    assert {:error, %Wasgo.WorldError{reason: :unknown_object}} =
+             World.Scripts.call(scripts, c, 10_001)
+
+    :ok = stop_supervised(World.Scripts)
+    assert {:error, %Wasgo.WorldError{reason: :stopped}} = World.Scripts.call(scripts, a, 10_001)
+    assert {:error, %Wasgo.WorldError{reason: :stopped}} = World.Scripts.subscribe(scripts)
+  end
+
+  test "who subscribes is told which version runs, and where one fails", context do
+    {:ok, 1} = Registry.put(context.store, "turn", @turn)
+    scripts = start(context, context.store)
+    assert {:ok, ^scripts, []} = World.Scripts.subscribe(scripts)
+    {:ok, a} = World.put(context.world, name: "a", script: "turn")
+
+    assert_receive {:wasgo_scripts, ^scripts, %{script: "turn", version: 1, state: :running}},
+                   5_000
+
+    World.Scripts.notify(scripts, a, 10_002)
+    assert_receive {:wasgo_scripts, ^scripts, %{state: :failed} = status}, 5_000
+    assert %{version: 1, object: ^a, count: 1, error: %{reason: :unreachable}} = status
+    assert [%{function: "turn", line: 9}] = status.trace
+    assert {:ok, ^scripts, [^status]} = World.Scripts.subscribe(scripts)
+  end
+
   test "an object that is removed, or changes its script, is not run any more", context do
     script = Script.new!(File.read!("guest/scripts/wander.wasm"))
     scripts = start(context, %{"wander" => script})

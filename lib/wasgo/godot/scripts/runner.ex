@@ -3,8 +3,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
   # Runs one script for all nodes of a connection, or all objects of a world, that have it.
   #
   # It may wait for the script, up to its time limit, and for nobody else. What comes meanwhile is bounded: of a node's ticks the newest, of other notifications the newest
-  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}` and `{Runner, pid, {:stopped, [{id, words}]}}`, and where it has asked,
-  # `{Runner, pid, :idle}`.
+  # so many. The owner gets `{Runner, pid, {:loaded, ids | :all, {:ok, whats} | {:error, words}}}`, `{Runner, pid, {:stopped, [{id, words}]}}`, for a world
+  # `{Runner, pid, {:status, status}}`, and where it has asked `{Runner, pid, :idle}`.
 
   use GenServer, restart: :temporary
 
@@ -13,7 +13,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
   alias Wasgo.Godot.{Connection, Frame}
   alias Wasgo.Godot.Scripts.Row
   alias Wasgo.{LimitError, Rows, Script, Store, StoreError, World}
-  alias Wasgo.Script.Registry
+  alias Wasgo.Script.{Registry, Trace}
 
   # For all notifications of a kind together, and for one that is run alone because these took longer; in ms.
   @timeout 500
@@ -27,6 +27,10 @@ defmodule Wasgo.Godot.Scripts.Runner do
   # How often another version is looked for, and a failure is logged, in ms.
   @refresh 1_000
   @log_pause 10_000
+  # How often a world is told that its script fails, in ms.
+  @tell_pause 1_000
+  # Calls that wait for one script; beyond that they are refused.
+  @most_calls 256
   # Of objects in a store so many are notified in one transaction.
   @batch 128
   @kind "godot"
@@ -53,10 +57,27 @@ defmodule Wasgo.Godot.Scripts.Runner do
     columns: [],
     blocked?: false,
     keeps?: false,
-    failed: 0
+    failed: 0,
+    # The last failure, `{id, exception}`, and how many there were since the owner was told.
+    failure: nil,
+    untold: 0,
+    told: nil
   ]
 
   @type entry :: {id :: integer(), what :: integer(), Script.row(), state :: String.t()}
+
+  @typedoc """
+  How a script does: which version runs, or why one does not. `object` is one of those that it failed for, `count` how often it did since the last time that this was told,
+  `trace` where in its source it was.
+  """
+  @type status :: %{
+          version: pos_integer() | nil,
+          state: :running | :failed,
+          error: Exception.t() | nil,
+          trace: [Trace.frame()],
+          object: integer() | nil,
+          count: non_neg_integer()
+        }
 
   @typedoc "Where the answers go."
   @type sink :: {:engine, Connection.t()} | {:world, World.t()}
@@ -79,6 +100,10 @@ defmodule Wasgo.Godot.Scripts.Runner do
   @spec ask(pid()) :: :ok
   def ask(runner), do: GenServer.cast(runner, :ask)
 
+  # A notification whose answer `from` waits for, as `GenServer.reply/2` takes it; what is returned is sent as of any other.
+  @spec call(pid(), GenServer.from(), entry()) :: :ok
+  def call(runner, from, entry), do: GenServer.cast(runner, {:call, from, entry})
+
   @impl true
   def init({name, source, sink, owner}) do
     state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
@@ -91,7 +116,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
     state =
       case load(state) do
         {:ok, script} -> taken(state, script)
-        {:error, words} -> %{state | problem: words}
+        {:error, error} -> failed_to_load(state, error)
       end
 
     if is_struct(state.source, Store), do: Process.send_after(self(), :refresh, @refresh)
@@ -128,11 +153,56 @@ defmodule Wasgo.Godot.Scripts.Runner do
     {:noreply, state}
   end
 
+  def handle_cast({:call, from, _entry}, %{script: nil} = state) do
+    GenServer.reply(from, {:error, %StoreError{reason: :unknown_script, message: state.problem}})
+    {:noreply, state}
+  end
+
+  def handle_cast({:call, from, entry}, state) do
+    case Process.info(self(), :message_queue_len) do
+      {:message_queue_len, waiting} when waiting > @most_calls ->
+        message = "more than #{@most_calls} calls of the script #{inspect(state.name)} wait"
+
+        GenServer.reply(
+          from,
+          {:error, %LimitError{reason: :calls, value: @most_calls, message: message}}
+        )
+
+        {:noreply, state}
+
+      _few ->
+        {:noreply, called(state, from, entry)}
+    end
+  end
+
   def handle_cast({:notify, _entries}, %{script: nil} = state), do: {:noreply, state}
 
   def handle_cast({:notify, entries}, state) do
     state = Enum.reduce(entries, state, &keep/2)
     {:noreply, schedule(state)}
+  end
+
+  defp called(state, from, {id, what, row, key} = entry) do
+    answer =
+      if keeps?(state, key) do
+        state = object(entry, state)
+
+        state.source
+        |> Script.notify(key, what, row, timeout: @timeout)
+        |> by_columns(state)
+      else
+        Script.notify(state.script, what, row, timeout: @alone_timeout)
+      end
+
+    GenServer.reply(from, with({:ok, [_ | _] = row} <- answer, do: {:ok, named(row, state)}))
+    answer |> take(id, state) |> deliver() |> complain()
+  end
+
+  defp named(row, state) do
+    for {column, value} <- Enum.zip(state.columns, row),
+        value != nil,
+        into: %{},
+        do: {column, value}
   end
 
   defp keep({id, what, _row, _key} = entry, state) do
@@ -197,21 +267,26 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   defp load(%{source: source, name: name}) do
     case source do
-      %{^name => script} -> usable({:ok, script})
-      _other -> {:error, "there is no script #{inspect(name, printable_limit: 80)}"}
+      %{^name => script} ->
+        usable({:ok, script})
+
+      _other ->
+        no_script(:unknown_script, "there is no script #{inspect(name, printable_limit: 80)}")
     end
   end
 
   defp usable({:ok, %Script{} = script}) do
     cond do
-      :notification not in script.exports -> {:error, "the script has no _notification"}
-      script.columns == [] -> {:error, "the script names no columns (_columns)"}
+      :notification not in script.exports -> no_script(:script, "the script has no _notification")
+      script.columns == [] -> no_script(:script, "the script names no columns (_columns)")
       true -> {:ok, script}
     end
   end
 
-  defp usable({:error, %{__exception__: true} = error}), do: {:error, words(error)}
-  defp usable(other), do: {:error, "no script but #{inspect(other, limit: 5)}"}
+  defp usable({:error, %{__exception__: true} = error}), do: {:error, error}
+  defp usable(other), do: no_script(:script, "no script but #{inspect(other, limit: 5)}")
+
+  defp no_script(reason, message), do: {:error, %StoreError{reason: reason, message: message}}
 
   defp taken(state, script) do
     keeps? =
@@ -220,15 +295,31 @@ defmodule Wasgo.Godot.Scripts.Runner do
            do: :state in entry.grants,
            else: (_none -> false)
 
+    tell_world(state, %{version: script.version, state: :running})
+
     %{
       state
       | script: script,
         columns: script.columns,
         keeps?: keeps?,
         problem: nil,
-        failures: %{}
+        failures: %{},
+        failure: nil,
+        untold: 0
     }
   end
+
+  defp failed_to_load(state, error) do
+    tell_world(state, %{state: :failed, error: error, count: 1})
+    %{state | problem: words(error)}
+  end
+
+  defp tell_world(%{sink: {:world, _world}} = state, changes) do
+    status = %{version: nil, state: nil, error: nil, trace: [], object: nil, count: 0}
+    send(state.owner, {__MODULE__, self(), {:status, Map.merge(status, changes)}})
+  end
+
+  defp tell_world(_engine, _changes), do: :ok
 
   defp known(%{script: nil, problem: problem}), do: {:error, problem}
   defp known(_state), do: {:ok, []}
@@ -352,7 +443,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   defp take({:error, error}, id, state) do
     count = Map.get(state.failures, id, 0) + 1
-    state = %{state | failed: state.failed + 1, problem: words(error)}
+    state = failed(state, id, error)
 
     if count >= @most_failures,
       do: stop(state, id, error),
@@ -369,8 +460,18 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   defp stop(state, id, error) do
     send(state.owner, {__MODULE__, self(), {:stopped, [{id, words(error)}]}})
-    state = %{state | failed: state.failed + 1, problem: words(error)}
+    state = failed(state, id, error)
     %{state | failures: Map.delete(state.failures, id)}
+  end
+
+  defp failed(state, id, error) do
+    %{
+      state
+      | failed: state.failed + 1,
+        problem: words(error),
+        failure: {id, error},
+        untold: state.untold + 1
+    }
   end
 
   ## To the engine
@@ -394,9 +495,11 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   defp send_rows({:world, world}, rows), do: World.put_rows(world, rows)
 
-  defp complain(%{failed: 0} = state), do: state
+  defp complain(%{failed: 0} = state), do: tell_failure(state)
 
   defp complain(state) do
+    state = tell_failure(state)
+
     if state.logged == nil or now() - state.logged >= @log_pause do
       Logger.warning(
         "Wasgo.Godot: the script #{inspect(state.name)} failed #{state.failed} times: #{state.problem}"
@@ -407,6 +510,35 @@ defmodule Wasgo.Godot.Scripts.Runner do
       state
     end
   end
+
+  defp tell_failure(%{failure: {id, error}, untold: untold, sink: {:world, _world}} = state)
+       when untold > 0 do
+    if state.told == nil or now() - state.told >= @tell_pause do
+      tell_world(state, %{
+        version: state.script.version,
+        state: :failed,
+        error: error,
+        trace: Trace.of(error, source(state)),
+        object: id,
+        count: untold
+      })
+
+      %{state | untold: 0, told: now()}
+    else
+      state
+    end
+  end
+
+  defp tell_failure(state), do: state
+
+  # The bytes of the version that failed, where they are kept.
+  defp source(%{source: %Store{} = store, name: name, script: %{version: version}}) do
+    with {:ok, entry} <- Registry.get(store, name, version),
+         do: entry.source,
+         else: (_none -> nil)
+  end
+
+  defp source(_state), do: nil
 
   defp words(error), do: error |> Exception.message() |> String.slice(0, @max_words)
 

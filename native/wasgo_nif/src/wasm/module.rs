@@ -1,7 +1,7 @@
 //! Compiled modules.
 
 use rustler::{Atom, Binary, Encoder, Env, Resource, ResourceArc, Term};
-use wasgo_wasm::{Callback, CompileOptions, ExternInfo, Module};
+use wasgo_wasm::{Callback, CompileOptions, ExternInfo, Module, lines};
 
 use super::engine;
 use crate::atoms;
@@ -66,6 +66,14 @@ fn wasm_validate<'a>(env: Env<'a>, source: Binary<'a>) -> Term<'a> {
         }
         Err(error) => fault::err(env, fault::wasm(env, &error)),
     }
+}
+
+/// Of each offset in a module the `{file, line, column}` that it is of, or `nil`: `{:ok, list}`.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn wasm_lines<'a>(env: Env<'a>, source: Binary<'a>, offsets: Vec<u64>) -> Term<'a> {
+    let lines = lines(&source, &offsets);
+    let places: Vec<_> = lines.into_iter().map(|line| line.map(|line| (line.file, line.line, line.column))).collect();
+    fault::ok(env, places)
 }
 
 /// Imports or exports as `{module, name, kind, signature}`.

@@ -479,7 +479,7 @@ fn explain(error: wasmtime::Error, store: &mut Store<Host>) -> Error {
         let limit = PartLimits::COMPONENT.instances as u64;
         Error::Limit { kind: LimitKind::Parts, limit, asked: None }
     } else {
-        Error::Trap { reason: "canonical_abi", message: root, backtrace: Vec::new() }
+        Error::Trap { reason: "canonical_abi", message: root, backtrace: Vec::new(), offsets: Vec::new() }
     };
     if let (Error::Trap { message, .. }, Some(world)) = (&mut explained, &host.world) {
         world.output.explain(message);

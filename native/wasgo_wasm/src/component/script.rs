@@ -153,5 +153,6 @@ fn refused(function: &str, words: &str) -> Error {
         reason: "failed",
         message: format!("{function} answered with an error: {words}"),
         backtrace: Vec::new(),
+        offsets: Vec::new(),
     }
 }
