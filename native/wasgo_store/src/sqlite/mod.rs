@@ -37,6 +37,13 @@ pub const MAX_SQL_BYTES: usize = 64 * 1024 * 1024;
 /// noticed soon after it passed, enough that looking is not what takes the time.
 pub const STEPS_BETWEEN_CHECKS: i32 = 1000;
 
+/// Bytes of memory that SQLite has, for all databases of the process.
+pub fn memory_used() -> u64 {
+    // SAFETY: it may be called at any time and from any thread.
+    let bytes = unsafe { libsql::ffi::sqlite3_memory_used() };
+    u64::try_from(bytes).unwrap_or(0)
+}
+
 /// # Safety
 ///
 /// `text` is null, or NUL-terminated and valid for as long as what is returned is used.
