@@ -71,7 +71,7 @@ defmodule Wasgo.Telemetry do
   @doc false
   # What `fun` does, as a span. It returns what Wasgo's functions do: an error is an `{:error, exception}`. `measured` makes of the result what the
   # stop measures besides.
-  @spec span(atom(), map(), map(), fun(), (term() -> map())) :: term()
+  @spec span(atom(), map(), map(), fun(), fun()) :: term()
   def span(thing, measurements, metadata, fun, measured \\ &nothing/1) do
     if on?() do
       span = start(thing, measurements, metadata)
@@ -85,8 +85,11 @@ defmodule Wasgo.Telemetry do
 
   defp nothing(_result), do: %{}
 
-  defp error({:error, error}) when is_exception(error), do: error
-  defp error(_well), do: nil
+  @doc false
+  # What a result is as a stop's metadata.
+  @spec error(term()) :: Exception.t() | nil
+  def error({:error, error}) when is_exception(error), do: error
+  def error(_well), do: nil
 
   @typedoc false
   @type span :: {atom(), integer(), map(), map()}
