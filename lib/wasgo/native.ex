@@ -11,6 +11,7 @@ defmodule Wasgo.Native do
   end
 
   def native_load, do: nif()
+  def native_build, do: nif()
 
   def wasm_engine_start(_workers, _instances), do: nif()
   def wasm_engine_info, do: nif()

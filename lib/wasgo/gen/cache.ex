@@ -88,6 +88,10 @@ defmodule Wasgo.Gen.Cache do
   end
 
   @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @schema
+
+  @doc false
   def child_spec(options) do
     # What was made is written before it ends.
     %{

@@ -64,6 +64,12 @@ defmodule Wasgo.Gen.Viewers do
     GenServer.start_link(__MODULE__, options, name)
   end
 
+  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+  end
+
   @doc """
   Puts a viewer at a position in metres, or moves it there.
 

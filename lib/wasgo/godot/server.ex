@@ -143,6 +143,10 @@ defmodule Wasgo.Godot.Server do
     end
   end
 
+  @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @options
+
   @doc "A specification for a supervisor; `start_link/1` has the options."
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do

@@ -71,6 +71,10 @@ defmodule Wasgo.Service.Pool do
   ]
 
   @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @options
+
+  @doc false
   def child_spec(options) do
     %{id: Keyword.get(options, :name, __MODULE__), start: {__MODULE__, :start_link, [options]}}
   end

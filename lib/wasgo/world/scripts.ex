@@ -80,6 +80,15 @@ defmodule Wasgo.World.Scripts do
     GenServer.start_link(__MODULE__, options, name)
   end
 
+  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{
+      id: options[:name] || {__MODULE__, options[:world]},
+      start: {__MODULE__, :start_link, [options]}
+    }
+  end
+
   @doc """
   Notifies an object's script, with arguments that a `Wasgo.Godot.Variant` can be. It is done when there is time for it; an object without a script hears nothing.
   """

@@ -50,6 +50,19 @@ fn native_load(env: Env<'_>) -> Term<'_> {
     Term::map_from_pairs(env, &parts).unwrap_or_else(|_| Term::map_new(env))
 }
 
+/// What the native half is made of: `{version, SQLite's version, features, whether it is optimised}`.
+#[rustler::nif]
+fn native_build() -> (&'static str, String, Vec<&'static str>, bool) {
+    let features =
+        [cfg!(feature = "remote").then_some("remote"), cfg!(feature = "replication").then_some("replication")];
+    (
+        env!("CARGO_PKG_VERSION"),
+        wasgo_store::sqlite_version(),
+        features.into_iter().flatten().collect(),
+        !cfg!(debug_assertions),
+    )
+}
+
 fn map<'a>(env: Env<'a>, pairs: &[(rustler::Atom, u64)]) -> Term<'a> {
     // No key is there twice, so that this can't fail.
     Term::map_from_pairs(env, pairs).unwrap_or_else(|_| Term::map_new(env))

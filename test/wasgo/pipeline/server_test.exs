@@ -140,8 +140,7 @@ defmodule Wasgo.Pipeline.ServerTest do
   test "everything begins anew when it is restarted" do
     pipeline =
       start_supervised!(
-        {Server,
-         stages: [numbers: buffers(1..3), same: {Stages.Transform, with: &{:ok, &1}}]}
+        {Server, stages: [numbers: buffers(1..3), same: {Stages.Transform, with: &{:ok, &1}}]}
       )
 
     assert Server.await_end(pipeline) == :ok
