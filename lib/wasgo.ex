@@ -19,6 +19,7 @@ defmodule Wasgo do
     * `Wasgo.Service` runs WASI programs that answer requests
     * `Wasgo.Pipeline` and `Wasgo.Stage` are the stream and its parts
     * `Wasgo.Godot` is the engine at its end
+    * `Wasgo.Supervisor` runs what an application needs of it, `Wasgo.Telemetry` tells what it does, and `info/0` what there is
   """
 
   alias Wasgo.Native.Result
@@ -57,6 +58,12 @@ defmodule Wasgo do
   @doc "Runs a stream to its end: `Wasgo.Pipeline.run/1`."
   @spec run(Enumerable.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   defdelegate run(stream), to: Pipeline
+
+  @doc """
+  Prints what Wasgo is made of here, what it may use, and what runs. `Wasgo.Info.collect/0` has the same as terms.
+  """
+  @spec info() :: :ok
+  def info, do: IO.write(Wasgo.Info.text(Wasgo.Info.collect()))
 
   @doc "Runs a stream to its end and gives the payloads of its buffers as a list. The first error is raised."
   @spec payloads!(Enumerable.t()) :: [term()]

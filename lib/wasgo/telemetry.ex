@@ -88,7 +88,7 @@ defmodule Wasgo.Telemetry do
   @doc false
   # What a result is as a stop's metadata.
   @spec error(term()) :: Exception.t() | nil
-  def error({:error, error}) when is_exception(error), do: error
+  def error({_error, error}) when is_exception(error), do: error
   def error(_well), do: nil
 
   @typedoc false

@@ -168,6 +168,8 @@ defmodule Wasgo.Gen.Viewers do
 
   @impl true
   def init(options) do
+    Wasgo.Label.put({__MODULE__, options.name || self()})
+
     # Viewers by id with the number of their coming, followers by their reference, owners by monitor.
     {:ok, %{most: options.max_viewers, number: 0, viewers: %{}, owners: %{}, followers: %{}}}
   end

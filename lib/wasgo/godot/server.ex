@@ -329,6 +329,7 @@ defmodule Wasgo.Godot.Server do
   @impl true
   def init({listener, options}) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({__MODULE__, options.name || self()})
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
 
     options =
@@ -544,7 +545,13 @@ defmodule Wasgo.Godot.Server do
 
   defp start_acceptor(state) do
     server = self()
-    %{state | acceptor: spawn_link(fn -> accept(server, state.listener) end)}
+
+    begin = fn ->
+      Wasgo.Label.put({__MODULE__, :acceptor})
+      accept(server, state.listener)
+    end
+
+    %{state | acceptor: spawn_link(begin)}
   end
 
   defp accept(server, listener) do

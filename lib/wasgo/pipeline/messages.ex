@@ -73,6 +73,7 @@ defmodule Wasgo.Pipeline.Messages do
   end
 
   defp begin(stream, to, ref, timeout) do
+    Wasgo.Label.put(__MODULE__)
     puller = Puller.start(stream)
 
     loop(%{

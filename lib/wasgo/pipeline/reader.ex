@@ -60,6 +60,7 @@ defmodule Wasgo.Pipeline.Reader do
   @impl true
   def init(stream) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put(__MODULE__)
     puller = Puller.start(stream)
     ref = Process.monitor(puller)
 

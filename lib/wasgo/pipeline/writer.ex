@@ -75,6 +75,7 @@ defmodule Wasgo.Pipeline.Writer do
   @impl true
   def init({stages, options}) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put(__MODULE__)
     writer = self()
     puller = Puller.start(Pipeline.stream([fed_by(writer) | stages]))
     Puller.demand(puller, 1)

@@ -146,4 +146,12 @@ defmodule Wasgo.Scene.Channel do
           times: binary(),
           values: binary()
         }
+
+  defimpl Inspect do
+    def inspect(instances, _opts) do
+      count = div(byte_size(instances.transforms), 48)
+
+      "##{Kernel.inspect(instances.__struct__)}<#{Kernel.inspect(instances.name)}, #{count} of mesh #{instances.mesh}>"
+    end
+  end
 end

@@ -112,8 +112,10 @@ defmodule Wasgo.World.Scripts do
 
     with {:ok, _rev} <- World.subscribe(options.world) do
       Process.monitor(GenServer.whereis(options.world))
+      name = World.info(options.world).name
+      Wasgo.Label.put({__MODULE__, name}, wasgo_world: name)
       send(self(), :look)
-      {:ok, tick(%{state | world_name: World.info(options.world).name})}
+      {:ok, tick(%{state | world_name: name})}
     else
       {:error, error} -> {:stop, error}
     end

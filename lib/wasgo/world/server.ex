@@ -6,7 +6,7 @@ defmodule Wasgo.World.Server do
   use GenServer
 
   alias Wasgo.World.{Change, Journal, Loading, Needs, State, Transient, Writer, Zone}
-  alias Wasgo.WorldError
+  alias Wasgo.{Telemetry, WorldError}
 
   require Logger
 
@@ -25,6 +25,7 @@ defmodule Wasgo.World.Server do
   @impl true
   def init(options) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({Wasgo.World, options.name}, wasgo_world: options.name)
 
     with {:ok, journal, known} <- Journal.open(options.store, options.name, options.timeout),
          tables = State.new(),
@@ -213,6 +214,7 @@ defmodule Wasgo.World.Server do
     flag = :atomics.new(1, [])
 
     start = %{
+      world: state.name,
       zone: zone,
       tables: state.tables,
       journal: state.journal,
@@ -226,7 +228,8 @@ defmodule Wasgo.World.Server do
     spec = %{id: Zone, start: {Zone, :start_link, [start]}, restart: :temporary}
     {:ok, pid} = DynamicSupervisor.start_child(state.supervisor, spec)
     monitor = Process.monitor(pid)
-    state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory})
+    span = Telemetry.start(:zone, %{world: state.name, zone: zone})
+    state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory, span: span})
     state = put_in(state.monitors[monitor], {:zone, zone})
     {:reply, {:ok, state.identity, pid}, %{state | memories: memories}}
   end
@@ -246,7 +249,8 @@ defmodule Wasgo.World.Server do
         {:noreply, %{state | subscribers: subscribers, monitors: monitors}}
 
       {{:zone, zone}, monitors} ->
-        {%{memory: memory}, zones} = Map.pop!(state.zones, zone)
+        {%{memory: memory, span: span}, zones} = Map.pop!(state.zones, zone)
+        Telemetry.stop(span, nil)
         state = %{state | zones: zones, monitors: monitors}
         {:noreply, remember(state, zone, memory)}
 
@@ -342,6 +346,9 @@ defmodule Wasgo.World.Server do
       %{journal: journal} = state
       rev = change.rev
       job = fn -> Journal.commit(journal, before, rev, rows, kept, dropped) end
+      measured = %{mutations: rev - before, waiting: state.waiting}
+      about = %{world: state.name}
+      job = fn -> Telemetry.span(:commit, measured, about, job) end
       begin(state, job, {:commit, change, entries, kept, dropped, replies})
     end
   end

@@ -12,7 +12,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   alias Wasgo.Godot.{Connection, Frame}
   alias Wasgo.Godot.Scripts.Row
-  alias Wasgo.{LimitError, Rows, Script, Store, StoreError, World}
+  alias Wasgo.{Label, LimitError, Rows, Script, Store, StoreError, Telemetry, World}
   alias Wasgo.Script.Registry
 
   # For all notifications of a kind together, and for one that is run alone because these took longer; in ms.
@@ -81,6 +81,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   @impl true
   def init({name, source, sink, owner}) do
+    Label.put({Script, name}, wasgo_script: name)
     state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
     # Compiling may take a while, and the owner has others to look after.
     {:ok, state, {:continue, :load}}
@@ -368,6 +369,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
       Enum.reduce(entries, state, fn {id, _, _, _}, state -> take({:error, error}, id, state) end)
 
   defp stop(state, id, error) do
+    about = %{script: state.name, object: id, of: elem(state.sink, 0), reason: words(error)}
+    Telemetry.execute([:script, :stopped], %{count: 1}, about)
     send(state.owner, {__MODULE__, self(), {:stopped, [{id, words(error)}]}})
     state = %{state | failed: state.failed + 1, problem: words(error)}
     %{state | failures: Map.delete(state.failures, id)}
