@@ -32,6 +32,7 @@ library = fn module, name ->
 end
 
 neighbours = [
+  telemetry: library.(:telemetry, "telemetry"),
   nx: library.(Nx, "Nx"),
   membrane: library.(Membrane.Testing.Pipeline, "Membrane"),
   membrane_file: library.(Membrane.File.Source, "Membrane's file plugin"),

@@ -128,7 +128,7 @@ defmodule Wasgo.Info do
        "#{info.limits.workers} workers, #{info.limits.instances} instances, of these #{info.limits.pooled_instances} in the pool"},
       {"memory",
        "process #{size(info.memory.process)}, BEAM #{size(info.memory.beam)}, guests #{size(engine[:memory] || 0)}, " <>
-         "machine code #{size(engine[:code_bytes] || 0)}, SQLite #{size(load.stores.memory)}"},
+         "machine code #{size(engine[:code_bytes] || 0)}"},
       {"guests",
        "#{engine[:instances] || 0} instances of #{engine[:modules] || 0} modules; #{engine[:calls] || 0} calls so far, " <>
          "#{engine[:pooled] || 0} of them beyond their first slice, #{engine[:traps] || 0} trapped, #{engine[:limits] || 0} at a limit"},

@@ -12,6 +12,13 @@ defmodule Wasgo.Label do
     Logger.metadata(metadata)
   end
 
+  @doc "What a process that is registered like this is called; the calling process itself where it is not."
+  @spec name(term()) :: term()
+  def name(nil), do: self()
+  # In a `Wasgo.Supervisor`.
+  def name({:via, Registry, {_registry, {_kind, name}}}), do: name
+  def name(name), do: name
+
   @doc "The label of a process; `nil` where it has none, or is gone."
   @spec get(pid()) :: term()
   def get(pid) do

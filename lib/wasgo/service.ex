@@ -63,7 +63,7 @@ defmodule Wasgo.Service do
   """
 
   alias Wasgo.Service.{Connection, HTTP, Network, Options, Server}
-  alias Wasgo.{ServiceError, Telemetry}
+  alias Wasgo.{Label, ServiceError, Telemetry}
 
   @default_timeout 5_000
 
@@ -250,7 +250,7 @@ defmodule Wasgo.Service do
   end
 
   defp asked(service, messages, request) do
-    Telemetry.span(:request, %{messages: messages}, %{service: service}, fn ->
+    Telemetry.span(:request, %{messages: messages}, %{service: Label.name(service)}, fn ->
       call(service, request)
     end)
   end

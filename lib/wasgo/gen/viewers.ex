@@ -168,7 +168,7 @@ defmodule Wasgo.Gen.Viewers do
 
   @impl true
   def init(options) do
-    Wasgo.Label.put({__MODULE__, options.name || self()})
+    Wasgo.Label.put({__MODULE__, Wasgo.Label.name(options.name)})
 
     # Viewers by id with the number of their coming, followers by their reference, owners by monitor.
     {:ok, %{most: options.max_viewers, number: 0, viewers: %{}, owners: %{}, followers: %{}}}

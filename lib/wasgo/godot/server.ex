@@ -329,7 +329,7 @@ defmodule Wasgo.Godot.Server do
   @impl true
   def init({listener, options}) do
     Process.flag(:trap_exit, true)
-    Wasgo.Label.put({__MODULE__, options.name || self()})
+    Wasgo.Label.put({__MODULE__, Wasgo.Label.name(options.name)})
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
 
     options =

@@ -199,7 +199,7 @@ defmodule Wasgo.Pipeline.Server do
   @impl true
   def init(options) do
     Process.flag(:trap_exit, true)
-    name = options.name || self()
+    name = Label.name(options.name)
     Label.put({Wasgo.Pipeline, name}, wasgo_pipeline: name)
 
     state = %{

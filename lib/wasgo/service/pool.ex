@@ -172,7 +172,7 @@ defmodule Wasgo.Service.Pool do
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
-    name = options.name || self()
+    name = Wasgo.Label.name(options.name)
     Wasgo.Label.put({__MODULE__, name}, wasgo_service: name)
     state = %__MODULE__{options: options, starter: starter}
 

@@ -100,7 +100,7 @@ defmodule Wasgo.Service.Server do
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
-    name = if options.name, do: options.name, else: self()
+    name = Label.name(options.name)
     Label.put({Wasgo.Service, name}, wasgo_service: name)
     state = %__MODULE__{options: options, name: name, starter: starter}
     subscriber = Subscriber.put(state.subscriber, options.subscriber, :infinity)

@@ -172,8 +172,8 @@ defmodule Wasgo.Telemetry.Events do
       metadata: []
     },
     stores: %{
-      doc: "SQLite, of all databases",
-      measurements: [open: "databases that somebody holds", memory: "of SQLite"],
+      doc: "Databases",
+      measurements: [open: "databases that somebody holds"],
       metadata: []
     },
     cache: %{

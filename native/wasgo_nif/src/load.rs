@@ -44,8 +44,7 @@ fn native_load(env: Env<'_>) -> Term<'_> {
             (atoms::run_time(), nanos(jobs.run_time)),
         ],
     );
-    let (open, memory) = store::load();
-    let stores = map(env, &[(atoms::open(), open as u64), (atoms::memory(), memory)]);
+    let stores = map(env, &[(atoms::open(), store::open_now() as u64)]);
     let parts = [(atoms::engine(), engine.encode(env)), (atoms::jobs(), jobs), (atoms::stores(), stores)];
     Term::map_from_pairs(env, &parts).unwrap_or_else(|_| Term::map_new(env))
 }

@@ -52,7 +52,7 @@ defmodule Wasgo.Pipeline.ServerTest do
     assert_receive {:made, 4}
     assert_receive {:at, 1, pid}
     # The source has nothing to do before there is room: what it says is what it was asked for.
-    assert %{sent: 4} = stage(pipeline, :numbers)
+    wait_for(pipeline, :numbers, &(&1.sent == 4))
     refute_received {:made, 5}
     send(pid, :go)
     assert_receive {:made, 5}
@@ -116,7 +116,7 @@ defmodule Wasgo.Pipeline.ServerTest do
         assert_receive {:source, :init}
         assert_receive {:source, :init}, 2_000
         assert_receive {:source, :terminate}
-        failed = wait_for(pipeline, :source, :failed)
+        failed = wait_for(pipeline, :source, &(&1.state == :failed))
         assert failed.restarts == 1
         assert Exception.message(failed.last_error) == "the source stops"
         assert %{state: :running} = stage(pipeline, :sink)
@@ -130,11 +130,9 @@ defmodule Wasgo.Pipeline.ServerTest do
   end
 
   # Asks until it is so: each answer is a message that is waited for.
-  defp wait_for(pipeline, name, state) do
-    case stage(pipeline, name) do
-      %{state: ^state} = stage -> stage
-      _not_yet -> wait_for(pipeline, name, state)
-    end
+  defp wait_for(pipeline, name, so?) do
+    stage = stage(pipeline, name)
+    if so?.(stage), do: stage, else: wait_for(pipeline, name, so?)
   end
 
   test "everything begins anew when it is restarted" do

@@ -42,9 +42,9 @@ impl Drop for StoreResource {
     }
 }
 
-/// How many databases somebody holds, and bytes of memory that SQLite has.
-pub fn load() -> (usize, u64) {
-    (OPEN.load(Ordering::Relaxed), wasgo_store::memory_used())
+/// How many databases somebody holds.
+pub fn open_now() -> usize {
+    OPEN.load(Ordering::Relaxed)
 }
 
 #[rustler::resource_impl]

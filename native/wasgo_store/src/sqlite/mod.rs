@@ -42,13 +42,6 @@ pub fn sqlite_version() -> String {
     String::from_utf8_lossy(libsql::ffi::SQLITE_VERSION).trim_end_matches('\0').to_owned()
 }
 
-/// Bytes of memory that SQLite has, for all databases of the process.
-pub fn memory_used() -> u64 {
-    // SAFETY: it may be called at any time and from any thread.
-    let bytes = unsafe { libsql::ffi::sqlite3_memory_used() };
-    u64::try_from(bytes).unwrap_or(0)
-}
-
 /// # Safety
 ///
 /// `text` is null, or NUL-terminated and valid for as long as what is returned is used.
