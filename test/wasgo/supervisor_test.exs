@@ -7,6 +7,9 @@ defmodule Wasgo.SupervisorTest do
 
   doctest Wasgo.Supervisor
 
+  # For a machine that is busy with something else, in ms.
+  @patience 10_000
+
   @namer Path.expand("../../guest/services/namer.wasm", __DIR__)
   @wander Path.expand("../../guest/scripts/wander.wasm", __DIR__)
 
@@ -116,8 +119,8 @@ defmodule Wasgo.SupervisorTest do
     pid = GenServer.whereis(world)
     ref = Process.monitor(pid)
     Process.exit(pid, :kill)
-    assert_receive {:DOWN, ^ref, :process, ^pid, :killed}
-    assert_receive {:DOWN, ^scripts, :process, _pid, _reason}
+    assert_receive {:DOWN, ^ref, :process, ^pid, :killed}, @patience
+    assert_receive {:DOWN, ^scripts, :process, _pid, _reason}, @patience
 
     assert [%{name: "lamp"}] = objects(name, world)
     assert GenServer.whereis(Wasgo.Supervisor.godot(name, :zones)) == server
@@ -157,7 +160,7 @@ defmodule Wasgo.SupervisorTest do
     ref = Process.monitor(world)
     [{holder, store}] = Registry.lookup(Wasgo.Supervisor.registry(name), {:store, :main})
     Process.exit(holder, :kill)
-    assert_receive {:DOWN, ^ref, :process, ^world, _reason}
+    assert_receive {:DOWN, ^ref, :process, ^world, _reason}, @patience
     assert [] = objects(name, Wasgo.Supervisor.world(name, "garden"))
     assert Wasgo.Supervisor.store(name, :main).ref != store.ref
   end

@@ -83,10 +83,7 @@ defmodule Wasgo.World.Scripts do
   @doc "A specification for a supervisor; `start_link/1` has the options."
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
-    %{
-      id: options[:name] || {__MODULE__, options[:world]},
-      start: {__MODULE__, :start_link, [options]}
-    }
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
   end
 
   @doc """

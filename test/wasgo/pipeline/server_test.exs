@@ -9,6 +9,9 @@ defmodule Wasgo.Pipeline.ServerTest do
 
   doctest Wasgo.Pipeline.Server
 
+  # For a machine that is busy with something else, in ms.
+  @patience 10_000
+
   # A stage that waits for a word with each buffer, and says that it does.
   defp gate(test) do
     fn buffer ->
@@ -27,7 +30,7 @@ defmodule Wasgo.Pipeline.ServerTest do
 
   defp let_through(payloads) do
     for payload <- payloads do
-      assert_receive {:at, ^payload, pid}
+      assert_receive {:at, ^payload, pid}, @patience
       send(pid, :go)
     end
   end
@@ -49,13 +52,13 @@ defmodule Wasgo.Pipeline.ServerTest do
          max_in_flight: 4, stages: [numbers: counted, gate: {Stages.Transform, with: gate(test)}]}
       )
 
-    assert_receive {:made, 4}
-    assert_receive {:at, 1, pid}
+    assert_receive {:made, 4}, @patience
+    assert_receive {:at, 1, pid}, @patience
     # The source has nothing to do before there is room: what it says is what it was asked for.
     wait_for(pipeline, :numbers, &(&1.sent == 4))
     refute_received {:made, 5}
     send(pid, :go)
-    assert_receive {:made, 5}
+    assert_receive {:made, 5}, @patience
     assert %{received: received, sent: 1, waiting: 0} = stage(pipeline, :gate)
     assert received in 4..5
   end
@@ -70,7 +73,7 @@ defmodule Wasgo.Pipeline.ServerTest do
          stages: [numbers: endless(), gate: {Stages.Transform, with: gate(test)}]}
       )
 
-    assert_receive {:at, 1, first}
+    assert_receive {:at, 1, first}, @patience
     stopping = Task.async(fn -> Server.stop_stage(pipeline, :gate) end)
     send(first, :go)
     let_through([2])
@@ -91,7 +94,7 @@ defmodule Wasgo.Pipeline.ServerTest do
         {Server, stages: [numbers: buffers(1..2), gate: {Stages.Transform, with: gate(test)}]}
       )
 
-    assert_receive {:at, 1, pid}
+    assert_receive {:at, 1, pid}, @patience
     send(pid, {:fail, "on purpose"})
     let_through([2])
     assert Server.await_end(pipeline) == :ok
@@ -113,15 +116,15 @@ defmodule Wasgo.Pipeline.ServerTest do
     log =
       capture_log(fn ->
         pipeline = start_supervised!({Server, max_restarts: 1, stages: stages})
-        assert_receive {:source, :init}
-        assert_receive {:source, :init}, 2_000
-        assert_receive {:source, :terminate}
+        assert_receive {:source, :init}, @patience
+        assert_receive {:source, :init}, @patience
+        assert_receive {:source, :terminate}, @patience
         failed = wait_for(pipeline, :source, &(&1.state == :failed))
         assert failed.restarts == 1
         assert Exception.message(failed.last_error) == "the source stops"
         assert %{state: :running} = stage(pipeline, :sink)
         assert Server.start_stage(pipeline, :source) == :ok
-        assert_receive {:source, :init}
+        assert_receive {:source, :init}, @patience
       end)
 
     assert log =~ "stage :source of"
@@ -160,12 +163,12 @@ defmodule Wasgo.Pipeline.ServerTest do
         end
       )
 
-    assert_receive {:at, _one, first}
-    assert_receive {:at, _other, second}
+    assert_receive {:at, _one, first}, @patience
+    assert_receive {:at, _other, second}, @patience
     assert first != second
     refs = for pid <- [first, second], do: Process.monitor(pid)
     assert Server.stop(pipeline) == :ok
-    for ref <- refs, do: assert_receive({:DOWN, ^ref, :process, _pid, _reason}, 3_000)
+    for ref <- refs, do: assert_receive({:DOWN, ^ref, :process, _pid, _reason}, @patience)
   end
 
   test "what is wrong is named before anything starts" do
