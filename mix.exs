@@ -114,6 +114,7 @@ defmodule Wasgo.MixProject do
       "guides/sql-functions.md",
       "guides/membrane.md",
       "guides/services.md",
+      "guides/operate.md",
       "godot/PROTOCOL.md"
     ]
 

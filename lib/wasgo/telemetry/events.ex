@@ -49,7 +49,7 @@ defmodule Wasgo.Telemetry.Events do
     stage: %{
       doc: "A stage, from its first `init` to its `terminate`",
       stop: [
-        run_time: "in its callbacks",
+        run_time: "in its callbacks; of buffers reckoned from each sixteenth",
         received: "buffers",
         sent: "buffers",
         errors: "buffers that failed"
