@@ -17,8 +17,8 @@ defmodule Wasgo.Telemetry do
 
   ## What is too frequent for an event each
 
-  A script's call takes less than a microsecond, and a frame to an engine not much more; an event takes a third of one. These are counted by who does
-  them, without a clock, and the gauges `[:wasgo, :engine, :gauge]` and `[:wasgo, :connection, :gauge]` tell the counts. A call is told as a span
+  A script's call takes about a microsecond, and a frame to an engine not much more: an event for each would cost as much again. These are counted by who
+  does them, without a clock, and the gauges `[:wasgo, :engine, :gauge]` and `[:wasgo, :connection, :gauge]` tell the counts. A call is told as a span
   (`[:wasgo, :call]`) when it did not end in its first slice on the caller's scheduler, which has half a millisecond, or failed. The buffers of a stage are
   counted too, and told when the stage ends; of a `Wasgo.Pipeline.Server`'s also by `[:wasgo, :pipeline, :gauge]`.
 
