@@ -169,20 +169,20 @@ defmodule Wasgo.Pipeline do
   defp demand(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
 
   defp demand(module, {:running, meter, state}) do
-    case Meter.run(meter, 0, fn -> module.handle_demand(1, state) end) do
-      {:end_of_stream, buffers, state} -> {oks(buffers), {:ended, meter, state}}
-      result -> emit(module, meter, result)
+    case Meter.other(meter, fn -> module.handle_demand(1, state) end) do
+      {{:end_of_stream, buffers, state}, meter} -> {oks(buffers), {:ended, meter, state}}
+      result -> emit(module, result)
     end
   end
 
   defp start(module, options) do
     meter = Meter.start(module)
 
-    case Meter.run(meter, 0, fn -> module.init(options) end) do
-      {:ok, state} ->
+    case Meter.other(meter, fn -> module.init(options) end) do
+      {{:ok, state}, meter} ->
         {:running, meter, state}
 
-      {:error, exception} ->
+      {{:error, exception}, meter} ->
         Meter.stop(meter, exception)
         {:failed, exception}
     end
@@ -193,21 +193,21 @@ defmodule Wasgo.Pipeline do
   defp handle(_module, {:error, exception}, state), do: {[{:error, exception}], state}
 
   defp handle(module, {:ok, buffer}, {:running, meter, state}) do
-    emit(module, meter, Meter.run(meter, 1, fn -> module.handle_buffer(buffer, state) end))
+    emit(module, Meter.buffer(meter, fn -> module.handle_buffer(buffer, state) end))
   end
 
   defp finish(_module, :stopped), do: {[], :stopped}
   defp finish(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
 
   defp finish(module, {:running, meter, state}),
-    do: emit(module, meter, Meter.run(meter, 0, fn -> module.handle_end_of_stream(state) end))
+    do: emit(module, Meter.other(meter, fn -> module.handle_end_of_stream(state) end))
 
-  defp emit(_module, meter, {:ok, buffers, state}), do: {oks(buffers), {:running, meter, state}}
+  defp emit(_module, {{:ok, buffers, state}, meter}), do: {oks(buffers), {:running, meter, state}}
 
-  defp emit(_module, meter, {:error, exception, state}),
+  defp emit(_module, {{:error, exception, state}, meter}),
     do: {[{:error, exception}], {:running, meter, state}}
 
-  defp emit(module, meter, {:stop, exception, state}) do
+  defp emit(module, {{:stop, exception, state}, meter}) do
     module.terminate(state)
     Meter.stop(meter, exception)
     {[{:error, exception}], :stopped}

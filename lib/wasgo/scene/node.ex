@@ -52,6 +52,14 @@ defmodule Wasgo.Scene.Instances do
   @doc "How many there are."
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
+
+  defimpl Inspect do
+    def inspect(instances, _opts) do
+      count = Wasgo.Scene.Instances.count(instances)
+
+      "#Wasgo.Scene.Instances<#{Kernel.inspect(instances.name)}, #{count} of mesh #{instances.mesh}>"
+    end
+  end
 end
 
 defmodule Wasgo.Scene.Skin do
@@ -146,12 +154,4 @@ defmodule Wasgo.Scene.Channel do
           times: binary(),
           values: binary()
         }
-
-  defimpl Inspect do
-    def inspect(instances, _opts) do
-      count = div(byte_size(instances.transforms), 48)
-
-      "##{Kernel.inspect(instances.__struct__)}<#{Kernel.inspect(instances.name)}, #{count} of mesh #{instances.mesh}>"
-    end
-  end
 end

@@ -148,9 +148,9 @@ defmodule Wasgo.Stage.Worker do
   end
 
   defp work_off(worker, [{number, item} | rest]) do
-    {outcome, state} = run(worker.module, worker.meter, item, worker.state)
+    {outcome, state, meter} = run(worker.module, worker.meter, item, worker.state)
     tell(worker.ear, {:done, number, outcome})
-    worker = %{worker | state: state}
+    worker = %{worker | state: state, meter: meter}
 
     case outcome do
       {:stop, exception} -> {:stop, worker, exception}
@@ -163,10 +163,12 @@ defmodule Wasgo.Stage.Worker do
   defp wanted?(worker), do: message(worker, 0) == :none
 
   defp make(%{module: module, state: state} = worker) do
-    result =
-      Meter.run(worker.meter, 0, fn ->
+    {result, meter} =
+      Meter.other(worker.meter, fn ->
         guarded(module, :handle_demand, fn -> module.handle_demand(worker.demand, state) end)
       end)
+
+    worker = %{worker | meter: meter}
 
     case result do
       {:ok, buffers, state} ->
@@ -194,11 +196,18 @@ defmodule Wasgo.Stage.Worker do
 
   # An item's outcome, and the state behind it: that from before it where the stage raised.
   defp run(module, meter, item, state) do
-    result =
-      Meter.run(meter, received(item), fn ->
-        guarded(module, callback(item), fn -> call(module, item, state) end)
-      end)
+    callback = fn -> guarded(module, callback(item), fn -> call(module, item, state) end) end
 
+    {result, meter} =
+      if match?({:buffer, _}, item),
+        do: Meter.buffer(meter, callback),
+        else: Meter.other(meter, callback)
+
+    {outcome, state} = outcome(result, item, state)
+    {outcome, state, meter}
+  end
+
+  defp outcome(result, item, state) do
     case result do
       {:ok, buffers, state} when item == :end_of_stream -> {{:end_of_stream, buffers}, state}
       {:ok, format, state} when elem(item, 0) == :format -> {{:format, format}, state}
@@ -208,9 +217,6 @@ defmodule Wasgo.Stage.Worker do
       {:error, exception} -> {{:error, exception}, state}
     end
   end
-
-  defp received({:buffer, _buffer}), do: 1
-  defp received(_other), do: 0
 
   defp callback({:buffer, _buffer}), do: :handle_buffer
   defp callback({:format, _format}), do: :handle_format
