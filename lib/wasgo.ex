@@ -26,6 +26,7 @@ defmodule Wasgo do
     * `Wasgo.Wasm.Module`, `Wasgo.Wasm.Instance`, `Wasgo.Wasm.Component` and `Wasgo.Wasm.Command` are all else that is WebAssembly
     * `Wasgo.Pipeline` and `Wasgo.Stage` are the stream and its parts
     * `Wasgo.World` is what a set of Godot servers shares, `Wasgo.Godot` the engine at a stream's end
+    * `Wasgo.Supervisor` runs what an application needs of it, `Wasgo.Telemetry` tells what it does, and `info/0` what there is
 
   In `iex`, `h Wasgo.Wasm.Limits` says what holds a guest; every handle shows what it is when it is inspected.
   """
@@ -89,6 +90,12 @@ defmodule Wasgo do
   """
   @spec run(Enumerable.t()) :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   defdelegate run(stream), to: Pipeline
+
+  @doc """
+  Prints what Wasgo is made of here, what it may use, and what runs. `Wasgo.Info.collect/0` has the same as terms.
+  """
+  @spec info() :: :ok
+  def info, do: IO.write(Wasgo.Info.text(Wasgo.Info.collect()))
 
   @doc """
   Runs a stream to its end and gives the payloads of its buffers as a list. The first error is raised.

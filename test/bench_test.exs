@@ -27,6 +27,11 @@ defmodule Wasgo.BenchTest do
     assert rows(output, 4) > 30
   end
 
+  test "bench/telemetry.exs" do
+    columns = if Code.ensure_loaded?(:telemetry), do: 4, else: 2
+    assert rows(run("telemetry.exs"), columns) >= 5
+  end
+
   test "bench/service_net.exs" do
     assert rows(run("service_net.exs"), 4) >= 6
   end

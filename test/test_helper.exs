@@ -32,6 +32,7 @@ library = fn module, name ->
 end
 
 neighbours = [
+  telemetry: library.(:telemetry, "telemetry"),
   nx: library.(Nx, "Nx"),
   phoenix: library.(Phoenix.Endpoint, "Phoenix") || library.(Bandit, "Bandit"),
   websock: library.(WebSockAdapter, "WebSockAdapter") || library.(Bandit, "Bandit"),

@@ -25,4 +25,28 @@ defmodule Wasgo.Buffer do
   """
   @spec new(term(), keyword()) :: t()
   def new(payload, fields \\ []), do: struct!(%__MODULE__{payload: payload}, fields)
+
+  defimpl Inspect do
+    import Inspect.Algebra
+
+    # Above this only the size of a payload of bytes is shown.
+    @shown 64
+
+    def inspect(buffer, opts) do
+      set =
+        for {name, value} <- [pts: buffer.pts, dts: buffer.dts, metadata: buffer.metadata],
+            value not in [nil, %{}],
+            do: concat("#{name}: ", to_doc(value, opts))
+
+      container_doc("#Wasgo.Buffer<", [payload(buffer.payload, opts) | set], ">", opts, fn doc,
+                                                                                           _ ->
+        doc
+      end)
+    end
+
+    defp payload(bytes, _opts) when is_binary(bytes) and byte_size(bytes) > @shown,
+      do: "#{byte_size(bytes)} bytes"
+
+    defp payload(other, opts), do: to_doc(other, opts)
+  end
 end

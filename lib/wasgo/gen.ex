@@ -18,7 +18,7 @@ defmodule Wasgo.Gen do
   alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Scripts, Settlements, Volume}
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.{PlanError, Scene, Wire}
+  alias Wasgo.{PlanError, Scene, Telemetry, Wire}
 
   @plan_options [
     seed: [type: :any, required: true],
@@ -208,10 +208,17 @@ defmodule Wasgo.Gen do
     address = address(address)
 
     with {:ok, neighbours} <- neighbours(options),
-         {:ok, native} <- Result.await(start(plan, address, neighbours)) do
+         {:ok, native} <-
+           told(:chunk, address, fn -> Result.await(start(plan, address, neighbours)) end) do
       {:ok, Chunk.new(plan, address, neighbours, native)}
     end
   end
+
+  @doc false
+  # Something that is generated as a span of telemetry's.
+  @spec told(:chunk | :volume, tuple(), fun()) :: term()
+  def told(kind, address, generate),
+    do: Telemetry.span(:generate, %{}, %{kind: kind, address: address}, generate)
 
   @doc type: :make
   @doc "As `chunk/3`, but raises."
@@ -284,7 +291,8 @@ defmodule Wasgo.Gen do
     {x, y, z, level} = cube(address)
 
     with {:ok, neighbours} <- Volume.neighbours(Keyword.get(options, :neighbours, [])),
-         {:ok, native} <- Result.await(start_volume(plan, address, neighbours)) do
+         {:ok, native} <-
+           told(:volume, address, fn -> Result.await(start_volume(plan, address, neighbours)) end) do
       {:ok, Volume.new(plan, {x, y, z}, level, native)}
     end
   end

@@ -10,6 +10,9 @@ defmodule Wasgo.Native do
     :erlang.load_nif(path, 0)
   end
 
+  def native_load, do: nif()
+  def native_build, do: nif()
+
   def wasm_engine_start(_workers, _instances), do: nif()
   def wasm_engine_info, do: nif()
   def wasm_compile(_source, _deterministic), do: nif()

@@ -39,6 +39,7 @@ defmodule Wasgo.Pipeline do
 
   alias Wasgo.{Buffer, Stage}
   alias Wasgo.Pipeline.Concurrent
+  alias Wasgo.Stage.Meter
 
   @ending {__MODULE__, :ending}
 
@@ -152,7 +153,8 @@ defmodule Wasgo.Pipeline do
       raise ArgumentError, "#{inspect(module)} is no source, so a pipeline can't begin with it"
   end
 
-  # States of a stage within the stream: `{:failed, exception}` before its error was told, `{:running, state}`, `:stopped`.
+  # States of a stage within the stream: `{:failed, exception}` before its error was told, `{:running, meter, state}`, `:stopped`; of a source
+  # `{:ended, meter, state}` too.
 
   defp source(module, options) do
     Stream.resource(
@@ -163,20 +165,26 @@ defmodule Wasgo.Pipeline do
   end
 
   defp demand(_module, :stopped), do: {:halt, :stopped}
-  defp demand(_module, {:ended, state}), do: {:halt, {:running, state}}
+  defp demand(_module, {:ended, meter, state}), do: {:halt, {:running, meter, state}}
   defp demand(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
 
-  defp demand(module, {:running, state}) do
-    case module.handle_demand(1, state) do
-      {:end_of_stream, buffers, state} -> {oks(buffers), {:ended, state}}
+  defp demand(module, {:running, meter, state}) do
+    case Meter.other(meter, fn -> module.handle_demand(1, state) end) do
+      {{:end_of_stream, buffers, state}, meter} -> {oks(buffers), {:ended, meter, state}}
       result -> emit(module, result)
     end
   end
 
   defp start(module, options) do
-    case module.init(options) do
-      {:ok, state} -> {:running, state}
-      {:error, exception} -> {:failed, exception}
+    meter = Meter.start(module)
+
+    case Meter.other(meter, fn -> module.init(options) end) do
+      {{:ok, state}, meter} ->
+        {:running, meter, state}
+
+      {{:error, exception}, meter} ->
+        Meter.stop(meter, exception)
+        {:failed, exception}
     end
   end
 
@@ -184,26 +192,33 @@ defmodule Wasgo.Pipeline do
   defp handle(_module, _element, {:failed, exception}), do: {[{:error, exception}], :stopped}
   defp handle(_module, {:error, exception}, state), do: {[{:error, exception}], state}
 
-  defp handle(module, {:ok, buffer}, {:running, state}) do
-    emit(module, module.handle_buffer(buffer, state))
+  defp handle(module, {:ok, buffer}, {:running, meter, state}) do
+    emit(module, Meter.buffer(meter, fn -> module.handle_buffer(buffer, state) end))
   end
 
   defp finish(_module, :stopped), do: {[], :stopped}
   defp finish(_module, {:failed, exception}), do: {[{:error, exception}], :stopped}
-  defp finish(module, {:running, state}), do: emit(module, module.handle_end_of_stream(state))
 
-  defp emit(_module, {:ok, buffers, state}), do: {oks(buffers), {:running, state}}
-  defp emit(_module, {:error, exception, state}), do: {[{:error, exception}], {:running, state}}
+  defp finish(module, {:running, meter, state}),
+    do: emit(module, Meter.other(meter, fn -> module.handle_end_of_stream(state) end))
 
-  defp emit(module, {:stop, exception, state}) do
+  defp emit(_module, {{:ok, buffers, state}, meter}), do: {oks(buffers), {:running, meter, state}}
+
+  defp emit(_module, {{:error, exception, state}, meter}),
+    do: {[{:error, exception}], {:running, meter, state}}
+
+  defp emit(module, {{:stop, exception, state}, meter}) do
     module.terminate(state)
+    Meter.stop(meter, exception)
     {[{:error, exception}], :stopped}
   end
 
   defp oks(buffers), do: Enum.map(buffers, &{:ok, &1})
 
-  defp terminate(module, {ended, state}) when ended in [:running, :ended],
-    do: module.terminate(state)
+  defp terminate(module, {ended, meter, state}) when ended in [:running, :ended] do
+    module.terminate(state)
+    Meter.stop(meter)
+  end
 
   defp terminate(_module, _not_running), do: :ok
 

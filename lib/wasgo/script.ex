@@ -34,7 +34,7 @@ defmodule Wasgo.Script do
   """
 
   alias Wasgo.{Native, Store}
-  alias Wasgo.Native.{Result, Weight}
+  alias Wasgo.Native.{Call, Result, Weight}
   alias Wasgo.Wasm.{Bounds, Component, Imports, Limits, Module}
 
   @enforce_keys [:resource, :ref, :module, :name, :columns, :exports]
@@ -298,7 +298,7 @@ defmodule Wasgo.Script do
         Native.script_notify(script.resource, number(what), rows, bounds)
       end
 
-    with {:ok, answers} <- Result.await(native, script.imports) do
+    with {:ok, answers} <- Call.await(native, script.imports, script, "_notification") do
       {:ok, Enum.map(answers, &answer(script, &1))}
     end
   end
@@ -398,7 +398,7 @@ defmodule Wasgo.Script do
         Native.script_process_dirty(script.resource, input, bounds)
       end
 
-    Result.await(native, script.imports)
+    Call.await(native, script.imports, script, "process")
   end
 
   @largest_seed 0xFFFF_FFFF_FFFF_FFFF
@@ -452,7 +452,7 @@ defmodule Wasgo.Script do
         Native.script_generate(script.resource, chunk, options.parameters, bounds)
       end
 
-    Result.await(native, script.imports)
+    Call.await(native, script.imports, script, "generate")
   end
 
   @doc type: :notification

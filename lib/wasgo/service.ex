@@ -63,7 +63,7 @@ defmodule Wasgo.Service do
   """
 
   alias Wasgo.Service.{Connection, HTTP, Network, Options, Server}
-  alias Wasgo.ServiceError
+  alias Wasgo.{Label, ServiceError, Telemetry}
 
   @default_timeout 5_000
 
@@ -116,7 +116,7 @@ defmodule Wasgo.Service do
   @spec request(GenServer.server(), term(), pos_integer()) ::
           {:ok, term()} | {:error, Exception.t()}
   def request(service, message, timeout \\ @default_timeout) when is_timeout(timeout) do
-    call(service, {:request, [message], false, timeout})
+    asked(service, 1, {:request, [message], false, timeout})
   end
 
   @doc type: :ask
@@ -140,7 +140,7 @@ defmodule Wasgo.Service do
         {:error, error(:too_long, "requests of #{bytes} bytes; #{@most} can be sent at once")}
 
       _few ->
-        call(service, {:request, messages, true, timeout})
+        asked(service, length(messages), {:request, messages, true, timeout})
     end
   end
 
@@ -292,6 +292,12 @@ defmodule Wasgo.Service do
   @spec info(GenServer.server()) :: {:ok, map()} | {:error, ServiceError.t()}
   def info(service) do
     with %{} = info <- call(service, :info), do: {:ok, info}
+  end
+
+  defp asked(service, messages, request) do
+    Telemetry.span(:request, %{messages: messages}, %{service: Label.name(service)}, fn ->
+      call(service, request)
+    end)
   end
 
   # The service answers within the time limit by itself.

@@ -121,7 +121,7 @@ defmodule Wasgo.Store do
 
   alias Wasgo.Native
   alias Wasgo.Native.Result
-  alias Wasgo.Store.{Access, Cursor, Functions, Opening, Request, Transaction}
+  alias Wasgo.Store.{Access, Cursor, Functions, Holder, Opening, Request, Transaction}
 
   @enforce_keys [:resource, :ref, :location]
   defstruct [:resource, :ref, :location, :token, :access, :server, readers: false]
@@ -199,6 +199,32 @@ defmodule Wasgo.Store do
   def open!(location, options \\ []), do: Result.bang!(open(location, options))
 
   @doc type: :open
+  @doc """
+  A specification for a supervisor: of a process that opens a database and closes it at its end.
+
+      children = [{Wasgo.Store, location: "world.db", name: MyApp.Store, synchronous: :normal}]
+
+  The options are `:location`, `:name` (as for `GenServer`) and those of `open/2`. The store is `get(MyApp.Store)`. A `Wasgo.Supervisor` has stores too.
+  """
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    {location, options} = Keyword.pop!(options, :location)
+    {name, options} = Keyword.pop(options, :name)
+    start = %{location: location, name: name, options: options}
+    %{id: name || __MODULE__, start: {Holder, :start_link, [start]}, shutdown: 60_000}
+  end
+
+  @doc """
+  The store that a process holds, which `child_spec/1` describes.
+
+      iex> children = [{Wasgo.Store, location: :memory, name: DocStore}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Store.query!(Wasgo.Store.get(DocStore), "SELECT 1").rows
+      [[1]]
+  """
+  @spec get(GenServer.server()) :: t()
+  def get(holder), do: GenServer.call(holder, :store)
+
   @doc """
   Closes the database. What runs is interrupted, what waits is refused. Not needed for data that was committed, nor to free it: a
   store that nobody refers to is closed.

@@ -197,6 +197,10 @@ defmodule Wasgo.World do
   end
 
   @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @schema
+
+  @doc false
   def child_spec(options) do
     # What waits is written before it ends, and what scripts moved is put down.
     %{

@@ -88,6 +88,10 @@ defmodule Wasgo.Gen.Cache do
   end
 
   @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @schema
+
+  @doc false
   def child_spec(options) do
     # What was made is written before it ends.
     %{
@@ -152,7 +156,10 @@ defmodule Wasgo.Gen.Cache do
   def clear(cache), do: GenServer.call(cache, :clear, :infinity)
 
   defp get(cache, work) do
-    with {:ok, made} <- await(start(cache, work), work), do: {:ok, Work.finish(work, made)}
+    made = fn -> await(start(cache, work), work) end
+
+    with {:ok, made} <- Gen.told(work.kind, work.address, made),
+         do: {:ok, Work.finish(work, made)}
   end
 
   @doc false

@@ -64,6 +64,12 @@ defmodule Wasgo.Gen.Viewers do
     GenServer.start_link(__MODULE__, options, name)
   end
 
+  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+  end
+
   @doc """
   Puts a viewer at a position in metres, or moves it there.
 
@@ -169,6 +175,8 @@ defmodule Wasgo.Gen.Viewers do
 
   @impl true
   def init(options) do
+    Wasgo.Label.put({__MODULE__, Wasgo.Label.name(options.name)})
+
     # Viewers by id with the number of their coming, followers by their reference, owners by monitor.
     {:ok, %{most: options.max_viewers, number: 0, viewers: %{}, owners: %{}, followers: %{}}}
   end

@@ -61,6 +61,7 @@ defmodule Wasgo.Godot.Scripts do
   @impl true
   def init(source) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put(__MODULE__)
     {:ok, %__MODULE__{connection: nil, source: source}}
   end
 

@@ -146,6 +146,10 @@ defmodule Wasgo.Godot.Server do
     end
   end
 
+  @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @options
+
   @doc "A specification for a supervisor; `start_link/1` has the options."
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
@@ -285,6 +289,7 @@ defmodule Wasgo.Godot.Server do
   @impl true
   def init({listener, options}) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({__MODULE__, Wasgo.Label.name(options.name)})
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
 
     options =
@@ -512,7 +517,13 @@ defmodule Wasgo.Godot.Server do
 
   defp start_acceptor(state) do
     server = self()
-    %{state | acceptor: spawn_link(fn -> accept(server, state.listener) end)}
+
+    begin = fn ->
+      Wasgo.Label.put({__MODULE__, :acceptor})
+      accept(server, state.listener)
+    end
+
+    %{state | acceptor: spawn_link(begin)}
   end
 
   defp accept(server, listener) do

@@ -10,7 +10,6 @@ defmodule Wasgo.Native.Result do
     compile: Wasgo.CompileError,
     link: Wasgo.LinkError,
     trap: Wasgo.TrapError,
-    limit: Wasgo.LimitError,
     instance: Wasgo.InstanceError,
     store: Wasgo.StoreError,
     plan: Wasgo.PlanError,
@@ -137,6 +136,13 @@ defmodule Wasgo.Native.Result do
   # What went wrong in a plan's script is an exception of its own.
   def exception(%{kind: :plan, cause: %{kind: _} = cause} = fault),
     do: exception(%{fault | cause: exception(cause)})
+
+  def exception(%{kind: :limit} = fault) do
+    error = struct!(Wasgo.LimitError, Map.delete(fault, :kind))
+    about = %{reason: error.reason, limit: error.value, asked: error.asked}
+    Wasgo.Telemetry.execute([:limit, :reached], %{count: 1}, about)
+    error
+  end
 
   def exception(%{kind: kind} = fault) do
     struct!(Map.fetch!(@exceptions, kind), Map.delete(fault, :kind))

@@ -79,6 +79,7 @@ defmodule Wasgo.Pipeline.Messages do
   end
 
   defp begin(stream, to, ref, timeout) do
+    Wasgo.Label.put(__MODULE__)
     puller = Puller.start(stream)
 
     loop(%{

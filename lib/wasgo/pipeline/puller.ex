@@ -13,6 +13,7 @@ defmodule Wasgo.Pipeline.Puller do
   def start(stream, owner \\ self()) do
     :proc_lib.spawn(fn ->
       Process.flag(:trap_exit, true)
+      Wasgo.Label.put({Wasgo.Pipeline, :stages})
       Guard.watch(owner, self())
       owner_ref = Process.monitor(owner)
 

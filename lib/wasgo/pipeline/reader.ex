@@ -25,6 +25,15 @@ defmodule Wasgo.Pipeline.Reader do
   alias Wasgo.Pipeline
   alias Wasgo.Pipeline.Puller
 
+  @doc "A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them."
+  @spec child_spec([Wasgo.Stage.spec() | Enumerable.t()] | {list(), GenServer.options()}) ::
+          Supervisor.child_spec()
+  def child_spec({stages, options}) when is_list(stages) and is_list(options) do
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [stages, options]}}
+  end
+
+  def child_spec(stages), do: child_spec({stages, []})
+
   @doc """
   Starts a reader of stages, as `Wasgo.Pipeline.stream/1` takes them. `options` are those of `GenServer.start_link/3`.
 
@@ -59,6 +68,7 @@ defmodule Wasgo.Pipeline.Reader do
   @impl true
   def init(stream) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put(__MODULE__)
     puller = Puller.start(stream)
     ref = Process.monitor(puller)
 

@@ -32,6 +32,14 @@ defmodule Wasgo.Pipeline.Writer do
           error: Exception.t() | nil
         }
 
+  @doc "A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them."
+  @spec child_spec([Wasgo.Stage.spec()] | {list(), keyword()}) :: Supervisor.child_spec()
+  def child_spec({stages, options}) when is_list(stages) and is_list(options) do
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [stages, options]}}
+  end
+
+  def child_spec(stages), do: child_spec({stages, []})
+
   @doc """
   Starts a writer into stages: filters and sinks.
 
@@ -69,6 +77,7 @@ defmodule Wasgo.Pipeline.Writer do
   @impl true
   def init({stages, options}) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put(__MODULE__)
     writer = self()
     puller = Puller.start(Pipeline.stream([fed_by(writer) | stages]))
     Puller.demand(puller, 1)

@@ -52,6 +52,14 @@ defmodule Wasgo.Scene.Instances do
   @doc "How many there are."
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
+
+  defimpl Inspect do
+    def inspect(instances, _opts) do
+      count = Wasgo.Scene.Instances.count(instances)
+
+      "#Wasgo.Scene.Instances<#{Kernel.inspect(instances.name)}, #{count} of mesh #{instances.mesh}>"
+    end
+  end
 end
 
 defmodule Wasgo.Scene.Skin do

@@ -145,6 +145,8 @@ defmodule Wasgo.Service.Connection do
 
   @impl true
   def init({how, owner}) do
+    Wasgo.Label.put(__MODULE__)
+
     opened =
       case how do
         {:connect, resource, port, udp} -> Native.service_connect(resource, port, udp)

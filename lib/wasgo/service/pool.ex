@@ -71,6 +71,10 @@ defmodule Wasgo.Service.Pool do
   ]
 
   @doc false
+  # The options, for a supervisor that checks them before it starts anything.
+  def options, do: @options
+
+  @doc false
   def child_spec(options) do
     %{id: Keyword.get(options, :name, __MODULE__), start: {__MODULE__, :start_link, [options]}}
   end
@@ -174,6 +178,8 @@ defmodule Wasgo.Service.Pool do
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
+    name = Wasgo.Label.name(options.name)
+    Wasgo.Label.put({__MODULE__, name}, wasgo_service: name)
     state = %__MODULE__{options: options, starter: starter}
 
     {:ok,

@@ -13,7 +13,7 @@ defmodule Wasgo.Service.Server do
 
   require Logger
 
-  alias Wasgo.{Native, ServiceError}
+  alias Wasgo.{Label, Native, ServiceError, Telemetry}
   alias Wasgo.Native.Result
   alias Wasgo.Service.{Console, Framing, Network, Options, Readiness, Subscriber, Waiting}
   alias Wasgo.Wasm.Program
@@ -40,6 +40,9 @@ defmodule Wasgo.Service.Server do
     :started_at,
     :status,
     :network,
+    :name,
+    # The program, as telemetry hears of it, from when it was ready.
+    :span,
     phase: :starting,
     # What is still to be written since the program's input is full: bytes, and who is to be told.
     unsent: :queue.new(),
@@ -97,7 +100,9 @@ defmodule Wasgo.Service.Server do
   @impl true
   def init({options, starter}) do
     Process.flag(:trap_exit, true)
-    state = %__MODULE__{options: options, starter: starter}
+    name = Label.name(options.name)
+    Label.put({Wasgo.Service, name}, wasgo_service: name)
+    state = %__MODULE__{options: options, name: name, starter: starter}
     subscriber = Subscriber.put(state.subscriber, options.subscriber, :infinity)
     {:ok, %{state | subscriber: subscriber}, {:continue, :start}}
   end
@@ -159,8 +164,16 @@ defmodule Wasgo.Service.Server do
 
   defp ready(state) do
     Process.cancel_timer(state.ready_timer)
-    state = told(%{state | phase: :ready, text_before_ready: ""}, {:ok, self()})
-    write_unsent(state)
+    about = %{service: state.name, restarts: state.total_restarts}
+
+    state = %{
+      state
+      | phase: :ready,
+        text_before_ready: "",
+        span: Telemetry.start(:service, about)
+    }
+
+    write_unsent(told(state, {:ok, self()}))
   end
 
   # Who started the service hears once how that went.
@@ -477,8 +490,10 @@ defmodule Wasgo.Service.Server do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{resource: nil}), do: :ok
-  def terminate(_reason, state), do: Native.service_stop(state.resource)
+  def terminate(_reason, state) do
+    if state.span, do: Telemetry.stop(state.span, nil)
+    if state.resource, do: Native.service_stop(state.resource)
+  end
 
   # The machine has come to its command.
   defp opened(state) do
@@ -629,6 +644,7 @@ defmodule Wasgo.Service.Server do
   end
 
   defp fail_all(state, exception) do
+    if state.span, do: Telemetry.stop(state.span, exception)
     for who <- Waiting.all(state.waiting), do: reply(who, {:error, exception})
 
     for {_bytes, who} <- :queue.to_list(state.unsent), who != nil do
@@ -641,6 +657,7 @@ defmodule Wasgo.Service.Server do
     %{
       state
       | subscriber: subscriber,
+        span: nil,
         resource: nil,
         waiting: Waiting.new(),
         unsent: :queue.new()

@@ -9,6 +9,7 @@ defmodule Wasgo.Stage.Guard do
   @spec watch(pid(), pid()) :: pid()
   def watch(owner, worker) do
     spawn(fn ->
+      Wasgo.Label.put(__MODULE__)
       worker_ref = Process.monitor(worker)
       owner_ref = Process.monitor(owner)
 

@@ -11,8 +11,8 @@ defmodule Wasgo.Stage.Worker do
   #
   # Nothing is said of an item that the worker died over: owners monitor it. It ends with its owner, however that ends.
 
-  alias Wasgo.{Buffer, Stage, StageError}
-  alias Wasgo.Stage.Guard
+  alias Wasgo.{Buffer, Label, Stage, StageError}
+  alias Wasgo.Stage.{Guard, Meter}
 
   @typedoc "What a worker does: a buffer, a change of the stream's format, or the stream's end."
   @type item :: {:buffer, Buffer.t()} | {:format, term()} | :end_of_stream
@@ -70,15 +70,26 @@ defmodule Wasgo.Stage.Worker do
   @doc false
   def init({module, options, owner, ear, format}) do
     Process.flag(:trap_exit, true)
+    Label.put({Stage, module}, wasgo_stage: module)
     Guard.watch(owner, self())
     owner_ref = Process.monitor(owner)
+    meter = Meter.start(module)
 
     case begin(module, options, format) do
       {:ok, state, format} ->
         tell(ear, {:ready, format})
-        loop(%{module: module, state: state, ear: ear, owner_ref: owner_ref, demand: 0})
+
+        loop(%{
+          module: module,
+          state: state,
+          meter: meter,
+          ear: ear,
+          owner_ref: owner_ref,
+          demand: 0
+        })
 
       {:error, exception} ->
+        Meter.stop(meter, exception)
         tell(ear, {:failed, exception})
     end
   end
@@ -109,7 +120,8 @@ defmodule Wasgo.Stage.Worker do
 
   defp loop(worker), do: worker |> take(message(worker, :infinity)) |> next()
 
-  defp next({:stop, worker}), do: terminate(worker.module, worker.state)
+  defp next({:stop, worker}), do: stop(worker, nil)
+  defp next({:stop, worker, exception}), do: stop(worker, exception)
   defp next(worker), do: loop(worker)
 
   # What is for the worker. All else is for the stage, which may be waiting for it the next time that it is called.
@@ -136,20 +148,27 @@ defmodule Wasgo.Stage.Worker do
   end
 
   defp work_off(worker, [{number, item} | rest]) do
-    {outcome, state} = run(worker.module, item, worker.state)
+    {outcome, state, meter} = run(worker.module, worker.meter, item, worker.state)
     tell(worker.ear, {:done, number, outcome})
-    worker = %{worker | state: state}
+    worker = %{worker | state: state, meter: meter}
 
-    if match?({:stop, _exception}, outcome) or (rest != [] and not wanted?(worker)),
-      do: {:stop, worker},
-      else: work_off(worker, rest)
+    case outcome do
+      {:stop, exception} -> {:stop, worker, exception}
+      _goes_on when rest == [] -> work_off(worker, rest)
+      _goes_on -> if wanted?(worker), do: work_off(worker, rest), else: {:stop, worker}
+    end
   end
 
   # Whether nobody has asked for the end: in the middle of a batch nothing else comes.
   defp wanted?(worker), do: message(worker, 0) == :none
 
   defp make(%{module: module, state: state} = worker) do
-    result = guarded(module, :handle_demand, fn -> module.handle_demand(worker.demand, state) end)
+    {result, meter} =
+      Meter.other(worker.meter, fn ->
+        guarded(module, :handle_demand, fn -> module.handle_demand(worker.demand, state) end)
+      end)
+
+    worker = %{worker | meter: meter}
 
     case result do
       {:ok, buffers, state} ->
@@ -166,18 +185,30 @@ defmodule Wasgo.Stage.Worker do
 
       {:stop, exception, state} ->
         tell(worker.ear, {:made, {:stop, exception}})
-        {:stop, %{worker | state: state}}
+        {:stop, %{worker | state: state}, exception}
 
       # A source that raises has no state to go on with.
       {:error, exception} ->
         tell(worker.ear, {:made, {:stop, exception}})
-        {:stop, worker}
+        {:stop, worker, exception}
     end
   end
 
   # An item's outcome, and the state behind it: that from before it where the stage raised.
-  defp run(module, item, state) do
-    case guarded(module, callback(item), fn -> call(module, item, state) end) do
+  defp run(module, meter, item, state) do
+    callback = fn -> guarded(module, callback(item), fn -> call(module, item, state) end) end
+
+    {result, meter} =
+      if match?({:buffer, _}, item),
+        do: Meter.buffer(meter, callback),
+        else: Meter.other(meter, callback)
+
+    {outcome, state} = outcome(result, item, state)
+    {outcome, state, meter}
+  end
+
+  defp outcome(result, item, state) do
+    case result do
       {:ok, buffers, state} when item == :end_of_stream -> {{:end_of_stream, buffers}, state}
       {:ok, format, state} when elem(item, 0) == :format -> {{:format, format}, state}
       {:ok, buffers, state} -> {{:ok, buffers}, state}
@@ -238,6 +269,11 @@ defmodule Wasgo.Stage.Worker do
     kind, reason ->
       require Logger
       Logger.error(Exception.format(kind, reason, __STACKTRACE__))
+  end
+
+  defp stop(worker, exception) do
+    terminate(worker.module, worker.state)
+    Meter.stop(worker.meter, exception)
   end
 
   defp tell(ear, event), do: send(ear, {__MODULE__, self(), event})

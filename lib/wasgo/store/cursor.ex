@@ -29,10 +29,12 @@ defmodule Wasgo.Store.Cursor do
     end
   end
 
-  defp next({:cursor, cursor, access, {_store, _sql, _parameters, options} = query}) do
+  defp next({:cursor, cursor, access, {store, sql, _parameters, options} = query}) do
     wanted = {options.max_rows, options.max_bytes, options.maps}
 
-    case Result.await(Native.store_fetch(cursor, access, wanted, options.timeout)) do
+    fetch = fn -> Result.await(Native.store_fetch(cursor, access, wanted, options.timeout)) end
+
+    case Request.told(store, :fetch, sql, fetch) do
       {:ok, {true, rows}} -> {rows, {:cursor, cursor, access, query}}
       {:ok, {false, rows}} -> {rows, :done}
       {:error, %Wasgo.StoreError{reason: :no_cursor}} -> next({:whole, query})

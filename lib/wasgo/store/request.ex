@@ -2,7 +2,7 @@ defmodule Wasgo.Store.Request do
   @moduledoc false
   # Statements on their way to the database, and their answers.
 
-  alias Wasgo.Native
+  alias Wasgo.{Native, Telemetry}
   alias Wasgo.Native.{Result, Weight}
   alias Wasgo.Store.Access
 
@@ -51,9 +51,11 @@ defmodule Wasgo.Store.Request do
       if store.readers and store.token == nil do
         access = access(store, options)
 
-        store.resource
-        |> Native.store_query(access, sql, parameters, wanted, options.timeout)
-        |> Result.await()
+        told(store, :query, sql, fn ->
+          store.resource
+          |> Native.store_query(access, sql, parameters, wanted, options.timeout)
+          |> Result.await()
+        end)
       else
         ask(store, {:query, sql, parameters, wanted}, sql, parameters, options)
       end
@@ -96,15 +98,28 @@ defmodule Wasgo.Store.Request do
   defp ask(store, request, sql, parameters, options) do
     asker = {store.token, access(store, options)}
 
-    native =
-      if Weight.heavy?(sql, parameters) do
-        Native.store_submit_dirty(store.resource, asker, request, options.timeout)
-      else
-        Native.store_submit(store.resource, asker, request, options.timeout)
-      end
+    told(store, elem(request, 0), sql, fn ->
+      native =
+        if Weight.heavy?(sql, parameters) do
+          Native.store_submit_dirty(store.resource, asker, request, options.timeout)
+        else
+          Native.store_submit(store.resource, asker, request, options.timeout)
+        end
 
-    Result.await(native)
+      Result.await(native)
+    end)
   end
+
+  # A request as a span of telemetry's.
+  @spec told(Wasgo.Store.t(), atom(), String.t(), fun()) :: term()
+  def told(store, operation, sql, request) do
+    about = %{operation: operation, location: store.location, sql: sql}
+    Telemetry.span(:query, %{}, about, request, &%{rows: rows(&1)})
+  end
+
+  defp rows({:ok, {_columns_or_more, rows}}) when is_list(rows), do: length(rows)
+  defp rows({:ok, answers}) when is_list(answers), do: length(answers)
+  defp rows(_no_rows), do: 0
 
   defp executed({:ok, {changes, rowid}}),
     do: {:ok, %{changes: changes, last_insert_rowid: rowid}}

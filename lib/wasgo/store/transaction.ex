@@ -2,7 +2,7 @@ defmodule Wasgo.Store.Transaction do
   @moduledoc false
   # A function within a transaction, and the ways in which it ends.
 
-  alias Wasgo.Native
+  alias Wasgo.{Native, Telemetry}
   alias Wasgo.Native.Result
 
   @default_timeout 5_000
@@ -11,16 +11,18 @@ defmodule Wasgo.Store.Transaction do
   def run(store, fun, options) do
     %{timeout: timeout} = Wasgo.Options.validate!(options, @options, "Wasgo.Store.transaction/3")
     token = store.token || Native.store_token(store.resource)
+    span = Telemetry.start(:transaction, %{location: store.location})
     inside = %{store | token: token}
 
-    with :ok <- step(inside, :begin, timeout) do
-      run_inside(inside, fun, timeout)
-    end
+    result = with :ok <- step(inside, :begin, timeout), do: run_inside(inside, fun, timeout, span)
+
+    Telemetry.stop(span, Telemetry.error(result))
+    result
   end
 
   def rollback(%{token: token}, reason), do: throw({__MODULE__, :rollback, token, reason})
 
-  defp run_inside(inside, fun, timeout) do
+  defp run_inside(inside, fun, timeout, span) do
     value = fun.(inside)
 
     with {:error, error} <- commit(inside, value, timeout) do
@@ -34,6 +36,7 @@ defmodule Wasgo.Store.Transaction do
 
     kind, reason ->
       undo(inside, timeout)
+      Telemetry.exception(span, kind, reason, __STACKTRACE__)
       :erlang.raise(kind, reason, __STACKTRACE__)
   end
 

@@ -128,8 +128,8 @@ defmodule Wasgo.Wasm.Component do
   while it does so, and each byte of a `list<u8>` is one: a call's arguments and its result have at most 4,194,304 values each.
   '''
 
-  alias Wasgo.Native
-  alias Wasgo.Native.{Result, Weight}
+  alias Wasgo.{Native, Telemetry}
+  alias Wasgo.Native.{Call, Result, Weight}
   alias Wasgo.Wasm.Component.{Given, Instance, Resource}
   alias Wasgo.Wasm.{Cache, Imports, Limits}
 
@@ -202,7 +202,7 @@ defmodule Wasgo.Wasm.Component do
   def compile(source) when is_binary(source) do
     Cache.ready()
 
-    with {:ok, {resource, {imports, exports, size}}} <- Result.await(start(source)) do
+    with {:ok, {resource, {imports, exports, size}}} <- compiled(source) do
       {:ok,
        %__MODULE__{
          resource: resource,
@@ -212,6 +212,12 @@ defmodule Wasgo.Wasm.Component do
          size: size
        }}
     end
+  end
+
+  defp compiled(source) do
+    Telemetry.span(:compile, %{bytes: byte_size(source)}, %{kind: :component}, fn ->
+      Result.await(start(source))
+    end)
   end
 
   defp start(source) when byte_size(source) <= @copy_on_scheduler,
@@ -317,7 +323,7 @@ defmodule Wasgo.Wasm.Component do
         Native.component_call(resource, name, arguments, timeout)
       end
 
-    case Result.await(native, instance.imports) do
+    case Call.await(native, instance.imports, instance, name) do
       {:ok, {:some, value}} -> {:ok, value}
       other -> other
     end

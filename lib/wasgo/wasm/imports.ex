@@ -200,4 +200,11 @@ defmodule Wasgo.Wasm.Imports do
     raise ArgumentError,
           "#{owner} can't grant #{inspect(grant)}: see Wasgo.Wasm.Imports for what there is"
   end
+
+  defimpl Inspect do
+    def inspect(imports, _opts) do
+      logs = if imports.log, do: ", logs", else: ""
+      "#Wasgo.Wasm.Imports<#{tuple_size(imports.functions)} functions#{logs}>"
+    end
+  end
 end

@@ -35,7 +35,7 @@ defmodule Wasgo.Wasm.Instance do
   """
 
   alias Wasgo.Native
-  alias Wasgo.Native.{Result, Weight}
+  alias Wasgo.Native.{Call, Result, Weight}
   alias Wasgo.Wasm.{Bounds, Caller, Imports, Limits, Module}
   alias Wasgo.Wasm.Imports.Runner
 
@@ -131,7 +131,8 @@ defmodule Wasgo.Wasm.Instance do
   def call(%__MODULE__{resource: resource} = instance, name, arguments, options)
       when is_binary(name) and is_list(arguments) do
     bounds = Bounds.new(options, instance.module.deterministic, "Wasgo.Wasm.Instance.call/4")
-    Result.await(Native.wasm_call(resource, name, arguments, bounds), instance.imports)
+    native = Native.wasm_call(resource, name, arguments, bounds)
+    Call.await(native, instance.imports, instance, name)
   end
 
   def call(%Caller{} = caller, name, arguments, [])
@@ -182,7 +183,7 @@ defmodule Wasgo.Wasm.Instance do
         Native.wasm_call_many(resource, name, rows, bounds)
       end
 
-    native |> Result.await(instance.imports) |> answers()
+    native |> Call.await(instance.imports, instance, name) |> answers()
   end
 
   def call_many(%Caller{serving: serving} = caller, name, rows, [])
@@ -245,7 +246,7 @@ defmodule Wasgo.Wasm.Instance do
         Native.wasm_call_packed(resource, name, rows, bounds)
       end
 
-    native |> Result.await(instance.imports) |> packed()
+    native |> Call.await(instance.imports, instance, name) |> packed()
   end
 
   def call_packed(%Caller{serving: serving} = caller, name, rows, [])

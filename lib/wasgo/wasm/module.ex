@@ -10,7 +10,7 @@ defmodule Wasgo.Wasm.Module do
   to send, and is freed when nobody refers to it any more.
   """
 
-  alias Wasgo.Native
+  alias Wasgo.{Native, Telemetry}
   alias Wasgo.Native.Result
   alias Wasgo.Wasm.{Cache, Engine}
 
@@ -84,8 +84,7 @@ defmodule Wasgo.Wasm.Module do
 
     Cache.ready()
 
-    with {:ok, {resource, {imports, exports, size}}} <-
-           Result.await(start(source, deterministic?)) do
+    with {:ok, {resource, {imports, exports, size}}} <- compiled(source, deterministic?) do
       {:ok,
        %__MODULE__{
          resource: resource,
@@ -96,6 +95,12 @@ defmodule Wasgo.Wasm.Module do
          deterministic: deterministic?
        }}
     end
+  end
+
+  defp compiled(source, deterministic?) do
+    Telemetry.span(:compile, %{bytes: byte_size(source)}, %{kind: :module}, fn ->
+      Result.await(start(source, deterministic?))
+    end)
   end
 
   # Above this, copying the source takes longer than a scheduler may be held.

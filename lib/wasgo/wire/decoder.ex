@@ -187,4 +187,13 @@ defmodule Wasgo.Wire.Decoder do
   defp error(decoder, reason, offset) do
     %DecodeError{reason: reason, offset: offset, reading: {:format, decoder.format}}
   end
+
+  defimpl Inspect do
+    def inspect(decoder, _opts) do
+      failed = if decoder.failed, do: ", failed: " <> Exception.message(decoder.failed), else: ""
+      format = Kernel.inspect(decoder.format)
+
+      "#Wasgo.Wire.Decoder<#{format}, #{byte_size(decoder.buffer)} of #{decoder.fed} bytes held#{failed}>"
+    end
+  end
 end

@@ -399,4 +399,28 @@ defmodule Wasgo.World.Object do
     shown = inspect(value, limit: 5, printable_limit: 60)
     WorldError.invalid(field, "is #{shown}, and should be #{words}")
   end
+
+  defimpl Inspect do
+    def inspect(object, _opts) do
+      %{x: x, y: y, z: z} = object.transform.origin
+      mesh = object.mesh && "mesh #{Kernel.inspect(object.mesh)}"
+      scene = object.scene && "scene #{Kernel.inspect(object.scene)}"
+      glb = object.glb && "a GLB"
+      shows = Enum.find([mesh, scene, glb], &is_binary/1)
+      script = object.script && "script #{Kernel.inspect(object.script)}"
+      zone = object.zone && "zone #{Kernel.inspect(object.zone)}"
+      properties = object.properties != %{} && "#{map_size(object.properties)} properties"
+
+      what = [
+        "#{object.id || "new"} #{Kernel.inspect(object.name)}",
+        shows,
+        "at #{Kernel.inspect({x, y, z})}",
+        script,
+        zone,
+        properties
+      ]
+
+      "#Wasgo.World.Object<#{what |> Enum.filter(&is_binary/1) |> Enum.join(", ")}>"
+    end
+  end
 end

@@ -99,6 +99,12 @@ defmodule Wasgo.World.Scripts do
     GenServer.start_link(__MODULE__, options, name)
   end
 
+  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @spec child_spec(keyword()) :: Supervisor.child_spec()
+  def child_spec(options) do
+    %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
+  end
+
   @doc """
   Notifies an object's script, with arguments that a `Wasgo.Godot.Variant` can be. It is done when there is time for it; an object without a script hears nothing.
   """
@@ -154,8 +160,10 @@ defmodule Wasgo.World.Scripts do
 
     with {:ok, _rev} <- World.subscribe(options.world) do
       Process.monitor(GenServer.whereis(options.world))
+      name = World.info(options.world).name
+      Wasgo.Label.put({__MODULE__, name}, wasgo_world: name)
       send(self(), :look)
-      {:ok, tick(%{state | world_name: World.info(options.world).name})}
+      {:ok, tick(%{state | world_name: name})}
     else
       {:error, error} -> {:stop, error}
     end

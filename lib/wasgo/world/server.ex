@@ -6,7 +6,7 @@ defmodule Wasgo.World.Server do
   use GenServer
 
   alias Wasgo.World.{Change, Journal, Loading, Needs, State, Transient, Writer, Zone}
-  alias Wasgo.WorldError
+  alias Wasgo.{Telemetry, WorldError}
 
   require Logger
 
@@ -25,6 +25,7 @@ defmodule Wasgo.World.Server do
   @impl true
   def init(options) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({Wasgo.World, options.name}, wasgo_world: options.name)
 
     with {:ok, journal, known} <- Journal.open(options.store, options.name, options.timeout),
          tables = State.new(),
@@ -214,6 +215,7 @@ defmodule Wasgo.World.Server do
     flag = :atomics.new(2, [])
 
     start = %{
+      world: state.name,
       zone: zone,
       tables: state.tables,
       journal: state.journal,
@@ -228,7 +230,8 @@ defmodule Wasgo.World.Server do
     {:ok, pid} = DynamicSupervisor.start_child(state.supervisor, spec)
     monitor = Process.monitor(pid)
     since = DateTime.utc_now() |> DateTime.truncate(:second)
-    state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory})
+    span = Telemetry.start(:zone, %{world: state.name, zone: zone})
+    state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory, span: span})
     state = put_in(state.monitors[monitor], {:zone, zone})
     State.put_zones(state.tables, Map.put(State.zones(state.tables), zone, {since, flag}))
     {:reply, {:ok, state.identity, pid}, %{state | memories: memories}}
@@ -249,7 +252,8 @@ defmodule Wasgo.World.Server do
         {:noreply, %{state | subscribers: subscribers, monitors: monitors}}
 
       {{:zone, zone}, monitors} ->
-        {%{memory: memory}, zones} = Map.pop!(state.zones, zone)
+        {%{memory: memory, span: span}, zones} = Map.pop!(state.zones, zone)
+        Telemetry.stop(span, nil)
         State.put_zones(state.tables, Map.delete(State.zones(state.tables), zone))
         state = %{state | zones: zones, monitors: monitors}
         {:noreply, remember(state, zone, memory)}
@@ -346,6 +350,9 @@ defmodule Wasgo.World.Server do
       %{journal: journal} = state
       rev = change.rev
       job = fn -> Journal.commit(journal, before, rev, rows, kept, dropped) end
+      measured = %{mutations: rev - before, waiting: state.waiting}
+      about = %{world: state.name}
+      job = fn -> Telemetry.span(:commit, measured, about, job) end
       begin(state, job, {:commit, change, entries, kept, dropped, replies})
     end
   end

@@ -162,6 +162,7 @@ defmodule Wasgo.World.Transient do
 
   @impl true
   def init({tables, journal, repair?}) do
+    Wasgo.Label.put(__MODULE__)
     options = [:protected, read_concurrency: true]
     rows = :ets.new(__MODULE__, [:set | options])
     row_index = :ets.new(__MODULE__, [:ordered_set | options])

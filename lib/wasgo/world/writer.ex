@@ -3,7 +3,7 @@ defmodule Wasgo.World.Writer do
   # The process that writes a world's journal, one job after another. The world's own process never waits for the store; it has one job under way here at most.
 
   @spec start_link() :: pid()
-  def start_link, do: :proc_lib.spawn_link(__MODULE__, :loop, [self()])
+  def start_link, do: :proc_lib.spawn_link(__MODULE__, :begin, [self()])
 
   # The answer comes as `{Wasgo.World.Writer, ref, result}`.
   @spec run(pid(), fun()) :: reference()
@@ -14,7 +14,12 @@ defmodule Wasgo.World.Writer do
   end
 
   @doc false
-  def loop(world) do
+  def begin(world) do
+    Wasgo.Label.put({__MODULE__, world})
+    loop(world)
+  end
+
+  defp loop(world) do
     receive do
       {:run, ref, job} ->
         send(world, {__MODULE__, ref, job.()})

@@ -45,6 +45,11 @@ defmodule Wasgo.World.Zone do
 
   @impl true
   def init(start) do
+    Wasgo.Label.put({__MODULE__, start.world, start.zone},
+      wasgo_world: start.world,
+      wasgo_zone: start.zone
+    )
+
     state = %{
       zone: start.zone,
       tables: start.tables,

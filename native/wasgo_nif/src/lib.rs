@@ -15,6 +15,7 @@ mod generate;
 mod generate_script;
 mod jobs;
 mod later;
+mod load;
 mod objects;
 mod preview;
 mod prop;

@@ -95,7 +95,7 @@ pub use request::{
 };
 pub use rows::{Columns, Row, RowSink, RowsCallback, Run};
 pub use session::MAX_TRANSACTION_DEPTH;
-pub use sqlite::{MAX_SQL_BYTES, STEPS_BETWEEN_CHECKS};
+pub use sqlite::{MAX_SQL_BYTES, STEPS_BETWEEN_CHECKS, sqlite_version};
 pub use store::{MAX_CLOSE_WAITERS, QUEUE_CAPACITY, Store, TRANSACTION_CAPACITY};
 pub use token::Token;
 pub use value::{Many, ParamRows, Params, ParamsRef, Value, ValueRef};

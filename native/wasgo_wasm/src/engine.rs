@@ -15,6 +15,7 @@ use crate::error::{Error, LimitKind};
 use crate::executor::Executor;
 use crate::flavour::{self, Flavour};
 use crate::mappings::Mappings;
+use crate::meter::Load;
 use crate::shape::ModuleLimits;
 use crate::ticker::Ticker;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -273,6 +274,19 @@ impl Engine {
     /// What instances take of the system's mappings of memory.
     pub(crate) fn mappings(&self) -> &Mappings {
         &self.0.mappings
+    }
+
+    /// What it has done, and has now. Takes some microseconds, and some more for each compiled module.
+    pub fn load(&self) -> Load {
+        let (compiled, code_bytes) = self.0.cache.live();
+        Load {
+            instances: self.instances(),
+            garbage: self.0.garbage.len(),
+            compiles: self.0.compiler.len(),
+            compiled,
+            code_bytes,
+            ..self.0.executor.load()
+        }
     }
 
     /// How the engine was set up.

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::background::enter_background;
 use crate::error::{Error, LimitKind};
 use crate::inline;
+use crate::meter::{Load, Meter};
 use crate::ticker::Ticker;
 
 /// Calls under way at once, in the whole engine. The workers' queue has a place for each, so that waking a task never waits.
@@ -69,29 +70,42 @@ impl<T: Send> Cancel for Call<T> {
 
 /// What the executor shares with its tasks.
 struct Shared {
-    queue: Sender<Runnable>,
+    /// With the moment when it was put there.
+    queue: Sender<(Runnable, Instant)>,
     under_way: AtomicUsize,
     ticker: Arc<Ticker>,
+    meter: Arc<Meter>,
 }
 
 pub(crate) struct Executor(Arc<Shared>);
 
 impl Executor {
     pub(crate) fn start(workers: usize, ticker: Arc<Ticker>) -> std::io::Result<Self> {
-        let (queue, tasks) = crossbeam_channel::bounded::<Runnable>(MAX_TASKS + SPARE_TASKS);
+        let (queue, tasks) = crossbeam_channel::bounded::<(Runnable, Instant)>(MAX_TASKS + SPARE_TASKS);
+        let meter = Arc::<Meter>::default();
         for number in 0..workers.max(1) {
-            let tasks: Receiver<Runnable> = tasks.clone();
+            let tasks: Receiver<(Runnable, Instant)> = tasks.clone();
             let ticker = Arc::clone(&ticker);
+            let meter = Arc::clone(&meter);
             thread::Builder::new().name(format!("wasgo-worker-{number}")).spawn(move || {
                 enter_background();
-                for runnable in tasks {
-                    let _slice = ticker.slice();
+                for (runnable, since) in tasks {
+                    let begun = Instant::now();
+                    let slice = ticker.slice();
                     // A panic in a task must not take a worker away from the others.
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runnable.run()));
+                    drop(slice);
+                    meter.slice(begun.duration_since(since), begun.elapsed());
                 }
             })?;
         }
-        Ok(Self(Arc::new(Shared { queue, under_way: AtomicUsize::new(0), ticker })))
+        Ok(Self(Arc::new(Shared { queue, under_way: AtomicUsize::new(0), ticker, meter })))
+    }
+
+    /// What was counted, calls that go on in the pool, and slices that wait for a worker.
+    pub(crate) fn load(&self) -> Load {
+        let under_way = self.0.under_way.load(Ordering::Relaxed);
+        Load { under_way, waiting: self.0.queue.len(), ..self.0.meter.load() }
     }
 
     /// Starts `future`. With `inline` its first slice runs here and now; without, all of it runs in the pool.
@@ -109,8 +123,11 @@ impl Executor {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        self.0.meter.started();
         if self.0.under_way.load(Ordering::Relaxed) >= MAX_TASKS {
-            return Started::Done(Err(Error::Limit { kind: LimitKind::Calls, limit: MAX_TASKS as u64, asked: None }));
+            let refused = Err(Error::Limit { kind: LimitKind::Calls, limit: MAX_TASKS as u64, asked: None });
+            self.0.meter.ended(&refused);
+            return Started::Done(refused);
         }
         if !inline {
             return self.spawn(Box::pin(future), timeout, Next::Pool, later);
@@ -120,7 +137,10 @@ impl Executor {
         // Nobody is woken by this first poll: what does not end in it is polled once more with a waker of its own.
         let (poll, waits) = inline::slice(|| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
         match poll {
-            Poll::Ready(result) => Started::Done(result),
+            Poll::Ready(result) => {
+                self.0.meter.ended(&result);
+                Started::Done(result)
+            }
             Poll::Pending => self.spawn(future, timeout, if waits { Next::Here } else { Next::Pool }, later),
         }
     }
@@ -137,6 +157,7 @@ impl Executor {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
+        self.0.meter.pooled();
         let slot = Slot::take(&self.0);
         let call = Arc::new(Call {
             later: Mutex::new(Some(later())),
@@ -146,6 +167,7 @@ impl Executor {
         let answer = Answer(Some(Arc::clone(&call)));
         let task = async move {
             let result = bounded(future, timeout, &slot.0.ticker, &answer).await;
+            slot.0.meter.ended(&result);
             drop(slot);
             answer.give(result);
         };
@@ -153,7 +175,7 @@ impl Executor {
         let shared = Arc::clone(&self.0);
         let (runnable, task) = async_task::spawn(task, move |runnable| {
             if let Some(runnable) = inline::offer(runnable) {
-                let _ = shared.queue.try_send(runnable);
+                let _ = shared.queue.try_send((runnable, Instant::now()));
             }
         });
         task.detach();

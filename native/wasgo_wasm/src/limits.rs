@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::batch::MAX_DRIVERS;
 use crate::error::{Error, LimitKind};
 use crate::executor::yield_to_pool;
+use crate::meter::Held;
 
 /// How long a call may take, unless its caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +81,8 @@ pub(crate) struct Limiter {
     parts: PartLimits,
     /// Whether the guest has several memories of its own.
     several: bool,
+    /// Its memory, as the engine counts it.
+    held: Held,
 }
 
 impl Limiter {
@@ -94,6 +97,7 @@ impl Limiter {
             drivers: 0,
             parts: PartLimits::MODULE,
             several: false,
+            held: Held::default(),
         }
     }
 
@@ -134,6 +138,7 @@ impl Limiter {
             return None;
         }
         self.memory = self.memory.max(desired);
+        self.held.set(self.memory);
         Some(desired)
     }
 

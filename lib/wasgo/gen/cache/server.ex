@@ -22,6 +22,7 @@ defmodule Wasgo.Gen.Cache.Server do
   @impl true
   def init(options) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({Wasgo.Gen.Cache, Wasgo.Label.name(options.name)})
 
     state = %{
       store: options.store,

@@ -37,6 +37,8 @@ defmodule Wasgo.Godot.Connection.Hearing do
       end
 
     if number > done and number <= last do
+      about = %{address: State.address(state), lane: lane, number: number, reason: message}
+      Wasgo.Telemetry.execute([:frame, :refused], %{count: 1}, about)
       errors = Enum.take([{lane, number, message} | state.errors], @kept_errors)
       {:ok, %{state | errors: errors, error_count: state.error_count + 1}}
     else

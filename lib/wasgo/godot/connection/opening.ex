@@ -7,6 +7,7 @@ defmodule Wasgo.Godot.Connection.Opening do
   alias Wasgo.Godot.Connection
   alias Wasgo.Godot.Connection.{Handshake, Inbox, Sending, State}
   alias Wasgo.Godot.Scripts
+  alias Wasgo.{Label, Telemetry}
 
   require Logger
 
@@ -115,7 +116,10 @@ defmodule Wasgo.Godot.Connection.Opening do
 
     # The server first: whoever is told that the engine was welcomed finds it there.
     GenServer.cast(state.server, {:welcomed, handle})
-    state = start_scripts(%{state | phase: :open, handle: handle})
+    about = Map.take(handle, [:address, :client, :world, :zone])
+    span = Telemetry.start(:connection, about)
+    Label.put({Connection, handle.address}, State.metadata(handle))
+    state = start_scripts(%{state | phase: :open, handle: handle, span: span})
 
     for pid <- [state.zone, state.scripts],
         pid != nil,

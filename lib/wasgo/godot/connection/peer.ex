@@ -26,7 +26,7 @@ defmodule Wasgo.Godot.Connection.Peer do
 
   alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.Godot.Server.Strangers
-  alias Wasgo.GodotError
+  alias Wasgo.{GodotError, Telemetry}
 
   # The largest frames from the engine, before it is welcomed and afterwards.
   @max_hello 4 * 1024
@@ -69,6 +69,7 @@ defmodule Wasgo.Godot.Connection.Peer do
   def init({server, options}) do
     heap = @max_heap + div(options.window, 2)
     Process.flag(:max_heap_size, %{size: heap, kill: true, error_logger: true})
+    Wasgo.Label.put({Wasgo.Godot.Connection, :opening})
     Process.send_after(self(), :hello_timeout, options.hello_timeout_ms)
     {:ok, State.new(server, options, @max_hello)}
   end
@@ -330,9 +331,22 @@ defmodule Wasgo.Godot.Connection.Peer do
 
   @impl true
   def terminate(_reason, state) do
+    if state.span, do: Telemetry.stop(state.span, error(why_ending(state)), totals(state))
     if state.transport, do: Transport.close(state.transport)
     Functions.stop(state.functions)
     Enum.each(state.closers, &GenServer.reply(&1, :ok))
+  end
+
+  defp error(why) when why in [:closed, :stopped, :world_gone], do: nil
+  defp error({:bye, _text}), do: nil
+  defp error(why), do: %GodotError{reason: {:disconnected, why}}
+
+  defp totals(state) do
+    %{
+      frames: state.window.last + state.credit.last,
+      bytes: state.window.bytes + state.credit.bytes,
+      refused: state.error_count
+    }
   end
 
   ## What the engine sends

@@ -17,6 +17,8 @@ defmodule Wasgo.Godot.Connection.State do
     :hello,
     :zone,
     :scripts,
+    # The connection as telemetry hears of it, from when it was open.
+    :span,
     phase: :accepted,
     credit: %Credit{},
     calls: %Calls{},
@@ -42,6 +44,12 @@ defmodule Wasgo.Godot.Connection.State do
       window: Window.new(options.window),
       framing: Framing.new(max_hello)
     }
+  end
+
+  # Of the log lines of an open connection.
+  @spec metadata(Wasgo.Godot.Connection.t()) :: keyword(String.t())
+  def metadata(handle) do
+    [wasgo_connection: handle.address, wasgo_world: handle.world, wasgo_zone: handle.zone]
   end
 
   @spec address(t()) :: String.t()

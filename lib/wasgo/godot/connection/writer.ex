@@ -12,7 +12,11 @@ defmodule Wasgo.Godot.Connection.Writer do
   @spec start_link(Transport.t()) :: pid()
   def start_link(transport) do
     owner = self()
-    spawn_link(fn -> loop(transport, owner) end)
+
+    spawn_link(fn ->
+      Wasgo.Label.put({__MODULE__, owner})
+      loop(transport, owner)
+    end)
   end
 
   # The owner gets `{:written, writer, :ok | {:error, posix}}`. After an error the writer is gone.

@@ -50,6 +50,7 @@ defmodule Wasgo.Godot.Process.Keeper do
   @impl true
   def init({options, run}) do
     Process.flag(:trap_exit, true)
+    Wasgo.Label.put({Wasgo.Godot.Process, Wasgo.Label.name(options.name)})
 
     state = %__MODULE__{options: options, run: run, backoff: Backoff.new(options.backoff)}
     {:ok, state |> follow() |> start()}

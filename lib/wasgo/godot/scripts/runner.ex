@@ -12,7 +12,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   alias Wasgo.Godot.{Connection, Frame}
   alias Wasgo.Godot.Scripts.Row
-  alias Wasgo.{LimitError, Rows, Script, Store, StoreError, World}
+  alias Wasgo.{Label, LimitError, Rows, Script, Store, StoreError, Telemetry, World}
   alias Wasgo.Script.{Registry, Trace}
 
   # For all notifications of a kind together, and for one that is run alone because these took longer; in ms.
@@ -106,6 +106,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
   @impl true
   def init({name, source, sink, owner}) do
+    Label.put({Script, name}, wasgo_script: name)
     state = %__MODULE__{name: name, source: source, sink: sink, owner: owner}
     # Compiling may take a while, and the owner has others to look after.
     {:ok, state, {:continue, :load}}
@@ -459,6 +460,8 @@ defmodule Wasgo.Godot.Scripts.Runner do
       Enum.reduce(entries, state, fn {id, _, _, _}, state -> take({:error, error}, id, state) end)
 
   defp stop(state, id, error) do
+    about = %{script: state.name, object: id, of: elem(state.sink, 0), reason: words(error)}
+    Telemetry.execute([:script, :stopped], %{count: 1}, about)
     send(state.owner, {__MODULE__, self(), {:stopped, [{id, words(error)}]}})
     state = failed(state, id, error)
     %{state | failures: Map.delete(state.failures, id)}

@@ -10,6 +10,7 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, Monitor, NifTaggedEnum, Resource, ResourceArc, Term};
@@ -30,6 +31,20 @@ use crate::{atoms, fault};
 pub struct StoreResource {
     pub store: Store,
     subscriptions: Arc<Subscriptions>,
+}
+
+/// Databases that somebody holds.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for StoreResource {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many databases somebody holds.
+pub fn open_now() -> usize {
+    OPEN.load(Ordering::Relaxed)
 }
 
 #[rustler::resource_impl]
@@ -111,6 +126,7 @@ fn open<'a>(env: Env<'a>, options: Options) -> Term<'a> {
         waiting.answer(move |env| match opened {
             Ok(store) => {
                 let has_readers = store.has_readers();
+                OPEN.fetch_add(1, Ordering::Relaxed);
                 let resource = StoreResource { store, subscriptions: Arc::default() };
                 fault::ok(env, (ResourceArc::new(resource), has_readers))
             }

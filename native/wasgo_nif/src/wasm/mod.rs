@@ -26,6 +26,11 @@ pub fn engine() -> Result<&'static Engine, &'static Error> {
     ENGINE.get_or_init(|| Engine::new(EngineOptions::default())).as_ref()
 }
 
+/// The engine, where it was started.
+pub fn running_engine() -> Option<&'static Engine> {
+    ENGINE.get()?.as_ref().ok()
+}
+
 /// Starts the engine unless it runs; says whether it was this that started it. Takes some milliseconds.
 fn start_engine(options: EngineOptions) -> Result<bool, &'static Error> {
     let mut started = false;

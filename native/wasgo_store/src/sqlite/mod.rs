@@ -37,6 +37,11 @@ pub const MAX_SQL_BYTES: usize = 64 * 1024 * 1024;
 /// noticed soon after it passed, enough that looking is not what takes the time.
 pub const STEPS_BETWEEN_CHECKS: i32 = 1000;
 
+/// The version of SQLite that this is built of.
+pub fn sqlite_version() -> String {
+    String::from_utf8_lossy(libsql::ffi::SQLITE_VERSION).trim_end_matches('\0').to_owned()
+}
+
 /// # Safety
 ///
 /// `text` is null, or NUL-terminated and valid for as long as what is returned is used.

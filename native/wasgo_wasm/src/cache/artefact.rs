@@ -11,6 +11,9 @@ pub trait Artefact: Clone + Send + Sync + 'static {
     /// The engine that it belongs to.
     fn engine(&self) -> &wasmtime::Engine;
 
+    /// Bytes of memory that its machine code takes.
+    fn code_bytes(&self) -> u64;
+
     /// Its machine code and what belongs to it.
     ///
     /// # Errors
@@ -41,6 +44,11 @@ impl Verified {
 impl Artefact for wasmtime::Module {
     const KIND: &'static str = "module";
 
+    fn code_bytes(&self) -> u64 {
+        let range = self.image_range();
+        (range.end as u64).saturating_sub(range.start as u64)
+    }
+
     fn engine(&self) -> &wasmtime::Engine {
         self.engine()
     }
@@ -64,6 +72,11 @@ impl Artefact for wasmtime::Module {
 
 impl Artefact for wasmtime::component::Component {
     const KIND: &'static str = "component";
+
+    fn code_bytes(&self) -> u64 {
+        let range = self.image_range();
+        (range.end as u64).saturating_sub(range.start as u64)
+    }
 
     fn engine(&self) -> &wasmtime::Engine {
         self.engine()

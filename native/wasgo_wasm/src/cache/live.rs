@@ -29,6 +29,15 @@ struct Slot<A> {
     state: State<A>,
 }
 
+impl<A> Slot<A> {
+    fn live(&self) -> Option<Arc<Compiled<A>>> {
+        match &self.state {
+            State::Live(weak) => weak.upgrade(),
+            State::UnderWay(_) => None,
+        }
+    }
+}
+
 struct Slots<A> {
     map: HashMap<blake3::Hash, Vec<Slot<A>>>,
     waiting: usize,
@@ -99,6 +108,12 @@ impl<A: Artefact> Live<A> {
             // One that fails must not take the others' answers.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| waiting(answer)));
         }
+    }
+
+    /// How many there are, and bytes of their machine code.
+    pub(super) fn held(&self) -> (usize, u64) {
+        let live: Vec<_> = self.lock().map.values().flatten().filter_map(Slot::live).collect();
+        (live.len(), live.iter().map(|compiled| compiled.artefact.code_bytes()).sum())
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots<A>> {

@@ -172,6 +172,13 @@ impl Cache {
         info
     }
 
+    /// How many artefacts somebody holds, and bytes of their machine code.
+    pub fn live(&self) -> (usize, u64) {
+        let (modules, of_modules) = self.0.modules.held();
+        let (components, of_components) = self.0.components.held();
+        (modules + components, of_modules + of_components)
+    }
+
     /// Deletes all entries of the folder; answers how many. What is loaded stays so.
     ///
     /// # Errors
