@@ -11,13 +11,13 @@ const IDLE_MS = 700;
 export class Studio {
   constructor({ editor, compiler, token }) {
     Object.assign(this, { editor, compiler, token, may: true, checks: 0 });
-    /** @type {Map<string, {script: object, tab: HTMLElement, document: any, saved: string, version: number, error: object | null}>} */
+    /** @type {Map<string, {script: object, tab: HTMLElement, document: any, saved: string, version: number, runs: number, sent: number | null, error: object | null}>} */
     this.entries = new Map();
     this.current = null;
   }
 
   async start() {
-    for (const script of SCRIPTS) this.entries.set(script.name, { script, tab: this.#tab(script), document: null, saved: "", version: 0, error: null });
+    for (const script of SCRIPTS) this.entries.set(script.name, { script, tab: this.#tab(script), document: null, saved: "", version: 0, runs: 0, sent: null, error: null });
     element("run").addEventListener("click", () => this.run());
     element("revert").addEventListener("click", () => this.editor.replace(this.current.saved));
     element("tries").addEventListener("change", ({ target }) => this.#try(Number(target.value)));
@@ -73,15 +73,14 @@ export class Studio {
       if (!result.ok) return this.#refuse(entry, result.problems);
       const took = Math.round(performance.now() - began);
       this.tell(`compiled in ${took} ms, uploading ${kilobytes(result.wasm.length)} …`);
-      const { version } = await upload({ name, language, source: text, wasm: result.wasm, sourceMap: result.sourceMap, token: this.token });
+      entry.sent = performance.now();
+      const { version, changed } = await upload({ name, language, source: text, wasm: result.wasm, sourceMap: result.sourceMap, token: this.token });
       entry.saved = text;
       sessionStorage.removeItem(`draft ${name}`);
-      entry.error = null;
+      if (!changed) this.tell(`version ${version} runs already`, "good");
+      else if (entry.runs < version) this.tell(`version ${version} is uploaded`);
+      if (changed) entry.error = null;
       this.#show(entry);
-      entry.sent = performance.now();
-      entry.took = took;
-      if (version <= entry.version) this.tell(`version ${version} runs already`, "good");
-      else this.tell(`version ${version} is uploaded`);
     } catch (error) {
       this.#failed(entry, error);
     } finally {
@@ -96,10 +95,11 @@ export class Studio {
     if (!entry) return;
     const newer = version !== null && version > entry.version;
     if (version !== null) entry.version = version;
+    if (state === "running" && version !== null) entry.runs = version;
     entry.error = state === "running" ? null : error;
     entry.tab.dataset.state = entry.error ? "failing" : "running";
-    if (newer && entry.sent && state === "running") {
-      this.tell(`version ${version} runs, ${((performance.now() - entry.sent) / 1000).toFixed(1)} s after its upload`, "good");
+    if (newer && entry.sent !== null) {
+      if (entry.runs === version) this.tell(`version ${version} runs, ${((performance.now() - entry.sent) / 1000).toFixed(1)} s after its upload`, "good");
       entry.sent = null;
     }
     // Another visitor's version, where nothing was typed here.

@@ -4,7 +4,7 @@ import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 
-const HOME = { position: [34, 25, 44], target: [0, 5, 0] };
+const HOME = { position: [20, 19, 40], target: [0, 5, 4] };
 const SIGHT = 330;
 // How fast what is shown follows what is known: rows come some 20 or 30 times a second, pictures more often.
 const FOLLOW = 16;
@@ -13,7 +13,7 @@ const MOVED = 12;
 
 const SKIES = {
   light: { high: 0x6fa9d8, low: 0xdfeaf0, sun: 0xfff1d8, ground: 0x6b7d5b, strength: 2.6, ambient: 1.25, sea: 0x2f7f9f, deep: 0x1d5a75 },
-  dark: { high: 0x0c1426, low: 0x33415c, sun: 0xb9c8ff, ground: 0x2c3140, strength: 1.25, ambient: 0.85, sea: 0x17405a, deep: 0x0d2436 },
+  dark: { high: 0x0c1426, low: 0x33415c, sun: 0xb9c8ff, ground: 0x2c3140, strength: 1.7, ambient: 1.5, sea: 0x17405a, deep: 0x0d2436 },
 };
 
 export class View extends EventTarget {
@@ -156,7 +156,7 @@ export class View extends EventTarget {
     const ground = (group.userData.ground ??= position[1]);
     shadow.position.y = ground + 0.06;
     const height = Math.max(group.position.y - ground, 0);
-    shadow.scale.setScalar(Math.max(0.75 - height * 0.09, 0.2) * Math.max(group.scale.x, 0.1));
+    shadow.scale.setScalar(Math.max(0.5 - height * 0.06, 0.15) * Math.max(group.scale.x, 0.1));
   }
 
   #frame(time) {

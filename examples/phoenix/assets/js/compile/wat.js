@@ -3,7 +3,7 @@
 import wabt from "wabt";
 
 /**
- * @param {string} file such as "lantern.wat"
+ * @param {string} file such as "crystal.wat"
  * @param {string} source
  * @returns {Promise<import("./assemblyscript.js").Result>}
  */

@@ -1,24 +1,31 @@
-// Every hare runs this 30 times a second. Change something and press Run.
+// Every creature runs this 30 times a second.
+// Change something and press Run.
 
 export { wasgo_alloc } from "./wasgo";
-import { NO_CHANGE, NOTIFICATION_PROCESS, Row, RowWriter, Span, columns } from "./wasgo";
+import {
+  NO_CHANGE, NOTIFICATION_PROCESS, Row, RowWriter, Span, columns,
+} from "./wasgo";
 
 const SPEED: f64 = 0.5;   // radians a second
-const RADIUS: f64 = 3.5;  // metres around the place where it was put
+const RADIUS: f64 = 3.5;  // metres around its place
 const HOP: f64 = 0.7;     // metres
 
 const answer = new RowWriter();
 
 export function _columns(): Span {
-  return columns("position:x,position:y,position:z,rotation:y");
+  return columns(
+    "position:x,position:y,position:z,rotation:y"
+  );
 }
 
-export function _notification(what: i32, pointer: usize, length: u32): Span {
+export function _notification(
+  what: i32, pointer: usize, length: u32
+): Span {
   if (what != NOTIFICATION_PROCESS) return NO_CHANGE;
   const row = Row.at(pointer, length);
   if (row == null) return NO_CHANGE;
 
-  // The row: id, seconds, and where it was put: x, y, z.
+  // Which one, for how many seconds, and its place.
   const id = row.real(0), time = row.real(1);
   const x = row.real(2), y = row.real(3), z = row.real(4);
 
