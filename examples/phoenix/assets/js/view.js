@@ -5,9 +5,12 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 
 const HOME = { position: [20, 19, 40], target: [0, 5, 4] };
-const SIGHT = 330;
+const SIGHT = 210;
 // How fast what is shown follows what is known: rows come some 20 or 30 times a second, pictures more often.
 const FOLLOW = 16;
+// Where drawing is slow, it is drawn coarser, and then less often: half of the time is left for what comes in.
+const SLOW_MS = 45;
+const COARSEST = 0.6;
 // A view is told to the server when it has moved so far, in metres.
 const MOVED = 12;
 
@@ -22,11 +25,15 @@ export class View extends EventTarget {
     super();
     Object.assign(this, { canvas, world, files });
     this.frames = 0;
+    this.next = 0;
     this.loader = new GLTFLoader();
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(50, 1, 0.5, 1600);
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true, powerPreference: "low-power" });
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.software = software();
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !this.software, powerPreference: "low-power" });
+    this.sharpness = Math.min(devicePixelRatio, this.software ? 1 : 2);
+    this.renderer.setPixelRatio(this.sharpness);
+    this.pace = { frames: 0, began: performance.now(), idle: 0 };
     this.controls = this.#controls();
     this.ground = new THREE.Group();
     this.things = new THREE.Group();
@@ -46,7 +53,7 @@ export class View extends EventTarget {
 
     world.addEventListener("thing", ({ detail }) => this.#thing(detail));
     world.addEventListener("gone", ({ detail }) => this.#gone(detail));
-    world.addEventListener("mesh", ({ detail }) => this.#mesh(detail));
+    world.addEventListener("look", ({ detail }) => this.#dress(this.shown.get(detail.id), detail));
     world.addEventListener("properties", () => this.places.put(world.properties));
     world.addEventListener("plan", ({ detail }) => this.#sea(detail?.water_level));
     world.addEventListener("reset", () => [...this.shown.keys()].forEach((id) => this.#gone(id)));
@@ -109,7 +116,7 @@ export class View extends EventTarget {
   }
 
   async #dress(group, thing) {
-    const path = thing.glb ?? this.world.meshes.get(thing.mesh);
+    const path = thing.glb ?? thing.mesh?.path;
     if (!path) return;
     try {
       const mesh = await this.#file(path);
@@ -130,10 +137,6 @@ export class View extends EventTarget {
       this.meshes.set(path, loaded);
     }
     return this.meshes.get(path);
-  }
-
-  #mesh(name) {
-    for (const thing of this.world.things.values()) if (thing.mesh === name && this.shown.has(thing.id)) this.#dress(this.shown.get(thing.id), thing);
   }
 
   #gone(id) {
@@ -159,7 +162,27 @@ export class View extends EventTarget {
     shadow.scale.setScalar(Math.max(0.5 - height * 0.06, 0.15) * Math.max(group.scale.x, 0.1));
   }
 
+  /** How many pixels are drawn for one of the page; what is slow is set by itself. */
+  sharpen(ratio) {
+    this.sharpness = ratio;
+    this.renderer.setPixelRatio(ratio);
+    this.#resize();
+  }
+
+  // Looks at the pace of the last pictures now and then.
+  #measure() {
+    const { pace } = this;
+    if (++pace.frames < 12) return;
+    const each = (performance.now() - pace.began) / pace.frames - pace.idle;
+    if (each > SLOW_MS && this.sharpness > COARSEST) this.sharpen(Math.max(this.sharpness * 0.75, COARSEST));
+    else pace.idle = each > SLOW_MS ? Math.min(each, 250) : 0;
+    Object.assign(pace, { frames: 0, began: performance.now() });
+  }
+
   #frame(time) {
+    if (time < this.next) return;
+    this.#measure();
+    this.next = performance.now() + this.pace.idle;
     this.timer.update(time);
     const delta = Math.min(this.timer.getDelta(), 0.25);
     const share = 1 - Math.exp(-FOLLOW * delta);
@@ -312,6 +335,13 @@ const sheet = () => new THREE.PlaneGeometry(3000, 3000).rotateX(-Math.PI / 2);
 
 // The shorter way round.
 const turn = (angle) => angle - 2 * Math.PI * Math.round(angle / (2 * Math.PI));
+
+// Whether there is no graphics processor to draw with.
+function software() {
+  const probe = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  probe?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !probe;
+}
 
 // Colours are those of the vertices; nothing here shines.
 function matte(material) {

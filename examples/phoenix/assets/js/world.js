@@ -1,7 +1,7 @@
 // What the page knows of the world: pushes of the channel go in, and what differs is told to who listens. Draws nothing.
 
 /**
- * @typedef {{id: number | string, name: string, script: string | null, mesh: string | null, glb: string | null,
+ * @typedef {{id: number | string, name: string, script: string | null, mesh: {name: string, path: string} | null, glb: string | null,
  *   position: number[], rotation: number[], scale: number[], visible: boolean, moved: number}} Thing
  * rotation: Euler angles as Godot has them (Y, then X, then Z), in radians; moved: how many rows have set something of it
  */
@@ -18,8 +18,6 @@ export class World extends EventTarget {
     this.rev = 0;
     /** @type {Map<number | string, Thing>} */
     this.things = new Map();
-    /** @type {Map<string, string>} */
-    this.meshes = new Map();
     /** @type {Map<string, any>} */
     this.properties = new Map();
     this.#tell("reset");
@@ -34,11 +32,9 @@ export class World extends EventTarget {
   }
 
   /** A push "state". */
-  state({ rev, meshes = [], objects = [], gone = [], properties = {} }) {
-    for (const { name, path } of meshes) {
-      this.meshes.set(name, path);
-      this.#tell("mesh", name);
-    }
+  state({ rev, reset = false, meshes = [], objects = [], gone = [], properties = {} }) {
+    if (reset) this.reset();
+    for (const mesh of meshes) this.#look(mesh);
     for (const object of objects) this.#put(object);
     for (const id of gone) if (this.things.delete(id)) this.#tell("gone", id);
 
@@ -59,6 +55,16 @@ export class World extends EventTarget {
         for (const { name, values } of columns) if (values[row] !== null) set(thing, name, values[row]);
         thing.moved++;
       });
+    }
+  }
+
+  // A mesh was replaced: what shows it looks otherwise.
+  #look(mesh) {
+    if (mesh.path === null) return;
+    for (const thing of this.things.values()) {
+      if (thing.mesh?.name !== mesh.name || thing.mesh.path === mesh.path) continue;
+      thing.mesh = mesh;
+      this.#tell("look", thing);
     }
   }
 

@@ -3,7 +3,7 @@ import test from "node:test";
 import { World, place } from "../js/world.js";
 
 const lying = [1, 0, 0, 0, 1, 0, 0, 0, 1];
-const hare = (more = {}) => ({ id: 7, name: "hare", script: "hare", mesh: "hare_0", glb: null, transform: [...lying, 4, 5, 6], properties: {}, values: {}, ...more });
+const hare = (more = {}) => ({ id: 7, name: "hare", script: "hare", mesh: { name: "hare", path: "meshes/a.glb" }, glb: null, transform: [...lying, 4, 5, 6], properties: {}, values: {}, ...more });
 
 test("an object stands where its transform says, and values of scripts go before it", () => {
   const world = new World();
@@ -64,4 +64,20 @@ test("a turn is taken apart as Godot does: Y, then X, then Z", () => {
   rotation.forEach((angle, i) => assert.ok(Math.abs(angle - [x, y, z][i]) < 1e-9, `${rotation}`));
   scale.forEach((factor, i) => assert.ok(Math.abs(factor - [2, 3, 4][i]) < 1e-9));
   assert.deepEqual(position, [1, 2, 3]);
+});
+
+test("a mesh that is replaced is told of what shows it, and of nothing else", () => {
+  const world = new World();
+  const told = [];
+  world.addEventListener("look", ({ detail }) => told.push([detail.id, detail.mesh.path]));
+  world.state({ rev: 1, objects: [hare(), hare({ id: 8, mesh: null }), hare({ id: 9, mesh: { name: "oak", path: "meshes/o.glb" } })] });
+  world.state({ rev: 2, meshes: [{ name: "hare", path: "meshes/b.glb" }, { name: "oak", path: "meshes/o.glb" }, { name: "hare", path: null }] });
+  assert.deepEqual(told, [[7, "meshes/b.glb"]]);
+});
+
+test("a client that was behind for very long begins anew in the midst of it", () => {
+  const world = new World();
+  world.state({ rev: 1, objects: [hare()], properties: { season: "spring" } });
+  world.state({ rev: 900, reset: true, objects: [hare({ id: 12 })] });
+  assert.deepEqual([[...world.things.keys()], world.properties.size, world.rev], [[12], 0, 900]);
 });

@@ -1,94 +1,93 @@
-@creaturesd@creaturese@creaturesf@creaturesm@creatureso@creaturesd@creaturesu@creaturesl@creaturese@creatures @creaturesW@creaturesa@creaturess@creaturesg@creatureso@creaturesE@creaturesx@creaturesa@creaturesm@creaturesp@creaturesl@creaturese@creatures.@creaturesS@creaturese@creaturese@creaturesd@creaturess@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures@@creaturesm@creatureso@creaturesd@creaturesu@creaturesl@creaturese@creaturesd@creatureso@creaturesc@creatures @creatures"@creatures"@creatures"@creatures
-@creatures  What there is at first: the scripts of `priv/scripts`, 18 creatures and 6 crystals on the meadow.
-@creatures
-@creatures@creatures @creatures @creaturesA@creatures @creaturesd@creaturesa@creaturest@creaturesa@creaturesb@creaturesa@creaturess@creaturese@creatures @creaturest@creaturesh@creaturesa@creaturest@creatures @creaturesh@creaturesa@creaturess@creatures @creaturest@creaturesh@creaturese@creaturesm@creatures @creaturesa@creaturesl@creaturesr@creaturese@creaturesa@creaturesd@creaturesy@creatures @creaturesk@creaturese@creaturese@creaturesp@creaturess@creatures @creaturesi@creaturest@creaturess@creatures @creatureso@creaturesw@creaturesn@creatures:@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures @creaturest@creaturesh@creaturesa@creaturest@creatures @creaturesv@creaturesi@creaturess@creaturesi@creaturest@creatureso@creaturesr@creaturess@creatures @creaturesh@creaturesa@creaturesv@creaturese@creatures @creaturesc@creaturesh@creaturesa@creaturesn@creaturesg@creaturese@creaturesd@creatures @creaturess@creaturest@creaturesa@creaturesy@creatures @creaturesc@creaturesh@creaturesa@creaturesn@creaturesg@creaturese@creaturesd@creatures.@creatures
-@creatures@creatures @creatures @creatures"@creatures"@creatures"@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creaturesa@creaturesl@creaturesi@creaturesa@creaturess@creatures @creaturesW@creaturesa@creaturess@creaturesg@creatureso@creatures.@creatures{@creaturesG@creaturese@creaturesn@creatures,@creatures @creaturesS@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures,@creatures @creaturesW@creatureso@creaturesr@creaturesl@creaturesd@creatures}@creatures
-@creatures@creatures @creatures @creaturesa@creaturesl@creaturesi@creaturesa@creaturess@creatures @creaturesW@creaturesa@creaturess@creaturesg@creatureso@creatures.@creaturesG@creatureso@creaturesd@creatureso@creaturest@creatures.@creaturesV@creaturese@creaturesc@creaturest@creatureso@creaturesr@creatures3@creatures
-@creatures@creatures @creatures @creaturesa@creaturesl@creaturesi@creaturesa@creaturess@creatures @creaturesW@creaturesa@creaturess@creaturesg@creatureso@creaturesE@creaturesx@creaturesa@creaturesm@creaturesp@creaturesl@creaturese@creatures.@creaturesI@creaturess@creaturesl@creaturesa@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures@@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures @creatures[@creatures
-@creatures    {"creature", "creature.wasm", "assemblyscript"},
-@creatures @creatures @creatures @creatures @creatures{@creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures"@creatures,@creatures @creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures.@creaturesw@creaturesa@creaturest@creatures"@creatures,@creatures @creatures"@creaturesw@creaturesa@creaturest@creatures"@creatures}@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures{@creatures"@creaturesg@creaturesr@creatureso@creaturesv@creaturese@creatures"@creatures,@creatures @creatures"@creaturesg@creaturesr@creatureso@creaturesv@creaturese@creatures.@creaturesw@creaturesa@creaturess@creaturesm@creatures"@creatures,@creatures @creatures"@creaturesa@creaturess@creaturess@creaturese@creaturesm@creaturesb@creaturesl@creaturesy@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures"@creatures}@creatures
-@creatures@creatures @creatures @creatures]@creatures
-@creatures@creatures
-@creatures  @creatures 18
-@creatures @creatures @creatures@@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creaturess@creatures @creatures6@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures@@creaturesd@creatureso@creaturesc@creatures @creatures"@creaturesT@creaturesh@creaturese@creatures @creaturesn@creaturesa@creaturesm@creaturese@creaturess@creatures @creatureso@creaturesf@creatures @creaturest@creaturesh@creaturese@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures @creaturest@creaturesh@creaturesa@creaturest@creatures @creaturest@creaturesh@creaturese@creatures @creaturesp@creaturesa@creaturesg@creaturese@creatures @creaturesl@creaturese@creaturest@creaturess@creatures @creaturesv@creaturesi@creaturess@creaturesi@creaturest@creatureso@creaturesr@creaturess@creatures @creaturese@creaturesd@creaturesi@creaturest@creatures.@creatures"@creatures
-@creatures@creatures @creatures @creatures@@creaturess@creaturesp@creaturese@creaturesc@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures_@creaturesn@creaturesa@creaturesm@creaturese@creaturess@creatures(@creatures)@creatures @creatures:@creatures:@creatures @creatures[@creaturesS@creaturest@creaturesr@creaturesi@creaturesn@creaturesg@creatures.@creaturest@creatures(@creatures)@creatures]@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures_@creaturesn@creaturesa@creaturesm@creaturese@creaturess@creatures,@creatures @creaturesd@creatureso@creatures:@creatures @creaturesf@creatureso@creaturesr@creatures(@creatures{@creaturesn@creaturesa@creaturesm@creaturese@creatures,@creatures @creatures_@creaturesf@creaturesi@creaturesl@creaturese@creatures,@creatures @creatures_@creaturesl@creaturesa@creaturesn@creaturesg@creaturesu@creaturesa@creaturesg@creaturese@creatures}@creatures @creatures<@creatures-@creatures @creatures@@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures,@creatures @creaturesd@creatureso@creatures:@creatures @creaturesn@creaturesa@creaturesm@creaturese@creatures)@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures@@creaturesd@creatureso@creaturesc@creatures @creatures"@creaturesS@creaturest@creatureso@creaturesr@creaturese@creaturess@creatures @creaturest@creaturesh@creaturese@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures @creaturest@creaturesh@creaturesa@creaturest@creatures @creaturest@creaturesh@creaturese@creatures @creaturesd@creaturesa@creaturest@creaturesa@creaturesb@creaturesa@creaturess@creaturese@creatures @creaturesl@creaturesa@creaturesc@creaturesk@creaturess@creatures.@creatures"@creatures
-@creatures@creatures @creatures @creatures@@creaturess@creaturesp@creaturese@creaturesc@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures!@creatures(@creaturesW@creaturesa@creaturess@creaturesg@creatureso@creatures.@creaturesS@creaturest@creatureso@creaturesr@creaturese@creatures.@creaturest@creatures(@creatures)@creatures)@creatures @creatures:@creatures:@creatures @creatures:@creatureso@creaturesk@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures!@creatures(@creaturess@creaturest@creatureso@creaturesr@creaturese@creatures)@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturesf@creatureso@creaturesr@creatures @creatures{@creaturesn@creaturesa@creaturesm@creaturese@creatures,@creatures @creaturesf@creaturesi@creaturesl@creaturese@creatures,@creatures @creaturesl@creaturesa@creaturesn@creaturesg@creaturesu@creaturesa@creaturesg@creaturese@creatures}@creatures @creatures<@creatures-@creatures @creatures@@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creaturesc@creaturesa@creaturess@creaturese@creatures @creaturesS@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures.@creaturesR@creaturese@creaturesg@creaturesi@creaturess@creaturest@creaturesr@creaturesy@creatures.@creaturesa@creaturesc@creaturest@creaturesi@creaturesv@creaturese@creatures_@creaturesv@creaturese@creaturesr@creaturess@creaturesi@creatureso@creaturesn@creatures(@creaturess@creaturest@creatureso@creaturesr@creaturese@creatures,@creatures @creaturesn@creaturesa@creaturesm@creaturese@creatures)@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures{@creatures:@creatureso@creaturesk@creatures,@creatures @creatures_@creaturesv@creaturese@creaturesr@creaturess@creaturesi@creatureso@creaturesn@creatures}@creatures @creatures-@creatures>@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures:@creatureso@creaturesk@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures{@creatures:@creaturese@creaturesr@creaturesr@creatureso@creaturesr@creatures,@creatures @creatures%@creaturesW@creaturesa@creaturess@creaturesg@creatureso@creatures.@creaturesS@creaturest@creatureso@creaturesr@creaturese@creaturesE@creaturesr@creaturesr@creatureso@creaturesr@creatures{@creaturesr@creaturese@creaturesa@creaturess@creatureso@creaturesn@creatures:@creatures @creatures:@creaturesu@creaturesn@creaturesk@creaturesn@creatureso@creaturesw@creaturesn@creatures_@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures}@creatures}@creatures @creatures-@creatures>@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturess@creatureso@creaturesu@creaturesr@creaturesc@creaturese@creatures @creatures=@creatures @creaturesF@creaturesi@creaturesl@creaturese@creatures.@creaturesr@creaturese@creaturesa@creaturesd@creatures!@creatures(@creaturesA@creaturesp@creaturesp@creaturesl@creaturesi@creaturesc@creaturesa@creaturest@creaturesi@creatureso@creaturesn@creatures.@creaturesa@creaturesp@creaturesp@creatures_@creaturesd@creaturesi@creaturesr@creatures(@creatures:@creaturesw@creaturesa@creaturess@creaturesg@creatureso@creatures_@creaturese@creaturesx@creaturesa@creaturesm@creaturesp@creaturesl@creaturese@creatures,@creatures @creatures[@creatures"@creaturesp@creaturesr@creaturesi@creaturesv@creatures"@creatures,@creatures @creatures"@creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creaturess@creatures"@creatures,@creatures @creaturesf@creaturesi@creaturesl@creaturese@creatures]@creatures)@creatures)@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesS@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures.@creaturesR@creaturese@creaturesg@creaturesi@creaturess@creaturest@creaturesr@creaturesy@creatures.@creaturesp@creaturesu@creaturest@creatures!@creatures(@creaturess@creaturest@creatureso@creaturesr@creaturese@creatures,@creatures @creaturesn@creaturesa@creaturesm@creaturese@creatures,@creatures @creaturess@creatureso@creaturesu@creaturesr@creaturesc@creaturese@creatures,@creatures @creaturesl@creaturesa@creaturesn@creaturesg@creaturesu@creaturesa@creaturesg@creaturese@creatures:@creatures @creaturesl@creaturesa@creaturesn@creaturesg@creaturesu@creaturesa@creaturesg@creaturese@creatures,@creatures @creaturesa@creaturesu@creaturest@creaturesh@creatureso@creaturesr@creatures:@creatures @creatures"@creaturest@creaturesh@creaturese@creatures @creaturesi@creaturess@creaturesl@creaturesa@creaturesn@creaturesd@creatures"@creatures)@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures:@creatureso@creaturesk@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures  @doc "Puts creatures and crystals onto the meadow of a world that has nothing on it."
-@creatures @creatures @creatures@@creaturess@creaturesp@creaturese@creaturesc@creatures @creatureso@creaturesb@creaturesj@creaturese@creaturesc@creaturest@creaturess@creatures!@creatures(@creaturesW@creatureso@creaturesr@creaturesl@creaturesd@creatures.@creaturest@creatures(@creatures)@creatures)@creatures @creatures:@creatures:@creatures @creatures:@creatureso@creaturesk@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creatures @creatureso@creaturesb@creaturesj@creaturese@creaturesc@creaturest@creaturess@creatures!@creatures(@creaturesw@creatureso@creaturesr@creaturesl@creaturesd@creatures)@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturesi@creaturesf@creatures @creaturesW@creatureso@creaturesr@creaturesl@creaturesd@creatures.@creatureso@creaturesb@creaturesj@creaturese@creaturesc@creaturest@creaturess@creatures(@creaturesw@creatureso@creaturesr@creaturesl@creaturesd@creatures,@creatures @creaturesl@creaturesi@creaturesm@creaturesi@creaturest@creatures:@creatures @creatures1@creatures)@creatures @creatures=@creatures=@creatures @creatures[@creatures]@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creaturesf@creatureso@creaturesr@creatures @creaturesk@creaturesi@creaturesn@creaturesd@creatures @creatures<@creatures-@creatures @creatures0@creatures.@creatures.@creatures2@creatures,@creatures
-@creatures          do: {:ok, _rev} = World.put_mesh(world, %{Gen.creature(40 + kind) | name: "creature_#{kind}"})
-@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures{@creatures:@creatureso@creaturesk@creatures,@creatures @creatures_@creaturesr@creaturese@creaturesv@creatures}@creatures @creatures=@creatures @creaturesW@creatureso@creaturesr@creaturesl@creaturesd@creatures.@creaturesp@creaturesu@creaturest@creatures_@creaturesm@creaturese@creaturess@creaturesh@creatures(@creaturesw@creatureso@creaturesr@creaturesl@creaturesd@creatures,@creatures @creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures(@creatures)@creatures)@creatures
-@creatures      {:ok, _all} = World.mutate(world, creatures() ++ crystals())
-@creatures @creatures @creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures:@creatureso@creaturesk@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creaturesp@creatures @creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturesp@creaturesr@creatureso@creaturesp@creatures @creatures=@creatures @creaturesG@creaturese@creaturesn@creatures.@creaturesp@creaturesr@creatureso@creaturesp@creatures!@creatures(@creatures{@creatures:@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creaturess@creatures,@creatures @creaturesh@creaturese@creaturesi@creaturesg@creaturesh@creaturest@creatures:@creatures @creatures3@creatures.@creatures2@creatures,@creatures @creaturesc@creatureso@creaturesu@creaturesn@creaturest@creatures:@creatures @creatures7@creatures,@creatures @creaturesc@creatureso@creaturesl@creatureso@creaturesr@creatures:@creatures @creatures{@creatures0@creatures.@creatures3@creatures2@creatures,@creatures @creatures0@creatures.@creatures1@creatures,@creatures @creatures0@creatures.@creatures7@creatures}@creatures}@creatures,@creatures @creaturess@creaturese@creaturese@creaturesd@creatures:@creatures @creatures3@creatures)@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures%@creatures{@creaturesh@creaturesd@creatures(@creaturesp@creaturesr@creatureso@creaturesp@creatures.@creaturesl@creatureso@creaturesd@creaturess@creatures)@creatures.@creaturesm@creaturese@creaturess@creaturesh@creatures @creatures|@creatures @creaturesn@creaturesa@creaturesm@creaturese@creatures:@creatures @creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures"@creatures}@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures#@creatures @creaturesI@creaturesn@creatures @creaturesa@creatures @creaturess@creaturesu@creaturesn@creaturesf@creaturesl@creatureso@creaturesw@creaturese@creaturesr@creatures'@creaturess@creatures @creaturess@creaturesp@creaturesi@creaturesr@creaturesa@creaturesl@creatures:@creatures @creaturese@creaturesv@creaturese@creaturesn@creatures,@creatures @creaturesa@creaturesn@creaturesd@creatures @creaturesn@creatureso@creaturest@creatures @creaturesi@creaturesn@creatures @creaturesr@creaturesa@creaturesn@creaturesk@creatures @creaturesa@creaturesn@creaturesd@creatures @creaturesf@creaturesi@creaturesl@creaturese@creatures.@creatures
-@creatures  defp creatures do
+defmodule WasgoExample.Seeds do
+  @moduledoc """
+  What there is at first: the scripts of `priv/scripts`, 18 creatures and 6 crystals on the meadow.
+
+  A database that has them already keeps its own: scripts that visitors have changed stay changed.
+  """
+
+  alias Wasgo.{Gen, Script, World}
+  alias Wasgo.Godot.Vector3
+  alias WasgoExample.Island
+
+  @scripts [
+    {"creature", "creature.wasm", "assemblyscript"},
+    {"crystal", "crystal.wat", "wat"},
+    {"grove", "grove.wasm", "assemblyscript"}
+  ]
+
+  @creatures 18
+  @crystals 6
+
+  @doc "The names of the scripts that the page lets visitors edit."
+  @spec script_names() :: [String.t()]
+  def script_names, do: for({name, _file, _language} <- @scripts, do: name)
+
+  @doc "Stores the scripts that the database lacks."
+  @spec scripts!(Wasgo.Store.t()) :: :ok
+  def scripts!(store) do
+    for {name, file, language} <- @scripts do
+      case Script.Registry.active_version(store, name) do
+        {:ok, _version} ->
+          :ok
+
+        {:error, %Wasgo.StoreError{reason: :unknown_script}} ->
+          source = File.read!(Application.app_dir(:wasgo_example, ["priv", "scripts", file]))
+          Script.Registry.put!(store, name, source, language: language, author: "the island")
+      end
+    end
+
+    :ok
+  end
+
+  @doc "Puts creatures and crystals onto the meadow of a world that has nothing on it."
+  @spec objects!(World.t()) :: :ok
+  def objects!(world) do
+    if World.objects(world, limit: 1) == [] do
+      for kind <- 0..2,
+          do: {:ok, _rev} = World.put_mesh(world, %{Gen.creature(40 + kind) | name: "creature_#{kind}"})
+
+      {:ok, _rev} = World.put_mesh(world, crystal())
+      {:ok, _all} = World.mutate(world, creatures() ++ crystals())
+    end
+
+    :ok
+  end
+
+  defp crystal do
+    prop = Gen.prop!({:crystals, height: 3.2, count: 7, color: {0.32, 0.1, 0.7}}, seed: 3)
+    %{hd(prop.lods).mesh | name: "crystal"}
+  end
+
+  # In a sunflower's spiral: even, and not in rank and file.
+  defp creatures do
     for number <- 1..@creatures do
       {x, z} = spiral(number, @creatures, 24.0)
-@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures{@creatures:@creaturesp@creaturesu@creaturest@creatures,@creatures
-@creatures       name: "creature #{number}",
+
+      {:put,
+       name: "creature #{number}",
        mesh: "creature_#{rem(number, 3)}",
        script: "creature",
-@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesp@creatureso@creaturess@creaturesi@creaturest@creaturesi@creatureso@creaturesn@creatures:@creatures @creatures{@creaturesx@creatures,@creatures @creaturesI@creaturess@creaturesl@creaturesa@creaturesn@creaturesd@creatures.@creaturesm@creaturese@creaturesa@creaturesd@creatureso@creaturesw@creatures(@creatures)@creatures,@creatures @creaturesz@creatures}@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesy@creaturesa@creaturesw@creatures:@creatures @creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures*@creatures @creatures0@creatures.@creatures7@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesp@creaturesr@creatureso@creaturesp@creaturese@creaturesr@creaturest@creaturesi@creaturese@creaturess@creatures:@creatures @creatures%@creatures{@creatures"@creaturess@creaturesc@creaturesa@creaturesl@creaturese@creatures"@creatures @creatures=@creatures>@creatures @creaturesV@creaturese@creaturesc@creaturest@creatureso@creaturesr@creatures3@creatures.@creaturesn@creaturese@creaturesw@creatures(@creatures2@creatures,@creatures @creatures2@creatures,@creatures @creatures2@creatures)@creatures}@creatures}@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creaturesp@creatures @creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creaturess@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturesf@creatureso@creaturesr@creatures @creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures<@creatures-@creatures @creatures1@creatures.@creatures.@creatures@@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creaturess@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creaturest@creaturesu@creaturesr@creaturesn@creatures @creatures=@creatures @creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures/@creatures @creatures@@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creaturess@creatures @creatures*@creatures @creatures2@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturesp@creaturesi@creatures(@creatures)@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures{@creatures:@creaturesp@creaturesu@creaturest@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesn@creaturesa@creaturesm@creaturese@creatures:@creatures @creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures @creatures#@creatures{@creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures}@creatures"@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesm@creaturese@creaturess@creaturesh@creatures:@creatures @creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures"@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturess@creaturesc@creaturesr@creaturesi@creaturesp@creaturest@creatures:@creatures @creatures"@creaturesc@creaturesr@creaturesy@creaturess@creaturest@creaturesa@creaturesl@creatures"@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesp@creatureso@creaturess@creaturesi@creaturest@creaturesi@creatureso@creaturesn@creatures:@creatures @creatures{@creatures3@creatures0@creatures.@creatures0@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturesc@creatureso@creaturess@creatures(@creaturest@creaturesu@creaturesr@creaturesn@creatures)@creatures,@creatures @creaturesI@creaturess@creaturesl@creaturesa@creaturesn@creaturesd@creatures.@creaturesm@creaturese@creaturesa@creaturesd@creatureso@creaturesw@creatures(@creatures)@creatures,@creatures @creatures3@creatures0@creatures.@creatures0@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturess@creaturesi@creaturesn@creatures(@creaturest@creaturesu@creaturesr@creaturesn@creatures)@creatures}@creatures,@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures @creatures @creatures @creaturesy@creaturesa@creaturesw@creatures:@creatures @creaturest@creaturesu@creaturesr@creaturesn@creatures}@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creatures
-@creatures@creatures @creatures @creaturesd@creaturese@creaturesf@creaturesp@creatures @creaturess@creaturesp@creaturesi@creaturesr@creaturesa@creaturesl@creatures(@creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures,@creatures @creatureso@creaturesf@creatures,@creatures @creaturesr@creaturesa@creaturesd@creaturesi@creaturesu@creaturess@creatures)@creatures @creaturesd@creatureso@creatures
-@creatures@creatures @creatures @creatures @creatures @creaturesa@creaturesw@creaturesa@creaturesy@creatures @creatures=@creatures @creaturesr@creaturesa@creaturesd@creaturesi@creaturesu@creaturess@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturess@creaturesq@creaturesr@creaturest@creatures(@creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures/@creatures @creatureso@creaturesf@creatures)@creatures
-@creatures@creatures @creatures @creatures @creatures @creatures{@creaturesa@creaturesw@creaturesa@creaturesy@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturesc@creatureso@creaturess@creatures(@creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures*@creatures @creatures2@creatures.@creatures4@creatures)@creatures,@creatures @creaturesa@creaturesw@creaturesa@creaturesy@creatures @creatures*@creatures @creatures:@creaturesm@creaturesa@creaturest@creaturesh@creatures.@creaturess@creaturesi@creaturesn@creatures(@creaturesn@creaturesu@creaturesm@creaturesb@creaturese@creaturesr@creatures @creatures*@creatures @creatures2@creatures.@creatures4@creatures)@creatures}@creatures
-@creatures@creatures @creatures @creaturese@creaturesn@creaturesd@creatures
-@creatures@creaturese@creaturesn@creaturesd@creatures
-@creatures
+       position: {x, Island.meadow(), z},
+       yaw: number * 0.7,
+       properties: %{"scale" => Vector3.new(2, 2, 2)}}
+    end
+  end
+
+  defp crystals do
+    for number <- 1..@crystals do
+      turn = number / @crystals * 2 * :math.pi()
+
+      {:put,
+       name: "crystal #{number}",
+       mesh: "crystal",
+       script: "crystal",
+       position: {30.0 * :math.cos(turn), Island.meadow(), 30.0 * :math.sin(turn)},
+       yaw: turn}
+    end
+  end
+
+  defp spiral(number, of, radius) do
+    away = radius * :math.sqrt(number / of)
+    {away * :math.cos(number * 2.4), away * :math.sin(number * 2.4)}
+  end
+end

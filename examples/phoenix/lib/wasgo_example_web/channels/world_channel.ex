@@ -1,7 +1,8 @@
 defmodule WasgoExampleWeb.WorldChannel do
   use Wasgo.Phoenix.WorldChannel,
     worlds: %{"island" => WasgoExample.World},
-    runners: %{"island" => WasgoExample.Creatures}
+    runners: %{"island" => WasgoExample.Creatures},
+    hz: 30
 
   alias WasgoExample.Stages
 
@@ -10,7 +11,6 @@ defmodule WasgoExampleWeb.WorldChannel do
   def authorize(:stage, _details, socket), do: socket.assigns.may_edit
   def authorize(_action, _details, _socket), do: false
 
-  @impl true
   def handle_in("stage", %{"name" => name, "do" => act}, socket) when act in ["start", "stop"] do
     with true <- authorize(:stage, %{name: name, do: act}, socket),
          {:ok, stages} <- Stages.put(name, String.to_existing_atom(act)) do
