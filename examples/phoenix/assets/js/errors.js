@@ -1,12 +1,14 @@
 // Where in a script's source an error came from.
 
 /**
- * @param {{message: string, frames?: {function: string, file?: string, line?: number, column?: number}[]}} error as the channel tells it
+ * @param {{message: string, frames?: {function: string, file?: string | null, line?: number, column?: number}[]}} error as the channel tells it
  * @param {string} file that is edited, such as "creature.ts"
  * @returns {{line: number, column: number} | null} the innermost place in that file
  */
 export function placeOf(error, file) {
-  const frame = (error.frames ?? []).find((one) => named(one.file, file) && one.line > 0);
+  // Text is its own source: its frames name no file.
+  const own = file.endsWith(".wat");
+  const frame = (error.frames ?? []).find((one) => (named(one.file, file) || (own && !one.file)) && one.line > 0);
   if (frame) return { line: frame.line, column: frame.column > 0 ? frame.column : 1 };
   // AssemblyScript's abort says it in words: "... in creature.ts(12:5)".
   const said = /([\w.-]+\.\w+)[(:](\d+):(\d+)/.exec(error.message ?? "");

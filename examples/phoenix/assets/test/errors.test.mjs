@@ -19,3 +19,8 @@ test("an error from nowhere has no place", () => {
   assert.equal(placeOf({ message: "the call was stopped", frames: [] }, "hare.ts"), null);
   assert.equal(placeOf({ message: "in other.ts(7:3)" }, "hare.ts"), null);
 });
+
+test("a frame of WebAssembly's text names no file, and is of the text", () => {
+  assert.deepEqual(placeOf({ message: "", frames: [{ function: "f", offset: 9, file: null, line: 44 }] }, "crystal.wat"), { line: 44, column: 1 });
+  assert.equal(placeOf({ message: "", frames: [{ function: "f", offset: 9, file: null, line: 44 }] }, "creature.ts"), null);
+});

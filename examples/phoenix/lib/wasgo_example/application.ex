@@ -25,7 +25,8 @@ defmodule WasgoExample.Application do
       {Wasgo.Service.Pool, [name: WasgoExample.Namer] ++ Survey.namer()},
       {Wasgo.Godot.Server,
        token: Application.fetch_env!(:wasgo_example, :godot_token),
-       port: Application.get_env(:wasgo_example, :godot_port, 0),
+       # By WebSocket alone: WasgoExampleWeb.Endpoint has it at /godot.
+       port: nil,
        worlds: %{WasgoExample.world_name() => WasgoExample.World},
        name: WasgoExample.Godot},
       Stages,

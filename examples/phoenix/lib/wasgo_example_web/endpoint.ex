@@ -6,10 +6,16 @@ defmodule WasgoExampleWeb.Endpoint do
     longpoll: false
   )
 
-  # Godot engines attach here: bin/godot ... -- --wasgo-url=ws://localhost:4000/godot/websocket
-  if Code.ensure_loaded?(Wasgo.Phoenix.GodotSocket) do
-    socket("/godot", Wasgo.Phoenix.GodotSocket, websocket: true)
-  end
+  # Godot engines attach here, at ws://localhost:4000/godot/websocket.
+  socket("/godot", Wasgo.Phoenix.GodotSocket,
+    websocket: [
+      server: WasgoExample.Godot,
+      connect_info: [:peer_data, :x_headers],
+      max_frame_size: 65_536,
+      max_fragmented_message_size: 65_536
+    ],
+    longpoll: false
+  )
 
   plug(Plug.Static,
     at: "/",
