@@ -165,6 +165,17 @@ try {
     await until((held) => JSON.stringify(island.chunks.held()) !== held, held);
   });
 
+  await step("an error of a stage's script is shown with its line too", async () => {
+    await page.click("#revert");
+    await change("A mistake: out of its memory");
+    await until(() => /^Line \d+: it read or wrote outside/.test(document.getElementById("problem").textContent) && document.querySelector(".cm-failed"));
+    assert.match(await page.textContent(".cm-failed"), /store<u32>/);
+    assert.equal(await stage("grove").getAttribute("data-state"), "failing");
+    await page.evaluate(() => { island.studio.editor.replace(island.studio.editor.text.replace("    store<u32>(0xfffffff0, kept);\n", "")); });
+    await page.click("#run");
+    await until(() => document.querySelector(`[data-stage="grove"]`).dataset.state === "running" && document.getElementById("problem").hidden);
+  });
+
   await step("a stage is stopped and started: what is behind it waits, and goes on", async () => {
     await stage("namer").getByRole("button").click();
     await until(() => document.querySelector(`[data-stage="namer"]`).dataset.state === "stopped");

@@ -34,7 +34,7 @@ const stages = new Stages(element("stages"), (stage, act) => link.ask("stage", {
 
 view.addEventListener("look", () => link.look());
 view.addEventListener("pick", ({ detail }) => detail.script && studio.open(detail.script));
-link.addEventListener("event:stages", ({ detail }) => stages.show(detail));
+link.addEventListener("event:stages", ({ detail }) => heard(detail));
 link.addEventListener("script", ({ detail }) => studio.heard(detail));
 
 link.addEventListener("joined", async ({ detail }) => {
@@ -42,7 +42,7 @@ link.addEventListener("joined", async ({ detail }) => {
   try {
     const { stages: all, may_edit: may } = await link.ask("stages", {});
     stages.allow(may);
-    stages.show(all);
+    heard(all);
     studio.allow(may);
   } catch (error) {
     studio.tell(error.message ?? error.reason, "bad");
@@ -55,6 +55,13 @@ link.addEventListener("zones", ({ detail: zones }) => {
 link.addEventListener("lost", () => say("lost", "the connection is lost, trying again"));
 link.addEventListener("refused", ({ detail }) => say("lost", detail.message ?? detail.reason));
 link.addEventListener("bye", ({ detail }) => say("lost", detail.message));
+
+// The script of the land is run by a stage, which tells how it does.
+function heard(all) {
+  stages.show(all);
+  const grove = all.find((stage) => stage.name === "grove");
+  if (grove) studio.heard({ script: "grove", version: null, state: grove.failure ? "failed" : "running", error: grove.failure });
+}
 
 let engines = "";
 let state = "joining";

@@ -11,13 +11,13 @@ const IDLE_MS = 700;
 export class Studio {
   constructor({ editor, compiler, token }) {
     Object.assign(this, { editor, compiler, token, may: true, checks: 0 });
-    /** @type {Map<string, {script: object, tab: HTMLElement, document: any, saved: string, version: number, runs: number, sent: number | null, error: object | null}>} */
+    /** @type {Map<string, {script: object, tab: HTMLElement, document: any, saved: string, version: number, heard: number, sent: number | null, error: object | null}>} */
     this.entries = new Map();
     this.current = null;
   }
 
   async start() {
-    for (const script of SCRIPTS) this.entries.set(script.name, { script, tab: this.#tab(script), document: null, saved: "", version: 0, runs: 0, sent: null, error: null });
+    for (const script of SCRIPTS) this.entries.set(script.name, { script, tab: this.#tab(script), document: null, saved: "", version: 0, heard: 0, sent: null, error: null });
     element("run").addEventListener("click", () => this.run());
     element("revert").addEventListener("click", () => this.editor.replace(this.current.saved));
     element("tries").addEventListener("change", ({ target }) => this.#try(Number(target.value)));
@@ -78,7 +78,9 @@ export class Studio {
       entry.saved = text;
       sessionStorage.removeItem(`draft ${name}`);
       if (!changed) this.tell(`version ${version} runs already`, "good");
-      else if (entry.runs < version) this.tell(`version ${version} is uploaded`);
+      else if (entry.heard < version) this.tell(`version ${version} is uploaded`, "good");
+      entry.version = Math.max(entry.version, version);
+      this.#about(entry);
       if (changed) entry.error = null;
       this.#show(entry);
     } catch (error) {
@@ -93,17 +95,21 @@ export class Studio {
   heard({ script, version, state, error }) {
     const entry = this.entries.get(script);
     if (!entry) return;
-    const newer = version !== null && version > entry.version;
-    if (version !== null) entry.version = version;
-    if (state === "running" && version !== null) entry.runs = version;
+    // A version that was not heard of yet; of the first one nobody waits for news.
+    const newer = version !== null && version > entry.heard;
+    const first = entry.heard === 0;
+    if (newer) {
+      entry.heard = version;
+      entry.version = Math.max(entry.version, version);
+    }
     entry.error = state === "running" ? null : error;
     entry.tab.dataset.state = entry.error ? "failing" : "running";
     if (newer && entry.sent !== null) {
-      if (entry.runs === version) this.tell(`version ${version} runs, ${((performance.now() - entry.sent) / 1000).toFixed(1)} s after its upload`, "good");
+      if (!entry.error) this.tell(`version ${version} runs, ${((performance.now() - entry.sent) / 1000).toFixed(1)} s after its upload`, "good");
       entry.sent = null;
     }
     // Another visitor's version, where nothing was typed here.
-    else if (newer && entry !== this.running && entry.document && !sessionStorage.getItem(`draft ${script}`)) this.#again(entry);
+    else if (newer && !first && entry !== this.running && entry.document && !sessionStorage.getItem(`draft ${script}`)) this.#again(entry);
     if (entry === this.current) {
       this.#about(entry);
       this.#show(entry);
@@ -190,8 +196,7 @@ export class Studio {
   }
 
   #about({ script, version }) {
-    const language = { assemblyscript: "AssemblyScript", wat: "WebAssembly text" }[script.language];
-    element("about").textContent = `${language} · version ${version || "?"} · run by ${script.who}`;
+    element("about").textContent = `version ${version || "?"}, run by ${script.who}`;
   }
 
   #offer({ tries }) {

@@ -4,7 +4,7 @@ import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 
-const HOME = { position: [20, 19, 40], target: [0, 5, 4] };
+const HOME = { position: [17, 17, 40], target: [0, 5.5, 4] };
 const SIGHT = 210;
 // How fast what is shown follows what is known: rows come some 20 or 30 times a second, pictures more often.
 const FOLLOW = 16;
@@ -293,7 +293,12 @@ export class View extends EventTarget {
 // Names of places over the land: the highest ones, as far as they leave each other room.
 class Places {
   constructor(element, camera) {
-    Object.assign(this, { element, camera, places: [], room: 96 });
+    Object.assign(this, { element, camera, places: [], room: 96, taken: { width: 0, height: 0 } });
+    // The upper left corner is the heading's.
+    const heading = element.parentElement.querySelector("header");
+    new ResizeObserver(() => {
+      this.taken = { width: heading.offsetLeft + heading.offsetWidth, height: heading.offsetTop + heading.offsetHeight };
+    }).observe(heading);
   }
 
   put(properties) {
@@ -313,7 +318,8 @@ class Places {
       const x = ((seen.x + 1) / 2) * width;
       const y = ((1 - seen.y) / 2) * height;
       const far = this.camera.position.distanceTo(at);
-      const fits = seen.z < 1 && x > 60 && x < width - 60 && y > 90 && y < height - 20 && far > 45
+      const fits = seen.z < 1 && x > 70 && x < width - 70 && y > 24 && y < height - 20 && far > 45
+        && !(x < this.taken.width + 70 && y < this.taken.height + 24)
         && taken.every(([tx, ty]) => Math.abs(tx - x) > this.room * 1.6 || Math.abs(ty - y) > 34);
       label.style.opacity = fits ? Math.max(0.95 - far / 420, 0.35) : 0;
       if (!fits) continue;

@@ -10,6 +10,7 @@ defmodule WasgoExample.Stages do
 
   use GenServer
 
+  alias Wasgo.Script.{Registry, Trace}
   alias WasgoExampleWeb.Endpoint
 
   @period 1_000
@@ -30,7 +31,8 @@ defmodule WasgoExample.Stages do
 
   @table __MODULE__
 
-  @typedoc "`rate` is buffers a second (of the creatures and engines: how many there are), `error` that of the last failure while it is fresh."
+  @typedoc "`rate` is buffers a second (of the creatures and engines: how many there are), `error` that of the last failure while it is
+  fresh; `failure` the same of a script, with its lines."
   @type stage :: %{
           name: String.t(),
           title: String.t(),
@@ -40,7 +42,8 @@ defmodule WasgoExample.Stages do
           count: non_neg_integer(),
           rate: number(),
           unit: String.t(),
-          error: String.t() | nil
+          error: String.t() | nil,
+          failure: map() | nil
         }
 
   def start_link(_options), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
@@ -84,7 +87,7 @@ defmodule WasgoExample.Stages do
   @doc "Notes that a stage has failed."
   @spec failed(String.t(), Exception.t()) :: :ok
   def failed(name, exception) do
-    :ets.update_element(@table, name, {5, {now(), Exception.message(exception)}})
+    :ets.update_element(@table, name, {5, {now(), exception}})
     :ok
   end
 
@@ -160,7 +163,8 @@ defmodule WasgoExample.Stages do
           count: count,
           rate: state.rates[name] || 0,
           unit: "chunks/s",
-          error: error
+          error: error && Exception.message(error),
+          failure: if(name == "grove" and error != nil, do: failure(error))
         })
       end
 
@@ -173,7 +177,19 @@ defmodule WasgoExample.Stages do
   defp valve_state(_stopped?, _inside, _error, _rate), do: :running
 
   defp stage(name, title, about, line, more),
-    do: Map.merge(%{name: name, title: title, about: about, line: line}, more)
+    do: Map.merge(%{name: name, title: title, about: about, line: line, failure: nil}, more)
+
+  # As the channel tells of the creatures' scripts: with the lines of the source.
+  defp failure(error) do
+    source =
+      case Registry.get(WasgoExample.store(), "grove") do
+        {:ok, entry} -> entry.source
+        {:error, _gone} -> nil
+      end
+
+    reason = if is_atom(Map.get(error, :reason)), do: Map.get(error, :reason)
+    %{reason: reason, message: Exception.message(error), frames: Trace.of(error, source)}
+  end
 
   defp child(id) do
     case GenServer.whereis(id) do
@@ -205,7 +221,7 @@ defmodule WasgoExample.Stages do
   defp unit(WasgoExample.Creatures), do: "moving"
   defp unit(WasgoExample.Godot), do: "connected"
 
-  defp fresh({at, words}), do: if(now() - at < @fresh, do: words)
+  defp fresh({at, error}), do: if(now() - at < @fresh, do: error)
   defp fresh(nil), do: nil
 
   defp now, do: System.monotonic_time(:millisecond)

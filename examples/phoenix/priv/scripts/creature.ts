@@ -3,7 +3,8 @@
 
 export { wasgo_alloc } from "./wasgo";
 import {
-  NO_CHANGE, NOTIFICATION_PROCESS, Row, RowWriter, Span, columns,
+  NO_CHANGE, NOTIFICATION_PROCESS,
+  Row, RowWriter, Span, columns,
 } from "./wasgo";
 
 const SPEED: f64 = 0.5;   // radians a second
@@ -27,7 +28,9 @@ export function _notification(
 
   // Which one, for how many seconds, and its place.
   const id = row.real(0), time = row.real(1);
-  const x = row.real(2), y = row.real(3), z = row.real(4);
+  const x = row.real(2);
+  const y = row.real(3);
+  const z = row.real(4);
 
   const turn = SPEED * time + id * 2.4;
   const hop = Math.max(0, Math.sin(time * 7 + id));
