@@ -1,6 +1,9 @@
 [
   inputs: [
     "{mix,.formatter}.exs",
-    "{bench,config,examples,lib,mix,test}/**/*.{ex,exs}"
+    "{bench,config,lib,mix,test}/**/*.{ex,exs}",
+    "examples/{pet,world}/**/*.{ex,exs}",
+    "examples/phoenix/{mix,.formatter}.exs",
+    "examples/phoenix/{config,lib}/**/*.{ex,exs}"
   ]
 ]

@@ -73,7 +73,9 @@ excluded =
             libsql_server: server,
             c2w_image: image.(),
             wasi_programs: Wasgo.WasiPrograms.missing(),
-            gltf_validator: Wasgo.GltfValidator.missing()
+            gltf_validator: Wasgo.GltfValidator.missing(),
+            chromium: Wasgo.ExampleApp.missing(),
+            node: unless(System.find_executable("node"), do: "Node is missing (Debian: nodejs)")
           ] ++
           neighbours ++ Wasgo.GuestToolchain.missing(),
       reason != nil do

@@ -1,4 +1,3 @@
 [
-  import_deps: [],
-  inputs: ["{mix,.formatter}.exs", "{config,lib,test}/**/*.{ex,exs}"]
+  inputs: ["{mix,.formatter}.exs", "{config,lib}/**/*.{ex,exs}"]
 ]

@@ -43,7 +43,12 @@ defmodule WasgoExample.MixProject do
   defp beside do
     if Code.ensure_loaded?(Hex),
       do: [],
-      else: [:phoenix, :bandit, :jason, :telemetry | for(:membrane_core <- there(), do: :membrane_core)]
+      else: [
+        :phoenix,
+        :bandit,
+        :jason,
+        :telemetry | for(:membrane_core <- there(), do: :membrane_core)
+      ]
   end
 
   defp there, do: if(Code.ensure_loaded?(Membrane.Pipeline), do: [:membrane_core], else: [])

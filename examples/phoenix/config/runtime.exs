@@ -2,7 +2,8 @@ import Config
 
 if config_env() == :prod do
   need = fn name ->
-    System.get_env(name) || raise "the environment variable #{name} is missing: README.md says what it is"
+    System.get_env(name) ||
+      raise "the environment variable #{name} is missing: README.md says what it is"
   end
 
   port = String.to_integer(System.get_env("PORT", "4000"))

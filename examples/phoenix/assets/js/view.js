@@ -321,7 +321,7 @@ class Places {
       const fits = seen.z < 1 && x > 70 && x < width - 70 && y > 24 && y < height - 20 && far > 45
         && !(x < this.taken.width + 70 && y < this.taken.height + 24)
         && taken.every(([tx, ty]) => Math.abs(tx - x) > this.room * 1.6 || Math.abs(ty - y) > 34);
-      label.style.opacity = fits ? Math.max(0.95 - far / 420, 0.35) : 0;
+      label.style.opacity = fits ? Math.max(1 - far / 500, 0.6) : 0;
       if (!fits) continue;
       taken.push([x, y]);
       label.style.transform = `translate(-50%, -100%) translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;

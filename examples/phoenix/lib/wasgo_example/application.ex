@@ -23,12 +23,14 @@ defmodule WasgoExample.Application do
       {Wasgo.World.Scripts,
        world: WasgoExample.World, scripts: store, hz: 30, name: WasgoExample.Creatures},
       {Wasgo.Service.Pool, [name: WasgoExample.Namer] ++ Survey.namer()},
-      {Wasgo.Godot.Server,
-       token: Application.fetch_env!(:wasgo_example, :godot_token),
-       # By WebSocket alone: WasgoExampleWeb.Endpoint has it at /godot.
-       port: nil,
-       worlds: %{WasgoExample.world_name() => WasgoExample.World},
-       name: WasgoExample.Godot},
+      {
+        Wasgo.Godot.Server,
+        # By WebSocket alone: WasgoExampleWeb.Endpoint has it at /godot.
+        token: Application.fetch_env!(:wasgo_example, :godot_token),
+        port: nil,
+        worlds: %{WasgoExample.world_name() => WasgoExample.World},
+        name: WasgoExample.Godot
+      },
       Stages,
       Survey,
       WasgoExampleWeb.Endpoint

@@ -36,16 +36,64 @@ defmodule WasgoExample.Island do
       ground: [
         [name: "seabed", color: {0.42, 0.4, 0.28}],
         [name: "sand", color: {0.66, 0.56, 0.38}, by: smooth(height(), -5, -0.5)],
-        [name: "grass", color: {0.16, 0.27, 0.06}, by: height() |> add(rough) |> smooth(2.0, 3.6)],
+        [
+          name: "grass",
+          color: {0.16, 0.27, 0.06},
+          by: height() |> add(rough) |> smooth(2.0, 3.6)
+        ],
         [name: "heath", color: {0.24, 0.26, 0.08}, by: smooth(height(), 12, 24)],
-        [name: "rock", color: {0.27, 0.25, 0.23}, by: slope() |> add(scale(rough, 0.04)) |> smooth(0.2, 0.34)]
+        [
+          name: "rock",
+          color: {0.27, 0.25, 0.23},
+          by: slope() |> add(scale(rough, 0.04)) |> smooth(0.2, 0.34)
+        ]
       ],
       shade: scale(rough, 0.07),
       scatter: [
-        [kind: :rock, name: "rocks", variants: 2, spacing: 15, density: 0.4, height: {-1.5, 60}, scale: {0.5, 1.8}, by: smooth(from_middle, 34, 46)],
-        [kind: :tree, name: "trees", variants: 2, spacing: 6, density: 0.9, by: multiply(smooth(rough, -0.3, 0.15), smooth(from_middle, 34, 52)), height: {2.6, 22}, slope: {0.0, 0.2}, scale: {0.8, 1.5}, avoid: [{"rocks", 2}]],
-        [kind: :conifer, name: "conifers", variants: 2, spacing: 6, density: 0.8, by: smooth(height(), 12, 20), slope: {0.0, 0.3}, scale: {0.8, 1.4}, avoid: [{"rocks", 2}, {"trees", 3}]],
-        [kind: :bush, name: "bushes", variants: 2, spacing: 8, density: 0.4, by: smooth(from_middle, 26, 36), height: {2.2, 30}, slope: {0.0, 0.25}, avoid: [{"trees", 1.5}, {"rocks", 1.5}]]
+        [
+          kind: :rock,
+          name: "rocks",
+          variants: 2,
+          spacing: 15,
+          density: 0.4,
+          height: {-1.5, 60},
+          scale: {0.5, 1.8},
+          by: smooth(from_middle, 34, 46)
+        ],
+        [
+          kind: :tree,
+          name: "trees",
+          variants: 2,
+          spacing: 6,
+          density: 0.9,
+          by: multiply(smooth(rough, -0.3, 0.15), smooth(from_middle, 34, 52)),
+          height: {2.6, 22},
+          slope: {0.0, 0.2},
+          scale: {0.8, 1.5},
+          avoid: [{"rocks", 2}]
+        ],
+        [
+          kind: :conifer,
+          name: "conifers",
+          variants: 2,
+          spacing: 6,
+          density: 0.8,
+          by: smooth(height(), 12, 20),
+          slope: {0.0, 0.3},
+          scale: {0.8, 1.4},
+          avoid: [{"rocks", 2}, {"trees", 3}]
+        ],
+        [
+          kind: :bush,
+          name: "bushes",
+          variants: 2,
+          spacing: 8,
+          density: 0.4,
+          by: smooth(from_middle, 26, 36),
+          height: {2.2, 30},
+          slope: {0.0, 0.25},
+          avoid: [{"trees", 1.5}, {"rocks", 1.5}]
+        ]
       ]
     )
   end

@@ -35,11 +35,16 @@ defmodule WasgoExample.Keep do
 
   defp mutations(%Chunk{coordinate: {x, z}} = chunk, scene) do
     place = {:put_property, "place #{x},#{z}", place(chunk)}
-    [{:put_chunk, {x, z, 0}, local(scene)} | if(chunk.stats.max_height > 3.0, do: [place], else: [])]
+
+    [
+      {:put_chunk, {x, z, 0}, local(scene)}
+      | if(chunk.stats.max_height > 3.0, do: [place], else: [])
+    ]
   end
 
   # Edited chunks are relative to their corner; a scene stands where it is in the world.
-  defp local(%{nodes: [ground | rest]} = scene), do: %{scene | nodes: [%{ground | translation: {0.0, 0.0, 0.0}} | rest]}
+  defp local(%{nodes: [ground | rest]} = scene),
+    do: %{scene | nodes: [%{ground | translation: {0.0, 0.0, 0.0}} | rest]}
 
   defp place(%Chunk{} = chunk) do
     {trees, _rocks} = Survey.counts(chunk)

@@ -44,7 +44,9 @@ defmodule WasgoExample.Seeds do
   def objects!(world) do
     if World.objects(world, limit: 1) == [] do
       for kind <- 0..2,
-          do: {:ok, _rev} = World.put_mesh(world, %{Gen.creature(40 + kind) | name: "creature_#{kind}"})
+          do:
+            {:ok, _rev} =
+              World.put_mesh(world, %{Gen.creature(40 + kind) | name: "creature_#{kind}"})
 
       {:ok, _rev} = World.put_mesh(world, crystal())
       {:ok, _all} = World.mutate(world, creatures() ++ crystals())
@@ -81,7 +83,7 @@ defmodule WasgoExample.Seeds do
        name: "crystal #{number}",
        mesh: "crystal",
        script: "crystal",
-       position: {30.0 * :math.cos(turn), Island.meadow(), 30.0 * :math.sin(turn)},
+       position: {30.0 * :math.cos(turn + 0.5), Island.meadow(), 30.0 * :math.sin(turn + 0.5)},
        yaw: turn}
     end
   end

@@ -106,7 +106,9 @@ defmodule WasgoExample.Stages do
 
   def handle_call({:await, name}, from, state) do
     if stopped?(name),
-      do: {:noreply, update_in(state.waiting, &Map.update(&1, name, [from], fn all -> [from | all] end))},
+      do:
+        {:noreply,
+         update_in(state.waiting, &Map.update(&1, name, [from], fn all -> [from | all] end))},
       else: {:reply, :ok, state}
   end
 
@@ -125,7 +127,10 @@ defmodule WasgoExample.Stages do
   @impl true
   def handle_info(:tell, state) do
     counts = Map.new(@valves, fn {name, _, _} -> {name, :ets.lookup_element(@table, name, 4)} end)
-    rates = Map.new(counts, fn {name, count} -> {name, count - Map.get(state.counts, name, count)} end)
+
+    rates =
+      Map.new(counts, fn {name, count} -> {name, count - Map.get(state.counts, name, count)} end)
+
     state = %{state | counts: counts, rates: rates}
     tell(stages(state))
     {:noreply, state}
@@ -144,13 +149,21 @@ defmodule WasgoExample.Stages do
   end
 
   # Twice is as once. The identity of a child is the name it was given, or `{module, ...}`.
-  defp switch(:stop, name), do: Supervisor.terminate_child(WasgoExample.Supervisor, id(name)) && true
-  defp switch(:start, name), do: Supervisor.restart_child(WasgoExample.Supervisor, id(name)) && true
+  defp switch(:stop, name),
+    do: Supervisor.terminate_child(WasgoExample.Supervisor, id(name)) && true
+
+  defp switch(:start, name),
+    do: Supervisor.restart_child(WasgoExample.Supervisor, id(name)) && true
 
   defp id(WasgoExample.Creatures), do: Wasgo.World.Scripts
   defp id(name), do: name
 
-  defp tell(stages), do: Endpoint.broadcast("world:" <> WasgoExample.world_name(), "event", %{"name" => "stages", "data" => stages})
+  defp tell(stages),
+    do:
+      Endpoint.broadcast("world:" <> WasgoExample.world_name(), "event", %{
+        "name" => "stages",
+        "data" => stages
+      })
 
   defp stages(state) do
     valves =
@@ -168,7 +181,8 @@ defmodule WasgoExample.Stages do
         })
       end
 
-    valves ++ for {name, title, about, id} <- @children, do: stage(name, title, about, :live, child(id))
+    valves ++
+      for {name, title, about, id} <- @children, do: stage(name, title, about, :live, child(id))
   end
 
   defp valve_state(true, _inside, _error, _rate), do: :stopped
@@ -209,7 +223,13 @@ defmodule WasgoExample.Stages do
         [words | _] -> {:failing, words}
       end
 
-    %{state: state, count: objects, rate: objects - map_size(stopped), unit: unit(id), error: error}
+    %{
+      state: state,
+      count: objects,
+      rate: objects - map_size(stopped),
+      unit: unit(id),
+      error: error
+    }
   end
 
   defp running(WasgoExample.Godot = id) do

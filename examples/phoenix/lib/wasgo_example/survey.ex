@@ -21,7 +21,8 @@ defmodule WasgoExample.Survey do
     [
       generate: {Stages.Generate, plan: Island.plan(), chunks: rounds(), max_in_flight: 1},
       grove: {Stages.Script, store: store, script: "grove", over: :instances, refresh: 250},
-      namer: {Stages.Service, pool: WasgoExample.Namer, ask: &ask/1, answer: &answer/2, retries: 2},
+      namer:
+        {Stages.Service, pool: WasgoExample.Namer, ask: &ask/1, answer: &answer/2, retries: 2},
       keep: {Keep, world: WasgoExample.World}
     ]
     |> Enum.map(fn {name, stage} -> {name, Valve.around(stage, Atom.to_string(name))} end)
@@ -37,7 +38,11 @@ defmodule WasgoExample.Survey do
   # The first round as fast as it goes.
   defp rounds do
     chunks = Island.chunks()
-    Stream.concat(chunks, chunks |> Stream.cycle() |> Stream.each(fn _ -> Process.sleep(@pause) end))
+
+    Stream.concat(
+      chunks,
+      chunks |> Stream.cycle() |> Stream.each(fn _ -> Process.sleep(@pause) end)
+    )
   end
 
   defp ask(%{payload: %Chunk{coordinate: {x, z}, stats: stats} = chunk}) do
@@ -61,7 +66,8 @@ defmodule WasgoExample.Survey do
   def start_link(_options), do: runtime().start_link(stages())
 
   @doc false
-  def child_spec(options), do: %{id: __MODULE__, start: {__MODULE__, :start_link, [options]}, shutdown: 5_000}
+  def child_spec(options),
+    do: %{id: __MODULE__, start: {__MODULE__, :start_link, [options]}, shutdown: 5_000}
 
   @doc "What runs it."
   @spec runtime() :: module()
@@ -85,7 +91,8 @@ defmodule WasgoExample.Survey.Stream do
     |> Wasgo.Pipeline.stream()
     |> Stream.run()
   after
-    for {name, _stage} <- stages, do: Stages.failed(Atom.to_string(name), %RuntimeError{message: "the stream ended"})
+    for {name, _stage} <- stages,
+        do: Stages.failed(Atom.to_string(name), %RuntimeError{message: "the stream ended"})
   end
 end
 
@@ -99,7 +106,8 @@ if Code.ensure_loaded?(Membrane.Pipeline) do
     require Logger
 
     def start_link(stages) do
-      with {:ok, _supervisor, pipeline} <- Membrane.Pipeline.start_link(__MODULE__, stages), do: {:ok, pipeline}
+      with {:ok, _supervisor, pipeline} <- Membrane.Pipeline.start_link(__MODULE__, stages),
+           do: {:ok, pipeline}
     end
 
     @impl true
@@ -110,7 +118,8 @@ if Code.ensure_loaded?(Membrane.Pipeline) do
       spec =
         between
         |> Enum.reverse()
-        |> Enum.reduce(child(source, %Wasgo.Membrane.Source{stage: generate}), fn {name, stage}, link ->
+        |> Enum.reduce(child(source, %Wasgo.Membrane.Source{stage: generate}), fn {name, stage},
+                                                                                  link ->
           child(link, name, %Wasgo.Membrane.Filter{stage: stage, max_in_flight: 2})
         end)
         |> child(sink, %Wasgo.Membrane.Sink{stage: keep, max_in_flight: 2})

@@ -3,7 +3,10 @@ defmodule WasgoExampleWeb.Router do
 
   pipeline :browser do
     plug(:accepts, ["html"])
-    plug(:put_secure_browser_headers, %{"content-security-policy" => WasgoExampleWeb.PageController.policy()})
+
+    plug(:put_secure_browser_headers, %{
+      "content-security-policy" => WasgoExampleWeb.PageController.policy()
+    })
   end
 
   scope "/", WasgoExampleWeb do

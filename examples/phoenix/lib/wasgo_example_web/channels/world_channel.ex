@@ -16,8 +16,13 @@ defmodule WasgoExampleWeb.WorldChannel do
          {:ok, stages} <- Stages.put(name, String.to_existing_atom(act)) do
       {:reply, {:ok, %{stages: stages}}, socket}
     else
-      false -> {:reply, {:error, %{reason: "forbidden", message: "only who may edit may stop and start stages"}}, socket}
-      {:error, reason} -> {:reply, {:error, %{reason: reason, message: "there is no stage of that name"}}, socket}
+      false ->
+        {:reply,
+         {:error, %{reason: "forbidden", message: "only who may edit may stop and start stages"}},
+         socket}
+
+      {:error, reason} ->
+        {:reply, {:error, %{reason: reason, message: "there is no stage of that name"}}, socket}
     end
   end
 
