@@ -1,7 +1,7 @@
 defmodule Wasgo.ExamplePhoenixTest do
   use ExUnit.Case, async: false
 
-  alias Wasgo.{ExampleApp, HTTPRequest, TestEngine}
+  alias Wasgo.{ChannelClient, ExampleApp, HTTPRequest, TestEngine}
 
   # Compiling it the first time, and a browser that draws without a graphics processor.
   @moduletag timeout: 900_000
@@ -38,6 +38,33 @@ defmodule Wasgo.ExamplePhoenixTest do
       assert page =~ "<title>The island</title>"
     end
 
+    @tag :phoenix
+    test "takes scripts of its own names alone, from who knows the token, and lets nobody else stop stages" do
+      {port, _app} = ExampleApp.start([{"EDIT_TOKEN", "let-me"}])
+      wat = File.read!(ExampleApp.path("priv/scripts/crystal.wat"))
+
+      put = fn name, headers ->
+        headers = [{"content-type", "text/wat"} | headers]
+
+        {status, _headers, body} =
+          HTTPRequest.request(port, "PUT", "/wasgo/scripts/#{name}", headers, wat)
+
+        {status, body}
+      end
+
+      assert {401, _body} = put.("crystal", [])
+      assert {403, _body} = put.("crystal", [{"authorization", "Bearer something"}])
+      assert {403, _body} = put.("other", [{"authorization", "Bearer let-me"}])
+      assert {201, body} = put.("crystal", [{"authorization", "Bearer let-me"}])
+      assert body =~ ~s("version":2)
+
+      for {query, answer} <- [{"", "error"}, {"&token=let-me", "ok"}] do
+        client = join(port, query)
+        assert {^answer, _response} = stage(client, "namer", "stop")
+        assert {^answer, _response} = stage(client, "namer", "start")
+      end
+    end
+
     @tag :node
     test "merges what the channel pushes as its tests in node say" do
       {output, status} =
@@ -48,6 +75,20 @@ defmodule Wasgo.ExamplePhoenixTest do
 
       assert status == 0, output
     end
+  end
+
+  defp join(port, query) do
+    {:ok, client} = ChannelClient.start_link(port, "/socket", query: query)
+    assert {"ok", _reply} = ask(client, "phx_join", %{})
+    client
+  end
+
+  defp stage(client, name, act), do: ask(client, "stage", %{"name" => name, "do" => act})
+
+  defp ask(client, event, payload) do
+    ref = ChannelClient.push(client, "world:island", event, payload)
+    assert_receive {^client, "phx_reply", {^ref, status, response}}, 10_000
+    {status, response}
   end
 
   defp tests, do: Path.wildcard(ExampleApp.path("assets/test/*.test.mjs"))

@@ -58,7 +58,7 @@ defmodule WasgoExample.MixProject do
       setup: ["deps.get", "assets.setup", "assets.build"],
       "assets.setup": ["cmd --cd assets npm ci --no-audit --no-fund"],
       "assets.build": ["cmd --cd assets npm run build"],
-      "assets.deploy": ["cmd --cd assets npm run build -- --minify", "phx.digest"]
+      "assets.deploy": ["cmd --cd assets npm run build -- --minify"]
     ]
   end
 end

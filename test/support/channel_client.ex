@@ -7,7 +7,7 @@ defmodule Wasgo.ChannelClient do
 
   alias Wasgo.Wire
 
-  @doc "Connects to `path` on this machine. With `read: false` it reads nothing after the handshake."
+  @doc "Connects to `path` on this machine. With `read: false` it reads nothing after the handshake; `query:` is more for the query."
   def start_link(port, path, options \\ []),
     do: GenServer.start_link(__MODULE__, {port, path, options, self()})
 
@@ -30,7 +30,7 @@ defmodule Wasgo.ChannelClient do
 
     :ok =
       :gen_tcp.send(socket, [
-        "GET #{path}/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        "GET #{path}/websocket?vsn=2.0.0#{options[:query]} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: #{Base.encode64(:crypto.strong_rand_bytes(16))}\r\n\r\n"
       ])
 

@@ -24,9 +24,9 @@ defmodule Wasgo.ExampleApp do
     end
   end
 
-  @doc "Starts it, and answers its port and the process."
-  @spec start() :: {:inet.port_number(), port()}
-  def start do
+  @doc "Starts it, with variables of its environment, and answers its port and the process."
+  @spec start([{String.t(), String.t()}]) :: {:inet.port_number(), port()}
+  def start(variables \\ []) do
     # Its standard input ends with the test.
     script = """
     {:ok, {_address, port}} = WasgoExampleWeb.Endpoint.server_info(:http)
@@ -41,11 +41,16 @@ defmodule Wasgo.ExampleApp do
         :stderr_to_stdout,
         line: 4_096,
         cd: @root,
-        env: [
-          {~c"MIX_ENV", ~c"test"},
-          {~c"MIX_BUILD_PATH", String.to_charlist(build_path())},
-          {~c"PORT", false}
-        ],
+        env:
+          [
+            {~c"MIX_ENV", ~c"test"},
+            {~c"MIX_BUILD_PATH", String.to_charlist(build_path())},
+            {~c"PORT", false}
+          ] ++
+            for(
+              {name, text} <- variables,
+              do: {String.to_charlist(name), String.to_charlist(text)}
+            ),
         args: ["run", "-e", script]
       ])
 

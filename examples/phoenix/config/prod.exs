@@ -1,6 +1,5 @@
 import Config
 
 config :logger, level: :info
-
-config :wasgo_example, WasgoExampleWeb.Endpoint,
-  cache_static_manifest: "priv/static/cache_manifest.json"
+# Without EDIT_TOKEN the page only shows.
+config :wasgo_example, edit: :nobody

@@ -1,5 +1,8 @@
 import Config
 
+# What visitors who edit have to know.
+if token = System.get_env("EDIT_TOKEN"), do: config(:wasgo_example, edit: {:token, token})
+
 if config_env() == :prod do
   need = fn name ->
     System.get_env(name) ||
@@ -11,8 +14,6 @@ if config_env() == :prod do
 
   config :wasgo_example,
     database: System.get_env("DATABASE", "island.db"),
-    # Without a token the page only shows.
-    edit: if(token = System.get_env("EDIT_TOKEN"), do: {:token, token}, else: :nobody),
     godot_token: need.("GODOT_TOKEN")
 
   config :wasgo_example, WasgoExampleWeb.Endpoint,

@@ -30,7 +30,7 @@ const page = await browser.newPage();
 page.setDefaultTimeout(LONG);
 page.on("pageerror", (error) => problems.push(`${error.message}\n${error.stack}`));
 page.on("console", (message) => { if (message.type() === "error") problems.push(message.text()); });
-page.on("request", (request) => { if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
+page.on("request", (request) => { if (!request.url().startsWith(new URL(url).origin) && !/^(blob|data):/.test(request.url())) problems.push(`asked for ${request.url()}`); });
 
 const step = async (words, work) => {
   const began = performance.now();

@@ -8,8 +8,10 @@ defmodule WasgoExampleWeb.Access do
   # What a script of a visitor may use: enough for a creature, and nothing that lasts.
   @terms [author: "a visitor", limits: [memory: 4 * 1024 * 1024, timeout: 250]]
 
+  @looks [:worlds, :world, :chunk, :file, :scripts, :script]
+
   @doc "For `Wasgo.Phoenix.Plug`."
-  def wasgo(:put_script, %{script: name}, conn) do
+  def wasgo(:put_script, %{name: name}, conn) do
     cond do
       name not in WasgoExample.Seeds.script_names() -> false
       WasgoExample.may_edit?(token(conn)) -> {:ok, @terms}
@@ -18,7 +20,7 @@ defmodule WasgoExampleWeb.Access do
     end
   end
 
-  def wasgo(_look, _details, _conn), do: true
+  def wasgo(look, _details, _conn), do: look in @looks
 
   defp token(conn) do
     case get_req_header(conn, "authorization") do
