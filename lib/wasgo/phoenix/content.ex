@@ -5,7 +5,6 @@ defmodule Wasgo.Phoenix.Content do
 
   alias Wasgo.Gen.Work
   alias Wasgo.World.State
-  alias Wasgo.World.Zone.Making
 
   # Raised when the same chunk is written as other bytes.
   @format 1
@@ -37,10 +36,18 @@ defmodule Wasgo.Phoenix.Content do
         _none -> nil
       end
 
-    with {:ok, hash} <- Making.chunk_hash(work, edit) do
-      <<name::binary-16, _::binary>> = :crypto.hash(:sha256, ["wasgo glb", @format, hash])
+    with {:ok, parts} <- made_of(work, edit) do
+      <<name::binary-16, _::binary>> = :crypto.hash(:sha256, ["wasgo glb", @format | parts])
       {:ok, Base.encode16(name, case: :lower), edit}
     end
+  end
+
+  defp made_of(work, nil), do: with({:ok, key} <- Work.key(work), do: {:ok, ["generated", key]})
+
+  # It stands where the plan has its chunk.
+  defp made_of(work, edit) do
+    place = :erlang.term_to_binary({work.plan.chunk_size, work.address})
+    {:ok, ["edited", edit, place]}
   end
 
   @doc false

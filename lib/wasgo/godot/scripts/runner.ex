@@ -184,19 +184,19 @@ defmodule Wasgo.Godot.Scripts.Runner do
   end
 
   defp called(state, from, {id, what, row, key} = entry) do
-    answer =
-      if keeps?(state, key) do
-        state = object(entry, state)
-
-        state.source
-        |> Script.notify(key, what, row, timeout: @timeout)
-        |> by_columns(state)
-      else
-        Script.notify(state.script, what, row, timeout: @alone_timeout)
-      end
+    state = if keeps?(state, key), do: object(entry, state), else: state
+    answer = notified(state, what, row, key)
 
     GenServer.reply(from, with({:ok, [_ | _] = row} <- answer, do: {:ok, named(row, state)}))
     answer |> take(id, state) |> deliver() |> complain()
+  end
+
+  defp notified(state, what, row, key) do
+    if keeps?(state, key) do
+      state.source |> Script.notify(key, what, row, timeout: @timeout) |> by_columns(state)
+    else
+      Script.notify(state.script, what, row, timeout: @alone_timeout)
+    end
   end
 
   defp named(row, state) do
