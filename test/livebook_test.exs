@@ -36,6 +36,16 @@ defmodule Wasgo.LivebookTest do
     Notebook.run(notebook("04-membrane-pipeline"))
   end
 
+  @tag :phoenix
+  test "a Phoenix application" do
+    Notebook.run(notebook("05-phoenix-application"))
+  end
+
+  @tag :telemetry
+  test "operate it" do
+    Notebook.run(notebook("06-operate-it"))
+  end
+
   test "every notebook has its test, and its title in the order of its number" do
     notebooks = @folder |> Path.join("*.livemd") |> Path.wildcard()
     source = File.read!(__ENV__.file)
@@ -46,7 +56,7 @@ defmodule Wasgo.LivebookTest do
       assert File.read!(path) =~ ~r/\A# [^\n]+\n\n```elixir\nMix\.install\(/
     end
 
-    assert length(notebooks) >= 4
+    assert length(notebooks) >= 6
   end
 
   defp notebook(name), do: Path.join(@folder, name <> ".livemd")
