@@ -15,7 +15,7 @@ config :wasgo_example, WasgoExampleWeb.Endpoint,
   render_errors: [formats: [html: WasgoExampleWeb.ErrorHTML], layout: false],
   pubsub_server: WasgoExample.PubSub
 
-config :phoenix, :json_library, Jason
+config :phoenix, json_library: Jason, filter_parameters: ["token"]
 config :logger, :console, format: "$time [$level] $message\n"
 
 import_config "#{config_env()}.exs"

@@ -2,7 +2,8 @@ defmodule WasgoExampleWeb.WorldChannel do
   use Wasgo.Phoenix.WorldChannel,
     worlds: %{"island" => WasgoExample.World},
     runners: %{"island" => WasgoExample.Creatures},
-    hz: 30
+    hz: 30,
+    log_join: :debug
 
   alias WasgoExample.Stages
 
