@@ -65,6 +65,11 @@ defmodule Wasgo.ExamplePhoenixTest do
       end
     end
 
+    test "names its places by the service that is built here" do
+      assert File.read!(ExampleApp.path("priv/services/namer.wasm")) ==
+               File.read!("guest/services/namer.wasm")
+    end
+
     @tag :node
     test "merges what the channel pushes as its tests in node say" do
       {output, status} =

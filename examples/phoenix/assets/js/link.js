@@ -50,7 +50,7 @@ export class Link extends EventTarget {
     this.#on("script", (push) => this.#tell("script", push));
     this.#on("script_error", (push) => this.#tell("script", push));
     this.#on("event", ({ name, data }) => this.#tell(`event:${name}`, data));
-    this.#on("bye", (push) => this.#tell("bye", push));
+    channel.on("bye", (push) => this.#tell("bye", push));
     channel.on("rows", (payload) => {
       const { seq, groups } = readRows(payload);
       world.rows(groups);

@@ -1,7 +1,5 @@
 // The strip of stages: what each does, and the button that stops or starts it.
 
-const STATES = { running: "running", stopped: "stopped", waiting: "waiting", failing: "failing" };
-
 export class Stages {
   /** @param {HTMLElement} element @param {(name: string, act: "start" | "stop") => Promise<any>} put @param {(words: string) => void} told */
   constructor(element, put, told) {
@@ -38,7 +36,7 @@ export class Stages {
 
   #fill(parts, { name, state, rate, unit, error }) {
     parts.card.dataset.state = state;
-    parts.rate.textContent = state === "stopped" ? STATES.stopped : state === "waiting" && !rate ? STATES.waiting : `${rate} ${unit}`;
+    parts.rate.textContent = state === "stopped" || (state === "waiting" && !rate) ? state : `${rate} ${unit}`;
     parts.words.textContent = error ?? parts.about;
     parts.card.title = error ?? parts.about;
     const act = state === "stopped" ? "start" : "stop";

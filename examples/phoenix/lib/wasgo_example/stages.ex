@@ -14,6 +14,8 @@ defmodule WasgoExample.Stages do
   alias WasgoExampleWeb.Endpoint
 
   @period 1_000
+  # How long a stage may take to stop: a server tells its engines goodbye.
+  @patience 15_000
   # A stage that failed within so many milliseconds is said to fail.
   @fresh 3_000
 
@@ -55,7 +57,7 @@ defmodule WasgoExample.Stages do
   @doc "Stops a stage, or starts it again."
   @spec put(String.t(), :start | :stop) :: {:ok, [stage()]} | {:error, :unknown_stage}
   def put(name, act) when name in @names and act in [:start, :stop],
-    do: GenServer.call(__MODULE__, {act, name})
+    do: GenServer.call(__MODULE__, {act, name}, @patience)
 
   def put(_name, act) when act in [:start, :stop], do: {:error, :unknown_stage}
 

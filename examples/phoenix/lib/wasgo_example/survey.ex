@@ -103,26 +103,15 @@ if Code.ensure_loaded?(Membrane.Pipeline) do
 
     use Membrane.Pipeline
 
-    require Logger
-
-    def start_link(stages) do
-      with {:ok, _supervisor, pipeline} <- Membrane.Pipeline.start_link(__MODULE__, stages),
-           do: {:ok, pipeline}
-    end
+    def start_link(stages), do: Membrane.Pipeline.start_link(__MODULE__, stages)
 
     @impl true
     def handle_init(_ctx, stages) do
-      [{source, generate} | _] = stages
-      [{sink, keep} | between] = stages |> tl() |> Enum.reverse()
-
       spec =
-        between
-        |> Enum.reverse()
-        |> Enum.reduce(child(source, %Wasgo.Membrane.Source{stage: generate}), fn {name, stage},
-                                                                                  link ->
-          child(link, name, %Wasgo.Membrane.Filter{stage: stage, max_in_flight: 2})
-        end)
-        |> child(sink, %Wasgo.Membrane.Sink{stage: keep, max_in_flight: 2})
+        child(:generate, %Wasgo.Membrane.Source{stage: stages[:generate]})
+        |> child(:grove, %Wasgo.Membrane.Filter{stage: stages[:grove], max_in_flight: 2})
+        |> child(:namer, %Wasgo.Membrane.Filter{stage: stages[:namer], max_in_flight: 2})
+        |> child(:keep, %Wasgo.Membrane.Sink{stage: stages[:keep], max_in_flight: 2})
 
       {[spec: spec], %{}}
     end
