@@ -4,19 +4,20 @@ if Code.ensure_loaded?(WebSock) do
     @moduledoc """
     Godot engines by WebSocket, through the web server that is there already.
 
-    In a Phoenix endpoint it is a socket as any other:
+    In a Phoenix application it is a socket as any other:
+
+        defmodule MyAppWeb.GodotSocket do
+          use Wasgo.Phoenix.GodotSocket, server: MyApp.Godot
+        end
 
         defmodule MyAppWeb.Endpoint do
           use Phoenix.Endpoint, otp_app: :my_app
 
-          socket "/godot", Wasgo.Phoenix.GodotSocket,
-            websocket: [
-              server: MyApp.Godot,
-              connect_info: [:peer_data, :x_headers],
-              max_frame_size: 65_536,
-              max_fragmented_message_size: 65_536
-            ]
+          socket "/godot", MyAppWeb.GodotSocket,
+            websocket: [connect_info: [:peer_data, :x_headers], max_frame_size: 65_536]
         end
+
+    `:server` is the `Wasgo.Godot.Server`, by its name; required.
 
     Beside it stands the `Wasgo.Godot.Server` that the connections belong to, before the endpoint in the list of children. It may listen on a port of its own besides,
     or on none:
@@ -29,14 +30,13 @@ if Code.ensure_loaded?(WebSock) do
 
     Without Phoenix, `Wasgo.Phoenix.GodotSocket.Plug` does the same in any Plug application.
 
-    ## Options
+    ## Options of the socket
 
-    Those of `websocket:`, besides Phoenix's own:
+    Phoenix's own, in `websocket:`:
 
-      * `:server` - the `Wasgo.Godot.Server`, by its name or pid; required
       * `:max_frame_size` - how many bytes the web server takes at once: 65,536. No message of the protocol is larger than half of that, and nobody should hold more for an
-        engine that has not proved yet that it knows the token. A larger one, or none, is warned of when the endpoint starts
-      * `:max_fragmented_message_size` - the same for messages in several frames, which Bandit has a bound of its own for
+        engine that has not proved yet that it knows the token. A larger one, or none, is warned of when the endpoint starts. Messages in several frames are
+        bounded by the web server itself: in Bandit by `max_fragmented_message_size` of the endpoint's `http: [websocket_options: ...]`, 8 MB unless given
       * `:connect_info` - with `:peer_data` connections and the log tell the engine's address; with `:x_headers` an engine that comes through a proxy on this machine is
         known to be elsewhere, which the server's `compress: :auto` goes by
       * `:compress` - is to stay off (as it is unless set): what is large is compressed already, as the server's `:compress` says
@@ -56,12 +56,8 @@ if Code.ensure_loaded?(WebSock) do
     1009 for what is too large, 1011 for an error here, 1013 when the server is full or not there.
     """
 
-    # Neither behaviour has callbacks that the other understands otherwise.
-    if Code.ensure_loaded?(Phoenix.Socket.Transport) do
-      @behaviour Phoenix.Socket.Transport
-    else
-      @behaviour WebSock
-    end
+    # What `use` makes of it has the callbacks of `Phoenix.Socket.Transport`, whose names and answers are the same.
+    @behaviour WebSock
 
     require Logger
 
@@ -90,26 +86,59 @@ if Code.ensure_loaded?(WebSock) do
     @opaque start :: {Server.server(), address :: String.t(), local? :: boolean()}
 
     @doc false
-    def child_spec(options) do
-      websocket = Keyword.get(options, :websocket, true)
-      _server = server!(websocket)
+    defmacro __using__(options) do
+      quote bind_quoted: [options: options] do
+        if Code.ensure_loaded?(Phoenix.Socket.Transport),
+          do: @behaviour(Phoenix.Socket.Transport),
+          else: @behaviour(WebSock)
 
+        @wasgo_server Wasgo.Phoenix.GodotSocket.server!(options, __MODULE__)
+
+        @doc false
+        def child_spec(options), do: Wasgo.Phoenix.GodotSocket.check(options, __MODULE__)
+
+        @doc false
+        def connect(config),
+          do:
+            {:ok,
+             Wasgo.Phoenix.GodotSocket.new(@wasgo_server, Map.get(config, :connect_info, %{}))}
+
+        @doc false
+        defdelegate init(start), to: Wasgo.Phoenix.GodotSocket
+        @doc false
+        defdelegate handle_in(message, state), to: Wasgo.Phoenix.GodotSocket
+        @doc false
+        defdelegate handle_info(message, state), to: Wasgo.Phoenix.GodotSocket
+        @doc false
+        defdelegate terminate(reason, state), to: Wasgo.Phoenix.GodotSocket
+      end
+    end
+
+    @doc false
+    # What `use` was given. Raises where that is not a server.
+    @spec server!(keyword(), module()) :: Server.server()
+    def server!(options, module),
+      do:
+        Options.validate!(options, @options, "use #{inspect(__MODULE__)} in #{inspect(module)}").server
+
+    @doc false
+    # Looks at what an endpoint mounts `module` with, when it starts. There is nothing to start.
+    @spec check(keyword(), module()) :: :ignore
+    def check(options, module) do
       if Keyword.get(options, :longpoll, false),
-        do: raise(ArgumentError, "#{inspect(__MODULE__)} has no longpoll, only websocket")
+        do: raise(ArgumentError, "#{inspect(module)} has no longpoll, only websocket")
 
-      for name <- [:max_frame_size, :max_fragmented_message_size],
-          Keyword.get(websocket, name, :infinity) > @max_frame_size do
+      websocket = Keyword.get(options, :websocket, true)
+      settings = if Keyword.keyword?(websocket), do: websocket, else: []
+
+      if Keyword.get(settings, :max_frame_size, :infinity) > @max_frame_size do
         Logger.warning(
-          "#{inspect(__MODULE__)}: without `#{name}: #{@max_frame_size}` in `websocket:` the web server holds more for engines that are not known yet than they need"
+          "#{inspect(module)}: without `max_frame_size: #{@max_frame_size}` in `websocket:` the web server holds more for engines that are not known yet than they need"
         )
       end
 
       :ignore
     end
-
-    @doc false
-    def connect(%{options: options} = config),
-      do: {:ok, new(server!(options), Map.get(config, :connect_info, %{}))}
 
     @doc false
     # Of the web server, what a connection needs.
@@ -138,11 +167,6 @@ if Code.ensure_loaded?(WebSock) do
         _unknown ->
           {server, "?", false}
       end
-    end
-
-    defp server!(websocket) do
-      options = if Keyword.keyword?(websocket), do: Keyword.take(websocket, [:server]), else: []
-      Options.validate!(options, @options, "websocket: of #{inspect(__MODULE__)}").server
     end
 
     @doc false

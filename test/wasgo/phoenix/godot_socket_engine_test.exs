@@ -12,15 +12,17 @@ if Code.ensure_loaded?(Phoenix.Endpoint) and Code.ensure_loaded?(Bandit) do
     @token "the zone's secret on the web"
     @patience 20_000
 
+    defmodule Socket do
+      use Wasgo.Phoenix.GodotSocket, server: Wasgo.Phoenix.GodotSocketEngineTest.Godot
+    end
+
     defmodule Endpoint do
       use Phoenix.Endpoint, otp_app: :wasgo
 
-      socket("/godot", Wasgo.Phoenix.GodotSocket,
+      socket("/godot", Wasgo.Phoenix.GodotSocketEngineTest.Socket,
         websocket: [
-          server: Wasgo.Phoenix.GodotSocketEngineTest.Godot,
           connect_info: [:peer_data],
-          max_frame_size: 65_536,
-          max_fragmented_message_size: 65_536
+          max_frame_size: 65_536
         ]
       )
     end

@@ -97,10 +97,14 @@ if Code.ensure_loaded?(WebSockAdapter) and Code.ensure_loaded?(Bandit) do
         GodotSocket.Plug.init(server: A, timeout: 0)
       end
 
-      assert_raise ArgumentError, ~r/:server/, fn -> GodotSocket.child_spec(websocket: true) end
+      assert_raise ArgumentError, ~r/:server/, fn -> GodotSocket.server!([], MySocket) end
 
-      assert_raise ArgumentError, ~r/no longpoll/, fn ->
-        GodotSocket.child_spec(websocket: [server: A], longpoll: true)
+      assert_raise ArgumentError, ~r/MySocket/, fn ->
+        GodotSocket.server!([sever: A], MySocket)
+      end
+
+      assert_raise ArgumentError, ~r/MySocket has no longpoll/, fn ->
+        GodotSocket.check([websocket: true, longpoll: true], MySocket)
       end
 
       assert_raise ArgumentError, ~r/:tls .* is for a :port/, fn ->
@@ -108,12 +112,11 @@ if Code.ensure_loaded?(WebSockAdapter) and Code.ensure_loaded?(Bandit) do
       end
 
       log =
-        capture_log(fn -> assert GodotSocket.child_spec(websocket: [server: A]) == :ignore end)
+        capture_log(fn -> assert GodotSocket.check([websocket: true], MySocket) == :ignore end)
 
-      assert log =~ "max_frame_size: 65536"
-      assert log =~ "max_fragmented_message_size: 65536"
-      bounded = [server: A, max_frame_size: 65_536, max_fragmented_message_size: 65_536]
-      assert capture_log(fn -> GodotSocket.child_spec(websocket: bounded) end) == ""
+      assert log =~ "MySocket: without `max_frame_size: 65536`"
+      bounded = [websocket: [max_frame_size: 65_536]]
+      assert capture_log(fn -> GodotSocket.check(bounded, MySocket) end) == ""
     end
 
     test "who floods is read no faster than it is dealt with" do

@@ -14,15 +14,17 @@ if Code.ensure_loaded?(Phoenix.Endpoint) and Code.ensure_loaded?(Bandit) do
     @path "/godot/websocket"
     @message 32 * 1024
 
+    defmodule Socket do
+      use Wasgo.Phoenix.GodotSocket, server: Wasgo.Phoenix.GodotSocketTest.Godot
+    end
+
     defmodule Endpoint do
       use Phoenix.Endpoint, otp_app: :wasgo
 
-      socket("/godot", Wasgo.Phoenix.GodotSocket,
+      socket("/godot", Wasgo.Phoenix.GodotSocketTest.Socket,
         websocket: [
-          server: Wasgo.Phoenix.GodotSocketTest.Godot,
           connect_info: [:peer_data, :x_headers],
-          max_frame_size: 65_536,
-          max_fragmented_message_size: 65_536
+          max_frame_size: 65_536
         ]
       )
     end

@@ -582,8 +582,8 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
 
         {again, "ok", _hello} = join(context, params)
 
-        glb =
-          Wasgo.Scene.to_glb!(%Wasgo.Scene{nodes: [%Wasgo.Scene.Node{name: "edited"}], roots: [0]})
+        node = %Wasgo.Scene.Node{name: "edited"}
+        glb = Wasgo.Scene.to_glb!(%Wasgo.Scene{nodes: [node], roots: [0]})
 
         {:ok, _rev} = World.put_chunk(context.world, {0, 0, 0}, glb)
 
@@ -729,7 +729,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
       end
 
       test "are told of to who joins before they run", context do
-        :ok = stop_supervised(World.Scripts)
+        :ok = stop_supervised(String.to_atom("runner_" <> context.id))
         {client, "ok", %{"scripts" => []}} = join(context)
 
         assert {"error", %{"reason" => "no_runner"}} =

@@ -7,13 +7,8 @@ defmodule WasgoExampleWeb.Endpoint do
   )
 
   # Godot engines attach here, at ws://localhost:4000/godot/websocket.
-  socket("/godot", Wasgo.Phoenix.GodotSocket,
-    websocket: [
-      server: WasgoExample.Godot,
-      connect_info: [:peer_data, :x_headers],
-      max_frame_size: 65_536,
-      max_fragmented_message_size: 65_536
-    ],
+  socket("/godot", WasgoExampleWeb.GodotSocket,
+    websocket: [connect_info: [:peer_data, :x_headers], max_frame_size: 65_536],
     longpoll: false
   )
 

@@ -180,12 +180,10 @@ defmodule Wasgo.Phoenix.WorldChannel.Chunks do
   defp gone(chunks) do
     case View.gone(chunks.view) do
       {address, view} ->
-        chunks = %{chunks | view: view}
-
-        if is_map_key(chunks.held, address),
-          do:
-            gone(%{chunks | held: Map.delete(chunks.held, address), gone: [address | chunks.gone]}),
-          else: gone(chunks)
+        case Map.pop(chunks.held, address) do
+          {nil, _held} -> gone(%{chunks | view: view})
+          {_hash, held} -> gone(%{chunks | view: view, held: held, gone: [address | chunks.gone]})
+        end
 
       :none ->
         chunks
