@@ -54,12 +54,13 @@ defmodule Wasgo.Telemetry do
 
   # The library is optional, and where it is there it may not have been started: it would log a warning at each event then.
   @compile {:no_warn_undefined, :telemetry}
-  @table :telemetry_handler_table
+  # A process, whatever its handlers are kept in: that differs between versions of the library.
+  @handlers :telemetry_handler_table
 
   @doc false
-  # Whether events can be told. Takes some ten nanoseconds.
+  # Whether events can be told. Takes some tens of nanoseconds.
   @spec on?() :: boolean()
-  def on?, do: :ets.whereis(@table) != :undefined
+  def on?, do: :erlang.whereis(@handlers) != :undefined
 
   @doc false
   @spec execute([atom()], map(), map()) :: :ok

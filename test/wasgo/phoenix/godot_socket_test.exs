@@ -30,7 +30,9 @@ if Code.ensure_loaded?(Phoenix.Endpoint) and Code.ensure_loaded?(Bandit) do
     end
 
     setup do
-      {port, _pid} = TestEndpoint.start(Endpoint)
+      # Messages in several frames are the web server's to bound.
+      bound = [websocket_options: [max_fragmented_message_size: 65_536]]
+      {port, _pid} = TestEndpoint.start(Endpoint, http: bound)
       %{port: port}
     end
 
