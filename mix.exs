@@ -54,6 +54,7 @@ defmodule Wasgo.MixProject do
         {:nx, "~> 0.7", optional: true},
         {:phoenix, "~> 1.7", optional: true},
         {:websock_adapter, "~> 0.5", optional: true},
+        {:phoenix_live_dashboard, "~> 0.8", optional: true},
         {:bandit, "~> 1.5", only: :test},
         {:ex_doc, "~> 0.34", only: :dev, runtime: false}
       ]

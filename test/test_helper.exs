@@ -36,6 +36,8 @@ neighbours = [
   nx: library.(Nx, "Nx"),
   phoenix: library.(Phoenix.Endpoint, "Phoenix") || library.(Bandit, "Bandit"),
   websock: library.(WebSockAdapter, "WebSockAdapter") || library.(Bandit, "Bandit"),
+  live_dashboard:
+    library.(Phoenix.LiveDashboard.Router, "LiveDashboard") || library.(Bandit, "Bandit"),
   plug: library.(Plug, "Plug") || library.(Bandit, "Bandit"),
   membrane: library.(Membrane.Testing.Pipeline, "Membrane"),
   membrane_file: library.(Membrane.File.Source, "Membrane's file plugin"),

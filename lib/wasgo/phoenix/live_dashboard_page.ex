@@ -4,9 +4,10 @@ if Code.ensure_loaded?(Phoenix.LiveDashboard.PageBuilder) do
     A page of Phoenix' LiveDashboard: what `Wasgo.Supervisor`s run, the stages of their pipelines with buttons to stop and start them, and what the native half does.
 
         live_dashboard "/dashboard",
-          additional_pages: [wasgo: {Wasgo.Phoenix.LiveDashboardPage, supervisors: [MyApp.Wasgo]}]
+          additional_pages: [wasgo: {Wasgo.Phoenix.LiveDashboardPage, supervisors: [MyApp.Wasgo]}],
+          allow_destructive_actions: true
 
-    Who may open the dashboard may press the buttons. It looks at the node that the dashboard is at, which needs Wasgo too. Compiled where
+    The buttons are there where the dashboard's `:allow_destructive_actions` is on, for all who may open it. It looks at the node that the dashboard is at, which needs Wasgo too. Compiled where
     `phoenix_live_dashboard` is there, 0.8 or later.
     """
 
@@ -31,7 +32,11 @@ if Code.ensure_loaded?(Phoenix.LiveDashboard.PageBuilder) do
     def handle_refresh(socket), do: {:noreply, look(socket)}
 
     @impl true
-    def handle_event("stage", %{"at" => at, "do" => act}, socket)
+    def handle_event(
+          "stage",
+          %{"at" => at, "do" => act},
+          %{assigns: %{page: %{allow_destructive_actions: true}}} = socket
+        )
         when act in ["stop", "start", "restart"] do
       # Only what the page shows can be meant.
       row = Enum.find(socket.assigns.overview.stages, &(key(&1) == at))
@@ -59,7 +64,7 @@ if Code.ensure_loaded?(Phoenix.LiveDashboard.PageBuilder) do
             <tr>
               <th :for={name <- ~w(pipeline stage state received sent errors waiting restarts)}><%= name %></th>
               <th>last error</th>
-              <th></th>
+              <th :if={@page.allow_destructive_actions}></th>
             </tr>
           </thead>
           <tbody>
@@ -73,7 +78,7 @@ if Code.ensure_loaded?(Phoenix.LiveDashboard.PageBuilder) do
               <td><%= row.waiting %></td>
               <td><%= row.restarts %></td>
               <td><%= row.problem %></td>
-              <td>
+              <td :if={@page.allow_destructive_actions}>
                 <button :for={act <- ~w(stop start restart)} type="button" class="btn btn-secondary btn-sm"
                   phx-click="stage" phx-value-at={key(row)} phx-value-do={act}><%= act %></button>
               </td>
