@@ -58,8 +58,13 @@ defmodule Wasgo.World.Scripts do
     ticked: nil,
     # How each script does, by its name, and who is told: `%{monitor => pid}`.
     statuses: %{},
-    subscribers: %{}
+    subscribers: %{},
+    # Scripts that had a line in the log because an object's was stopped, with how many were since that have none.
+    logged: %{}
   ]
+
+  # A script that fails does so for all of its objects: they have one line in this time, in ms, after the first.
+  @log_pause 10_000
 
   @typedoc "`stopped` are objects whose script failed too often or took too long, with the reason."
   @type info :: %{
@@ -281,13 +286,28 @@ defmodule Wasgo.World.Scripts do
   end
 
   def handle_info({Runner, pid, {:stopped, problems}}, state) do
-    for {id, words} <- problems do
-      Logger.warning(
-        "Wasgo.World: the script #{inspect(state.names[pid])} of object #{id} is stopped: #{words}"
-      )
-    end
+    # One that is stopped may have had more under way.
+    new =
+      for {id, _words} = problem <- problems,
+          match?(%{^id => %{stopped: nil}}, state.objects),
+          do: problem
 
-    {:noreply, Enum.reduce(problems, state, fn {id, words}, state -> stop(state, id, words) end)}
+    state = Enum.reduce(new, state, fn {id, words}, state -> stop(state, id, words) end)
+    {:noreply, Enum.reduce(new, state, &log_stop(state.names[pid], &1, &2))}
+  end
+
+  def handle_info({:logged, script}, state) do
+    case Map.pop(state.logged, script) do
+      {0, logged} ->
+        {:noreply, %{state | logged: logged}}
+
+      {count, logged} ->
+        Logger.warning(
+          "Wasgo.World: the script #{inspect(script)} is stopped for #{count} more objects"
+        )
+
+        {:noreply, log_again(%{state | logged: logged}, script)}
+    end
   end
 
   def handle_info({Runner, pid, {:status, status}}, state) do
@@ -422,6 +442,22 @@ defmodule Wasgo.World.Scripts do
       | runners: Map.put(state.runners, name, runner),
         names: Map.put(state.names, runner, name)
     }
+  end
+
+  defp log_stop(script, _problem, state) when is_map_key(state.logged, script),
+    do: update_in(state.logged[script], &(&1 + 1))
+
+  defp log_stop(script, {id, words}, state) do
+    Logger.warning(
+      "Wasgo.World: the script #{inspect(script)} of object #{id} is stopped: #{words}"
+    )
+
+    log_again(state, script)
+  end
+
+  defp log_again(state, script) do
+    Process.send_after(self(), {:logged, script}, @log_pause)
+    put_in(state.logged[script], 0)
   end
 
   defp stop(state, id, words) do

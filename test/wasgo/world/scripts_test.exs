@@ -1,6 +1,8 @@
 defmodule Wasgo.World.ScriptsTest do
   use ExUnit.Case, async: true
 
+  import ExUnit.CaptureLog
+
   alias Wasgo.Script.Registry
   alias Wasgo.{Script, Store, World}
 
@@ -179,7 +181,7 @@ defmodule Wasgo.World.ScriptsTest do
     assert World.Scripts.info(scripts).objects == 6_000
   end
 
-  test "many that take too long are stopped, and the others hear that they are ready all the same",
+  test "many that take too long are stopped, which the log has once, and the others hear that they are ready all the same",
        context do
     # Those whose id is below 7 never come to an end.
     script =
@@ -194,15 +196,27 @@ defmodule Wasgo.World.ScriptsTest do
           (i64.const 0x4000000018)))
       """)
 
-    {:ok, _} = World.mutate(context.world, for(_ <- 1..40, do: {:put, script: "some"}))
-    scripts = start(context, %{"some" => script})
-    stopped = until(fn -> World.Scripts.info(scripts).stopped end, &(map_size(&1) >= 6))
-    assert Enum.all?(1..6, &is_map_key(stopped, &1))
+    {:ok, _} = World.mutate(context.world, for(_ <- 1..40, do: {:put, script: "endless"}))
 
-    until(
-      fn -> {World.Scripts.info(scripts).stopped, World.info(context.world).transient} end,
-      fn {stopped, told} -> map_size(stopped) + told == 40 end
-    )
+    log =
+      capture_log(fn ->
+        scripts = start(context, %{"endless" => script})
+        stopped = until(fn -> World.Scripts.info(scripts).stopped end, &(map_size(&1) >= 6))
+        assert Enum.all?(1..6, &is_map_key(stopped, &1))
+
+        until(
+          fn -> {World.Scripts.info(scripts).stopped, World.info(context.world).transient} end,
+          fn {stopped, told} -> map_size(stopped) + told == 40 end
+        )
+
+        # They are told when the pause is over, which nobody waits for here.
+        send(scripts, {:logged, "endless"})
+        assert World.Scripts.info(scripts).objects == 40
+      end)
+
+    assert [_before, first, more] = String.split(log, ~s(Wasgo.World: the script "endless" ))
+    assert first =~ ~r/^of object \d+ is stopped: .*25 ms/
+    assert more =~ ~r/^is stopped for \d+ more objects/
   end
 
   test "an object hears that it is ready before anything else", context do

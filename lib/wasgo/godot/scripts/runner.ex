@@ -304,6 +304,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
         columns: script.columns,
         keeps?: keeps?,
         problem: nil,
+        failed: 0,
         failures: %{},
         failure: nil,
         untold: 0
