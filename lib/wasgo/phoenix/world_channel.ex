@@ -140,7 +140,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
            {:ok, world} <-
              find(options.worlds, id, "unknown_world", "there is no world #{inspect(id)}"),
            {:ok, followed} <- follow(world) do
-        Logger.metadata(world: id)
+        Logger.metadata(wasgo_world: id)
         joined(module, id, options, followed, params, socket)
       end
     end

@@ -858,7 +858,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
         {client, "ok", _hello} = join(context, %{}, "/small")
 
         log =
-          capture_log([metadata: [:world]], fn ->
+          capture_log([metadata: [:wasgo_world]], fn ->
             for number <- 1..20,
                 do: {:ok, _rev} = World.put_property(context.world, "number", number)
 
@@ -867,7 +867,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
           end)
 
         assert length(String.split(log, "is let go")) == 2
-        assert log =~ "world=" <> context.id
+        assert log =~ "wasgo_world=" <> context.id
       end
 
       test "comes to a browser that never reads, which costs no more than its credit", context do
