@@ -15,7 +15,7 @@ defmodule WasgoExampleWeb do
 
   def controller do
     quote do
-      use Phoenix.Controller, formats: [:html], namespace: WasgoExampleWeb
+      use Phoenix.Controller, formats: [:html]
       import Plug.Conn
     end
   end

@@ -117,8 +117,12 @@ defmodule WasgoExample.Stages do
   def handle_call({act, name}, _from, state) do
     state =
       case List.keyfind(@children, name, 0) do
-        {_name, _title, _about, id} -> switch(act, id) && state
-        nil -> valve(act, name, state)
+        {_name, _title, _about, id} ->
+          :ok = switch(act, id)
+          state
+
+        nil ->
+          valve(act, name, state)
       end
 
     told = stages(state)
@@ -150,15 +154,15 @@ defmodule WasgoExample.Stages do
     end
   end
 
-  # Twice is as once. The identity of a child is the name it was given, or `{module, ...}`.
-  defp switch(:stop, name),
-    do: Supervisor.terminate_child(WasgoExample.Supervisor, id(name)) && true
+  # Twice is as once. The identity of a child is the name it was given.
+  defp switch(:stop, name), do: Supervisor.terminate_child(WasgoExample.Supervisor, name)
 
-  defp switch(:start, name),
-    do: Supervisor.restart_child(WasgoExample.Supervisor, id(name)) && true
-
-  defp id(WasgoExample.Creatures), do: Wasgo.World.Scripts
-  defp id(name), do: name
+  defp switch(:start, name) do
+    case Supervisor.restart_child(WasgoExample.Supervisor, name) do
+      {:ok, _pid} -> :ok
+      {:error, already} when already in [:running, :restarting] -> :ok
+    end
+  end
 
   defp tell(stages),
     do:
