@@ -35,10 +35,15 @@ pub fn lines(source: &[u8], offsets: &[u64]) -> Vec<Option<Line>> {
     let mut parser = wat::Parser::new();
     parser.generate_dwarf(wat::GenerateDwarf::Lines);
     if let Ok(wasm) = parser.parse_bytes(None, source) {
-        let tables = Tables::of(&wasm);
+        let mut tables = Tables::of(&wasm);
+        let is_text = matches!(wasm, Cow::Owned(_));
+        if is_text {
+            // Tables count from the start of the code section; those of the parser of text leave out the number of functions there.
+            tables.code += tables.count_bytes;
+        }
         // What a damaged table says before the damage is still worth telling.
         let _ = tables.find(offsets, &mut found);
-        if matches!(wasm, Cow::Owned(_)) {
+        if is_text {
             for line in found.iter_mut().flatten() {
                 line.file.clear();
             }
@@ -51,6 +56,8 @@ pub fn lines(source: &[u8], offsets: &[u64]) -> Vec<Option<Line>> {
 #[derive(Default)]
 struct Tables<'a> {
     code: u64,
+    /// Of the number of functions, at the start of the code section.
+    count_bytes: u64,
     line: &'a [u8],
     line_str: &'a [u8],
     str: &'a [u8],
@@ -61,7 +68,10 @@ impl<'a> Tables<'a> {
         let mut tables = Self::default();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload {
-                Ok(Payload::CodeSectionStart { range, .. }) => tables.code = range.start as u64,
+                Ok(Payload::CodeSectionStart { count, range, .. }) => {
+                    tables.code = range.start as u64;
+                    tables.count_bytes = u64::from((32 - count.leading_zeros()).div_ceil(7).max(1));
+                }
                 Ok(Payload::CustomSection(section)) => match section.name() {
                     ".debug_line" => tables.line = section.data(),
                     ".debug_line_str" => tables.line_str = section.data(),
@@ -148,11 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn an_instruction_of_the_last_of_many_functions_is_found_on_its_line() {
+        let text = format!("(module{}\n(func\n  (drop (i32.eqz\n    (i32.const 1)))))", "\n(func)".repeat(200));
+        let wasm = wat::parse_str(&text).unwrap();
+        let found = lines(text.as_bytes(), &[offset_of(&wasm, 0x45)]);
+        assert_eq!(found[0].as_ref().map(|line| line.line), Some(203));
+    }
+
+    #[test]
     fn a_module_with_tables_names_its_file() {
         let mut parser = wat::Parser::new();
         parser.generate_dwarf(wat::GenerateDwarf::Lines);
         let wasm = parser.parse_str(Some("hop.wat".as_ref()), TEXT).unwrap();
-        let found = lines(&wasm, &[offset_of(&wasm, 0x45)]);
+        // These tables leave out the number of functions, one byte: compilers' do not.
+        let found = lines(&wasm, &[offset_of(&wasm, 0x45) - 1]);
         assert_eq!(found, [Some(Line { file: "hop.wat".into(), line: 4, column: 5 })]);
     }
 
