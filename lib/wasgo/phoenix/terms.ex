@@ -117,6 +117,8 @@ defmodule Wasgo.Phoenix.Terms do
 
     for {name, {since, numbers}} <- Enum.sort(State.zones(tables)) do
       behind = max(rev - :atomics.get(numbers, 2), 0)
+      # The world knows no wall clock; who reads this does.
+      since = DateTime.from_unix!(since + System.time_offset(:second))
       %{name: name, since: DateTime.to_iso8601(since), behind: behind}
     end
   end

@@ -229,7 +229,7 @@ defmodule Wasgo.World.Server do
     spec = %{id: Zone, start: {Zone, :start_link, [start]}, restart: :temporary}
     {:ok, pid} = DynamicSupervisor.start_child(state.supervisor, spec)
     monitor = Process.monitor(pid)
-    since = DateTime.utc_now() |> DateTime.truncate(:second)
+    since = System.monotonic_time(:second)
     span = Telemetry.start(:zone, %{world: state.name, zone: zone})
     state = put_in(state.zones[zone], %{pid: pid, flag: flag, memory: memory, span: span})
     state = put_in(state.monitors[monitor], {:zone, zone})

@@ -131,8 +131,8 @@ defmodule Wasgo.World.State do
 
   def put_plan(state, plan), do: :ets.insert(state.meta, {:plan, plan})
 
-  @typedoc "Zones that are connected: since when, and the number that each is at (second of the atomics)."
-  @type zones :: %{String.t() => {since :: DateTime.t(), :atomics.atomics_ref()}}
+  @typedoc "Zones that are connected: since which second of the monotonic clock, and the number that each is at (second of the atomics)."
+  @type zones :: %{String.t() => {since :: integer(), :atomics.atomics_ref()}}
 
   @spec zones(t()) :: zones()
   def zones(state) do

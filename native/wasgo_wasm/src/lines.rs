@@ -12,6 +12,9 @@ use crate::trap::clip;
 /// So many rows of line tables are looked at: tables may come from anyone.
 const ROWS: usize = 4_000_000;
 
+/// So many bytes before its first instruction are a function's: the sizes of its locals, where a function fails as a whole.
+const HEAD: u64 = 16;
+
 /// Characters of a file's name that are kept.
 const NAME: usize = 255;
 
@@ -87,6 +90,18 @@ impl<'a> Tables<'a> {
     }
 
     fn find(&self, offsets: &[u64], found: &mut [Option<Line>]) -> gimli::Result<()> {
+        let mut heads = vec![None; offsets.len()];
+        let walked = self.walk(offsets, found, &mut heads);
+        for (found, head) in found.iter_mut().zip(heads) {
+            if found.is_none() {
+                *found = head;
+            }
+        }
+        walked
+    }
+
+    /// `heads` are of offsets in no row, a little before the first one of a function.
+    fn walk(&self, offsets: &[u64], found: &mut [Option<Line>], heads: &mut [Option<Line>]) -> gimli::Result<()> {
         let section = DebugLine::new(self.line, LittleEndian);
         let (mut at, mut left) = (0, ROWS);
         while at < self.line.len() {
@@ -101,12 +116,13 @@ impl<'a> Tables<'a> {
                 if left == 0 {
                     return Ok(());
                 }
-                if let Some((address, earlier)) = before.take() {
-                    for (offset, found) in offsets.iter().zip(found.iter_mut()) {
-                        let wanted = offset.wrapping_sub(self.code);
-                        if found.is_none() && (address..row.address()).contains(&wanted) {
-                            *found = self.line(header, &earlier);
-                        }
+                let (range, place, lines) = match before.take() {
+                    Some((address, earlier)) => (address..row.address(), earlier, &mut *found),
+                    None => (row.address().saturating_sub(HEAD)..row.address(), *row, &mut *heads),
+                };
+                for (offset, line) in offsets.iter().zip(lines.iter_mut()) {
+                    if line.is_none() && range.contains(&offset.wrapping_sub(self.code)) {
+                        *line = self.line(header, &place);
                     }
                 }
                 before = (!row.end_sequence()).then(|| (row.address(), *row));
@@ -155,6 +171,14 @@ mod tests {
         let found = lines(TEXT.as_bytes(), &[offset_of(&wasm, 0x45), u64::MAX, 0]);
         assert_eq!(found[0], Some(Line { file: String::new(), line: 4, column: 5 }));
         assert_eq!(found[1..], [None, None]);
+    }
+
+    #[test]
+    fn the_head_of_a_function_is_on_the_line_of_its_first_instruction() {
+        let wasm = wat::parse_str(TEXT).unwrap();
+        // Before `local.get`: how many kinds of locals there are.
+        let found = lines(TEXT.as_bytes(), &[offset_of(&wasm, 0x20) - 1]);
+        assert_eq!(found[0], Some(Line { file: String::new(), line: 3, column: 5 }));
     }
 
     #[test]
