@@ -79,7 +79,7 @@ defmodule Wasgo.MixProject do
   defp fetched? do
     File.regular?(Path.join(__DIR__, "mix.lock")) and
       Enum.all?(
-        ["telemetry", "membrane_core", "nx", "phoenix", "websock_adapter", "bandit", "ex_doc"],
+        ~w(telemetry membrane_core nx phoenix websock_adapter phoenix_live_dashboard bandit ex_doc),
         &File.dir?(Path.join([__DIR__, "deps", &1]))
       )
   end

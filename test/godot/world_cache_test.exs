@@ -70,7 +70,10 @@ defmodule Wasgo.World.EngineCacheTest do
   end
 
   # Of the engine's system, whose home is another in each run.
-  defp folder, do: "/tmp/wasgo_cache_test_#{System.unique_integer([:positive])}_#{System.pid()}"
+  defp folder do
+    name = "wasgo_cache_test_#{System.unique_integer([:positive])}_#{System.pid()}"
+    Path.join(System.tmp_dir!(), name)
+  end
 
   test "chunks, their meshes and files of nodes come from an engine's disk after engine and sidecar have started again" do
     store = Store.open!(:memory)
