@@ -22,7 +22,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
 
     Nothing is kept for a client: it is at a number of the world, and ten or twenty times a second it is sent what differs, as it is then. It acknowledges what it has applied, and is sent no more than
     `:max_unacknowledged` pushes and about `:max_unacknowledged_bytes` beyond that. A browser that does not read costs as much, and is let go after `:ack_timeout`, which
-    is logged. The world's process is asked once, at the join.
+    is logged. The world's process is asked once, at the join; what moves is encoded once for all clients that are as far, whose ticks come at the same time.
 
     Phoenix takes messages of any size unless it is told otherwise: `socket "/socket", MyAppWeb.UserSocket, websocket: [max_frame_size: 65_536]`.
 
@@ -462,7 +462,16 @@ if Code.ensure_loaded?(Phoenix.Channel) do
     defp assign(socket, state), do: Socket.assign(socket, :wasgo_client, state)
 
     defp tick, do: send(self(), {__MODULE__, :tick})
-    defp tick(hz), do: Process.send_after(self(), {__MODULE__, :tick}, max(div(1_000, hz), 1))
+
+    # All clients of a world at the same time, so that one's rows serve the others.
+    defp tick(hz) do
+      period = max(div(1_000, hz), 1)
+      now = now()
+
+      Process.send_after(self(), {__MODULE__, :tick}, now - Integer.mod(now, period) + period,
+        abs: true
+      )
+    end
 
     defp now, do: System.monotonic_time(:millisecond)
   end

@@ -1,12 +1,12 @@
 defmodule Wasgo.World.State do
   @moduledoc false
   # What a world holds, in tables that its processes read without asking anyone: the newest change of each thing, and which thing each number of the
-  # journal was the last change of. Only the world's own process writes them, and only what is committed.
+  # journal was the last change of. Only the world's own process writes them, and only what is committed. (`batches` is a few slots for those who read the same.)
   #
   # An entry is `{key, rev, zone, marks, body}`. Keys are the ids of objects, `:plan`, `{:property, name}`, `{:mesh, name}` and `{:chunk, address}`. A
   # body of `:gone` is the trace of a thing that was removed. Objects have marks: the numbers at which parts of them changed last.
 
-  @enforce_keys [:main, :index, :meta, :numbers, :rows, :row_index]
+  @enforce_keys [:main, :index, :meta, :numbers, :batches, :rows, :row_index]
   defstruct @enforce_keys
 
   @type key :: non_neg_integer() | :plan | {:property | :mesh | :chunk, term()}
@@ -26,6 +26,7 @@ defmodule Wasgo.World.State do
       index: :ets.new(__MODULE__, [:ordered_set, :protected, read_concurrency: true]),
       meta: :ets.new(__MODULE__, [:set, :protected, read_concurrency: true]),
       numbers: :atomics.new(3, []),
+      batches: :ets.new(__MODULE__, [:set, :public, read_concurrency: true]),
       # Given by the process that has the transient values.
       rows: nil,
       row_index: nil

@@ -9,6 +9,7 @@ defmodule Wasgo.World.Zone do
   use GenServer, restart: :temporary
 
   alias Wasgo.World.Server, as: World
+  alias Wasgo.World.Transient.Cursor
   alias Wasgo.World.Zone.{Bulk, Hearing, Live, Making, Meshes}
 
   # What it has for the connection to become one, in ms.
@@ -69,8 +70,8 @@ defmodule Wasgo.World.Zone do
       rev: 0,
       told: 0,
       floor: 0,
-      # The last transient value that was sent, and objects that were made since and have some.
-      sequence: 0,
+      # How far it is with transient values, and objects that were made since and have some.
+      values: %Cursor{},
       made: [],
       meshes: %Meshes{},
       chunks: nil,

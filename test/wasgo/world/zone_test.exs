@@ -335,6 +335,23 @@ defmodule Wasgo.World.ZoneTest do
       assert length(frames(state, "rows")) <= 2
     end
 
+    test "of an object that changed twice come whole, however many others changed between", %{
+      world: world
+    } do
+      {:ok, _} = World.mutate(world, for(id <- 1..3_001, do: {:put, name: "#{id}"}))
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      WorldEngine.until(engine, &(&1.rev == 3_001))
+      WorldEngine.room(engine, 0, 0)
+      {:ok, 1} = World.put_rows(world, Rows.new(["a"], [{1, [1]}]))
+      {:ok, 3_000} = World.put_rows(world, Rows.new(["c"], for(id <- 2..3_001, do: {id, [3]})))
+      {:ok, 1} = World.put_rows(world, Rows.new(["b"], [{1, [2]}]))
+      WorldEngine.room(engine, 100, 0)
+      all? = fn state -> Enum.all?(1..3_001, &(state.nodes[&1].values != %{})) end
+      state = WorldEngine.until(engine, all?)
+      assert state.nodes[1].values == %{"a" => 1, "b" => 2}
+    end
+
     test "come after the node that they are of, and again with an engine that begins anew", %{
       world: world
     } do

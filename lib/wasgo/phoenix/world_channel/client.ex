@@ -4,9 +4,10 @@ defmodule Wasgo.Phoenix.WorldChannel.Client do
   # sent here, so that all of it can be looked at without Phoenix.
 
   alias Wasgo.Phoenix.Terms
-  alias Wasgo.Phoenix.WorldChannel.{Chunks, Credit, Follower, Rows}
+  alias Wasgo.Phoenix.WorldChannel.{Batches, Chunks, Credit, Follower, Rows}
   alias Wasgo.World
   alias Wasgo.World.State
+  alias Wasgo.World.Transient.Cursor
 
   # In one tick, so that other messages come between.
   @most_states 8
@@ -150,7 +151,7 @@ defmodule Wasgo.Phoenix.WorldChannel.Client do
       |> states(now, @most_states)
       |> plan(now)
       |> chunks(now)
-      |> rows(now, @most_rows)
+      |> rows(now)
       |> events(now)
 
     {Enum.reverse(pushes), client}
@@ -251,23 +252,28 @@ defmodule Wasgo.Phoenix.WorldChannel.Client do
     end
   end
 
-  defp rows(done, _now, 0), do: done
+  defp rows(done, now), do: rows(done, now, @most_rows, true)
 
-  defp rows({pushes, client} = done, now, left) do
-    if room?(client) and State.sequence(client.tables) != client.follower.sequence do
-      {rows, follower} = Follower.rows(client.follower)
+  # After one pass over what changed the rest is for the next tick: else clients would never be at the same number.
+  defp rows(done, _now, 0, _make?), do: done
+
+  defp rows({pushes, client} = done, now, left, make?) do
+    with true <- room?(client), {encoded, follower} <- Batches.next(client.follower, make?) do
       client = %{client | follower: follower}
+      make? = make? and not Cursor.whole?(follower.values)
 
-      if rows == [] do
-        {pushes, client}
-      else
-        binary = Rows.encode(Credit.next(client.credit), rows)
-        credit = Credit.sent(client.credit, byte_size(binary), now)
-        rows({[{"rows", {:binary, binary}} | pushes], %{client | credit: credit}}, now, left - 1)
-      end
+      if encoded,
+        do: {pushes, client} |> put_rows(encoded, now) |> rows(now, left - 1, make?),
+        else: rows({pushes, client}, now, left - 1, make?)
     else
-      done
+      _no_room_or_none -> done
     end
+  end
+
+  defp put_rows({pushes, client}, encoded, now) do
+    payload = Rows.payload(Credit.next(client.credit), encoded)
+    credit = Credit.sent(client.credit, byte_size(payload), now)
+    {[{"rows", {:binary, payload}} | pushes], %{client | credit: credit}}
   end
 
   defp events({pushes, client} = done, now) do

@@ -4,7 +4,9 @@ defmodule Wasgo.Phoenix.WorldChannel.Follower do
   # Nothing is kept for it. A value; it reads the world's tables, and asks nobody.
 
   alias Wasgo.Phoenix.{Content, Terms}
+  alias Wasgo.Phoenix.WorldChannel.Rows
   alias Wasgo.World.{Body, State, Transient}
+  alias Wasgo.World.Transient.Cursor
 
   # In one push.
   @most_things 256
@@ -14,7 +16,7 @@ defmodule Wasgo.Phoenix.WorldChannel.Follower do
   @most_looks 8_192
 
   @enforce_keys [:tables, :rev, :floor]
-  defstruct [:tables, :rev, :floor, sequence: 0, reset: false]
+  defstruct [:tables, :rev, :floor, values: %Cursor{}, reset: false]
 
   @type t :: %__MODULE__{}
 
@@ -116,37 +118,19 @@ defmodule Wasgo.Phoenix.WorldChannel.Follower do
 
   @doc false
   # The newest values beyond those that were sent, of objects that the client knows. Others come with theirs.
-  @spec rows(t()) :: {[{non_neg_integer(), [{String.t(), term()}]}], t()}
+  @spec rows(t()) :: {[Rows.row()], t()}
   def rows(%{tables: tables} = follower) do
-    if State.sequence(tables) == follower.sequence do
-      {[], follower}
-    else
-      {sequence, rows} = collect(follower, follower.sequence, @most_looks, 0, [])
-      {Enum.reverse(rows), %{follower | sequence: sequence}}
-    end
+    {rows, cursor} =
+      Cursor.read(follower.values, tables, @most_looks, @most_rows, &row(follower, &1, &2, &3))
+
+    {rows, %{follower | values: cursor}}
   end
 
-  defp collect(_follower, sequence, 0, _count, rows), do: {sequence, rows}
-  defp collect(_follower, sequence, _left, @most_rows, rows), do: {sequence, rows}
-
-  defp collect(follower, sequence, left, count, rows) do
-    case Transient.next(follower.tables, sequence) do
-      nil ->
-        {sequence, rows}
-
-      {number, id, columns} ->
-        case row(follower, id, columns) do
-          [] -> collect(follower, number, left - 1, count, rows)
-          values -> collect(follower, number, left - 1, count + 1, [{id, values} | rows])
-        end
-    end
-  end
-
-  defp row(follower, id, columns) do
+  defp row(follower, id, columns, beyond) do
     case State.get(follower.tables, id) do
       {_id, _rev, _zone, {born, _, _, _, _, _, _} = marks, body}
       when body != :gone and born <= follower.rev ->
-        Transient.current(columns, marks, follower.sequence)
+        Transient.current(columns, marks, beyond)
 
       _unknown ->
         []

@@ -16,15 +16,17 @@ defmodule Wasgo.Phoenix.WorldChannel.Rows do
   @type row :: {non_neg_integer(), [{String.t(), term()}]}
 
   @doc false
-  # Objects with the same columns, in the same order, are a group.
-  @spec encode(pos_integer(), [row()]) :: binary()
-  def encode(seq, rows) do
+  # What all clients are sent alike. Objects with the same columns, in the same order, are a group.
+  @spec encode([row()]) :: binary()
+  def encode(rows) do
     groups = Enum.group_by(rows, fn {_id, values} -> names(values) end)
-
-    IO.iodata_to_binary([
-      <<seq::32-little, map_size(groups)::32-little>> | Enum.map(groups, &group/1)
-    ])
+    IO.iodata_to_binary([<<map_size(groups)::32-little>> | Enum.map(groups, &group/1)])
   end
+
+  @doc false
+  # The payload of a push.
+  @spec payload(pos_integer(), binary()) :: binary()
+  def payload(seq, encoded), do: <<seq::32-little, encoded::binary>>
 
   defp names([{name, _value} | rest]), do: [name | names(rest)]
   defp names([]), do: []

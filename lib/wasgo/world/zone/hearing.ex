@@ -4,6 +4,7 @@ defmodule Wasgo.World.Zone.Hearing do
 
   alias Wasgo.Gen.Work
   alias Wasgo.World.State
+  alias Wasgo.World.Transient.Cursor
   alias Wasgo.World.Zone.{Bulk, Chunks, Have, Making, Memory, Meshes}
 
   # Meshes that are made again at once for an engine that asks.
@@ -37,7 +38,7 @@ defmodule Wasgo.World.Zone.Hearing do
         rev: rev,
         told: rev,
         floor: floor,
-        sequence: sequence,
+        values: Cursor.new(sequence),
         memory: memory,
         meshes: Meshes.new(resume.meshes, resume.mesh_hashes, have),
         chunks: Chunks.new(about, resume.keys, resume.hashes, have)

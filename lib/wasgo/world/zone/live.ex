@@ -5,6 +5,7 @@ defmodule Wasgo.World.Zone.Live do
   import Wasgo.World.Zone.Sending
 
   alias Wasgo.World.{State, Transient}
+  alias Wasgo.World.Transient.Cursor
   alias Wasgo.World.Zone.{Chunks, Have, Making, Memory, Meshes, Nodes}
 
   # Rows of transient values in a frame.
@@ -69,7 +70,7 @@ defmodule Wasgo.World.Zone.Live do
 
   defp frame(state, frame, left) do
     with {:sent, state} <- put(state, frame.kind, frame.fields, :live) do
-      Memory.sent(state.memory, frame.rev, frame.objects, state.sequence)
+      Memory.sent(state.memory, frame.rev, frame.objects, state.values.from)
       made = for {id, :there} <- frame.objects, frame.kind == "spawn", do: id
 
       %{state | rev: frame.rev, told: frame.rev, made: made}
@@ -109,7 +110,7 @@ defmodule Wasgo.World.Zone.Live do
       state.rev - state.told >= @most_behind ->
         with {:sent, state} <-
                put(state, "properties", %{"values" => %{}, "rev" => state.rev}, :live) do
-          Memory.sent(state.memory, state.rev, [], state.sequence)
+          Memory.sent(state.memory, state.rev, [], state.values.from)
           %{state | told: state.rev}
         else
           other -> given_up(other, & &1)
@@ -138,7 +139,7 @@ defmodule Wasgo.World.Zone.Live do
   @doc false
   # The values that are newer than those that were sent, in at most so many frames.
   def transient(%{stage: :open} = state, most) do
-    if full?(state, :live) or State.sequence(state.tables) == state.sequence,
+    if full?(state, :live) or not Cursor.behind?(state.values, state.tables),
       do: state,
       else: values(state, most)
   end
@@ -148,36 +149,26 @@ defmodule Wasgo.World.Zone.Live do
   defp values(state, 0), do: state
 
   defp values(state, left) do
-    case collect(state, state.sequence, @most_rows, []) do
-      {sequence, rows} when sequence > state.sequence ->
+    case Cursor.read(state.values, state.tables, @most_rows, @most_rows, &row(state, &1, &2, &3)) do
+      {[], cursor} when cursor.at == state.values.at ->
+        %{state | values: cursor}
+
+      {rows, cursor} ->
         case send_rows(state, rows) do
-          {:sent, state} -> values(%{state | sequence: sequence}, left - 1)
-          other -> given_up(other, &%{&1 | sequence: sequence})
+          {:sent, state} -> values(%{state | values: cursor}, left - 1)
+          other -> given_up(other, &%{&1 | values: cursor})
         end
-
-      _nothing ->
-        state
-    end
-  end
-
-  defp collect(_state, sequence, 0, rows), do: {sequence, rows}
-
-  defp collect(state, sequence, left, rows) do
-    case Transient.next(state.tables, sequence) do
-      nil -> {sequence, rows}
-      {number, id, columns} -> collect(state, number, left - 1, row(state, id, columns) ++ rows)
     end
   end
 
   # Of objects that the engine has; those that it is sent later come with their values.
-  defp row(state, id, columns) do
+  defp row(state, id, columns, beyond) do
     with {_id, _rev, zone, marks, body} = entry when body != :gone <- State.get(state.tables, id),
          true <- zone in [nil, state.zone],
-         what when what != :gone <- Memory.of(state.memory, entry),
-         [_ | _] = values <- Transient.current(columns, marks, state.sequence) do
-      [{id, values}]
+         what when what != :gone <- Memory.of(state.memory, entry) do
+      Transient.current(columns, marks, beyond)
     else
-      _nothing -> []
+      _not_there -> []
     end
   end
 
