@@ -73,7 +73,7 @@ defmodule Wasgo.GuestRebuildTest do
 
   defp interface(<<id, rest::binary>>, {imports, exports}) do
     {size, rest} = leb(rest)
-    <<section::binary-size(size), rest::binary>> = rest
+    {section, rest} = :erlang.split_binary(rest, size)
 
     case id do
       2 -> interface(rest, {entries(section, &import_entry/1), exports})
@@ -104,7 +104,7 @@ defmodule Wasgo.GuestRebuildTest do
 
   defp name(bytes) do
     {length, rest} = leb(bytes)
-    <<name::binary-size(length), rest::binary>> = rest
+    {name, rest} = :erlang.split_binary(rest, length)
     {name, rest}
   end
 

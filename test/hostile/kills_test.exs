@@ -136,7 +136,7 @@ defmodule Wasgo.HostileKillsTest do
           Enum.each(Stream.cycle([1]), fn n -> Instance.call(instance, "plain", [n]) end)
         end)
 
-      for _ <- 1..rem(round * 7, 23), do: :erlang.yield()
+      for _ <- 1..rem(round * 7, 23)//1, do: :erlang.yield()
       kill(pid)
     end
 

@@ -131,7 +131,7 @@ defmodule Wasgo.BadLink do
 
       code ->
         size = size(code, byte_size(bytes))
-        <<piece::binary-size(size), rest::binary>> = bytes
+        {piece, rest} = :erlang.split_binary(bytes, size)
 
         with :ok <- :gen_tcp.send(to, piece) do
           :counters.add(counts, counter, size)

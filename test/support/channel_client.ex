@@ -132,8 +132,8 @@ defmodule Wasgo.ChannelClient do
 
   # A binary push.
   defp frame(2, <<0, join_ref, topic, event, rest::binary>>, more, state) do
-    skip = join_ref + topic
-    <<_::binary-size(skip), name::binary-size(event), data::binary>> = rest
+    {_ref_and_topic, rest} = :erlang.split_binary(rest, join_ref + topic)
+    {name, data} = :erlang.split_binary(rest, event)
     send(state.owner, {self(), name, data})
     frames(more, state)
   end

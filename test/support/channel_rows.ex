@@ -22,7 +22,7 @@ defmodule Wasgo.ChannelRows do
       end)
 
     rest = aligned(rest, size)
-    <<ids::binary-size(n * 8), rest::binary>> = rest
+    {ids, rest} = :erlang.split_binary(rest, n * 8)
     ids = for <<id::64-little <- ids>>, do: id
 
     {values, rest} =
@@ -34,7 +34,7 @@ defmodule Wasgo.ChannelRows do
   defp aligned(rest, size) do
     over = rem(size - byte_size(rest), 4)
     skip = rem(4 - over, 4)
-    <<padding::binary-size(skip), rest::binary>> = rest
+    {padding, rest} = :erlang.split_binary(rest, skip)
     assert padding == binary_part(<<0, 0, 0>>, 0, skip)
     rest
   end
@@ -43,12 +43,12 @@ defmodule Wasgo.ChannelRows do
     do: {Wasgo.Wire.decode!(text, :json), aligned(rest, size)}
 
   defp values(8, n, rest, _size) do
-    <<bytes::binary-size(n * 8), rest::binary>> = rest
+    {bytes, rest} = :erlang.split_binary(rest, n * 8)
     {for(<<value::float-64-little <- bytes>>, do: value), rest}
   end
 
   defp values(type, n, rest, _size) do
-    <<bytes::binary-size(n * type * 4), rest::binary>> = rest
+    {bytes, rest} = :erlang.split_binary(rest, n * type * 4)
     numbers = for(<<value::float-32-little <- bytes>>, do: value)
     {if(type == 1, do: numbers, else: Enum.chunk_every(numbers, type)), rest}
   end

@@ -654,7 +654,7 @@ defmodule Wasgo.GenTest do
         Enum.map_reduce(1..400, state, fn _, state ->
           {at, state} = :rand.uniform_s(32, state)
           {byte, state} = :rand.uniform_s(256, state)
-          <<before::binary-size(at - 1), _, rest::binary>> = thing()
+          {before, <<_, rest::binary>>} = :erlang.split_binary(thing(), at - 1)
 
           case Chunk.put_scatter(chunk, <<before::binary, byte - 1, rest::binary>>) do
             {:ok, changed} ->

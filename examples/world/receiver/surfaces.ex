@@ -147,10 +147,8 @@ defmodule Wasgo.Example.Receiver.Surfaces do
   defp faces(<<>>, _positions, _normals, _number), do: :ok
 
   defp at(vectors, index) do
-    skip = index * 12
-
-    <<_::binary-size(skip), x::little-float-32, y::little-float-32, z::little-float-32,
-      _::binary>> = vectors
+    <<x::little-float-32, y::little-float-32, z::little-float-32>> =
+      binary_part(vectors, index * 12, 12)
 
     {x, y, z}
   end

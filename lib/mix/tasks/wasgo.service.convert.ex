@@ -116,7 +116,7 @@ defmodule Mix.Tasks.Wasgo.Service.Convert do
     Mix.shell().info("c2w " <> Enum.map_join(arguments, " ", &quoted/1))
     patience = Keyword.get(options, :patience, 3_600) * 1_000
 
-    case Convert.run(c2w, arguments, patience, &Mix.shell().info/1) do
+    case Convert.run(c2w, arguments, patience, fn line -> Mix.shell().info(line) end) do
       :ok -> :ok
       {:error, words} -> Mix.raise("c2w did not convert #{image}: #{words}")
     end

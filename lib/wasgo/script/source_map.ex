@@ -17,7 +17,7 @@ defmodule Wasgo.Script.SourceMap do
   A module carries its map with it: as a custom section `sourceMappingURL` at its end that holds a data URL. What the module does is the same.
   """
 
-  alias Wasgo.{DecodeError, Wire}
+  alias Wasgo.{Bytes, DecodeError, Wire}
 
   @enforce_keys [:sources, :contents, :mappings]
   defstruct [:sources, :contents, :mappings]
@@ -159,7 +159,7 @@ defmodule Wasgo.Script.SourceMap do
   # Bytes with their length before them.
   defp take(bytes) do
     with {length, rest} <- unleb(bytes, 0, 0),
-         <<taken::binary-size(length), rest::binary>> <- rest do
+         {taken, rest} <- Bytes.take(rest, length) do
       {:ok, taken, rest}
     else
       _short -> :error

@@ -24,7 +24,7 @@ defmodule Wasgo.Service.Connection do
 
   use GenServer
 
-  alias Wasgo.{Native, ServiceError}
+  alias Wasgo.{Bytes, Native, ServiceError}
   alias Wasgo.Native.Result
 
   @enforce_keys [:pid]
@@ -488,13 +488,15 @@ defmodule Wasgo.Service.Connection do
   end
 
   defp take_bytes(buffer, length, taken) do
-    case :queue.out(buffer) do
-      {{:value, <<data::binary-size(length), rest::binary>>}, buffer} ->
+    {{:value, first}, buffer} = :queue.out(buffer)
+
+    case Bytes.take(first, length) do
+      {data, rest} ->
         buffer = if rest == <<>>, do: buffer, else: :queue.in_r(rest, buffer)
         {[data | taken] |> Enum.reverse() |> IO.iodata_to_binary(), buffer}
 
-      {{:value, data}, buffer} ->
-        take_bytes(buffer, length - byte_size(data), [data | taken])
+      :short ->
+        take_bytes(buffer, length - byte_size(first), [first | taken])
     end
   end
 

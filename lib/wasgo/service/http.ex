@@ -259,7 +259,7 @@ defmodule Wasgo.Service.HTTP do
   end
 
   defp take(%{buffer: buffer} = reader, size) when byte_size(buffer) >= size do
-    <<taken::binary-size(size), rest::binary>> = buffer
+    {taken, rest} = :erlang.split_binary(buffer, size)
     {:ok, taken, %{reader | buffer: rest}}
   end
 

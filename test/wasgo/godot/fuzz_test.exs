@@ -118,7 +118,7 @@ defmodule Wasgo.Godot.FuzzTest do
 
   defp damage(bytes, 1) when byte_size(bytes) > 0 do
     at = :rand.uniform(byte_size(bytes)) - 1
-    <<before::binary-size(at), _byte, rest::binary>> = bytes
+    {before, <<_byte, rest::binary>>} = :erlang.split_binary(bytes, at)
     <<before::binary, :rand.uniform(256) - 1, rest::binary>>
   end
 
@@ -127,7 +127,7 @@ defmodule Wasgo.Godot.FuzzTest do
   # A count or a length that is far too large.
   defp damage(bytes, 3) when byte_size(bytes) >= 8 do
     at = 4 * (:rand.uniform(div(byte_size(bytes), 4)) - 1)
-    <<before::binary-size(at), _word::32, rest::binary>> = bytes
+    {before, <<_word::32, rest::binary>>} = :erlang.split_binary(bytes, at)
 
     <<before::binary, Enum.random([0xFFFF_FFFF, 0x7FFF_FFFF, 0x1000_0000, 0])::little-32,
       rest::binary>>

@@ -230,7 +230,7 @@ defmodule Wasgo.Godot.TransportTest do
     defp cut(bytes) do
       most = Enum.random([1, 7, 500, 100_000])
       size = min(:rand.uniform(most), byte_size(bytes))
-      <<piece::binary-size(size), rest::binary>> = bytes
+      {piece, rest} = :erlang.split_binary(bytes, size)
       [piece | cut(rest)]
     end
 

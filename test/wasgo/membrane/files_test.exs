@@ -95,7 +95,7 @@ if Code.ensure_loaded?(Membrane.File.Source) do
              glb
          ) do
       assert size == byte_size(glb)
-      <<json::binary-size(length), bytes::32-little, "BIN\0", binary::binary>> = rest
+      {json, <<bytes::32-little, "BIN\0", binary::binary>>} = :erlang.split_binary(rest, length)
       assert bytes == byte_size(binary)
       {Wasgo.TestJSON.decode!(json), binary}
     end

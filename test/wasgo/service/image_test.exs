@@ -199,7 +199,7 @@ defmodule Wasgo.Service.ImageTest do
 
   defp damaged(bytes, times) do
     at = :rand.uniform(byte_size(bytes)) - 1
-    <<before::binary-size(at), byte, rest::binary>> = bytes
+    {before, <<byte, rest::binary>>} = :erlang.split_binary(bytes, at)
 
     bytes =
       case :rand.uniform(4) do

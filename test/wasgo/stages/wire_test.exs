@@ -50,7 +50,7 @@ defmodule Wasgo.Stages.WireTest do
   defp cut(bytes, size) when byte_size(bytes) <= size, do: [bytes]
 
   defp cut(bytes, size) do
-    <<piece::binary-size(size), rest::binary>> = bytes
+    {piece, rest} = :erlang.split_binary(bytes, size)
     [piece | cut(rest, size)]
   end
 

@@ -31,7 +31,7 @@ defmodule Wasgo.Wire.DecoderTest do
   defp joined(terms, format), do: for(term <- terms, into: <<>>, do: Wire.encode!(term, format))
 
   defp pieces(bytes, size) when byte_size(bytes) > size do
-    <<piece::binary-size(size), rest::binary>> = bytes
+    {piece, rest} = :erlang.split_binary(bytes, size)
     [piece | pieces(rest, size)]
   end
 

@@ -93,7 +93,7 @@ if Code.ensure_loaded?(:proper) do
     defp frame(bytes, _format), do: bytes
 
     defp pieces(bytes, size) when byte_size(bytes) > size do
-      <<piece::binary-size(size), rest::binary>> = bytes
+      {piece, rest} = :erlang.split_binary(bytes, size)
       [piece | pieces(rest, size)]
     end
 
@@ -107,7 +107,7 @@ if Code.ensure_loaded?(:proper) do
 
           Enum.reduce(Enum.take(changes, 4), bytes, fn {at, byte}, bytes ->
             at = rem(abs(at), byte_size(bytes))
-            <<before::binary-size(at), _, rest::binary>> = bytes
+            {before, <<_, rest::binary>>} = :erlang.split_binary(bytes, at)
             <<before::binary, byte, rest::binary>>
           end)
         end)

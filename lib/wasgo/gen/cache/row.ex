@@ -6,6 +6,8 @@ defmodule Wasgo.Gen.Cache.Row do
   # plan. Numbers are little-endian. The indices of a chunk are those of thousands of others, with as many samples and the same neighbours: they are a
   # row of their own, a part, named by their digest.
 
+  alias Wasgo.Bytes
+
   @mark "WGC1"
   @version :erlang.crc32(Mix.Project.config()[:version])
 
@@ -97,9 +99,9 @@ defmodule Wasgo.Gen.Cache.Row do
        when samples in 2..@most_samples do
     count = samples * samples
 
-    with <<heights::binary-size(count)-unit(32), positions::binary-size(count)-unit(96),
-           normals::binary-size(count)-unit(96), colors::binary-size(count)-unit(128),
-           table::binary-size(table_size), more::binary-size(more_size)>> <- rest,
+    sizes = [4 * count, 12 * count, 12 * count, 16 * count, table_size, more_size]
+
+    with {:ok, [heights, positions, normals, colors, table, more]} <- Bytes.parts(rest, sizes),
          {:ok, objects, generated} <- more(more),
          {:ok, indices} <- find.(digest) do
       counts = for <<count::32-little <- counts>>, do: count
@@ -116,8 +118,9 @@ defmodule Wasgo.Gen.Cache.Row do
            of_colors::32-little, of_indices::32-little, rest::binary>>,
          _find
        ) do
-    with <<positions::binary-size(of_positions), normals::binary-size(of_normals),
-           colors::binary-size(of_colors), indices::binary-size(of_indices)>> <- rest do
+    sizes = [of_positions, of_normals, of_colors, of_indices]
+
+    with {:ok, [positions, normals, colors, indices]} <- Bytes.parts(rest, sizes) do
       {:ok, {{x, y, z}, size, {positions, normals, colors, indices}, {solid, seam}}, nil}
     end
   end

@@ -4,7 +4,6 @@ defmodule Wasgo.Phoenix.WorldChannel.Batches do
   # A client that was slow makes its own, which ends where the world is, and is with the others from the next one on.
 
   alias Wasgo.Phoenix.WorldChannel.{Follower, Rows}
-  alias Wasgo.World.State
   alias Wasgo.World.Transient.Cursor
 
   # The newest are kept, as many as a pass of one tick may have.

@@ -3,6 +3,8 @@ defmodule Wasgo.Service.Image.Reader do
   # Reads what a module says of itself: its imports, exports and memory, and marks in its data. Bodies of functions are skipped, so that a hundred megabytes
   # take as long as one look at them. Nothing that is declared is believed before it is compared with what is there.
 
+  alias Wasgo.Bytes
+
   @type facts :: %{
           imports: [{module :: String.t(), name :: String.t()}],
           exports: MapSet.t(String.t()),
@@ -53,12 +55,12 @@ defmodule Wasgo.Service.Image.Reader do
   defp sections(<<id, rest::binary>>, facts, wanted, most) do
     {size, rest} = number(rest, 32)
 
-    case rest do
-      <<section::binary-size(size), rest::binary>> ->
+    case Bytes.take(rest, size) do
+      {section, rest} ->
         facts = at(rest, fn -> section(id, section, facts, wanted) end)
         sections(rest, facts, wanted, most - 1)
 
-      _short ->
+      :short ->
         fail(rest, "a section of #{size} bytes, of which #{byte_size(rest)} are there")
     end
   end
@@ -200,14 +202,13 @@ defmodule Wasgo.Service.Image.Reader do
   defp name(bytes) do
     {size, rest} = number(bytes, 32)
 
-    case rest do
-      _any when size > @longest_name ->
-        fail(rest, "a name of #{size} bytes")
+    if size > @longest_name, do: fail(rest, "a name of #{size} bytes")
 
-      <<name::binary-size(size), rest::binary>> ->
+    case Bytes.take(rest, size) do
+      {name, rest} ->
         if String.valid?(name), do: {name, rest}, else: fail(rest, "a name that is not UTF-8")
 
-      _short ->
+      :short ->
         fail(rest, "a name of #{size} bytes, of which #{byte_size(rest)} are there")
     end
   end

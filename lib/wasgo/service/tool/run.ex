@@ -189,8 +189,7 @@ defmodule Wasgo.Service.Tool.Run do
 
       breaks ->
         {at, 1} = List.last(breaks)
-        <<lines::binary-size(at), "\n", line::binary>> = bytes
-        {lines <> "\n", line}
+        :erlang.split_binary(bytes, at + 1)
     end
   end
 
