@@ -25,20 +25,14 @@ defmodule Wasgo.MixProject do
   end
 
   def application do
-    [
-      extra_applications: [
-        :logger,
-        :crypto,
-        :ssl,
-        {:telemetry, :optional},
-        {:phoenix, :optional},
-        {:plug, :optional},
-        {:websock, :optional},
-        {:websock_adapter, :optional},
-        {:membrane_core, :optional},
-        {:nx, :optional}
-      ]
-    ]
+    [extra_applications: [:logger, :crypto, :ssl] ++ neighbours()]
+  end
+
+  # From 1.20 on the compiler complains of optional applications that are not there.
+  defp neighbours do
+    for application <- ~w(telemetry phoenix plug websock websock_adapter membrane_core nx)a,
+        is_list(:code.lib_dir(application)),
+        do: {application, :optional}
   end
 
   defp elixirc_paths(:test), do: ["lib", "test/support", "examples/world", "examples/pet"]

@@ -228,7 +228,10 @@ defmodule Wasgo.HostileKillsTest do
     processes = length(Process.list())
 
     for function <- [
-          fn _value -> send(test, {:inside, self()}) && Process.sleep(:infinity) end,
+          fn _value ->
+            send(test, {:inside, self()})
+            Process.sleep(:infinity)
+          end,
           fn caller, _value ->
             send(test, {:inside, self()})
             Enum.each(Stream.cycle([1]), fn _ -> Instance.call(caller, "plain", [1]) end)

@@ -17,12 +17,10 @@ defmodule Wasgo.Gen.ViewersTest do
     for id <- [:a, :b, :c], do: :ok = Viewers.put(viewers, id, {1, 2, 3})
     :ok = Viewers.put(viewers, :a, {4, 5}, radius: 7, level: 2)
 
-    assert [
-             %{id: :a, position: {4.0, 0.0, 5.0}, radius: 7.0, level: 2},
-             %{id: :b, radius: 512.0},
-             _
-           ] = Viewers.list(viewers)
+    assert [%{id: :a, position: position, radius: 7.0, level: 2}, %{id: :b, radius: 512.0}, _] =
+             Viewers.list(viewers)
 
+    assert position == {4.0, 0.0, 5.0}
     :ok = Viewers.delete(viewers, :b)
     :ok = Viewers.delete(viewers, :b)
     assert ids(viewers) == [:a, :c]
@@ -109,7 +107,8 @@ defmodule Wasgo.Gen.ViewersTest do
     for x <- 1..100, do: :ok = Viewers.put(viewers, 1, {x, 0})
     assert_received {Viewers, ^ref, :changed}
     refute_received _
-    assert {:ok, [%{position: {100.0, 0.0, 0.0}}]} = Viewers.now(viewers, ref)
+    assert {:ok, [%{position: position}]} = Viewers.now(viewers, ref)
+    assert position == {100.0, 0.0, 0.0}
     # What is as it was is no change.
     :ok = Viewers.put(viewers, 1, {100, 0})
     refute_received _

@@ -118,7 +118,13 @@ defmodule Wasgo.Wasm.ImportsTest do
 
     test "runs in a process that knows its caller and dies with the call" do
       test = self()
-      instance = guest(fn value -> send(test, {self(), Process.get(:"$callers")}) && value end)
+
+      instance =
+        guest(fn value ->
+          send(test, {self(), Process.get(:"$callers")})
+          value
+        end)
+
       assert Instance.call(instance, "once", [1]) == {:ok, [1]}
       assert_received {runner, [^test]}
       refute runner == test
@@ -130,10 +136,14 @@ defmodule Wasgo.Wasm.ImportsTest do
       test = self()
 
       for function <- [
-            fn _ -> send(test, self()) && Process.sleep(:infinity) end,
-            fn _ -> send(test, self()) && Enum.each(Stream.cycle([1]), fn _ -> :ok end) end
+            fn -> Process.sleep(:infinity) end,
+            fn -> Enum.each(Stream.cycle([1]), fn _ -> :ok end) end
           ] do
-        instance = guest(function)
+        instance =
+          guest(fn _ ->
+            send(test, self())
+            function.()
+          end)
 
         assert {:error, %LimitError{reason: :time, value: 50}} =
                  Instance.call(instance, "once", [1], timeout: 50)
@@ -147,7 +157,13 @@ defmodule Wasgo.Wasm.ImportsTest do
 
     test "ends when its caller dies" do
       test = self()
-      instance = guest(fn _ -> send(test, self()) && Process.sleep(:infinity) end)
+
+      instance =
+        guest(fn _ ->
+          send(test, self())
+          Process.sleep(:infinity)
+        end)
+
       caller = spawn(fn -> Instance.call(instance, "once", [1]) end)
       assert_receive runner, 5_000
       monitor = Process.monitor(runner)
@@ -285,7 +301,13 @@ defmodule Wasgo.Wasm.ImportsTest do
 
     test "is answered :closed when it has returned" do
       test = self()
-      instance = guest(fn caller, value -> send(test, caller) && value end)
+
+      instance =
+        guest(fn caller, value ->
+          send(test, caller)
+          value
+        end)
+
       assert Instance.call(instance, "once", [1]) == {:ok, [1]}
       assert_received caller
       assert {:error, %InstanceError{reason: :closed}} = Instance.read_memory(caller, 0, 1)
@@ -444,7 +466,11 @@ defmodule Wasgo.Wasm.ImportsTest do
     # The inner function asks the outer guest, which asks the outer function once more.
     inner =
       guest(fn value ->
-        send(test, {:inner, self(), value}) && receive(do: ({:answer, answer} -> answer))
+        send(test, {:inner, self(), value})
+
+        receive do
+          {:answer, answer} -> answer
+        end
       end)
 
     outer =

@@ -44,7 +44,7 @@ defmodule Wasgo.Wire.DecoderTest do
     end)
   end
 
-  @space %{json: "   \n "}
+  @space [json: "   \n "]
 
   for format <- Wire.formats() do
     test "values come out of #{format}, however their bytes are cut" do
@@ -100,7 +100,10 @@ defmodule Wasgo.Wire.DecoderTest do
       [value] = [List.duplicate("x", 20)]
       size = byte_size(Wire.encode!(value, format))
       decoder = Decoder.new(format, max_bytes: size)
-      {values, decoder} = feed(decoder, [Map.get(@space, format, "") <> joined([value], format)])
+
+      {values, decoder} =
+        feed(decoder, [Keyword.get(@space, format, "") <> joined([value], format)])
+
       assert values ++ elem(Decoder.finish(decoder), 1) == [value]
     end
 

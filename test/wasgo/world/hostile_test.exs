@@ -148,7 +148,8 @@ defmodule Wasgo.World.HostileTest do
 
       owner =
         spawn(fn ->
-          send(test, {ref, World.attach(world, "early")}) && receive(do: (:never -> :ok))
+          send(test, {ref, World.attach(world, "early")})
+          Process.sleep(:infinity)
         end)
 
       assert_receive {^ref, {:ok, _identity, zone}}, 30_000
