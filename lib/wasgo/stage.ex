@@ -139,6 +139,11 @@ defmodule Wasgo.Stage do
 
   @doc """
   A stage's module and checked options. Raises `ArgumentError` for what is no stage, or for options that are wrong.
+
+      iex> Wasgo.Stage.check!({Wasgo.Stages.Collect, []})
+      {Wasgo.Stages.Collect, %{max_bytes: 67108864}}
+      iex> Wasgo.Stage.check!({Wasgo.Stages.Collect, rows: 3})
+      ** (ArgumentError) Wasgo.Stages.Collect has no option :rows; it has :max_bytes
   """
   @spec check!(spec()) :: {module(), map()}
   def check!({module, options}) when is_atom(module) do

@@ -6,6 +6,7 @@ defmodule Wasgo.SceneTest do
   alias Wasgo.Scene.{Instances, Material, Mesh, Node, Surface}
 
   doctest Wasgo.Scene
+  doctest Wasgo.Scene.Instances
 
   defp floats(numbers), do: for(number <- numbers, into: "", do: <<number::float-32-little>>)
   defp indices(numbers), do: for(number <- numbers, into: "", do: <<number::32-little>>)

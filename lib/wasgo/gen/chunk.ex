@@ -223,6 +223,13 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc """
   A sheet of water over the chunk, or `nil` where nothing of it is under water.
+
+      iex> sea = Wasgo.Gen.plan!(seed: 1, height: -3.0, water: 0.0)
+      iex> Wasgo.Gen.Chunk.water(Wasgo.Gen.chunk!(sea, {0, 0}))
+      #Wasgo.Scene.Surface<4 vertices, 2 triangles>
+      iex> meadow = Wasgo.Gen.plan!(seed: 1, height: 3.0, water: 0.0)
+      iex> Wasgo.Gen.Chunk.water(Wasgo.Gen.chunk!(meadow, {0, 0}))
+      nil
   """
   @spec water(t()) :: Scene.Surface.t() | nil
   def water(%__MODULE__{plan: %{water_level: level}, stats: %{water_share: share}, size: size})

@@ -10,7 +10,15 @@ defmodule Wasgo.Gen.Picture do
 
   @type t :: %__MODULE__{png: binary(), size: pos_integer(), metres: float()}
 
-  @doc "Writes the picture to a file."
+  @doc """
+  Writes the picture to a file.
+
+      iex> path = Path.join(System.tmp_dir!(), "island.png")
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7), size: 64) |> Wasgo.Gen.Picture.save(path)
+      :ok
+      iex> File.rm(path)
+      :ok
+  """
   @spec save(t(), Path.t()) :: :ok | {:error, File.posix()}
   def save(%__MODULE__{png: png}, path), do: File.write(path, png)
 

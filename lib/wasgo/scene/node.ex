@@ -49,7 +49,14 @@ defmodule Wasgo.Scene.Instances do
           transforms: binary()
         }
 
-  @doc "How many there are."
+  @doc """
+  How many there are.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(chunk)
+      iex> scene.instances |> Enum.map(&Wasgo.Scene.Instances.count/1) |> Enum.sum() == Wasgo.Gen.Chunk.count(chunk)
+      true
+  """
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
 

@@ -248,7 +248,14 @@ defmodule Wasgo.Wasm.Command do
     Program.write(resource, IO.iodata_to_binary(bytes))
   end
 
-  @doc "Ends a program's standard input."
+  @doc """
+  Ends a program's standard input.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
+      iex> Wasgo.Wasm.Command.close_input(command)
+      :ok
+  """
   @spec close_input(t()) :: :ok
   def close_input(%__MODULE__{resource: resource}), do: Native.service_close_input(resource)
 

@@ -109,7 +109,12 @@ defmodule Wasgo.Wasm.Module do
 
   defp start(source, deterministic?), do: Native.wasm_compile_dirty(source, deterministic?)
 
-  @doc "As `compile/2`, but raises."
+  @doc """
+  As `compile/2`, but raises.
+
+      iex> Wasgo.Wasm.Module.compile!(File.read!("guest/scripts/wander.wasm"), deterministic: true).deterministic
+      true
+  """
   @spec compile!(binary(), keyword()) :: t()
   def compile!(source, options \\ []), do: Result.bang!(compile(source, options))
 

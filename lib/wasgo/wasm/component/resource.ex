@@ -14,7 +14,16 @@ defmodule Wasgo.Wasm.Component.Resource do
 
   @type t :: %__MODULE__{resource: resource(), type: String.t()}
 
-  @doc "Whether it can still be used: it was neither dropped nor given away, and its instance is there."
+  @doc """
+  Whether it can still be used: it was neither dropped nor given away, and its instance is there.
+
+      basket = Wasgo.Wasm.Component.call!(instance, "shop:stock/baskets.[constructor]basket", [12])
+      Wasgo.Wasm.Component.Resource.live?(basket)
+      # true
+      :ok = Wasgo.Wasm.Component.drop(instance, basket)
+      Wasgo.Wasm.Component.Resource.live?(basket)
+      # false
+  """
   @spec live?(t()) :: boolean()
   def live?(%__MODULE__{resource: resource}), do: Wasgo.Native.component_handle_live(resource)
 
