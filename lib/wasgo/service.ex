@@ -91,6 +91,13 @@ defmodule Wasgo.Service do
 
   Errors: those of compiling and linking; `File.Error` for a module or directory that can't be opened; `Wasgo.LimitError`; `Wasgo.ServiceError` with `{:exited, status}`,
   `{:failed, exception}` or `:not_ready`.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY", memory: 16 * 1_048_576)
+      iex> Wasgo.Service.request(namer, "0 0 3 60 45 0.1 10 3")
+      {:ok, "Upper Whitlow Fell"}
+      iex> {:error, error} = Wasgo.Service.start_link(module: "guest/services/gone.wasm")
+      iex> error.reason
+      :enoent
   """
   @spec start_link(keyword()) ::
           {:ok, pid()} | {:error, Exception.t() | {:already_started, pid()}}
@@ -195,7 +202,17 @@ defmodule Wasgo.Service do
   end
 
   @doc type: :ask
-  @doc "Asks for so many messages more."
+  @doc """
+  Asks for so many messages more.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> :ok = Wasgo.Service.subscribe(namer, 1)
+      iex> for _village <- 1..2, do: :ok = Wasgo.Service.send(namer, "0 0 3 60 45 0.1 10 3")
+      iex> receive do: ({:wasgo_service, ^namer, "Upper Whitlow Fell"} -> Wasgo.Service.demand(namer, 1))
+      :ok
+      iex> receive do: ({:wasgo_service, ^namer, line} -> line)
+      "Upper Whitlow Fell"
+  """
   @spec demand(GenServer.server(), pos_integer() | :infinity) :: :ok | {:error, ServiceError.t()}
   def demand(service, more) when more == :infinity or (is_integer(more) and more > 0) do
     call(service, {:demand, more})
@@ -209,6 +226,23 @@ defmodule Wasgo.Service do
   Options: `:timeout`, in milliseconds or `:infinity`, #{@default_timeout} unless given; `:protocol`, `:tcp` unless given or `:udp`.
 
   Errors: `Wasgo.ServiceError` with `:no_network`, `:unknown_port`, or a reason that `Wasgo.Service.Connection` has.
+
+      {:ok, faces} =
+        Wasgo.Service.start_link(
+          module: "faces.wasm",
+          console: :container2wasm,
+          command: ["python3", "-u", "/app/faces.py"],
+          network: [forward: [faces: 7_000]]
+        )
+
+      {:ok, connection} = Wasgo.Service.connect(faces, :faces, timeout: 30_000)
+      :ok = Wasgo.Service.Connection.send(connection, "hello\\n")
+      {:ok, face} = Wasgo.Service.Connection.recv(connection)
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> {:error, error} = Wasgo.Service.connect(namer, 80)
+      iex> error.reason
+      :no_network
   """
   @spec connect(GenServer.server(), :inet.port_number() | atom() | String.t(), keyword()) ::
           {:ok, Connection.t()} | {:error, ServiceError.t()}
