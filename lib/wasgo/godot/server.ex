@@ -150,7 +150,14 @@ defmodule Wasgo.Godot.Server do
   # The options, for a supervisor that checks them before it starts anything.
   def options, do: @options
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> children = [{Wasgo.Godot.Server, token: "a shared secret", name: Harbour.Godot, max_connections: 4}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Godot.Server.connections(Harbour.Godot)
+      []
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{
