@@ -168,7 +168,13 @@ defmodule Wasgo.Stage do
     raise ArgumentError, "a stage is a module or {module, options}, not #{inspect(other)}"
   end
 
-  @doc "Whether a stage with these checked options may be run in several processes at once."
+  @doc """
+  Whether a stage with these checked options may be run in several processes at once.
+
+      iex> {module, options} = Wasgo.Stage.check!({Wasgo.Stages.Transform, with: &{:ok, &1}})
+      iex> Wasgo.Stage.stateless?(module, options)
+      true
+  """
   @spec stateless?(module(), map()) :: boolean()
   def stateless?(module, options) do
     Code.ensure_loaded?(module) and function_exported?(module, :stateless?, 1) and
