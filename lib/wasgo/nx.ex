@@ -15,6 +15,11 @@ if Code.ensure_loaded?(Nx) do
     | bytes: `bytes/3` | any | `to_bytes/1` |
 
     `Wasgo.Stages.Tensor` runs a function of tensors as a stage.
+
+        iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0})
+        iex> {:ok, higher} = Wasgo.Nx.put_heights(chunk, Nx.add(Wasgo.Nx.heights(chunk), 5.0))
+        iex> Float.round(higher.stats.mean_height - chunk.stats.mean_height, 3)
+        5.0
     """
 
     alias Wasgo.Gen.Chunk

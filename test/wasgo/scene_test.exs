@@ -7,6 +7,8 @@ defmodule Wasgo.SceneTest do
 
   doctest Wasgo.Scene
   doctest Wasgo.Scene.Instances
+  doctest Wasgo.Scene.Material
+  doctest Wasgo.Scene.Node
 
   defp floats(numbers), do: for(number <- numbers, into: "", do: <<number::float-32-little>>)
   defp indices(numbers), do: for(number <- numbers, into: "", do: <<number::32-little>>)

@@ -13,6 +13,11 @@ defmodule Wasgo.Gen.Object do
     * `numbers` - positions in the plan's `:objects` of the things in the order of the transforms, `nil` for those of settlements; empty
       when none is the plan's
 
+
+      iex> cottage = [what: {:building, :cottage}, x: 20, z: 30]
+      iex> [object] = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, objects: [cottage]), {0, 0}).objects
+      iex> {object.kind, object.numbers}
+      {:cottage, [0]}
   """
 
   alias Wasgo.Native

@@ -3,6 +3,9 @@ defmodule Wasgo.Gen.Picture do
   A picture of a plan, made by `Wasgo.Gen.preview/2`: `png` is the file, `size` the pixels along a side, `metres` what they show.
 
   In a Livebook it shows itself, where Kino is there.
+
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7), size: 64, metres: 256)
+      #Wasgo.Gen.Picture<64 x 64 pixels of 256.0 m>
   """
 
   @enforce_keys [:png, :size, :metres]

@@ -3,6 +3,12 @@ defmodule Wasgo.Scene.Node do
   A place in the scene, relative to its parent: scaled, turned by a unit quaternion `{x, y, z, w}` and moved in metres, or by `matrix`,
   3 x 4 numbers row by row, instead. What hangs in it is named by its position in the scene's lists: `mesh` with its `skin`, `camera`,
   `light`; `weights` blend the mesh's morphs. `extras` are pairs of a name and a JSON value.
+
+      iex> lamp = %Wasgo.Scene.Node{name: "lamp", translation: {4.0, 0.0, -2.0}, light: 0}
+      iex> glow = %Wasgo.Scene.Light{kind: :point, color: {1.0, 0.8, 0.5}, intensity: 40.0, range: 12.0}
+      iex> scene = %Wasgo.Scene{nodes: [lamp], lights: [glow], roots: [0]}
+      iex> Wasgo.Scene.validate!(scene).nodes
+      1
   """
   alias Wasgo.Scene
 

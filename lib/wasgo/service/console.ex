@@ -29,6 +29,8 @@ defmodule Wasgo.Service.Console do
   with a backslash, which the machine would put together with the next one.
 
   Source of all this: measured on images made by container2wasm 0.8 with TinyEMU (riscv64) and Bochs (x86_64).
+
+      {:ok, shell} = Wasgo.Service.start_link(module: "alpine.wasm", console: :container2wasm, command: ["sh"])
   """
 
   alias Wasgo.{LimitError, ServiceError}
