@@ -26,6 +26,7 @@ defmodule Wasgo do
     * `Wasgo.Wasm.Module`, `Wasgo.Wasm.Instance`, `Wasgo.Wasm.Component` and `Wasgo.Wasm.Command` are all else that is WebAssembly
     * `Wasgo.Pipeline` and `Wasgo.Stage` are the stream and its parts
     * `Wasgo.World` is what a set of Godot servers shares, `Wasgo.Godot` the engine at a stream's end
+    * `Wasgo.Phoenix`, `Wasgo.Membrane` and `Wasgo.Nx` are the ways to it from where these libraries are
     * `Wasgo.Supervisor` runs what an application needs of it, `Wasgo.Telemetry` tells what it does, and `info/0` what there is
 
   In `iex`, `h Wasgo.Wasm.Limits` says what holds a guest; every handle shows what it is when it is inspected.

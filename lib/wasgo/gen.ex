@@ -13,6 +13,9 @@ defmodule Wasgo.Gen do
 
   Generating runs on threads of its own; the calling process waits for a message. For worlds that are larger than one chunk there are
   `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
+
+  `plan/1` lists what a world may have, `Wasgo.Gen.Field` what land is made of, `Wasgo.Gen.Prop`, `Wasgo.Gen.Building` and `Wasgo.Gen.Dungeon` what stands on it and
+  below it; `preview/2` draws it before anything is generated. The guide `guides/generation.md` goes through all of it.
   """
 
   alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Scripts, Settlements, Volume}

@@ -17,6 +17,16 @@ defmodule Wasgo.Godot do
       Wasgo.Godot.report(godot)
 
   The functions here send one thing each and wait while the engine is behind; `Wasgo.Stages.Godot` is the same as a stage.
+
+  ## From here
+
+    * `Wasgo.Godot.Server` listens for engines and says which worlds, functions and scripts they may ask for
+    * `Wasgo.Godot.Connection` is one of them: what was sent to it, and what its game says; `Wasgo.Stages.GodotEvents` is that as a source
+    * `Wasgo.Godot.Process` starts an engine, and starts it again when it crashes or hangs
+    * `Wasgo.Godot.Scripts` are scripts of the engine's own nodes
+    * `Wasgo.World` keeps what engines show, for any number of them: with it nothing has to be sent by hand
+    * `Wasgo.Godot.Variant` says what values may be, `Wasgo.Phoenix.GodotSocket` lets engines in through a web server
+    * the guide `guides/godot.md`, and the add-on's own README in `godot/addons/wasgo`
   """
 
   alias Wasgo.Gen.{Chunk, Volume}

@@ -54,6 +54,14 @@ defmodule Wasgo.World do
 
   A store may have many, by their names. A world is in one process at a time: when it is started a second time, the first one can
   no longer write, and ends with the reason `:taken_over`.
+
+  ## From here
+
+    * `Wasgo.World.Object` lists what an object has, `mutate/2` what can be done to a world
+    * `Wasgo.World.Scripts` runs the scripts of its objects
+    * `Wasgo.Gen` makes its plan, `Wasgo.Gen.Cache` keeps its chunks
+    * `Wasgo.Godot.Server` brings engines to it, `Wasgo.Phoenix` web clients
+    * the guide `guides/godot.md` shows all of it together, with an engine
   """
 
   alias Wasgo.Gen
