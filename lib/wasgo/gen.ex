@@ -201,8 +201,8 @@ defmodule Wasgo.Gen do
   @doc """
   Generates the chunk at `{x, z}`, or at `{x, z, level}` for one of a coarser level: coordinates count in chunks of that level.
 
-    * `:neighbours` - how many levels coarser the chunks around it are, such as `[east: 1, south_east: 1]`: its border is then made to meet theirs without
-      cracks (#{Enum.map_join(@directions, ", ", &"`#{inspect(&1)}`")}; north is towards -z)
+    * `:neighbours` - how many levels coarser the chunks around it are, 0 unless given, such as `[east: 1, south_east: 1]`: its border is then made to meet
+      theirs without cracks (#{Enum.map_join(@directions, ", ", &"`#{inspect(&1)}`")}; north is towards -z)
 
   A coordinate outside of the world (about 1,000 km from the origin) is a `Wasgo.PlanError`.
 
@@ -287,8 +287,8 @@ defmodule Wasgo.Gen do
   @doc """
   Generates a cube of the plan's volume, `{x, y, z}` or `{x, y, z, level}`; coordinates count in cubes of that level.
 
-    * `:neighbours` - how many levels coarser the cubes around it are, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer: of two
-      cubes the finer closes the gap between them
+    * `:neighbours` - how many levels coarser the cubes around it are, 0 unless given, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer:
+      of two cubes the finer closes the gap between them
 
       iex> import Wasgo.Gen.Field
       iex> plan = Wasgo.Gen.plan!(seed: 1, density: sphere({16, 16, 16}, 10))
@@ -565,9 +565,9 @@ defmodule Wasgo.Gen do
     * `:size` - pixels along a side, 16 to 4096; 1024 unless given
     * `:metres` - side of the square that is seen; 1024 unless given
     * `:center` - its middle, `{x, z}` in metres; the world's origin unless given
-    * `:scatter` - `false` to leave out what stands on the ground. Of wide views it is left out anyway
+    * `:scatter` - `false` to leave out what stands on the ground, `true` unless given. Of wide views it is left out anyway
     * `:view` - `:above`, or `:angle` from 35 degrees above the horizon, looking north; or degrees, 15 to 90. `:above` unless given
-    * `:below` - a height in metres: everything above it is cut away, to look into caves. What is solid there is dark
+    * `:below` - a height in metres: everything above it is cut away, to look into caves, where what is solid is dark; nothing is cut unless given
 
       iex> {:ok, picture} = Wasgo.Gen.preview(Wasgo.Gen.plan!(seed: 7), size: 64)
       iex> picture

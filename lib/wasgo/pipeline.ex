@@ -85,7 +85,7 @@ defmodule Wasgo.Pipeline do
 
     * `:max_concurrency` - buffers that are handled at once, 1 unless given; more only for a stage without state (`c:Wasgo.Stage.stateless?/1`)
     * `:max_in_flight` - twice that unless given
-    * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next
+    * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next; endless unless given
     * `:ordered` - `false` to have what comes of buffers in the order in which they are done; `true` unless given
 
       iex> plan = Wasgo.Gen.plan!(seed: 7)

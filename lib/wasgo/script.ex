@@ -122,11 +122,11 @@ defmodule Wasgo.Script do
   Options:
 
     * `:name` - for people
-    * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one
+    * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one, whose defaults it lists
     * `:imports`, `:grant` - what it is given beside its own memory: see `Wasgo.Wasm.Imports`. Random numbers from a seed begin anew with
-      each call and row, so that they do not depend on which instance runs it
-    * `:deterministic` - the same rows for the same input on every machine: see `Wasgo.Wasm.Module.compile/2`
-    * `:timeout`, `:fuel` - for its start
+      each call and row, so that they do not depend on which instance runs it. Nothing unless given
+    * `:deterministic` - the same rows for the same input on every machine, `false` unless given: see `Wasgo.Wasm.Module.compile/2`
+    * `:timeout` in milliseconds, #{@default_timeout} unless given, and `:fuel` of a deterministic one - for its start
 
   Errors: `Wasgo.CompileError`; `Wasgo.LinkError` if an import is not granted or the module keeps no part of the contract;
   `Wasgo.TrapError` and `Wasgo.LimitError` if it fails when it starts.

@@ -37,12 +37,12 @@ defmodule Wasgo.Service do
 
     * `:module` - a `Wasgo.Wasm.Module`, the path of one, or its bytes; required. A module of some size is compiled once per machine
       (`Wasgo.Wasm.Engine`, the cache), then loaded
-    * `:command` - a list of strings: the program's arguments after its own name, or the command that a container runs
-    * `:env` - a map or list of pairs of strings
+    * `:command` - a list of strings: the program's arguments after its own name, or the command that a container runs; none unless given
+    * `:env` - a map or list of pairs of strings, empty unless given
     * `:dirs`, `:quota`, `:clock`, `:random` - as for `Wasgo.Wasm.Command`, but clock and randomness are `true` unless given. A container finds
       each directory at its path, and only its root user can use it
     * `:memory` - bytes, 256 MiB unless given: a container needs its machine's memory and some 30 MiB. Other `:limits` are those of `Wasgo.Wasm.Limits`
-    * `:console` - `:wasi` or `:container2wasm`: what lies between the program and its streams, see `Wasgo.Service.Console`
+    * `:console` - `:wasi` unless given, or `:container2wasm`: what lies between the program and its streams, see `Wasgo.Service.Console`
     * `:framing` - `:line` unless given, `:json_lines`, `:length_prefixed`, `{:marker, text}` or `:raw`: how messages are told apart, see
       `Wasgo.Service.Framing`
     * `:max_message` - bytes of a message at most, 65,536 unless given

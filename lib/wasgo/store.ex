@@ -173,10 +173,10 @@ defmodule Wasgo.Store do
     * `:read_only` - `false` unless given
     * `:create` - make the file if it is not there; `true` unless given
     * `:wal` - the write-ahead log, with which readers and writer do not wait for each other; `true` unless given
-    * `:synchronous` - `:full` (a commit that returned is on disk after a power cut), `:normal` or `:off`
+    * `:synchronous` - `:full` unless given (a commit that returned is on disk after a power cut), `:normal` or `:off`
     * `:busy_timeout` - milliseconds to wait for another process's lock; 5000
     * `:foreign_keys` - `true` unless given
-    * `:max_bytes` - how large the file may become; beyond it writes fail with `:full`
+    * `:max_bytes` - how large the file may become; beyond it writes fail with `:full`. As large as the disk unless given
     * `:readers` - how many threads run long queries of a file; as many as there are processors, and at least 2, unless given. Small
       queries and streams have connections of their own. 0: everything is done in order by one connection
 
@@ -323,10 +323,10 @@ defmodule Wasgo.Store do
 
   Options:
 
-    * `:timeout`
+    * `:timeout` - milliseconds, 5,000 unless given
     * `:max_rows` (#{Request.default(:max_rows)}) and `:max_bytes` (64 MiB) - a larger result is an error, not a part of it
-    * `:maps` - rows as maps by the names of the columns, which have to be different
-    * `:allow` - what the SQL may reach, as in `restrict/2`
+    * `:maps` - rows as maps by the names of the columns, which have to be different; `false` unless given
+    * `:allow` - what the SQL may reach, as in `restrict/2`; all unless given
   """
   @spec query(t(), String.t(), parameters(), keyword()) ::
           {:ok, %{columns: [String.t()], rows: [row()]}} | {:error, Wasgo.StoreError.t()}
@@ -370,7 +370,7 @@ defmodule Wasgo.Store do
   An error raises `Wasgo.StoreError`. Options:
 
     * `:max_rows` (1000) and `:max_bytes` (1 MiB) - how much of it is read at a time
-    * `:timeout` - for each piece
+    * `:timeout` - milliseconds for each piece, 5,000 unless given
     * `:maps`, `:allow` - as in `query/4`
   """
   @spec stream(t(), String.t(), parameters(), keyword()) :: Enumerable.t()
@@ -570,9 +570,10 @@ defmodule Wasgo.Store do
   Options:
 
     * `:replace` - put it in the place of one of that name; `false` unless given, and then that is the error `:constraint_primarykey`
-    * `:if_not_exists` - do nothing if there is one
+    * `:if_not_exists` - do nothing if there is one; `false` unless given
     * `:deterministic` - it gives the same result for the same arguments, always, so that indexes and generated columns may use it. It is
-      held to fuel beside its time. What an index holds of a function that is replaced is made anew by `REINDEX`
+      held to fuel beside its time. What an index holds of a function that is replaced is made anew by `REINDEX`.
+      `false` unless given
     * `:timeout` - for making it; 5 seconds
 
   Errors: `Wasgo.StoreError` with the reason `:function`; `cause` tells why, such as `:compile`, `:missing_export`, `:missing_import`,

@@ -146,7 +146,7 @@ defmodule Wasgo.World do
     * `:store` - a `Wasgo.Store`; required
     * `:plan` - what its ground, or its volume, is like: of a new world; one that is there already keeps its own (`set_plan/3`)
     * `:scripts` - the scripts of that plan, as `Wasgo.Gen.plan/1` takes them: they are kept with it
-    * `:cache` - a `Wasgo.Gen.Cache` for its chunks
+    * `:cache` - a `Wasgo.Gen.Cache` for its chunks, none unless given
     * `:as` - what the process is registered as
     * `:max_objects` (1,000,000), `:max_meshes` (1,024), `:max_chunks` (edited ones; 65,536), `:max_properties` (4,096), `:max_zones` (connected at once; 64)
     * `:max_traces` - how many removals are remembered, 100,000 unless given; an engine that was away for more is sent the world anew

@@ -406,7 +406,7 @@ defmodule Wasgo.Gen.Field do
 
     * `:scale` - a factor, or `{x, y, z}`; 1 unless given
     * `:yaw` - radians about +y, 0 unless given
-    * `:offset` - `{x, y, z}` in metres
+    * `:offset` - `{x, y, z}` in metres, `{0, 0, 0}` unless given
 
       iex> import Wasgo.Gen.Field
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: place(coordinate(:x), offset: {10, 0, 0})), {0, 0})
@@ -617,7 +617,7 @@ defmodule Wasgo.Gen.Field do
 
     * `:low`, `:high` - the least and the greatest value that it gives; required. Others are errors, and from these two it is known where the script need not
       be asked at all
-    * `:parameters` - what it is told besides: up to 64 numbers and texts
+    * `:parameters` - what it is told besides: up to 64 numbers and texts, none unless given
     * `:dimensions` - 2 unless given: places in the plane; 3: in space
     * `:fuel` - work that it may do for each place, about a nanosecond a unit: 100 to 1,000,000, 10,000 unless given
 

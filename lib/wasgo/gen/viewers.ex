@@ -88,7 +88,7 @@ defmodule Wasgo.Gen.Viewers do
     * `:radius` - how far it wants the world to be there, in metres, up to #{@most_radius}; 512 unless given
     * `:level` - the finest level of detail that it is given, 0 unless given: 3 for a map or a far camera, which then does with chunks
       eight times as wide
-    * `:owner` - a process with which the viewer leaves
+    * `:owner` - a process with which the viewer leaves, none unless given
 
   Options are those of the viewer from now on: what isn't given is as stated above again.
 

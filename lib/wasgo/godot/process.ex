@@ -144,8 +144,8 @@ defmodule Wasgo.Godot.Process do
     * `:executable`, `:project` and `:arguments` - an engine ("godot" unless given, found on the PATH), the folder of a project, and arguments besides
       `--headless --path PROJECT`
     * `:command` - or a program with all of its arguments, as a list
-    * `:env` - pairs of a variable's name and its value, or nil to remove it
-    * `:cd` - the folder to run it in
+    * `:env` - pairs of a variable's name and its value, or nil to remove it; none unless given
+    * `:cd` - the folder to run it in, that of the VM unless given
 
   Which connection belongs to it:
 

@@ -52,7 +52,7 @@ defmodule Wasgo.Pipeline.Writer do
   Starts a writer into stages: filters and sinks.
 
     * `:max_in_flight` - buffers that may wait for the stages, 16 unless given
-    * `:to` - a process that gets the elements that come out
+    * `:to` - a process that gets the elements that come out, none unless given
     * `:name` - as of a `GenServer`
 
   Raises `ArgumentError` at once if a stage or an option is wrong.

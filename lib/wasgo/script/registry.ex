@@ -118,7 +118,7 @@ defmodule Wasgo.Script.Registry do
       is `false`
     * `:limits` - a keyword list as `Wasgo.Wasm.Limits` has it, and `:timeout` and `:fuel`
     * `:grants` - what the script may import: a list of `:state`, `random: seed`, and `sql: [table, ...]` for tables that it may read. What
-      reads tables is not deterministic
+      reads tables is not deterministic. Nothing unless given
     * `:activate` - make it the active version; `true` unless given. With `false` a new script has no active version yet
 
   The same source on the same terms (language, limits, grants, deterministic) as the active version is not stored again: the answer is the

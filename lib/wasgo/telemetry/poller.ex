@@ -27,7 +27,7 @@ defmodule Wasgo.Telemetry.Poller do
 
     * `:every` - milliseconds from one measurement to the next, 5,000 unless given
     * `:watch` - what is measured beside the VM and the native half: a keyword list of processes by their kind, `:cache` (`Wasgo.Gen.Cache`), `:world`, `:godot`
-      (`Wasgo.Godot.Server`, with its connections), `:service`, `:pool` and `:pipeline`
+      (`Wasgo.Godot.Server`, with its connections), `:service`, `:pool` and `:pipeline`; nothing unless given
     * `:name` - as for `GenServer`
 
       iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])

@@ -83,7 +83,7 @@ defmodule Wasgo.Wasm.Instance do
     * `:grant` - what it is granted by name: see `Wasgo.Wasm.Imports`
     * `:waiters` - how many callers may wait while another's call is under way, 64 unless given
     * `:timeout` - milliseconds that the start may take, #{@default_timeout} unless given
-    * `:fuel` - fuel that the start may use, for deterministic modules
+    * `:fuel` - fuel that the start may use, for deterministic modules; 1,000,000,000 unless given
 
   Errors: `Wasgo.LinkError` (a missing import, named), `Wasgo.LimitError`, `Wasgo.TrapError`.
 
