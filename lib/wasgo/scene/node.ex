@@ -82,6 +82,7 @@ defmodule Wasgo.Scene.Skin do
   """
   alias Wasgo.Scene
 
+  @derive {Inspect, except: [:inverse_bind]}
   @enforce_keys [:joints]
   defstruct [:joints, name: "", inverse_bind: "", skeleton: nil, extras: []]
 
@@ -157,6 +158,7 @@ defmodule Wasgo.Scene.Channel do
     * `values` - 32-bit floats, as many a key as the property has numbers; three times as many for `:cubic`
     * `interpolation` - between keys: `:linear`, `:step` or `:cubic`
   """
+  @derive {Inspect, except: [:times, :values]}
   @enforce_keys [:node, :path, :times, :values]
   defstruct [:node, :path, :times, :values, interpolation: :linear]
 

@@ -19,6 +19,7 @@ defmodule Wasgo.Script.SourceMap do
 
   alias Wasgo.{DecodeError, Wire}
 
+  @derive {Inspect, only: [:sources]}
   @enforce_keys [:sources, :contents, :mappings]
   defstruct [:sources, :contents, :mappings]
 

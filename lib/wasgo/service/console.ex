@@ -36,6 +36,7 @@ defmodule Wasgo.Service.Console do
   alias Wasgo.{LimitError, ServiceError}
   alias Wasgo.Service.Framing
 
+  @derive {Inspect, only: [:profile, :framing, :state]}
   @enforce_keys [:profile]
   defstruct [
     :profile,

@@ -24,6 +24,7 @@ defmodule Wasgo.Service.Framing do
 
   alias Wasgo.{ServiceError, Wire}
 
+  @derive {Inspect, only: [:kind, :max]}
   @enforce_keys [:kind, :max]
   defstruct [:kind, :max, partial: [], size: 0, wanted: 0, lines: [], lines_size: 0]
 
