@@ -116,9 +116,8 @@ defmodule Wasgo do
 
       Wasgo.info()
       # Wasgo        0.1.0 (native half 0.1.0)
-      # built with   wasmtime 48.0.8, libSQL 0.10.0 (SQLite 3.47.0), features remote, replication
       # ...
-      # native pool  9 jobs so far, 0 run and 0 wait
+      # guests       2 instances of 1 modules; 2 calls so far, 0 of them beyond their first slice, 0 trapped, 0 at a limit
       # stores       1 open
       # running      Wasgo.World "harbour"
   """

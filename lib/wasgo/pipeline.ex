@@ -91,7 +91,7 @@ defmodule Wasgo.Pipeline do
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> thin = Wasgo.script!("guest/scripts/thin.wasm")
       iex> Wasgo.generate(plan, [{0, 0}, {1, 0}])
-      ...> |> Wasgo.Pipeline.through({Wasgo.Stages.Script, script: thin, over: :instances}, max_concurrency: 2, timeout: 1_000)
+      ...> |> Wasgo.Pipeline.through({Wasgo.Stages.Script, script: thin, over: :instances}, max_concurrency: 2, timeout: 5_000)
       ...> |> Enum.map(fn {:ok, buffer} -> buffer.payload.coordinate end)
       [{0, 0}, {1, 0}]
   """

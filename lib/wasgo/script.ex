@@ -240,7 +240,7 @@ defmodule Wasgo.Script do
   `notify/5`.
 
       iex> lamp = Wasgo.Script.new!(File.read!("guest/scripts/lamp.wat"))
-      iex> {:ok, [light_energy, visible]} = Wasgo.Script.notify(lamp, :process, [23.0], timeout: 100)
+      iex> {:ok, [light_energy, visible]} = Wasgo.Script.notify(lamp, :process, [23.0], timeout: 2_000)
       iex> {light_energy, visible}
       {1.0, 1}
       iex> Wasgo.Script.notify(lamp, :enter_tree, [])
@@ -275,7 +275,7 @@ defmodule Wasgo.Script do
       iex> store = Wasgo.Store.open!(:memory)
       iex> Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
       iex> :ok = Registry.put_object(store, "lamp-7", "furniture", "lamp")
-      iex> Wasgo.Script.notify(store, "lamp-7", :process, [23.0], timeout: 100)
+      iex> Wasgo.Script.notify(store, "lamp-7", :process, [23.0], timeout: 2_000)
       {:ok, %{"light_energy" => 1.0, "visible" => 1}}
   """
   @spec notify(Store.t(), String.t(), what(), row(), keyword()) ::
@@ -334,7 +334,7 @@ defmodule Wasgo.Script do
       iex> store = Wasgo.Store.open!(:memory)
       iex> Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
       iex> for id <- ["lamp-7", "lamp-8"], do: :ok = Registry.put_object(store, id, "furniture", "lamp")
-      iex> {:ok, answers} = Wasgo.Script.notify_many(store, "furniture", :process, [23.0], timeout: 100)
+      iex> {:ok, answers} = Wasgo.Script.notify_many(store, "furniture", :process, [23.0], timeout: 2_000)
       iex> for {lamp, {:ok, answer}} <- answers, do: {lamp, answer["light_energy"]}
       [{"lamp-7", 1.0}, {"lamp-8", 1.0}]
   """

@@ -12,7 +12,7 @@ defmodule Wasgo.StageError do
       iex> lost = fn _buffer -> raise "no such village" end
       iex> [{:error, error}] =
       ...>   [Wasgo.Buffer.new("brook")]
-      ...>   |> Wasgo.Pipeline.through({Wasgo.Stages.Transform, with: lost}, timeout: 1_000)
+      ...>   |> Wasgo.Pipeline.through({Wasgo.Stages.Transform, with: lost}, timeout: 5_000)
       ...>   |> Enum.to_list()
       iex> {error.reason, error.stage, Exception.message(error.cause)}
       {:crashed, Wasgo.Stages.Transform, "no such village"}

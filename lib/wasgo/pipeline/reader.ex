@@ -65,7 +65,7 @@ defmodule Wasgo.Pipeline.Reader do
   the reason `:time` when there is none by then, and what the stream raised where it did.
 
       iex> {:ok, reader} = Wasgo.Pipeline.Reader.start_link([[Wasgo.Buffer.new("brook"), Wasgo.Buffer.new("hill")]])
-      iex> {:ok, elements} = Wasgo.Pipeline.Reader.read(reader, 10, 1_000)
+      iex> {:ok, elements} = Wasgo.Pipeline.Reader.read(reader, 10, 5_000)
       iex> for {:ok, buffer} <- elements, do: buffer.payload
       ["brook", "hill"]
       iex> Wasgo.Pipeline.Reader.read(reader)

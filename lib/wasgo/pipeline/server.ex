@@ -95,7 +95,7 @@ defmodule Wasgo.Pipeline.Server do
       ...>   Wasgo.Pipeline.Server.start_link(
       ...>     stages: [
       ...>       ground: {Wasgo.Stages.Generate, plan: plan, chunks: [{0, 0}, {1, 0}]},
-      ...>       thin: {Wasgo.Stages.Script, [script: thin, over: :instances], max_concurrency: 2, timeout: 1_000}
+      ...>       thin: {Wasgo.Stages.Script, [script: thin, over: :instances], max_concurrency: 2, timeout: 5_000}
       ...>     ],
       ...>     max_in_flight: 4
       ...>   )

@@ -79,7 +79,7 @@ defmodule Wasgo.Pipeline.Writer do
   `{:error, %Wasgo.LimitError{reason: :time}}`, and the buffer was not taken. Once the stream has ended: what ended it.
 
       iex> {:ok, writer} = Wasgo.Pipeline.Writer.start_link([{Wasgo.Stages.Transform, with: &{:ok, &1}}])
-      iex> for name <- ["brook", "hill"], do: Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new(name), 1_000)
+      iex> for name <- ["brook", "hill"], do: Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new(name), 5_000)
       [:ok, :ok]
   """
   @spec write(GenServer.server(), Buffer.t(), timeout()) :: :ok | {:error, Exception.t()}

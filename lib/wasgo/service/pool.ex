@@ -117,7 +117,7 @@ defmodule Wasgo.Service.Pool do
   Errors: those of `Wasgo.Service.request/3`; `:busy` when too many wait for a copy.
 
       iex> {:ok, namers} = Wasgo.Service.Pool.start_link(service: [module: "guest/services/namer.wasm", ready: "READY"])
-      iex> Wasgo.Service.Pool.request(namers, "0 0 3 60 45 0.1 10 3", 1_000, retries: 1)
+      iex> Wasgo.Service.Pool.request(namers, "0 0 3 60 45 0.1 10 3", 5_000, retries: 1)
       {:ok, "Upper Whitlow Fell"}
   """
   @spec request(GenServer.server(), term(), pos_integer(), keyword()) ::

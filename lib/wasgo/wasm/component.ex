@@ -333,7 +333,7 @@ defmodule Wasgo.Wasm.Component do
       ...>   (func (export "price") (param "apples" u8) (result u32) (canon lift (core func $i "price"))))
       ...> \"\"\")
       iex> instance = Wasgo.Wasm.Component.new!(price)
-      iex> Wasgo.Wasm.Component.call(instance, "price", [5], timeout: 100)
+      iex> Wasgo.Wasm.Component.call(instance, "price", [5], timeout: 2_000)
       {:ok, 15}
       iex> {:error, error} = Wasgo.Wasm.Component.call(instance, "price", [-5])
       iex> Exception.message(error)
