@@ -158,20 +158,23 @@ defmodule Wasgo.MixProject do
     page |> Path.rootname() |> String.replace("/", "-") |> String.downcase()
   end
 
-  # A module belongs to the first that matches it.
+  # In the order in which they are read; a module belongs to the first that matches it.
   defp module_groups do
     [
-      Errors: ~r/^Wasgo\.\w+Error$/,
-      Membrane: ~r/^Wasgo\.Membrane/,
-      Phoenix: ~r/^Wasgo\.Phoenix/,
-      World: ~r/^Wasgo\.World/,
-      Generation: ~r/^Wasgo\.(Gen|Scene)(\.|$)/,
-      "Scripts & wasm": [Wasgo.Script, Wasgo.Script.State, ~r/^Wasgo\.Wasm\./],
-      Store: [~r/^Wasgo\.Store/, ~r/^Wasgo\.Script\.Registry/],
-      Services: ~r/^Wasgo\.Service/,
-      Godot: ~r/^Wasgo\.(Godot|Stages\.Godot)/,
-      Observability: ~r/^Wasgo\.(Telemetry|Supervisor|Info)/,
-      Stream: ~r/^Wasgo\.(Buffer|Format|Nx|Pipeline|Rows|Stage|Stages|Wire)(\.|$)/
+      Stream: ~r/^Wasgo\.(Buffer|Format|Nx|Pipeline|Rows|Stage|Stages\.(?!Godot)\w+|Wire)(\.|$)/,
+      Generation: ~r/^Wasgo\.Gen(\.|$)/,
+      Scenes: ~r/^Wasgo\.Scene(\.|$)/,
+      "Scripts & wasm": [~r/^Wasgo\.Script(\.(?!Registry)|$)/, ~r/^Wasgo\.Wasm\./],
+      Store: [Wasgo.Store, Wasgo.Script.Registry],
+      Services: ~r/^Wasgo\.Service(\.|$)/,
+      World: ~r/^Wasgo\.World(\.|$)/,
+      Godot:
+        ~r/^Wasgo\.(Godot|Godot\.(Connection|Frame|Process|Scripts|Server)|Stages\.Godot\w*)$/,
+      "Godot values": ~r/^Wasgo\.Godot\./,
+      Phoenix: ~r/^Wasgo\.Phoenix(\.|$)/,
+      Membrane: ~r/^Wasgo\.Membrane(\.|$)/,
+      Operation: ~r/^Wasgo\.(Info|Supervisor|Telemetry)(\.|$)/,
+      Errors: ~r/^Wasgo\.\w+Error$/
     ]
   end
 
@@ -212,6 +215,10 @@ defmodule Wasgo.MixProject do
 
   # What is compiled only where a neighbour is there cannot be linked to where it is not.
   defp left_out?("Wasgo.Membrane." <> _rest), do: not Code.ensure_loaded?(Membrane.Filter)
+
+  defp left_out?("Wasgo.Phoenix.LiveDashboardPage" <> _rest),
+    do: not Code.ensure_loaded?(Phoenix.LiveDashboard.PageBuilder)
+
   defp left_out?("Wasgo.Phoenix." <> _rest), do: not Code.ensure_loaded?(Phoenix.Socket)
   defp left_out?("Wasgo.Nx" <> _rest), do: not Code.ensure_loaded?(Nx)
   defp left_out?("Wasgo.Stages.Tensor" <> _rest), do: not Code.ensure_loaded?(Nx)

@@ -26,6 +26,7 @@ defmodule Wasgo do
     * `Wasgo.Wasm.Module`, `Wasgo.Wasm.Instance`, `Wasgo.Wasm.Component` and `Wasgo.Wasm.Command` are all else that is WebAssembly
     * `Wasgo.Pipeline` and `Wasgo.Stage` are the stream and its parts
     * `Wasgo.World` is what a set of Godot servers shares, `Wasgo.Godot` the engine at a stream's end
+    * `Wasgo.Phoenix`, `Wasgo.Membrane` and `Wasgo.Nx` are the ways to it from where these libraries are
     * `Wasgo.Supervisor` runs what an application needs of it, `Wasgo.Telemetry` tells what it does, and `info/0` what there is
 
   In `iex`, `h Wasgo.Wasm.Limits` says what holds a guest; every handle shows what it is when it is inspected.
@@ -44,7 +45,12 @@ defmodule Wasgo do
   @spec plan(keyword()) :: {:ok, Gen.Plan.t()} | {:error, Exception.t()}
   defdelegate plan(options), to: Gen
 
-  @doc "As `plan/1`, but raises."
+  @doc """
+  As `plan/1`, but raises.
+
+      iex> Wasgo.plan!(seed: 7).chunk_size
+      64.0
+  """
   @spec plan!(keyword()) :: Gen.Plan.t()
   defdelegate plan!(options), to: Gen
 
@@ -60,7 +66,16 @@ defmodule Wasgo do
     Pipeline.stream([{Stages.Generate, plan: plan, chunks: coordinates}])
   end
 
-  @doc "Makes a script of a file of WebAssembly or WAT: `Wasgo.Script.new/2`."
+  @doc """
+  Makes a script of a file of WebAssembly or WAT: `Wasgo.Script.new/2`. It is called as the file is, unless `:name` says otherwise.
+
+      iex> {:ok, thin} = Wasgo.script("guest/scripts/thin.wasm")
+      iex> thin.name
+      "thin"
+      iex> {:error, error} = Wasgo.script("guest/scripts/gone.wasm")
+      iex> error.reason
+      :enoent
+  """
   @spec script(Path.t(), keyword()) :: {:ok, Script.t()} | {:error, Exception.t()}
   def script(path, options \\ []) do
     with {:ok, module} <- Wasgo.Wasm.Module.compile_file(path) do
@@ -68,7 +83,12 @@ defmodule Wasgo do
     end
   end
 
-  @doc "As `script/2`, but raises."
+  @doc """
+  As `script/2`, but raises.
+
+      iex> Wasgo.script!("guest/scripts/thin.wasm", name: "forester").name
+      "forester"
+  """
   @spec script!(Path.t(), keyword()) :: Script.t()
   def script!(path, options \\ []), do: Result.bang!(script(path, options))
 
@@ -93,6 +113,13 @@ defmodule Wasgo do
 
   @doc """
   Prints what Wasgo is made of here, what it may use, and what runs. `Wasgo.Info.collect/0` has the same as terms.
+
+      Wasgo.info()
+      # Wasgo        0.1.0 (native half 0.1.0)
+      # ...
+      # guests       2 instances of 1 modules; 2 calls so far, 0 of them beyond their first slice, 0 trapped, 0 at a limit
+      # stores       1 open
+      # running      Wasgo.World "harbour"
   """
   @spec info() :: :ok
   def info, do: IO.write(Wasgo.Info.text(Wasgo.Info.collect()))

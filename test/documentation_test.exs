@@ -15,6 +15,18 @@ defmodule Wasgo.DocumentationTest do
              )
   end
 
+  test "every public function shows how it is used" do
+    assert [] ==
+             for(
+               {module, docs} <- documented(),
+               {{kind, name, arity}, _line, _signature, %{} = doc, _metadata} <- docs,
+               kind in [:function, :macro],
+               {name, arity} not in callbacks(module),
+               not (doc |> Map.values() |> Enum.any?(&(&1 =~ ~r/\n\n {4,}\S|iex>/))),
+               do: "#{inspect(module)}.#{name}/#{arity} has no example"
+             )
+  end
+
   # Modules of lib that are not hidden, with what is known of their functions.
   defp documented do
     {:ok, modules} = :application.get_key(:wasgo, :modules)
@@ -37,11 +49,11 @@ defmodule Wasgo.DocumentationTest do
     for {true, lacking} <- [{not written?, "documentation"}, {not typed?, "types"}], do: lacking
   end
 
-  # What a behaviour, an exception or `use GenServer` documents elsewhere.
+  # What a behaviour, an exception, `use GenServer` or Membrane's `def_options` documents elsewhere.
   defp callbacks(module) do
     behaviours = Keyword.get_values(module.module_info(:attributes), :behaviour) |> List.flatten()
 
     Enum.flat_map(behaviours, & &1.behaviour_info(:callbacks)) ++
-      [child_spec: 1, exception: 1, message: 1, __struct__: 0, __struct__: 1]
+      [child_spec: 1, exception: 1, message: 1, options: 0, __struct__: 0, __struct__: 1]
   end
 end

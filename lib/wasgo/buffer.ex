@@ -5,6 +5,9 @@ defmodule Wasgo.Buffer do
     * `payload` - a binary, or a struct such as `Wasgo.Gen.Chunk` or `Wasgo.Rows`
     * `pts`, `dts` - presentation and decoding time in nanoseconds, or `nil`
     * `metadata` - a map; stages keep what they do not know
+
+      iex> Wasgo.Buffer.new("brook", pts: 40_000_000, metadata: %{village: 7})
+      #Wasgo.Buffer<"brook", pts: 40000000, metadata: %{village: 7}>
   """
 
   @enforce_keys [:payload]

@@ -13,6 +13,9 @@ defmodule Wasgo.Gen do
 
   Generating runs on threads of its own; the calling process waits for a message. For worlds that are larger than one chunk there are
   `Wasgo.Stages.Generate`, `Wasgo.Gen.Viewers` and `Wasgo.Gen.Cache`.
+
+  `plan/1` lists what a world may have, `Wasgo.Gen.Field` what land is made of, `Wasgo.Gen.Prop`, `Wasgo.Gen.Building` and `Wasgo.Gen.Dungeon` what stands on it and
+  below it; `preview/2` draws it before anything is generated. The guide `guides/generation.md` goes through all of it.
   """
 
   alias Wasgo.Gen.{Building, Chunk, Dungeon, Picture, Plan, Prop, Scripts, Settlements, Volume}
@@ -178,7 +181,12 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :plan
-  @doc "As `plan/1`, but raises."
+  @doc """
+  As `plan/1`, but raises.
+
+      iex> Wasgo.Gen.plan!(seed: 7, chunk_size: 32.0, samples: 33, scatter: [])
+      #Wasgo.Gen.Plan<seed 7, chunks of 32.0 m with 33 x 33 samples>
+  """
   @spec plan!(keyword()) :: Plan.t()
   def plan!(options), do: Result.bang!(plan(options))
 
@@ -193,8 +201,8 @@ defmodule Wasgo.Gen do
   @doc """
   Generates the chunk at `{x, z}`, or at `{x, z, level}` for one of a coarser level: coordinates count in chunks of that level.
 
-    * `:neighbours` - how many levels coarser the chunks around it are, such as `[east: 1, south_east: 1]`: its border is then made to meet theirs without
-      cracks (#{Enum.map_join(@directions, ", ", &"`#{inspect(&1)}`")}; north is towards -z)
+    * `:neighbours` - how many levels coarser the chunks around it are, 0 unless given, such as `[east: 1, south_east: 1]`: its border is then made to meet
+      theirs without cracks (#{Enum.map_join(@directions, ", ", &"`#{inspect(&1)}`")}; north is towards -z)
 
   A coordinate outside of the world (about 1,000 km from the origin) is a `Wasgo.PlanError`.
 
@@ -221,7 +229,12 @@ defmodule Wasgo.Gen do
     do: Telemetry.span(:generate, %{}, %{kind: kind, address: address}, generate)
 
   @doc type: :make
-  @doc "As `chunk/3`, but raises."
+  @doc """
+  As `chunk/3`, but raises.
+
+      iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      #Wasgo.Gen.Chunk<{0, 0}, 64.0 m, 65 x 65, heights -1.2 to 18.3 m, 3% water, 8192 triangles, 52 tree, 53 conifer, 23 rock, 48 bush>
+  """
   @spec chunk!(Plan.t(), address(), keyword()) :: Chunk.t()
   def chunk!(plan, address, options \\ []), do: Result.bang!(chunk(plan, address, options))
 
@@ -274,8 +287,8 @@ defmodule Wasgo.Gen do
   @doc """
   Generates a cube of the plan's volume, `{x, y, z}` or `{x, y, z, level}`; coordinates count in cubes of that level.
 
-    * `:neighbours` - how many levels coarser the cubes around it are, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer: of two
-      cubes the finer closes the gap between them
+    * `:neighbours` - how many levels coarser the cubes around it are, 0 unless given, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer:
+      of two cubes the finer closes the gap between them
 
       iex> import Wasgo.Gen.Field
       iex> plan = Wasgo.Gen.plan!(seed: 1, density: sphere({16, 16, 16}, 10))
@@ -298,7 +311,13 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :make
-  @doc "As `volume/3`, but raises."
+  @doc """
+  As `volume/3`, but raises.
+
+      iex> hill = Wasgo.Gen.Field.sphere({16, 16, 16}, 10)
+      iex> Wasgo.Gen.volume!(Wasgo.Gen.plan!(seed: 1, density: hill), {0, 0, 0})
+      #Wasgo.Gen.Volume<{0, 0, 0}, 32.0 m, 12% solid, 3660 triangles>
+  """
   @spec volume!(Plan.t(), Volume.address(), keyword()) :: Volume.t()
   def volume!(plan, address, options \\ []), do: Result.bang!(volume(plan, address, options))
 
@@ -412,7 +431,12 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :thing
-  @doc "As `building/2`, but raises."
+  @doc """
+  As `building/2`, but raises.
+
+      iex> Wasgo.Gen.building!(:cottage, seed: 42).name
+      "cottage"
+  """
   @spec building!(Building.spec(), seed: non_neg_integer()) :: Building.t()
   def building!(spec, options \\ []), do: Result.bang!(building(spec, options))
 
@@ -444,7 +468,12 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :thing
-  @doc "As `dungeon/1`, but raises."
+  @doc """
+  As `dungeon/1`, but raises.
+
+      iex> Wasgo.Gen.dungeon!(seed: 7, size: {16, 12}).size
+      {16, 1, 12}
+  """
   @spec dungeon!(keyword()) :: Dungeon.t()
   def dungeon!(options), do: Result.bang!(dungeon(options))
 
@@ -471,7 +500,13 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :thing
-  @doc "As `interior/2`, but raises."
+  @doc """
+  As `interior/2`, but raises.
+
+      iex> farmhouse = Wasgo.Gen.building!(:farmhouse, seed: 4)
+      iex> Wasgo.Gen.interior!(farmhouse, seed: 2).name
+      "interior"
+  """
   @spec interior!(Building.t(), keyword()) :: Dungeon.t()
   def interior!(building, options \\ []), do: Result.bang!(interior(building, options))
 
@@ -502,7 +537,14 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :make
-  @doc "As `settlements/2`, but raises."
+  @doc """
+  As `settlements/2`, but raises.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 42, settlements: [slope: 0.3])
+      iex> [village | _] = Wasgo.Gen.settlements!(plan, {{0, 0}, {2000, 2000}}).sites
+      iex> {village.size, length(village.buildings)}
+      {:village, 14}
+  """
   @spec settlements!(Plan.t(), {{number(), number()}, {number(), number()}}) :: Settlements.t()
   def settlements!(plan, area), do: Result.bang!(settlements(plan, area))
 
@@ -523,9 +565,9 @@ defmodule Wasgo.Gen do
     * `:size` - pixels along a side, 16 to 4096; 1024 unless given
     * `:metres` - side of the square that is seen; 1024 unless given
     * `:center` - its middle, `{x, z}` in metres; the world's origin unless given
-    * `:scatter` - `false` to leave out what stands on the ground. Of wide views it is left out anyway
+    * `:scatter` - `false` to leave out what stands on the ground, `true` unless given. Of wide views it is left out anyway
     * `:view` - `:above`, or `:angle` from 35 degrees above the horizon, looking north; or degrees, 15 to 90. `:above` unless given
-    * `:below` - a height in metres: everything above it is cut away, to look into caves. What is solid there is dark
+    * `:below` - a height in metres: everything above it is cut away, to look into caves, where what is solid is dark; nothing is cut unless given
 
       iex> {:ok, picture} = Wasgo.Gen.preview(Wasgo.Gen.plan!(seed: 7), size: 64)
       iex> picture
@@ -565,7 +607,12 @@ defmodule Wasgo.Gen do
   end
 
   @doc type: :look
-  @doc "As `preview/2`, but raises."
+  @doc """
+  As `preview/2`, but raises.
+
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7), size: 64, metres: 256)
+      #Wasgo.Gen.Picture<64 x 64 pixels of 256.0 m>
+  """
   @spec preview!(Plan.t(), keyword()) :: Picture.t()
   def preview!(plan, options \\ []), do: Result.bang!(preview(plan, options))
 
@@ -604,7 +651,12 @@ defmodule Wasgo.Gen do
   def prop(spec, options \\ []), do: Prop.make(spec, options)
 
   @doc type: :thing
-  @doc "As `prop/2`, but raises."
+  @doc """
+  As `prop/2`, but raises.
+
+      iex> Wasgo.Gen.prop!({:tree, species: :oak, height: 9.0}, seed: 7)
+      #Wasgo.Gen.Prop<tree_oak, 5000 / 1665 / 356 / 56 triangles, 1 collider>
+  """
   @spec prop!(Prop.spec(), keyword()) :: Prop.t()
   def prop!(spec, options \\ []), do: Result.bang!(prop(spec, options))
 
@@ -621,7 +673,12 @@ defmodule Wasgo.Gen do
   def fence(points, options \\ []) when is_list(points), do: Prop.fence(points, options)
 
   @doc type: :thing
-  @doc "As `fence/2`, but raises."
+  @doc """
+  As `fence/2`, but raises.
+
+      iex> Wasgo.Gen.fence!([{0, 0, 0}, {8, 0, 0}], kind: :pickets).name
+      "fence_pickets"
+  """
   @spec fence!([Scene.point()], keyword()) :: Prop.t()
   def fence!(points, options \\ []), do: Result.bang!(fence(points, options))
 
@@ -644,7 +701,14 @@ defmodule Wasgo.Gen do
   def vary(mesh, options \\ []), do: Prop.vary(mesh, options)
 
   @doc type: :thing
-  @doc "As `vary/2`, but raises."
+  @doc """
+  As `vary/2`, but raises.
+
+      iex> oak = Wasgo.Gen.prop!({:tree, species: :oak}) |> Wasgo.Gen.Prop.mesh(0)
+      iex> grove = for seed <- 1..3, do: Wasgo.Gen.vary!(oak, seed: seed, size: 0.2, bend: 0.1)
+      iex> length(Enum.uniq(grove))
+      3
+  """
   @spec vary!(Scene.Mesh.t(), keyword()) :: Scene.Mesh.t()
   def vary!(mesh, options \\ []), do: Result.bang!(vary(mesh, options))
 
@@ -663,7 +727,14 @@ defmodule Wasgo.Gen do
   def impostor(prop, size), do: Prop.impostor(prop, size)
 
   @doc type: :thing
-  @doc "As `impostor/2`, but raises."
+  @doc """
+  As `impostor/2`, but raises.
+
+      iex> oak = Wasgo.Gen.prop!({:tree, species: :oak})
+      iex> <<0x89, "PNG", _::binary>> = Wasgo.Gen.impostor!(oak, 64)
+      iex> :ok
+      :ok
+  """
   @spec impostor!(Prop.t() | Scene.Mesh.t(), pos_integer()) :: binary()
   def impostor!(prop, size), do: Result.bang!(impostor(prop, size))
 

@@ -56,6 +56,14 @@ defmodule Wasgo.Info do
 
   @doc """
   Collects it. It looks at each process of the VM once, as observer does: on a VM with hundreds of thousands of them that takes a moment.
+
+      iex> info = Wasgo.Info.collect()
+      iex> info.versions.otp == System.otp_release()
+      true
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, _harbour} = Wasgo.World.start_link(store: store, name: "harbour")
+      iex> {{Wasgo.World, "harbour"}, 1} in Wasgo.Info.collect().running
+      true
   """
   @spec collect() :: t()
   def collect do
@@ -109,7 +117,12 @@ defmodule Wasgo.Info do
 
   defp what(label), do: label
 
-  @doc "What `collect/0` gives, as text."
+  @doc """
+  What `collect/0` gives, as text.
+
+      iex> Wasgo.Info.text(Wasgo.Info.collect()) =~ "native half"
+      true
+  """
   @spec text(t()) :: String.t()
   def text(info) do
     versions = info.versions

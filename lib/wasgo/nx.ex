@@ -15,6 +15,11 @@ if Code.ensure_loaded?(Nx) do
     | bytes: `bytes/3` | any | `to_bytes/1` |
 
     `Wasgo.Stages.Tensor` runs a function of tensors as a stage.
+
+        iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0})
+        iex> {:ok, higher} = Wasgo.Nx.put_heights(chunk, Nx.add(Wasgo.Nx.heights(chunk), 5.0))
+        iex> Float.round(higher.stats.mean_height - chunk.stats.mean_height, 3)
+        5.0
     """
 
     alias Wasgo.Gen.Chunk
@@ -36,6 +41,14 @@ if Code.ensure_loaded?(Nx) do
     The chunk with other heights: its mesh, with new normals, its figures, and what stands on it, which goes up or down with the ground, follow.
 
     Normals on the border know nothing of the next chunk, so that a seam may be seen where a function changed heights there.
+
+        iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0})
+        iex> {:ok, flat} = Wasgo.Nx.put_heights(chunk, Nx.broadcast(2.5, {9, 9}))
+        iex> {flat.stats.mean_height, flat.stats.mean_slope, Wasgo.Gen.Chunk.height(flat, 3, 4)}
+        {2.5, 0.0, 2.5}
+        iex> {:error, error} = Wasgo.Nx.put_heights(chunk, Nx.broadcast(2.5, {9}))
+        iex> Exception.message(error)
+        "a tensor of the shape {9, 9} is needed, not {9}"
     """
     @spec put_heights(Chunk.t(), Nx.Tensor.t()) :: {:ok, Chunk.t()} | {:error, StageError.t()}
     def put_heights(%Chunk{samples: samples} = chunk, tensor) do
@@ -75,21 +88,45 @@ if Code.ensure_loaded?(Nx) do
       end
     end
 
-    @doc "Places of a surface's vertices: `{vertices, 3}`, metres."
+    @doc """
+    Places of a surface's vertices: `{vertices, 3}`, metres.
+
+        iex> ground = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0}).ground
+        iex> Nx.shape(Wasgo.Nx.positions(ground))
+        {81, 3}
+    """
     @spec positions(Surface.t()) :: Nx.Tensor.t()
     def positions(%Surface{positions: bytes}), do: vertices(bytes, 3)
 
-    @doc "Normals of a surface's vertices: `{vertices, 3}`; `nil` where it has none."
+    @doc """
+    Normals of a surface's vertices: `{vertices, 3}`; `nil` where it has none.
+
+        iex> ground = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9, height: 2.0), {0, 0}).ground
+        iex> Wasgo.Nx.normals(ground)[0] |> Nx.to_flat_list()
+        [0.0, 1.0, 0.0]
+    """
     @spec normals(Surface.t()) :: Nx.Tensor.t() | nil
     def normals(%Surface{normals: ""}), do: nil
     def normals(%Surface{normals: bytes}), do: vertices(bytes, 3)
 
-    @doc "Colours of a surface's vertices: `{vertices, 4}`, linear; `nil` where it has none."
+    @doc """
+    Colours of a surface's vertices: `{vertices, 4}`, linear; `nil` where it has none.
+
+        iex> ground = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0}).ground
+        iex> Nx.shape(Wasgo.Nx.colors(ground))
+        {81, 4}
+    """
     @spec colors(Surface.t()) :: Nx.Tensor.t() | nil
     def colors(%Surface{colors: ""}), do: nil
     def colors(%Surface{colors: bytes}), do: vertices(bytes, 4)
 
-    @doc "Numbers of the vertices of a surface's triangles: `{triangles, 3}`."
+    @doc """
+    Numbers of the vertices of a surface's triangles: `{triangles, 3}`.
+
+        iex> ground = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, chunk_size: 8.0, samples: 9), {0, 0}).ground
+        iex> Nx.shape(Wasgo.Nx.indices(ground))
+        {128, 3}
+    """
     @spec indices(Surface.t()) :: Nx.Tensor.t()
     def indices(%Surface{indices: bytes}),
       do: bytes(bytes, {div(byte_size(bytes), 12), 3}, {:u, 32})
@@ -170,7 +207,13 @@ if Code.ensure_loaded?(Nx) do
     defp double(number) when is_number(number), do: <<number::float-64-native>>
     defp double(value), do: throw({:no_number, value})
 
-    @doc "Rows from a tensor `{rows, columns}`; NaN is `nil`."
+    @doc """
+    Rows from a tensor `{rows, columns}`; NaN is `nil`.
+
+        iex> {:ok, rows} = Wasgo.Nx.to_rows(Nx.tensor([[1.5, 2.5], [3.0, 4.0]]), ["position:x", "position:z"], [7, 8])
+        iex> {rows.ids, rows.rows}
+        {[7, 8], [[1.5, 2.5], [3.0, 4.0]]}
+    """
     @spec to_rows(Nx.Tensor.t(), [String.t()], [integer()]) ::
             {:ok, Rows.t()} | {:error, StageError.t()}
     def to_rows(tensor, columns, ids) do
@@ -190,11 +233,21 @@ if Code.ensure_loaded?(Nx) do
     defp value(:nan), do: nil
     defp value(infinity), do: infinity
 
-    @doc "Raw numbers in the machine's byte order as a tensor of that shape and type."
+    @doc """
+    Raw numbers in the machine's byte order as a tensor of that shape and type.
+
+        iex> Wasgo.Nx.bytes(<<1.5::float-32-little, 2.5::float-32-little>>, {2, 1}, {:f, 32}) |> Nx.to_flat_list()
+        [1.5, 2.5]
+    """
     @spec bytes(binary(), tuple(), Nx.Type.t()) :: Nx.Tensor.t()
     def bytes(bytes, shape, type), do: bytes |> Nx.from_binary(type) |> Nx.reshape(shape)
 
-    @doc "A tensor's numbers as they lie."
+    @doc """
+    A tensor's numbers as they lie.
+
+        iex> Wasgo.Nx.to_bytes(Nx.tensor([1, 2, 3], type: {:u, 8}))
+        <<1, 2, 3>>
+    """
     @spec to_bytes(Nx.Tensor.t()) :: binary()
     def to_bytes(tensor), do: Nx.to_binary(tensor)
 

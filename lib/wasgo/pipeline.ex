@@ -50,6 +50,16 @@ defmodule Wasgo.Pipeline do
   A stream through `stages`: the first is a source stage or any enumerable of buffers, the others are filters and sinks.
 
   Raises `ArgumentError` at once if a stage or an option of one is wrong.
+
+      iex> villages = [Wasgo.Buffer.new("brook"), Wasgo.Buffer.new(7), Wasgo.Buffer.new("hill")]
+      iex> name = fn
+      ...>   %{payload: name} = buffer when is_binary(name) -> {:ok, %{buffer | payload: String.capitalize(name)}}
+      ...>   _other -> {:error, %ArgumentError{message: "no name"}}
+      ...> end
+      iex> [{:ok, brook}, {:error, error}, {:ok, hill}] =
+      ...>   Enum.to_list(Wasgo.Pipeline.stream([villages, {Wasgo.Stages.Transform, with: name}]))
+      iex> {brook.payload, Exception.message(error), hill.payload}
+      {"Brook", "no name", "Hill"}
   """
   @spec stream([Stage.spec() | Enumerable.t()]) :: Enumerable.t()
   def stream([first | rest]) do
@@ -58,6 +68,12 @@ defmodule Wasgo.Pipeline do
 
   @doc """
   As `stream/1`, but its elements are plain buffers, and the first error is raised.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> [{Wasgo.Stages.Generate, plan: plan, chunks: [{0, 0}, {1, 0}]}]
+      ...> |> Wasgo.Pipeline.stream!()
+      ...> |> Enum.map(& &1.payload.coordinate)
+      [{0, 0}, {1, 0}]
   """
   @spec stream!([Stage.spec() | Enumerable.t()]) :: Enumerable.t()
   def stream!(stages), do: stages |> stream() |> Stream.map(&bang!/1)
@@ -69,8 +85,15 @@ defmodule Wasgo.Pipeline do
 
     * `:max_concurrency` - buffers that are handled at once, 1 unless given; more only for a stage without state (`c:Wasgo.Stage.stateless?/1`)
     * `:max_in_flight` - twice that unless given
-    * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next
+    * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next; endless unless given
     * `:ordered` - `false` to have what comes of buffers in the order in which they are done; `true` unless given
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> thin = Wasgo.script!("guest/scripts/thin.wasm")
+      iex> Wasgo.generate(plan, [{0, 0}, {1, 0}])
+      ...> |> Wasgo.Pipeline.through({Wasgo.Stages.Script, script: thin, over: :instances}, max_concurrency: 2, timeout: 5_000)
+      ...> |> Enum.map(fn {:ok, buffer} -> buffer.payload.coordinate end)
+      [{0, 0}, {1, 0}]
   """
   @spec through(Enumerable.t(), Stage.spec(), keyword()) :: Enumerable.t()
   def through(enumerable, stage, settings \\ []) do

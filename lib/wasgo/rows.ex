@@ -17,7 +17,14 @@ defmodule Wasgo.Rows do
 
   @type t :: %__MODULE__{columns: [String.t()], ids: [integer()], rows: [[value()]]}
 
-  @doc "Rows from a list of `{id, values}`. Raises `ArgumentError` for a row that is not as long as `columns`."
+  @doc """
+  Rows from a list of `{id, values}`. Raises `ArgumentError` for a row that is not as long as `columns`.
+
+      iex> Wasgo.Rows.new(["position:x", "visible"], [{7, [1.5, nil]}, {8, [2.5, 1]}]).ids
+      [7, 8]
+      iex> Wasgo.Rows.new(["position:x"], [{7, [1.5, 2.5]}])
+      ** (ArgumentError) the row of 7 has 2 values for 1 columns
+  """
   @spec new([String.t()], [{integer(), [value()]}]) :: t()
   def new(columns, pairs) do
     width = length(columns)

@@ -134,7 +134,14 @@ defmodule Wasgo.Scene do
   end
 
   @doc type: :inspect
-  @doc "As `validate/1`, but raises."
+  @doc """
+  As `validate/1`, but raises.
+
+      iex> cottage = Wasgo.Gen.building!(:cottage, seed: 42)
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(cottage)
+      iex> Wasgo.Scene.validate!(scene).triangles == Wasgo.Gen.Building.triangles(cottage)
+      true
+  """
   @spec validate!(t()) :: counts()
   def validate!(scene), do: Result.bang!(validate(scene))
 
@@ -161,7 +168,16 @@ defmodule Wasgo.Scene do
   end
 
   @doc type: :file
-  @doc "As `to_glb/2`, but raises."
+  @doc """
+  As `to_glb/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> path = Path.join(System.tmp_dir!(), "cottage.glb")
+      iex> File.write!(path, Wasgo.Scene.to_glb!(scene))
+      :ok
+      iex> File.rm!(path)
+      :ok
+  """
   @spec to_glb!(t(), instancing: boolean()) :: binary()
   def to_glb!(scene, options \\ []), do: Result.bang!(to_glb(scene, options))
 
@@ -200,7 +216,13 @@ defmodule Wasgo.Scene do
   end
 
   @doc type: :file
-  @doc "As `from_glb/2`, but raises."
+  @doc """
+  As `from_glb/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> Wasgo.Scene.from_glb!(Wasgo.Scene.to_glb!(scene))
+      #Wasgo.Scene<"cottage", 1 nodes, 1 meshes, 0 instances>
+  """
   @spec from_glb!(binary(), keyword()) :: t()
   def from_glb!(file, options \\ []), do: Result.bang!(from_glb(file, options))
 
@@ -215,7 +237,14 @@ defmodule Wasgo.Scene do
   def bounds(%__MODULE__{} = scene), do: change(scene, {:bounds})
 
   @doc type: :inspect
-  @doc "As `bounds/1`, but raises."
+  @doc """
+  As `bounds/1`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:tower, seed: 1))
+      iex> {{_, lowest, _}, {_, highest, _}} = Wasgo.Scene.bounds!(scene)
+      iex> {Float.round(lowest, 1), Float.round(highest, 1)}
+      {-1.2, 15.3}
+  """
   @spec bounds!(t()) :: {point(), point()} | nil
   def bounds!(scene), do: Result.bang!(bounds(scene))
 
@@ -232,7 +261,14 @@ defmodule Wasgo.Scene do
   def transform(%__MODULE__{} = scene, matrix), do: change(scene, {:transform, matrix})
 
   @doc type: :change
-  @doc "As `transform/2`, but raises."
+  @doc """
+  As `transform/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> village = for x <- [0, 20, 40], do: Wasgo.Scene.transform!(scene, {1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0})
+      iex> Wasgo.Scene.merge(village, "village")
+      #Wasgo.Scene<"village", 3 nodes, 1 meshes, 0 instances>
+  """
   @spec transform!(t(), tuple()) :: t()
   def transform!(scene, matrix), do: Result.bang!(transform(scene, matrix))
 
@@ -259,7 +295,14 @@ defmodule Wasgo.Scene do
   end
 
   @doc type: :change
-  @doc "As `simplify/2`, but raises."
+  @doc """
+  As `simplify/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0}))
+      iex> {simple, _metres} = Wasgo.Scene.simplify!(scene, error: 0.2)
+      iex> Wasgo.Scene.validate!(simple).triangles < Wasgo.Scene.validate!(scene).triangles
+      true
+  """
   @spec simplify!(t(), keyword()) :: {t(), float()}
   def simplify!(scene, options \\ []), do: Result.bang!(simplify(scene, options))
 
@@ -271,6 +314,12 @@ defmodule Wasgo.Scene do
 
     * `:ratios` - shares of the triangles, default `[0.5, 0.25, 0.1]`
     * `:error` - how far a LOD may be from its surface, in metres. Default `:infinity`
+
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, scatter: []), {0, 0}))
+      iex> {:ok, scene} = Wasgo.Scene.lods(scene, ratios: [0.5, 0.1], error: 0.5)
+      iex> [ground] = hd(scene.meshes).surfaces
+      iex> for lod <- ground.lods, do: lod.error <= 0.5
+      [true, true]
   """
   @spec lods(t(), keyword()) :: changed()
   def lods(%__MODULE__{} = scene, options \\ []) do
@@ -279,17 +328,37 @@ defmodule Wasgo.Scene do
   end
 
   @doc type: :change
-  @doc "As `lods/2`, but raises."
+  @doc """
+  As `lods/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> scene = Wasgo.Scene.lods!(scene)
+      iex> Wasgo.Scene.from_glb!(Wasgo.Scene.to_glb!(scene)) |> Wasgo.Scene.validate!() |> Map.fetch!(:meshes)
+      1
+  """
   @spec lods!(t(), keyword()) :: t()
   def lods!(scene, options \\ []), do: Result.bang!(lods(scene, options))
 
   @doc type: :change
-  @doc "The scene with triangles and vertices in an order that is fast to draw. Vertices that no triangle uses are dropped."
+  @doc """
+  The scene with triangles and vertices in an order that is fast to draw. Vertices that no triangle uses are dropped.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> {:ok, faster} = Wasgo.Scene.optimize(scene)
+      iex> Wasgo.Scene.validate!(faster).triangles == Wasgo.Scene.validate!(scene).triangles
+      true
+  """
   @spec optimize(t()) :: changed()
   def optimize(%__MODULE__{} = scene), do: change(scene, {:optimize})
 
   @doc type: :change
-  @doc "As `optimize/1`, but raises."
+  @doc """
+  As `optimize/1`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> Wasgo.Scene.lods!(scene) |> Wasgo.Scene.optimize!()
+      #Wasgo.Scene<"cottage", 1 nodes, 1 meshes, 0 instances>
+  """
   @spec optimize!(t()) :: t()
   def optimize!(scene), do: Result.bang!(optimize(scene))
 
@@ -297,12 +366,34 @@ defmodule Wasgo.Scene do
   @doc """
   The scene with tangents on every surface that has normals and texture coordinates and that has none: what normal maps need. By
   Mikkelsen's method, as tools that bake them do.
+
+      iex> floats = fn numbers -> for number <- numbers, into: "", do: <<number::float-32-little>> end
+      iex> tile = %Wasgo.Scene.Surface{
+      ...>   positions: floats.([0, 0, 0, 1, 0, 0, 0, 0, -1]),
+      ...>   normals: floats.([0, 1, 0, 0, 1, 0, 0, 1, 0]),
+      ...>   uvs: floats.([0, 1, 1, 1, 0, 0]),
+      ...>   indices: <<0::32-little, 1::32-little, 2::32-little>>
+      ...> }
+      iex> scene = %Wasgo.Scene{
+      ...>   meshes: [%Wasgo.Scene.Mesh{name: "tile", surfaces: [tile]}],
+      ...>   nodes: [%Wasgo.Scene.Node{name: "tile", mesh: 0}],
+      ...>   roots: [0]
+      ...> }
+      iex> {:ok, %{meshes: [%{surfaces: [tile]}]}} = Wasgo.Scene.tangents(scene)
+      iex> <<x::float-32-little, y::float-32-little, z::float-32-little, side::float-32-little, _::binary>> = tile.tangents
+      iex> {x, y, z, side}
+      {1.0, 0.0, 0.0, 1.0}
   """
   @spec tangents(t()) :: changed()
   def tangents(%__MODULE__{} = scene), do: change(scene, {:tangents})
 
   @doc type: :change
-  @doc "As `tangents/1`, but raises."
+  @doc """
+  As `tangents/1`, but raises.
+
+      statue = "statue.glb" |> File.read!() |> Wasgo.Scene.from_glb!() |> Wasgo.Scene.tangents!()
+      File.write!("statue.glb", Wasgo.Scene.to_glb!(statue))
+  """
   @spec tangents!(t()) :: t()
   def tangents!(scene), do: Result.bang!(tangents(scene))
 
@@ -319,7 +410,13 @@ defmodule Wasgo.Scene do
   def compact(%__MODULE__{} = scene), do: change(scene, {:compact})
 
   @doc type: :change
-  @doc "As `compact/1`, but raises."
+  @doc """
+  As `compact/1`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> length(Wasgo.Scene.compact!(scene).materials) < length(scene.materials)
+      true
+  """
   @spec compact!(t()) :: t()
   def compact!(scene), do: Result.bang!(compact(scene))
 
@@ -346,7 +443,13 @@ defmodule Wasgo.Scene do
   def split(%__MODULE__{} = scene, {:grid, side}), do: change(scene, {:split_grid, side})
 
   @doc type: :change
-  @doc "As `split/2`, but raises."
+  @doc """
+  As `split/2`, but raises.
+
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:cottage, seed: 42))
+      iex> for part <- Wasgo.Scene.split!(scene, :material), do: Wasgo.Scene.compact!(part).materials |> Enum.map(& &1.name)
+      [["built_plaster"], ["built_stone"], ["built_timber"], ["built_plank"], ["built_tile"], ["built_glass"], ["built_metal"], ["built_earth"]]
+  """
   @spec split!(t(), :root | :material | {:grid, number()}) :: [t()]
   def split!(scene, by), do: Result.bang!(split(scene, by))
 

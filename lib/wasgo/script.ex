@@ -122,11 +122,11 @@ defmodule Wasgo.Script do
   Options:
 
     * `:name` - for people
-    * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one
+    * `:limits` - a `Wasgo.Wasm.Limits` or a keyword list for one, whose defaults it lists
     * `:imports`, `:grant` - what it is given beside its own memory: see `Wasgo.Wasm.Imports`. Random numbers from a seed begin anew with
-      each call and row, so that they do not depend on which instance runs it
-    * `:deterministic` - the same rows for the same input on every machine: see `Wasgo.Wasm.Module.compile/2`
-    * `:timeout`, `:fuel` - for its start
+      each call and row, so that they do not depend on which instance runs it. Nothing unless given
+    * `:deterministic` - the same rows for the same input on every machine, `false` unless given: see `Wasgo.Wasm.Module.compile/2`
+    * `:timeout` in milliseconds, #{@default_timeout} unless given, and `:fuel` of a deterministic one - for its start
 
   Errors: `Wasgo.CompileError`; `Wasgo.LinkError` if an import is not granted or the module keeps no part of the contract;
   `Wasgo.TrapError` and `Wasgo.LimitError` if it fails when it starts.
@@ -219,7 +219,12 @@ defmodule Wasgo.Script do
   end
 
   @doc type: :new
-  @doc "As `new/2`, but raises."
+  @doc """
+  As `new/2`, but raises.
+
+      iex> Wasgo.Script.new!(File.read!("guest/scripts/lamp.wat"), name: "lamp", limits: [memory: 65_536])
+      #Wasgo.Script<"lamp", notification, columns light_energy, visible, 539 bytes>
+  """
   @spec new!(binary() | Module.t() | Component.t(), keyword()) :: t()
   def new!(source, options \\ []), do: Result.bang!(new(source, options))
 
@@ -233,6 +238,13 @@ defmodule Wasgo.Script do
 
   With a `Wasgo.Store` and an object that `Wasgo.Script.Registry` keeps there, it is that object's script that is notified: see
   `notify/5`.
+
+      iex> lamp = Wasgo.Script.new!(File.read!("guest/scripts/lamp.wat"))
+      iex> {:ok, [light_energy, visible]} = Wasgo.Script.notify(lamp, :process, [23.0], timeout: 2_000)
+      iex> {light_energy, visible}
+      {1.0, 1}
+      iex> Wasgo.Script.notify(lamp, :enter_tree, [])
+      {:ok, nil}
   """
   @spec notify(t(), what(), row(), keyword()) :: {:ok, row() | nil} | {:error, Exception.t()}
   @spec notify(Store.t(), String.t(), what(), row()) ::
@@ -258,6 +270,13 @@ defmodule Wasgo.Script do
   `:schema_version` where another Wasgo made the tables.
 
   The same in SQL: `SELECT * FROM notify(object, what, ...)`, and `SELECT notification(object, what, ...)`.
+
+      iex> alias Wasgo.Script.Registry
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> Wasgo.Script.notify(store, "lamp-7", :process, [23.0], timeout: 2_000)
+      {:ok, %{"light_energy" => 1.0, "visible" => 1}}
   """
   @spec notify(Store.t(), String.t(), what(), row(), keyword()) ::
           {:ok, answer() | nil} | {:error, Exception.t()}
@@ -310,6 +329,14 @@ defmodule Wasgo.Script do
 
   The answer is a list of `{object, answer}`, each answer as of `notify/5`: one object's failure is its own. Objects whose script keeps no
   state and has no random numbers are notified together, thousands in a call. Options and errors of the whole are those of `notify/5`.
+
+      iex> alias Wasgo.Script.Registry
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> for id <- ["lamp-7", "lamp-8"], do: :ok = Registry.put_object(store, id, "furniture", "lamp")
+      iex> {:ok, answers} = Wasgo.Script.notify_many(store, "furniture", :process, [23.0], timeout: 2_000)
+      iex> for {lamp, {:ok, answer}} <- answers, do: {lamp, answer["light_energy"]}
+      [{"lamp-7", 1.0}, {"lamp-8", 1.0}]
   """
   @spec notify_many(Store.t(), String.t(), what(), row(), keyword()) ::
           {:ok, [{String.t(), {:ok, answer() | nil} | {:error, Exception.t()}}]}

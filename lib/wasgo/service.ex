@@ -37,12 +37,12 @@ defmodule Wasgo.Service do
 
     * `:module` - a `Wasgo.Wasm.Module`, the path of one, or its bytes; required. A module of some size is compiled once per machine
       (`Wasgo.Wasm.Engine`, the cache), then loaded
-    * `:command` - a list of strings: the program's arguments after its own name, or the command that a container runs
-    * `:env` - a map or list of pairs of strings
+    * `:command` - a list of strings: the program's arguments after its own name, or the command that a container runs; none unless given
+    * `:env` - a map or list of pairs of strings, empty unless given
     * `:dirs`, `:quota`, `:clock`, `:random` - as for `Wasgo.Wasm.Command`, but clock and randomness are `true` unless given. A container finds
       each directory at its path, and only its root user can use it
     * `:memory` - bytes, 256 MiB unless given: a container needs its machine's memory and some 30 MiB. Other `:limits` are those of `Wasgo.Wasm.Limits`
-    * `:console` - `:wasi` or `:container2wasm`: what lies between the program and its streams, see `Wasgo.Service.Console`
+    * `:console` - `:wasi` unless given, or `:container2wasm`: what lies between the program and its streams, see `Wasgo.Service.Console`
     * `:framing` - `:line` unless given, `:json_lines`, `:length_prefixed`, `{:marker, text}` or `:raw`: how messages are told apart, see
       `Wasgo.Service.Framing`
     * `:max_message` - bytes of a message at most, 65,536 unless given
@@ -91,6 +91,13 @@ defmodule Wasgo.Service do
 
   Errors: those of compiling and linking; `File.Error` for a module or directory that can't be opened; `Wasgo.LimitError`; `Wasgo.ServiceError` with `{:exited, status}`,
   `{:failed, exception}` or `:not_ready`.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY", memory: 16 * 1_048_576)
+      iex> Wasgo.Service.request(namer, "0 0 3 60 45 0.1 10 3")
+      {:ok, "Upper Whitlow Fell"}
+      iex> {:error, error} = Wasgo.Service.start_link(module: "guest/services/gone.wasm")
+      iex> error.reason
+      :enoent
   """
   @spec start_link(keyword()) ::
           {:ok, pid()} | {:error, Exception.t() | {:already_started, pid()}}
@@ -195,7 +202,17 @@ defmodule Wasgo.Service do
   end
 
   @doc type: :ask
-  @doc "Asks for so many messages more."
+  @doc """
+  Asks for so many messages more.
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> :ok = Wasgo.Service.subscribe(namer, 1)
+      iex> for _village <- 1..2, do: :ok = Wasgo.Service.send(namer, "0 0 3 60 45 0.1 10 3")
+      iex> receive do: ({:wasgo_service, ^namer, "Upper Whitlow Fell"} -> Wasgo.Service.demand(namer, 1))
+      :ok
+      iex> receive do: ({:wasgo_service, ^namer, line} -> line)
+      "Upper Whitlow Fell"
+  """
   @spec demand(GenServer.server(), pos_integer() | :infinity) :: :ok | {:error, ServiceError.t()}
   def demand(service, more) when more == :infinity or (is_integer(more) and more > 0) do
     call(service, {:demand, more})
@@ -209,6 +226,23 @@ defmodule Wasgo.Service do
   Options: `:timeout`, in milliseconds or `:infinity`, #{@default_timeout} unless given; `:protocol`, `:tcp` unless given or `:udp`.
 
   Errors: `Wasgo.ServiceError` with `:no_network`, `:unknown_port`, or a reason that `Wasgo.Service.Connection` has.
+
+      {:ok, faces} =
+        Wasgo.Service.start_link(
+          module: "faces.wasm",
+          console: :container2wasm,
+          command: ["python3", "-u", "/app/faces.py"],
+          network: [forward: [faces: 7_000]]
+        )
+
+      {:ok, connection} = Wasgo.Service.connect(faces, :faces, timeout: 30_000)
+      :ok = Wasgo.Service.Connection.send(connection, "hello\\n")
+      {:ok, face} = Wasgo.Service.Connection.recv(connection)
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> {:error, error} = Wasgo.Service.connect(namer, 80)
+      iex> error.reason
+      :no_network
   """
   @spec connect(GenServer.server(), :inet.port_number() | atom() | String.t(), keyword()) ::
           {:ok, Connection.t()} | {:error, ServiceError.t()}

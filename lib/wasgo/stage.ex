@@ -139,6 +139,11 @@ defmodule Wasgo.Stage do
 
   @doc """
   A stage's module and checked options. Raises `ArgumentError` for what is no stage, or for options that are wrong.
+
+      iex> Wasgo.Stage.check!({Wasgo.Stages.Collect, []})
+      {Wasgo.Stages.Collect, %{max_bytes: 67108864}}
+      iex> Wasgo.Stage.check!({Wasgo.Stages.Collect, rows: 3})
+      ** (ArgumentError) Wasgo.Stages.Collect has no option :rows; it has :max_bytes
   """
   @spec check!(spec()) :: {module(), map()}
   def check!({module, options}) when is_atom(module) do
@@ -163,7 +168,13 @@ defmodule Wasgo.Stage do
     raise ArgumentError, "a stage is a module or {module, options}, not #{inspect(other)}"
   end
 
-  @doc "Whether a stage with these checked options may be run in several processes at once."
+  @doc """
+  Whether a stage with these checked options may be run in several processes at once.
+
+      iex> {module, options} = Wasgo.Stage.check!({Wasgo.Stages.Transform, with: &{:ok, &1}})
+      iex> Wasgo.Stage.stateless?(module, options)
+      true
+  """
   @spec stateless?(module(), map()) :: boolean()
   def stateless?(module, options) do
     Code.ensure_loaded?(module) and function_exported?(module, :stateless?, 1) and

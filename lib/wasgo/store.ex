@@ -173,10 +173,10 @@ defmodule Wasgo.Store do
     * `:read_only` - `false` unless given
     * `:create` - make the file if it is not there; `true` unless given
     * `:wal` - the write-ahead log, with which readers and writer do not wait for each other; `true` unless given
-    * `:synchronous` - `:full` (a commit that returned is on disk after a power cut), `:normal` or `:off`
+    * `:synchronous` - `:full` unless given (a commit that returned is on disk after a power cut), `:normal` or `:off`
     * `:busy_timeout` - milliseconds to wait for another process's lock; 5000
     * `:foreign_keys` - `true` unless given
-    * `:max_bytes` - how large the file may become; beyond it writes fail with `:full`
+    * `:max_bytes` - how large the file may become; beyond it writes fail with `:full`. As large as the disk unless given
     * `:readers` - how many threads run long queries of a file; as many as there are processors, and at least 2, unless given. Small
       queries and streams have connections of their own. 0: everything is done in order by one connection
 
@@ -189,12 +189,28 @@ defmodule Wasgo.Store do
     * `:read_your_writes` - whether a write's answer waits until queries see it; `true` unless given
 
   Errors: `Wasgo.StoreError` with the path or address in its message; `:unreachable`, `:unauthorized`, `:bad_answer` of a server.
+
+      iex> folder = Path.join(System.tmp_dir!(), "wasgo-\#{System.unique_integer([:positive])}")
+      iex> File.mkdir!(folder)
+      iex> {:ok, store} = Wasgo.Store.open(Path.join(folder, "world.db"), synchronous: :normal, max_bytes: 64 * 1_048_576)
+      iex> Wasgo.Store.close(store)
+      :ok
+      iex> {:error, error} = Wasgo.Store.open(Path.join(folder, "gone.db"), create: false)
+      iex> error.reason
+      :cantopen
+      iex> File.rm_rf!(folder) != []
+      true
   """
   @spec open(Path.t() | :memory, keyword()) :: {:ok, t()} | {:error, Wasgo.StoreError.t()}
   def open(location, options \\ []), do: Opening.open(location, options)
 
   @doc type: :open
-  @doc "As `open/2`, but raises."
+  @doc """
+  As `open/2`, but raises.
+
+      iex> Wasgo.Store.open!(:memory)
+      #Wasgo.Store<memory>
+  """
   @spec open!(Path.t() | :memory, keyword()) :: t()
   def open!(location, options \\ []), do: Result.bang!(open(location, options))
 
@@ -267,7 +283,14 @@ defmodule Wasgo.Store do
   end
 
   @doc type: :query
-  @doc "As `execute/4`, but raises."
+  @doc """
+  As `execute/4`, but raises.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name, age)")
+      iex> Wasgo.Store.execute!(store, "INSERT INTO pets VALUES (?, ?)", ["Rex", 3]).changes
+      1
+  """
   @spec execute!(t(), String.t(), parameters(), keyword()) :: executed()
   def execute!(store, sql, parameters \\ [], options \\ []) do
     Result.bang!(execute(store, sql, parameters, options))
@@ -300,10 +323,10 @@ defmodule Wasgo.Store do
 
   Options:
 
-    * `:timeout`
+    * `:timeout` - milliseconds, 5,000 unless given
     * `:max_rows` (#{Request.default(:max_rows)}) and `:max_bytes` (64 MiB) - a larger result is an error, not a part of it
-    * `:maps` - rows as maps by the names of the columns, which have to be different
-    * `:allow` - what the SQL may reach, as in `restrict/2`
+    * `:maps` - rows as maps by the names of the columns, which have to be different; `false` unless given
+    * `:allow` - what the SQL may reach, as in `restrict/2`; all unless given
   """
   @spec query(t(), String.t(), parameters(), keyword()) ::
           {:ok, %{columns: [String.t()], rows: [row()]}} | {:error, Wasgo.StoreError.t()}
@@ -312,7 +335,13 @@ defmodule Wasgo.Store do
   end
 
   @doc type: :query
-  @doc "As `query/4`, but raises."
+  @doc """
+  As `query/4`, but raises.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Store.query!(store, "SELECT :name AS name, 3 AS age", name: "Rex")
+      %{columns: ["name", "age"], rows: [["Rex", 3]]}
+  """
   @spec query!(t(), String.t(), parameters(), keyword()) :: %{
           columns: [String.t()],
           rows: [row()]
@@ -341,7 +370,7 @@ defmodule Wasgo.Store do
   An error raises `Wasgo.StoreError`. Options:
 
     * `:max_rows` (1000) and `:max_bytes` (1 MiB) - how much of it is read at a time
-    * `:timeout` - for each piece
+    * `:timeout` - milliseconds for each piece, 5,000 unless given
     * `:maps`, `:allow` - as in `query/4`
   """
   @spec stream(t(), String.t(), parameters(), keyword()) :: Enumerable.t()
@@ -352,6 +381,12 @@ defmodule Wasgo.Store do
   @doc type: :query
   @doc """
   Runs several statements, separated by semicolons. Options as for `execute/4`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Store.batch(store, "CREATE TABLE pets (name, age); INSERT INTO pets VALUES ('Rex', 3), ('Mia', 5)")
+      :ok
+      iex> Wasgo.Store.query!(store, "SELECT count(*) FROM pets").rows
+      [[2]]
   """
   @spec batch(t(), String.t(), keyword()) :: :ok | {:error, Wasgo.StoreError.t()}
   def batch(%__MODULE__{} = store, sql, options \\ []) when is_binary(sql) do
@@ -364,6 +399,17 @@ defmodule Wasgo.Store do
 
   `rollback/2` within it, a raise, an exit or the process's death undo everything. Options: `:timeout`, for the beginning and the
   commit each.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE coins (owner UNIQUE, count); INSERT INTO coins VALUES ('ada', 5), ('grace', 0)")
+      iex> Wasgo.Store.transaction(store, fn tx ->
+      ...>   Wasgo.Store.execute!(tx, "UPDATE coins SET count = count - 2 WHERE owner = 'ada'")
+      ...>   Wasgo.Store.execute!(tx, "UPDATE coins SET count = count + 2 WHERE owner = 'grace'")
+      ...>   :paid
+      ...> end)
+      {:ok, :paid}
+      iex> Wasgo.Store.query!(store, "SELECT count FROM coins ORDER BY owner").rows
+      [[3], [2]]
   """
   @spec transaction(t(), (t() -> value), keyword()) ::
           {:ok, value} | {:error, Wasgo.StoreError.t() | term()}
@@ -398,6 +444,15 @@ defmodule Wasgo.Store do
 
   A restricted handle can be restricted further, never less. Full-text tables keep their contents in tables of their own (`name_data` and
   others), which have to be named too.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.batch(store, "CREATE TABLE pets (name, owner, hunger); INSERT INTO pets VALUES ('Rex', 'ada', 3)")
+      iex> keeper = Wasgo.Store.restrict(store, read: ["pets"], write: [{"pets", ["hunger"]}])
+      iex> Wasgo.Store.execute!(keeper, "UPDATE pets SET hunger = 0 WHERE name = 'Rex'").changes
+      1
+      iex> {:error, error} = Wasgo.Store.execute(keeper, "UPDATE pets SET owner = 'grace'")
+      iex> Exception.message(error)
+      "not allowed to update pets.owner (auth)"
   """
   @spec restrict(t(), keyword()) :: t()
   def restrict(%__MODULE__{} = store, allow) do
@@ -434,7 +489,14 @@ defmodule Wasgo.Store do
   end
 
   @doc type: :watch
-  @doc "Ends what `subscribe/2` began. Messages that were sent before are in the mailbox."
+  @doc """
+  Ends what `subscribe/2` began. Messages that were sent before are in the mailbox.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> :ok = Wasgo.Store.subscribe(store)
+      iex> Wasgo.Store.unsubscribe(store)
+      :ok
+  """
   @spec unsubscribe(t()) :: :ok
   def unsubscribe(%__MODULE__{resource: resource}), do: Native.store_unsubscribe(resource)
 
@@ -508,13 +570,23 @@ defmodule Wasgo.Store do
   Options:
 
     * `:replace` - put it in the place of one of that name; `false` unless given, and then that is the error `:constraint_primarykey`
-    * `:if_not_exists` - do nothing if there is one
+    * `:if_not_exists` - do nothing if there is one; `false` unless given
     * `:deterministic` - it gives the same result for the same arguments, always, so that indexes and generated columns may use it. It is
-      held to fuel beside its time. What an index holds of a function that is replaced is made anew by `REINDEX`
+      held to fuel beside its time. What an index holds of a function that is replaced is made anew by `REINDEX`.
+      `false` unless given
     * `:timeout` - for making it; 5 seconds
 
   Errors: `Wasgo.StoreError` with the reason `:function`; `cause` tells why, such as `:compile`, `:missing_export`, `:missing_import`,
   `:name_taken`. Nothing is changed then.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> wat = ~S|(module (func (export "brightness") (param f64) (result f64) (f64.div (local.get 0) (f64.const 24))))|
+      iex> :ok = Wasgo.Store.create_function(store, "brightness", wat, deterministic: true)
+      iex> Wasgo.Store.query!(store, "SELECT brightness(12.0)").rows
+      [[0.5]]
+      iex> {:error, error} = Wasgo.Store.create_function(store, "brightness", "(module)", replace: true)
+      iex> error.cause
+      :missing_export
   """
   @spec create_function(t(), String.t(), binary(), keyword()) ::
           :ok | {:error, Wasgo.StoreError.t()}

@@ -85,7 +85,17 @@ defmodule Wasgo.Supervisor do
            | :godot
            | :pipeline, name :: atom() | String.t(), GenServer.server()}
 
-  @doc "Starts everything, linked to the caller."
+  @doc """
+  Starts everything, linked to the caller.
+
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocIsland, stores: [main: :memory], caches: [chunks: [store: :main]])
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, chunk} = DocIsland |> Wasgo.Supervisor.cache(:chunks) |> Wasgo.Gen.Cache.chunk(plan, {0, 0})
+      iex> chunk.coordinate
+      {0, 0}
+      iex> Wasgo.Supervisor.start_link(name: DocOther, caches: [chunks: [max_memory: -1]])
+      ** (ArgumentError) option :max_memory of cache :chunks of DocOther must be an integer from 0 to 9223372036854775807, and is: -1
+  """
   @spec start_link(keyword()) :: Supervisor.on_start()
   def start_link(options) do
     options = Options.validate!(options, @schema, "Wasgo.Supervisor.start_link/1")
@@ -97,7 +107,14 @@ defmodule Wasgo.Supervisor do
     Supervisor.start_link(__MODULE__, {options, parts}, name: options.name)
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> children = [{Wasgo.Supervisor, name: DocHarbour, stores: [main: :memory]}]
+      iex> {:ok, _application} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Supervisor.store(DocHarbour, :main)
+      #Wasgo.Store<memory>
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{
@@ -154,6 +171,10 @@ defmodule Wasgo.Supervisor do
 
   @doc """
   All parts that run, by kind and name, as functions of their modules take them: `{:world, "garden", {:via, ...}}`.
+
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocMeadow, stores: [main: :memory], worlds: [{"meadow", store: :main}])
+      iex> for {:world, name, world} <- Wasgo.Supervisor.children(DocMeadow), do: {name, Wasgo.World.info(world).objects}
+      [{"meadow", 0}]
   """
   @spec children(atom()) :: [child()]
   def children(supervisor) do
@@ -179,31 +200,83 @@ defmodule Wasgo.Supervisor do
     end
   end
 
-  @doc "A cache by its name, as `Wasgo.Gen.Cache` takes it."
+  @doc """
+  A cache by its name, as `Wasgo.Gen.Cache` takes it.
+
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocCaches, caches: [chunks: [max_memory: 1_048_576]])
+      iex> DocCaches |> Wasgo.Supervisor.cache(:chunks) |> Wasgo.Gen.Cache.info() |> Map.fetch!(:made)
+      0
+  """
   @spec cache(atom(), atom()) :: GenServer.server()
   def cache(supervisor, name), do: via(supervisor, :cache, name)
 
-  @doc "A world by its name, as `Wasgo.World` takes it."
+  @doc """
+  A world by its name, as `Wasgo.World` takes it.
+
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocWorlds, stores: [main: :memory], worlds: [{"garden", store: :main}])
+      iex> DocWorlds |> Wasgo.Supervisor.world("garden") |> Wasgo.World.put(name: "lamp", scene: "lamp")
+      {:ok, 1}
+  """
   @spec world(atom(), String.t()) :: GenServer.server()
   def world(supervisor, name), do: via(supervisor, :world, to_string(name))
 
-  @doc "The scripts of a world's objects, as `Wasgo.World.Scripts` takes them."
+  @doc """
+  The scripts of a world's objects, as `Wasgo.World.Scripts` takes them.
+
+      iex> {:ok, _pid} =
+      ...>   Wasgo.Supervisor.start_link(
+      ...>     name: DocScripts,
+      ...>     stores: [main: :memory],
+      ...>     worlds: [{"garden", store: :main, scripts_of_objects: :main}]
+      ...>   )
+      iex> DocScripts |> Wasgo.Supervisor.scripts("garden") |> Wasgo.World.Scripts.info()
+      %{objects: 0, scripts: [], stopped: %{}}
+  """
   @spec scripts(atom(), String.t()) :: GenServer.server()
   def scripts(supervisor, name), do: via(supervisor, :scripts, to_string(name))
 
-  @doc "A service by its name, as `Wasgo.Service` takes it."
+  @doc """
+  A service by its name, as `Wasgo.Service` takes it.
+
+      iex> {:ok, _pid} =
+      ...>   Wasgo.Supervisor.start_link(name: DocServices, services: [namer: [module: "guest/services/namer.wasm", ready: "READY"]])
+      iex> {:ok, name} = DocServices |> Wasgo.Supervisor.service(:namer) |> Wasgo.Service.request("0 0 -2.5 31.0 12.2 0.08 120 14")
+      iex> name
+      "Whitlow Haven"
+  """
   @spec service(atom(), atom()) :: GenServer.server()
   def service(supervisor, name), do: via(supervisor, :service, name)
 
-  @doc "A pool by its name, as `Wasgo.Service.Pool` takes it."
+  @doc """
+  A pool by its name, as `Wasgo.Service.Pool` takes it.
+
+      iex> namers = [service: [module: "guest/services/namer.wasm", ready: "READY"], size: 2]
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocPools, pools: [namers: namers])
+      iex> {:ok, name} = DocPools |> Wasgo.Supervisor.pool(:namers) |> Wasgo.Service.Pool.request("0 0 -2.5 31.0 12.2 0.08 120 14")
+      iex> name
+      "Whitlow Haven"
+  """
   @spec pool(atom(), atom()) :: GenServer.server()
   def pool(supervisor, name), do: via(supervisor, :pool, name)
 
-  @doc "A server of engines by its name, as `Wasgo.Godot.Server` takes it."
+  @doc """
+  A server of engines by its name, as `Wasgo.Godot.Server` takes it.
+
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocZones, godot: [zones: [port: 0, token: String.duplicate("t", 32)]])
+      iex> DocZones |> Wasgo.Supervisor.godot(:zones) |> Wasgo.Godot.Server.connections()
+      []
+  """
   @spec godot(atom(), atom()) :: GenServer.server()
   def godot(supervisor, name), do: via(supervisor, :godot, name)
 
-  @doc "A pipeline by its name, as `Wasgo.Pipeline.Server` takes it."
+  @doc """
+  A pipeline by its name, as `Wasgo.Pipeline.Server` takes it.
+
+      iex> stages = [villages: [Wasgo.Buffer.new("brook")], names: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      iex> {:ok, _pid} = Wasgo.Supervisor.start_link(name: DocPipelines, pipelines: [names: [stages: stages]])
+      iex> DocPipelines |> Wasgo.Supervisor.pipeline(:names) |> Wasgo.Pipeline.Server.await_end()
+      :ok
+  """
   @spec pipeline(atom(), atom()) :: GenServer.server()
   def pipeline(supervisor, name), do: via(supervisor, :pipeline, name)
 

@@ -131,8 +131,8 @@ defmodule Wasgo.Wire do
     * `:max_depth` - lists, maps and tags one within another, 64 unless told otherwise and 128 at most. A buffer's envelope
       is one of them
     * `:max_bytes` - size of the result in bytes, 64 MiB unless told otherwise and 2 GiB (less one byte) at most
-    * `:bytes` - JSON only: `:base64` writes raw bytes as texts, in base64. They come back as these texts
-    * `:nan` - JSON only: `:null` writes `:nan`, `:infinity` and `:neg_infinity` as `null`
+    * `:bytes` - JSON only: `:base64` writes raw bytes as texts, in base64, which come back as these texts; an error unless given
+    * `:nan` - JSON only: `:null` writes `:nan`, `:infinity` and `:neg_infinity` as `null`; an error unless given
 
   ## Examples
 
@@ -183,8 +183,8 @@ defmodule Wasgo.Wire do
     * `:max_values` - values in all, of which each key is one and a list or map one besides those in it: 4,000,000 unless told
       otherwise
     * `:trailing` - `:error` unless told otherwise; `:ignore` leaves bytes after the value alone
-    * `:keys` - `:existing_atoms` gives keys as atoms where there is such an atom already (of Latin letters on OTP 25), and as binaries otherwise.
-      Not for `:godot_variant` and `:etf`
+    * `:keys` - `:existing_atoms` gives keys as atoms where there is such an atom already (of Latin letters on OTP 25), and as binaries otherwise;
+      `:binaries` unless told otherwise. Not for `:godot_variant` and `:etf`
     * `:duplicate_keys` - `:error` unless told otherwise; with `:last` the later value of a key stands. Not for `:etf`
     * `:as` - `:buffer` gives a `Wasgo.Buffer`, `:membrane_buffer` a `Membrane.Buffer`, of the map described above
 

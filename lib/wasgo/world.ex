@@ -54,6 +54,14 @@ defmodule Wasgo.World do
 
   A store may have many, by their names. A world is in one process at a time: when it is started a second time, the first one can
   no longer write, and ends with the reason `:taken_over`.
+
+  ## From here
+
+    * `Wasgo.World.Object` lists what an object has, `mutate/2` what can be done to a world
+    * `Wasgo.World.Scripts` runs the scripts of its objects
+    * `Wasgo.Gen` makes its plan, `Wasgo.Gen.Cache` keeps its chunks
+    * `Wasgo.Godot.Server` brings engines to it, `Wasgo.Phoenix` web clients
+    * the guide `guides/godot.md` shows all of it together, with an engine
   """
 
   alias Wasgo.Gen
@@ -138,7 +146,7 @@ defmodule Wasgo.World do
     * `:store` - a `Wasgo.Store`; required
     * `:plan` - what its ground, or its volume, is like: of a new world; one that is there already keeps its own (`set_plan/3`)
     * `:scripts` - the scripts of that plan, as `Wasgo.Gen.plan/1` takes them: they are kept with it
-    * `:cache` - a `Wasgo.Gen.Cache` for its chunks
+    * `:cache` - a `Wasgo.Gen.Cache` for its chunks, none unless given
     * `:as` - what the process is registered as
     * `:max_objects` (1,000,000), `:max_meshes` (1,024), `:max_chunks` (edited ones; 65,536), `:max_properties` (4,096), `:max_zones` (connected at once; 64)
     * `:max_traces` - how many removals are remembered, 100,000 unless given; an engine that was away for more is sent the world anew
@@ -151,6 +159,16 @@ defmodule Wasgo.World do
     * `:repair` - whether rows that cannot be read are put aside (table `wasgo_world_damaged`) and the rest is the world; `false` unless given
 
   Errors: a `Wasgo.WorldError`.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link(store: store)
+      iex> {:ok, island} = Wasgo.World.start_link(name: "island", store: store, plan: plan, cache: cache, max_objects: 10_000)
+      iex> Wasgo.World.plan(island).digest == plan.digest
+      true
+      iex> {:error, error} = Wasgo.World.start_link(name: "", store: store)
+      iex> error.field
+      "name"
   """
   @spec start_link(keyword()) :: {:ok, pid()} | {:error, WorldError.t() | term()}
   def start_link(options) do
@@ -210,7 +228,19 @@ defmodule Wasgo.World do
     }
   end
 
-  @doc "Stops a world. What was begun is finished first, and a snapshot made of what scripts moved."
+  @doc """
+  Stops a world. What was begun is finished first, and a snapshot made of what scripts moved.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, lamp} = Wasgo.World.put(garden, name: "lamp")
+      iex> Wasgo.World.stop(garden)
+      :ok
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, %{name: name}} = Wasgo.World.object(garden, lamp)
+      iex> name
+      "lamp"
+  """
   @spec stop(t()) :: :ok
   def stop(world) do
     GenServer.stop(world, :normal, :infinity)
@@ -260,26 +290,68 @@ defmodule Wasgo.World do
 
   @doc """
   Changes fields of an object, as `Wasgo.World.Object` lists them; `properties:` are all that it has then. The answer is the mutation's number.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, lamp} = Wasgo.World.put(garden, name: "lamp", scene: "lamp")
+      iex> Wasgo.World.update(garden, lamp, position: {4, 0, -2}, properties: %{"light_energy" => 0.5})
+      {:ok, 2}
+      iex> {:error, error} = Wasgo.World.update(garden, 99, yaw: 1.5)
+      iex> error.reason
+      :unknown_object
   """
   @spec update(t(), id(), keyword()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def update(world, id, changes), do: one(world, {:update, id, changes})
 
-  @doc "Removes an object."
+  @doc """
+  Removes an object.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, lamp} = Wasgo.World.put(garden, name: "lamp")
+      iex> Wasgo.World.remove(garden, lamp)
+      {:ok, 2}
+      iex> Wasgo.World.objects(garden)
+      []
+  """
   @spec remove(t(), id()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def remove(world, id), do: one(world, {:remove, id})
 
   @doc """
   Gives an object to a zone, or with `nil` to all. In the engine of the zone that had it its node goes, and in that of the other one is made.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, hare} = Wasgo.World.put(garden, name: "hare", zone: "north")
+      iex> {:ok, 2} = Wasgo.World.hand_over(garden, hare, "south")
+      iex> for hare <- Wasgo.World.objects(garden, zone: "south"), do: hare.name
+      ["hare"]
   """
   @spec hand_over(t(), id(), String.t() | nil) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def hand_over(world, id, zone), do: one(world, {:hand_over, id, zone})
 
-  @doc "Sets a value of the world as a whole, which engines get by its name."
+  @doc """
+  Sets a value of the world as a whole, which engines get by its name.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> Wasgo.World.put_property(garden, "sky", Wasgo.Godot.Color.new(0.4, 0.6, 0.9))
+      {:ok, 1}
+  """
   @spec put_property(t(), String.t(), Wasgo.Godot.Variant.t()) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
   def put_property(world, name, value), do: one(world, {:put_property, name, value})
 
-  @doc "Removes such a value. One that is not there is no error."
+  @doc """
+  Removes such a value. One that is not there is no error.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, 1} = Wasgo.World.put_property(garden, "season", "spring")
+      iex> {:ok, 2} = Wasgo.World.remove_property(garden, "season")
+      iex> Wasgo.World.properties(garden)
+      %{}
+  """
   @spec remove_property(t(), String.t()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def remove_property(world, name), do: one(world, {:remove_property, name})
 
@@ -287,13 +359,34 @@ defmodule Wasgo.World do
   Keeps a mesh under its own name, for objects that show it (`mesh:`). One of the same name is replaced, in what shows it too.
 
   `materials` are those that its surfaces refer to, those of plans unless given.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> oak = {:tree, species: :oak} |> Wasgo.Gen.prop!(seed: 7) |> Wasgo.Gen.Prop.mesh(0)
+      iex> {:ok, 1} = Wasgo.World.put_mesh(garden, %{oak | name: "old oak"})
+      iex> Wasgo.World.put(garden, name: "oak by the well", mesh: "old oak", position: {12, 0, 3})
+      {:ok, 1}
   """
   @spec put_mesh(t(), Scene.Mesh.t(), [Scene.Material.t()]) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
   def put_mesh(world, %Scene.Mesh{} = mesh, materials \\ Gen.Plan.materials()),
     do: one(world, {:put_mesh, mesh, materials})
 
-  @doc "Removes a mesh that no object shows."
+  @doc """
+  Removes a mesh that no object shows.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> hare = Wasgo.Gen.creature(7)
+      iex> {:ok, 1} = Wasgo.World.put_mesh(garden, %{hare | name: "hare"})
+      iex> {:ok, id} = Wasgo.World.put(garden, mesh: "hare")
+      iex> {:error, error} = Wasgo.World.remove_mesh(garden, "hare")
+      iex> Exception.message(error)
+      ~s|the mesh "hare" is shown by 1 objects|
+      iex> {:ok, 3} = Wasgo.World.remove(garden, id)
+      iex> Wasgo.World.remove_mesh(garden, "hare")
+      {:ok, 4}
+  """
   @spec remove_mesh(t(), String.t()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def remove_mesh(world, name), do: one(world, {:remove_mesh, name})
 
@@ -302,6 +395,13 @@ defmodule Wasgo.World do
 
   Of a plan with a `:density` and no `:height` engines are sent the cubes of its volume (`Wasgo.Gen.volume/3`) in the spheres around their viewers, with triangles to collide with.
   A plan that has neither ground nor volume is refused.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, island} = Wasgo.World.start_link(name: "island", store: store, plan: Wasgo.Gen.plan!(seed: 7))
+      iex> flood = Wasgo.Gen.plan!(seed: 7, water: 4.0)
+      iex> {:ok, _rev} = Wasgo.World.set_plan(island, flood)
+      iex> Wasgo.World.plan(island).water_level
+      4.0
   """
   @spec set_plan(t(), Gen.Plan.t(), keyword() | map()) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
@@ -311,12 +411,29 @@ defmodule Wasgo.World do
   @doc """
   Puts an edited chunk in the place of the generated one: a GLB file, or a scene, whose positions are relative to the chunk's corner with the least x and
   z (of a cube of a volume, also y). It is shown where the chunk of that address is: coarser levels, which stand for it from afar, are addresses of their own.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, island} = Wasgo.World.start_link(name: "island", store: store, plan: plan)
+      iex> {:ok, scene} = Wasgo.Gen.Building.to_scene(Wasgo.Gen.building!(:castle_wall, seed: 1))
+      iex> {:ok, _rev} = Wasgo.World.put_chunk(island, {0, 0}, scene)
+      iex> Wasgo.World.chunks(island)
+      [{0, 0, 0}]
   """
   @spec put_chunk(t(), chunk_address(), binary() | Scene.t()) ::
           {:ok, pos_integer()} | {:error, WorldError.t()}
   def put_chunk(world, address, content), do: one(world, {:put_chunk, address, content})
 
-  @doc "Has the generated chunk be shown again."
+  @doc """
+  Has the generated chunk be shown again.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, island} = Wasgo.World.start_link(name: "island", store: store, plan: Wasgo.Gen.plan!(seed: 7))
+      iex> {:ok, _rev} = Wasgo.World.put_chunk(island, {0, 0}, Wasgo.Scene.to_glb!(%Wasgo.Scene{}))
+      iex> {:ok, _rev} = Wasgo.World.reset_chunk(island, {0, 0})
+      iex> Wasgo.World.chunks(island)
+      []
+  """
   @spec reset_chunk(t(), chunk_address()) :: {:ok, pos_integer()} | {:error, WorldError.t()}
   def reset_chunk(world, address), do: one(world, {:reset_chunk, address})
 
@@ -326,11 +443,28 @@ defmodule Wasgo.World do
 
   ## What is there
 
-  @doc "The number of the last mutation."
+  @doc """
+  The number of the last mutation.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> for name <- ["lamp", "bench"], do: {:ok, _id} = Wasgo.World.put(garden, name: name)
+      iex> Wasgo.World.rev(garden)
+      2
+  """
   @spec rev(t()) :: non_neg_integer()
   def rev(world), do: world |> tables() |> State.rev()
 
-  @doc "An object, as it is in the store."
+  @doc """
+  An object, as it is in the store.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, id} = Wasgo.World.put(garden, name: "lamp", position: {4, 0, -2})
+      iex> {:ok, lamp} = Wasgo.World.object(garden, id)
+      iex> lamp.transform.origin
+      Wasgo.Godot.Vector3.new(4, 0, -2)
+  """
   @spec object(t(), id()) :: {:ok, Object.t()} | {:error, WorldError.t()}
   def object(world, id) do
     with :ok <- Mutation.id(id) do
@@ -389,11 +523,26 @@ defmodule Wasgo.World do
         do: {id, script, Object.placement(object)}
   end
 
-  @doc "The plan, or `nil` where there is none yet."
+  @doc """
+  The plan, or `nil` where there is none yet.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> Wasgo.World.plan(garden)
+      nil
+  """
   @spec plan(t()) :: Gen.Plan.t() | nil
   def plan(world), do: world |> tables() |> State.plan()
 
-  @doc "The values of the world as a whole."
+  @doc """
+  The values of the world as a whole.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, 1} = Wasgo.World.put_property(garden, "season", "spring")
+      iex> Wasgo.World.properties(garden)
+      %{"season" => "spring"}
+  """
   @spec properties(t()) :: %{String.t() => Wasgo.Godot.Variant.t()}
   def properties(world) do
     for {{:property, name}, _rev, _zone, _marks, body} <- State.of_kind(tables(world), :property),
@@ -401,21 +550,49 @@ defmodule Wasgo.World do
         do: {name, :erlang.binary_to_term(body)}
   end
 
-  @doc "The addresses of chunks that were edited, `{x, z, level}` and `{x, y, z, level}`."
+  @doc """
+  The addresses of chunks that were edited, `{x, z, level}` and `{x, y, z, level}`.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, island} = Wasgo.World.start_link(name: "island", store: store, plan: Wasgo.Gen.plan!(seed: 7))
+      iex> {:ok, _rev} = Wasgo.World.put_chunk(island, {3, -1}, Wasgo.Scene.to_glb!(%Wasgo.Scene{}))
+      iex> Wasgo.World.chunks(island)
+      [{3, -1, 0}]
+  """
   @spec chunks(t()) :: [chunk_address()]
   def chunks(world) do
     for {{:chunk, address}, _rev, _zone, _marks, _body} <- State.of_kind(tables(world), :chunk),
         do: address
   end
 
-  @doc "The bytes of a file that something names, by its SHA-256."
+  @doc """
+  The bytes of a file that something names, by its SHA-256.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, cottage} = Wasgo.Gen.building!(:cottage, seed: 42) |> Wasgo.Gen.Building.to_scene()
+      iex> file = Wasgo.Scene.to_glb!(cottage)
+      iex> {:ok, id} = Wasgo.World.put(garden, name: "cottage", glb: file)
+      iex> {:ok, %{glb: sha256}} = Wasgo.World.object(garden, id)
+      iex> Wasgo.World.payload(garden, sha256) == {:ok, file}
+      true
+  """
   @spec payload(t(), binary()) :: {:ok, binary()} | {:error, WorldError.t()}
   def payload(world, <<hash::binary-32>>) do
     {_tables, journal} = call!(world, :tables)
     Journal.payload(journal, hash)
   end
 
-  @doc "What the world holds and does."
+  @doc """
+  What the world holds and does.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, _lamp} = Wasgo.World.put(garden, name: "lamp")
+      iex> info = Wasgo.World.info(garden)
+      iex> {info.name, info.objects, info.zones}
+      {"garden", 1, []}
+  """
   @spec info(t()) :: info()
   def info(world), do: call!(world, :info)
 
@@ -447,7 +624,16 @@ defmodule Wasgo.World do
     with pid when is_pid(pid) <- call(world, :transient), do: {:ok, pid}
   end
 
-  @doc "The newest values that `put_rows/2` took of an object, but those that a mutation has replaced since."
+  @doc """
+  The newest values that `put_rows/2` took of an object, but those that a mutation has replaced since.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, hare} = Wasgo.World.put(garden, name: "hare")
+      iex> {:ok, 1} = Wasgo.World.put_rows(garden, Wasgo.Rows.new(["position:x", "rotation:y"], [{hare, [4.5, nil]}]))
+      iex> Wasgo.World.transient(garden, hare)
+      %{"position:x" => 4.5}
+  """
   @spec transient(t(), id()) :: %{String.t() => term()}
   def transient(world, id) do
     tables = tables(world)
@@ -461,7 +647,16 @@ defmodule Wasgo.World do
     end
   end
 
-  @doc "Makes a snapshot now: writes what `put_rows/2` took, and deletes what is superseded."
+  @doc """
+  Makes a snapshot now: writes what `put_rows/2` took, and deletes what is superseded.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, hare} = Wasgo.World.put(garden, name: "hare")
+      iex> {:ok, 1} = Wasgo.World.put_rows(garden, Wasgo.Rows.new(["position:x"], [{hare, [4.5]}]))
+      iex> Wasgo.World.snapshot(garden)
+      :ok
+  """
   @spec snapshot(t()) :: :ok | {:error, WorldError.t()}
   def snapshot(world), do: call(world, :snapshot)
 
@@ -470,11 +665,26 @@ defmodule Wasgo.World do
   @doc """
   Has the calling process told of changes: `{:wasgo_world, pid, {:rev, rev}}`, where `pid` is the world's. After one message there is no other before the process has
   called `changes/3`. The answer is the number that the world is at. It ends with the process, or with `unsubscribe/1`.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, rev} = Wasgo.World.subscribe(garden)
+      iex> {:ok, _lamp} = Wasgo.World.put(garden, name: "lamp")
+      iex> receive do: ({:wasgo_world, ^garden, {:rev, new}} -> {rev, new})
+      {0, 1}
   """
   @spec subscribe(t()) :: {:ok, non_neg_integer()} | {:error, WorldError.t()}
   def subscribe(world), do: call(world, {:subscribe, self()})
 
-  @doc "Ends what `subscribe/1` began."
+  @doc """
+  Ends what `subscribe/1` began.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, 0} = Wasgo.World.subscribe(garden)
+      iex> Wasgo.World.unsubscribe(garden)
+      :ok
+  """
   @spec unsubscribe(t()) :: :ok
   def unsubscribe(world) do
     with {:error, _gone} <- call(world, {:unsubscribe, self()}), do: :ok
@@ -522,6 +732,12 @@ defmodule Wasgo.World do
   `{:wasgo_godot, :open, connection}`, shows the world to that engine, and ends with the connection. Until then nobody else has the zone.
 
   The first element is the world's identity: another one when the world was made anew under the same name.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, _identity, _pid} = Wasgo.World.attach(garden, "north")
+      iex> Task.await(Task.async(fn -> Wasgo.World.attach(garden, "north") end))
+      {:error, :taken}
   """
   @spec attach(t(), String.t()) ::
           {:ok, identity :: String.t(), pid()} | {:error, :taken | WorldError.t()}
@@ -532,6 +748,11 @@ defmodule Wasgo.World do
 
   `rev` is the number that the engine is at with all that was sent, `chunks` those that it holds, `making` those that are being made, `waiting` the lanes that are
   full; `failed` are chunks that could not be made, `refused` viewers that wanted more than `:max_view`.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> Wasgo.World.zone(garden, "north")
+      nil
   """
   @spec zone(t(), String.t()) :: map() | nil
   def zone(world, name) when is_binary(name) do

@@ -3,7 +3,22 @@ defmodule Wasgo.ErrorsTest do
 
   alias Wasgo.Native.Result
 
-  doctest Wasgo.DecodeError
+  # Those of the wire, of engines and of worlds are tested beside what they are of.
+  for error <- [
+        Wasgo.CompileError,
+        Wasgo.DecodeError,
+        Wasgo.InstanceError,
+        Wasgo.LimitError,
+        Wasgo.LinkError,
+        Wasgo.PlanError,
+        Wasgo.SceneError,
+        Wasgo.ServiceError,
+        Wasgo.StageError,
+        Wasgo.StoreError,
+        Wasgo.TrapError
+      ] do
+    doctest error
+  end
 
   # What the native code answers, by the exception that it becomes.
   @faults [

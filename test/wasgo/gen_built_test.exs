@@ -7,6 +7,7 @@ defmodule Wasgo.GenBuiltTest do
   doctest Wasgo.Gen.Building
   doctest Wasgo.Gen.Dungeon
   doctest Wasgo.Gen.Object
+  doctest Wasgo.Gen.Settlements
 
   @presets [:cottage, :townhouse, :farmhouse, :barn, :tower, :church, :hall, :shop] ++
              [:castle_wall, :gatehouse]

@@ -6,6 +6,8 @@ defmodule Wasgo.GenPreviewTest do
   alias Mix.Tasks.Wasgo.Preview
   alias Wasgo.{Gen, PlanError}
 
+  doctest Wasgo.Gen.Picture
+
   setup do
     folder = Path.join(System.tmp_dir!(), "wasgo-preview-#{System.unique_integer([:positive])}")
     File.mkdir_p!(folder)

@@ -9,6 +9,8 @@ defmodule Wasgo.GenScriptsTest do
   alias Wasgo.Script.Registry
   alias Wasgo.Store
 
+  doctest Generated
+
   @craters File.read!("guest/scripts/craters.wasm")
   @henge File.read!("guest/scripts/henge.wasm")
   @small [chunk_size: 32.0, samples: 17]

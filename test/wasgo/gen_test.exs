@@ -8,6 +8,8 @@ defmodule Wasgo.GenTest do
   doctest Wasgo.Gen.Field
   doctest Wasgo.Gen.Volume
   doctest Wasgo.Gen.Chunk
+  doctest Wasgo.Gen.Collider
+  doctest Wasgo.Gen.Plan
 
   @small [chunk_size: 16.0, samples: 9]
 

@@ -6,6 +6,9 @@ defmodule Wasgo.SceneTest do
   alias Wasgo.Scene.{Instances, Material, Mesh, Node, Surface}
 
   doctest Wasgo.Scene
+  doctest Wasgo.Scene.Instances
+  doctest Wasgo.Scene.Material
+  doctest Wasgo.Scene.Node
 
   defp floats(numbers), do: for(number <- numbers, into: "", do: <<number::float-32-little>>)
   defp indices(numbers), do: for(number <- numbers, into: "", do: <<number::32-little>>)
@@ -286,5 +289,8 @@ defmodule Wasgo.SceneTest do
     assert inspect(scene()) == ~s|#Wasgo.Scene<"scene", 2 nodes, 1 meshes, 3 instances>|
     assert inspect(triangle()) == "#Wasgo.Scene.Surface<3 vertices, 1 triangles>"
     assert Instances.count(hd(scene().instances)) == 3
+    # Raw data is left out.
+    assert inspect(%Scene.Lod{indices: indices([0, 1, 2]), error: 0.5}) ==
+             "#Wasgo.Scene.Lod<error: 0.5, ...>"
   end
 end

@@ -16,6 +16,8 @@ defmodule Wasgo.ServiceTest do
 
   alias Wasgo.Wasm.Module
 
+  doctest Service
+
   @namer "guest/services/namer.wasm"
   @moduletag :capture_log
 

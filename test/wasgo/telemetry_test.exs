@@ -22,6 +22,7 @@ defmodule Wasgo.TelemetryTest do
   alias Wasgo.Wasm.{Component, Instance, Module}
 
   doctest Wasgo.Telemetry
+  doctest Wasgo.Telemetry.Poller
 
   @namer Path.expand("../../guest/services/namer.wasm", __DIR__)
 

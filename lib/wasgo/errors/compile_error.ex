@@ -3,6 +3,10 @@ defmodule Wasgo.CompileError do
   Bytes or text that are no valid WebAssembly module.
 
   `reason` is `:compile`; `message` says what the compiler found, and where.
+
+      iex> {:error, error} = Wasgo.Wasm.Module.compile("(module (func")
+      iex> error.reason
+      :compile
   """
 
   defexception [:reason, :message]

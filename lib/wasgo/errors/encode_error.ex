@@ -22,6 +22,10 @@ defmodule Wasgo.EncodeError do
     * `:internal` - a fault of the library
 
   `path` leads to the term at fault: list indices and map keys, from the outside in.
+
+      iex> {:error, error} = Wasgo.Wire.encode(%{"village" => [1, self()]}, :json)
+      iex> error.path
+      ["village", 1]
   """
 
   defexception [:reason, path: []]

@@ -13,6 +13,11 @@ defmodule Wasgo.GodotError do
     * `{:too_many_waiting, limit}` - that many callers wait for this connection already
     * `{:start, why}` - a program was not started: `:enoent` (there is none of that name), `:enotdir` (nor such a folder) or `:no_server`
     * `{:engine, message}` - the engine answered a request with an error, in its words
+
+      iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "a shared secret")
+      iex> {:error, error} = Wasgo.Godot.Server.await_connection(server, 1)
+      iex> error.reason
+      :timeout
   """
 
   alias Wasgo.EncodeError

@@ -9,6 +9,11 @@ defmodule Wasgo.LimitError do
   `:module_types`, `:module_imports`, `:module_functions`, `:module_exports`, `:module_data_segments`, `:module_elements`,
   `:function_size`, `:function_loops`, `:loop_depth`, `:loop_work`, and `:parts` of a component. `value` is the limit (bytes, elements,
   milliseconds or a count) and `asked`, where it is known, what would have been needed.
+
+      iex> spin = Wasgo.Wasm.Module.compile!(~s|(module (func (export "spin") (loop (br 0))))|)
+      iex> {:error, error} = Wasgo.Wasm.Instance.call(Wasgo.Wasm.Instance.new!(spin), "spin", [], timeout: 20)
+      iex> {error.reason, error.value}
+      {:time, 20}
   """
 
   defexception [:reason, :message, :value, :asked]

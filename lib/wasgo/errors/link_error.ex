@@ -7,6 +7,10 @@ defmodule Wasgo.LinkError do
     * `:missing_import` - the module wants `module`, `name`, and is not given it
     * `:missing_export` - the module does not export `name`, which was called or is part of a contract
     * `:wrong_type` - it exports `name` with another type than is needed
+
+      iex> {:error, error} = Wasgo.Script.new(~s|(module (import "env" "fly" (func)))|)
+      iex> {error.reason, error.module, error.name}
+      {:missing_import, "env", "fly"}
   """
 
   defexception [:reason, :message, :module, :name]

@@ -20,6 +20,11 @@ defmodule Wasgo.ServiceError do
     * `:no_network`, `:unknown_port`, `:invalid_rule` - it was given no network, none of its ports has that name, or a rule for what it may
       connect to has no meaning
     * of a connection, those that `Wasgo.Service.Connection` lists, such as `:closed` and `:econnrefused`
+
+      iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
+      iex> {:error, error} = Wasgo.Service.request(namer, "two\\nlines")
+      iex> error.reason
+      :newline
   """
 
   defexception [:reason, :message]

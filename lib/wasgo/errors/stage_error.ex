@@ -8,6 +8,14 @@ defmodule Wasgo.StageError do
     * `:returned` - a callback returned what it may not
     * `:killed` - its process was killed
     * `:format` - it can't take what the stream carries
+
+      iex> lost = fn _buffer -> raise "no such village" end
+      iex> [{:error, error}] =
+      ...>   [Wasgo.Buffer.new("brook")]
+      ...>   |> Wasgo.Pipeline.through({Wasgo.Stages.Transform, with: lost}, timeout: 5_000)
+      ...>   |> Enum.to_list()
+      iex> {error.reason, error.stage, Exception.message(error.cause)}
+      {:crashed, Wasgo.Stages.Transform, "no such village"}
   """
 
   @enforce_keys [:reason, :stage, :message]

@@ -26,6 +26,10 @@ defmodule Wasgo.StoreError do
 
   `code` is SQLite's
   number where there is one, `offset` the byte in the SQL at fault where that is known.
+
+      iex> {:error, error} = Wasgo.Store.query(Wasgo.Store.open!(:memory), "SELECT name FROM pets")
+      iex> Exception.message(error)
+      "no such table: pets (error)"
   """
 
   defexception [:reason, :message, :code, :offset, :cause]

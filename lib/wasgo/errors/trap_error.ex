@@ -11,6 +11,13 @@ defmodule Wasgo.TrapError do
 
   `backtrace` names the guest's functions, innermost first; `offsets` says where each of them was, in bytes from the start of the module (`nil` where that is not known).
   `Wasgo.Script.Trace` finds the lines.
+
+      iex> divide = Wasgo.Wasm.Module.compile!(\"\"\"
+      ...> (module (func $divide (export "divide") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1))))
+      ...> \"\"\")
+      iex> {:error, error} = Wasgo.Wasm.Instance.call(Wasgo.Wasm.Instance.new!(divide), "divide", [7, 0])
+      iex> {error.reason, error.backtrace}
+      {:integer_division_by_zero, ["divide"]}
   """
 
   defexception [:reason, :message, backtrace: [], offsets: [], status: nil, import: nil]

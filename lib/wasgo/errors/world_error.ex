@@ -16,6 +16,11 @@ defmodule Wasgo.WorldError do
     * `:schema_version` - a newer Wasgo wrote the world
     * `:taken_over` - another process has started this world since, and writes it now
     * `:stopped` - the world has ended, or ended before it answered: what was asked for may have been done then
+
+      iex> {:ok, world} = Wasgo.World.start_link(name: "garden", store: Wasgo.Store.open!(:memory))
+      iex> {:error, error} = Wasgo.World.put(world, name: "lamp", mesh: "lantern")
+      iex> {error.reason, Exception.message(error)}
+      {:unknown_mesh, ~s|the world has no mesh "lantern"|}
   """
 
   @enforce_keys [:reason]

@@ -79,6 +79,11 @@ defmodule Wasgo.Gen.Cache do
     * `:store` - a `Wasgo.Store` that it keeps chunks in; in memory alone unless given
     * `:max_bytes` - how much the store's rows may have, with a kilobyte for each; 256 MiB unless given. Some megabytes more while rows are written
     * `:max_memory` - how much is kept in memory, 64 MiB unless given; 0 for nothing
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link(store: store, max_bytes: 1_073_741_824, max_memory: 0)
+      iex> Wasgo.Gen.Cache.info(cache).entries
+      0
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
@@ -101,7 +106,15 @@ defmodule Wasgo.Gen.Cache do
     }
   end
 
-  @doc "As `Wasgo.Gen.chunk/3`, from the cache where it is there."
+  @doc """
+  As `Wasgo.Gen.chunk/3`, from the cache where it is there.
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, chunk} = Wasgo.Gen.Cache.chunk(cache, plan, {0, 0, 3}, neighbours: [west: 1])
+      iex> chunk == Wasgo.Gen.chunk!(plan, {0, 0, 3}, neighbours: [west: 1])
+      true
+  """
   @spec chunk(GenServer.server(), Plan.t(), Gen.address(), keyword()) ::
           {:ok, Chunk.t()} | {:error, Exception.t()}
   def chunk(cache, %Plan{} = plan, address, options \\ []) do
@@ -129,7 +142,16 @@ defmodule Wasgo.Gen.Cache do
     end
   end
 
-  @doc "What the cache has done, and what it holds."
+  @doc """
+  What the cache has done, and what it holds.
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> for _player <- 1..3, do: {:ok, _chunk} = Wasgo.Gen.Cache.chunk(cache, plan, {0, 0})
+      iex> %{made: made, memory_hits: hits} = Wasgo.Gen.Cache.info(cache)
+      iex> {made, hits}
+      {1, 2}
+  """
   @spec info(GenServer.server()) :: info()
   def info(cache), do: GenServer.call(cache, :info, :infinity)
 

@@ -15,6 +15,9 @@ defmodule Wasgo.Gen.Chunk do
     * `stats` - least, greatest and mean height in metres, mean slope (0 flat to 1 vertical), the share that is under water
     * `generated` - what scripts made here: `Wasgo.Gen.Generated`s, in the order of the plan's generators
     * `name` - what the region is called, if somebody has named it
+
+      iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      #Wasgo.Gen.Chunk<{0, 0}, 64.0 m, 65 x 65, heights -1.2 to 18.3 m, 3% water, 8192 triangles, 52 tree, 53 conifer, 23 rock, 48 bush>
   """
 
   alias Wasgo.Gen.{Collider, Generated, Object, Plan, Prop}
@@ -223,6 +226,13 @@ defmodule Wasgo.Gen.Chunk do
 
   @doc """
   A sheet of water over the chunk, or `nil` where nothing of it is under water.
+
+      iex> sea = Wasgo.Gen.plan!(seed: 1, height: -3.0, water: 0.0)
+      iex> Wasgo.Gen.Chunk.water(Wasgo.Gen.chunk!(sea, {0, 0}))
+      #Wasgo.Scene.Surface<4 vertices, 2 triangles>
+      iex> meadow = Wasgo.Gen.plan!(seed: 1, height: 3.0, water: 0.0)
+      iex> Wasgo.Gen.Chunk.water(Wasgo.Gen.chunk!(meadow, {0, 0}))
+      nil
   """
   @spec water(t()) :: Scene.Surface.t() | nil
   def water(%__MODULE__{plan: %{water_level: level}, stats: %{water_share: share}, size: size})

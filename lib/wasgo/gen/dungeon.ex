@@ -137,7 +137,14 @@ defmodule Wasgo.Gen.Dungeon do
 
   def at(%__MODULE__{}, {_x, _y, _z}), do: nil
 
-  @doc "Whether one can stand in a cell."
+  @doc """
+  Whether one can stand in a cell.
+
+      iex> dungeon = Wasgo.Gen.dungeon!(seed: 7, size: {12, 12})
+      iex> [[cell | _] | _] = dungeon.rooms
+      iex> {Wasgo.Gen.Dungeon.walkable?(dungeon, cell), Wasgo.Gen.Dungeon.walkable?(dungeon, {-1, 0})}
+      {true, false}
+  """
   @spec walkable?(t(), cell()) :: boolean()
   def walkable?(dungeon, cell) do
     case at(dungeon, cell) do

@@ -62,12 +62,31 @@ defmodule Wasgo.Gen.Field do
   def coordinate(axis) when axis in [:x, :y, :z], do: new("coordinate", axis: axis)
 
   @doc type: :source
-  @doc "The terrain's height: for what lies and stands on it, not for the terrain itself."
+  @doc """
+  The terrain's height: for what lies and stands on it, not for the terrain itself.
+
+      iex> import Wasgo.Gen.Field
+      iex> grass = [color: {0.1, 0.3, 0.05}]
+      iex> snow = [color: {0.9, 0.9, 0.95}, by: smooth(height(), 60, 80)]
+      iex> {:ok, _plan} = Wasgo.Gen.plan(seed: 1, height: scale(coordinate(:x), 0.1), ground: [grass, snow])
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, height: add(height(), 5))
+      iex> error.field
+      "terrain.height: affine.of > height"
+  """
   @spec height() :: t()
   def height, do: new("height", [])
 
   @doc type: :source
-  @doc "The terrain's steepness: 0 is flat, 0.29 is 45 degrees, 1 upright. For what lies and stands on it."
+  @doc """
+  The terrain's steepness: 0 is flat, 0.29 is 45 degrees, 1 upright. For what lies and stands on it.
+
+      iex> import Wasgo.Gen.Field
+      iex> meadow = smooth(slope(), 0.3, 0.15)
+      iex> hills = fbm(frequency: 1 / 220) |> scale(30.0)
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: hills, scatter: [[kind: :bush, spacing: 6.0, by: meadow]])
+      iex> plan.rules
+      [bush: 4]
+  """
   @spec slope() :: t()
   def slope, do: new("slope", [])
 
@@ -81,6 +100,12 @@ defmodule Wasgo.Gen.Field do
     * `:kind` - `:simplex` unless given, `:perlin`, `:value` or `:white`
     * `:dimensions` - 2, in the plane, unless given; 3, in space
     * `:seed` - fields that differ in it only are different, 0 unless given
+
+      iex> import Wasgo.Gen.Field
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: noise(frequency: 1 / 50) |> scale(8.0))
+      iex> stats = Wasgo.Gen.chunk!(plan, {0, 0}).stats
+      iex> stats.min_height >= -8.0 and stats.max_height <= 8.0
+      true
   """
   @spec noise(keyword()) :: t()
   def noise(options), do: new("noise", options!(options, @noise, [:frequency]))
@@ -94,17 +119,37 @@ defmodule Wasgo.Gen.Field do
     * `:octaves` - layers of detail, 1 to 12; 5 unless given
     * `:lacunarity` - how much finer each is than the one before, 1 to 4; 2 unless given
     * `:gain` - how much lower each is than the one before, 0 to 1; 0.5 unless given
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 220, octaves: 6, gain: 0.4) |> scale(30.0, 12.0)
+      iex> stats = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: hills), {0, 0}).stats
+      iex> stats.min_height >= -18.0 and stats.max_height <= 42.0
+      true
   """
   @spec fbm(keyword()) :: t()
   def fbm(options), do: fractal("fbm", options)
 
   @doc type: :source
-  @doc "As `fbm/1`, with crests where the noise crosses 0: mountains, 0 to 1."
+  @doc """
+  As `fbm/1`, with crests where the noise crosses 0: mountains, 0 to 1.
+
+      iex> import Wasgo.Gen.Field
+      iex> mountains = ridged(frequency: 1 / 900, octaves: 6) |> scale(400.0)
+      iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: mountains), {0, 0}).stats.min_height >= 0
+      true
+  """
   @spec ridged(keyword()) :: t()
   def ridged(options), do: fractal("ridged", options)
 
   @doc type: :source
-  @doc "As `fbm/1`, with round hills and sharp valleys: dunes, clouds, 0 to 1."
+  @doc """
+  As `fbm/1`, with round hills and sharp valleys: dunes, clouds, 0 to 1.
+
+      iex> import Wasgo.Gen.Field
+      iex> dunes = billow(frequency: 1 / 90, octaves: 3) |> scale(12.0)
+      iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: dunes), {0, 0}).stats.max_height <= 12.0
+      true
+  """
   @spec billow(keyword()) :: t()
   def billow(options), do: fractal("billow", options)
 
@@ -122,6 +167,13 @@ defmodule Wasgo.Gen.Field do
       number from 0 to 1 for each cell
     * `:jitter` - how far points are from the middles of their cells, 0 to 1; 1 unless given
     * `:dimensions`, `:seed` - as for `noise/1`
+
+      iex> import Wasgo.Gen.Field
+      iex> fields = cellular(frequency: 1 / 40, feature: :value)
+      iex> wheat = [color: {0.6, 0.5, 0.2}, by: smooth(fields, 0.45, 0.55)]
+      iex> plan = Wasgo.Gen.plan!(seed: 1, height: 2.0, ground: [[color: {0.2, 0.35, 0.1}], wheat])
+      iex> Wasgo.Gen.chunk!(plan, {0, 0}).stats.mean_height
+      2.0
   """
   @spec cellular(keyword()) :: t()
   def cellular(options) do
@@ -323,6 +375,15 @@ defmodule Wasgo.Gen.Field do
     * `:by` - two or three fields which say in which direction, from -1 to 1: `{x, z}` or `{x, y, z}`. Noise unless given, of
     * `:frequency` - 1 / 150 unless given
     * `:seed` - 0 unless given
+
+      iex> import Wasgo.Gen.Field
+      iex> cliffs = terrace(fbm(frequency: 1 / 200) |> scale(40.0), height: 8) |> warp(strength: 25.0, frequency: 1 / 80)
+      iex> {:ok, plan} = Wasgo.Gen.plan(seed: 1, height: cliffs)
+      iex> Wasgo.Gen.chunk!(plan, {0, 0}).samples
+      65
+      iex> sheared = warp(coordinate(:x), strength: 10.0, by: {1, 0})
+      iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: sheared), {0, 0}) |> Wasgo.Gen.Chunk.height(20, 0)
+      30.0
   """
   @spec warp(operand(), keyword()) :: t()
   def warp(of, options) do
@@ -345,7 +406,7 @@ defmodule Wasgo.Gen.Field do
 
     * `:scale` - a factor, or `{x, y, z}`; 1 unless given
     * `:yaw` - radians about +y, 0 unless given
-    * `:offset` - `{x, y, z}` in metres
+    * `:offset` - `{x, y, z}` in metres, `{0, 0, 0}` unless given
 
       iex> import Wasgo.Gen.Field
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: place(coordinate(:x), offset: {10, 0, 0})), {0, 0})
@@ -490,6 +551,13 @@ defmodule Wasgo.Gen.Field do
   @doc """
   The height of the water of `rivers/2`, in metres: what a plan's `:rivers` is. Under the banks it goes down with them; where no river is near it is
   -16,384.
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 1800, octaves: 5) |> scale(150.0, 60.0)
+      iex> options = [frequency: 1 / 180, width: 14, depth: 4, sea: 0.0]
+      iex> plan = Wasgo.Gen.plan!(seed: 5, height: rivers(hills, options), rivers: river_water(hills, options), water: 0.0)
+      iex> for x <- 0..9, {:ok, surface} when surface != nil <- [Wasgo.Gen.Chunk.rivers(Wasgo.Gen.chunk!(plan, {x, 0}))], do: x
+      [6, 7, 8, 9]
   """
   @spec river_water(operand(), keyword()) :: t()
   def river_water(of, options), do: river(of, options, :water)
@@ -497,6 +565,14 @@ defmodule Wasgo.Gen.Field do
   @doc type: :water
   @doc """
   Metres to the nearest bank of `rivers/2`, below 0 in the bed; nowhere more than how far valleys go. For what lies and stands beside rivers.
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: 1 / 1800, octaves: 5) |> scale(150.0, 60.0)
+      iex> options = [frequency: 1 / 180, width: 14, depth: 4, sea: 0.0]
+      iex> reeds = [kind: :bush, spacing: 3.0, by: smooth(river_distance(hills, options), 8, 0)]
+      iex> plan = Wasgo.Gen.plan!(seed: 5, height: rivers(hills, options), scatter: [reeds])
+      iex> plan.rules
+      [bush: 4]
   """
   @spec river_distance(operand(), keyword()) :: t()
   def river_distance(of, options), do: river(of, options, :distance)
@@ -541,7 +617,7 @@ defmodule Wasgo.Gen.Field do
 
     * `:low`, `:high` - the least and the greatest value that it gives; required. Others are errors, and from these two it is known where the script need not
       be asked at all
-    * `:parameters` - what it is told besides: up to 64 numbers and texts
+    * `:parameters` - what it is told besides: up to 64 numbers and texts, none unless given
     * `:dimensions` - 2 unless given: places in the plane; 3: in space
     * `:fuel` - work that it may do for each place, about a nanosecond a unit: 100 to 1,000,000, 10,000 unless given
 
@@ -570,7 +646,15 @@ defmodule Wasgo.Gen.Field do
   end
 
   @doc type: :shape
-  @doc "The field under a name, by which errors tell of it. Different fields of a plan can't have the same."
+  @doc """
+  The field under a name, by which errors tell of it. Different fields of a plan can't have the same.
+
+      iex> import Wasgo.Gen.Field
+      iex> hills = fbm(frequency: -1) |> named("hills")
+      iex> {:error, error} = Wasgo.Gen.plan(seed: 1, height: scale(hills, 20.0))
+      iex> Exception.message(error)
+      ~s|terrain.height: affine.of > noise "hills": frequency is -1, allowed: 0.000001 to 64|
+  """
   @spec named(operand(), String.t()) :: t()
   def named(of, name) when is_binary(name), do: %{field(of) | id: name}
 

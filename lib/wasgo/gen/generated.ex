@@ -38,7 +38,16 @@ defmodule Wasgo.Gen.Generated do
     %__MODULE__{generator: generator, mesh: mesh, material: material, transforms: transforms}
   end
 
-  @doc "In how many places it stands."
+  @doc """
+  In how many places it stands.
+
+      iex> henge = File.read!("guest/scripts/henge.wasm")
+      iex> circles = [script: "henge", parameters: [1.0, 9.0, -100.0]]
+      iex> plan = Wasgo.Gen.plan!(seed: 7, height: 4.0, scripts: %{"henge" => henge}, generators: [circles])
+      iex> made = Wasgo.Gen.chunk!(plan, {0, 0}).generated
+      iex> made |> Enum.map(&Wasgo.Gen.Generated.count/1) |> Enum.sum() > 3
+      true
+  """
   @spec count(t()) :: pos_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
 

@@ -13,6 +13,11 @@ defmodule Wasgo.Gen.Object do
     * `numbers` - positions in the plan's `:objects` of the things in the order of the transforms, `nil` for those of settlements; empty
       when none is the plan's
 
+
+      iex> cottage = [what: {:building, :cottage}, x: 20, z: 30]
+      iex> [object] = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, objects: [cottage]), {0, 0}).objects
+      iex> {object.kind, object.numbers}
+      {:cottage, [0]}
   """
 
   alias Wasgo.Native
@@ -65,17 +70,40 @@ defmodule Wasgo.Gen.Object do
     %Scene.Mesh{name: name, surfaces: surfaces}
   end
 
-  @doc "How often it stands in the chunk."
+  @doc """
+  How often it stands in the chunk.
+
+      iex> tower = [what: {:building, :tower}, x: 20, z: 30]
+      iex> [tower] = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, objects: [tower]), {0, 0}).objects
+      iex> Wasgo.Gen.Object.count(tower)
+      1
+  """
   @spec count(t()) :: pos_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
 
-  @doc "How many triangles one of it has."
+  @doc """
+  How many triangles one of it has.
+
+      iex> cottage = [what: {:building, :cottage}, x: 20, z: 30]
+      iex> plan = Wasgo.Gen.plan!(seed: 7, objects: [cottage])
+      iex> [near] = Wasgo.Gen.chunk!(plan, {0, 0}).objects
+      iex> [far] = Wasgo.Gen.chunk!(plan, {0, 0, 2}).objects
+      iex> Wasgo.Gen.Object.triangles(near) > Wasgo.Gen.Object.triangles(far)
+      true
+  """
   @spec triangles(t()) :: non_neg_integer()
   def triangles(%__MODULE__{mesh: mesh}),
     do: mesh.surfaces |> Enum.map(&div(byte_size(&1.indices), 12)) |> Enum.sum()
 
   @doc """
   The boxes of all that stand there, relative to the chunk's origin.
+
+      iex> cottage = [what: {:building, :cottage}, x: 20, z: 30]
+      iex> [object] =
+      ...>   Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, objects: [cottage]), {0, 0}).objects
+      iex> [%{center: {_x, _y, _z}, half: {_w, _h, _d}, yaw: _radians} | _walls] = Wasgo.Gen.Object.boxes(object)
+      iex> :ok
+      :ok
   """
   @spec boxes(t()) :: [box()]
   def boxes(%__MODULE__{boxes: boxes, transforms: transforms}) do

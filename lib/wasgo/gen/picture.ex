@@ -3,6 +3,9 @@ defmodule Wasgo.Gen.Picture do
   A picture of a plan, made by `Wasgo.Gen.preview/2`: `png` is the file, `size` the pixels along a side, `metres` what they show.
 
   In a Livebook it shows itself, where Kino is there.
+
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7), size: 64, metres: 256)
+      #Wasgo.Gen.Picture<64 x 64 pixels of 256.0 m>
   """
 
   @enforce_keys [:png, :size, :metres]
@@ -10,7 +13,15 @@ defmodule Wasgo.Gen.Picture do
 
   @type t :: %__MODULE__{png: binary(), size: pos_integer(), metres: float()}
 
-  @doc "Writes the picture to a file."
+  @doc """
+  Writes the picture to a file.
+
+      iex> path = Path.join(System.tmp_dir!(), "island.png")
+      iex> Wasgo.Gen.preview!(Wasgo.Gen.plan!(seed: 7), size: 64) |> Wasgo.Gen.Picture.save(path)
+      :ok
+      iex> File.rm(path)
+      :ok
+  """
   @spec save(t(), Path.t()) :: :ok | {:error, File.posix()}
   def save(%__MODULE__{png: png}, path), do: File.write(path, png)
 

@@ -8,6 +8,10 @@ defmodule Wasgo.Gen.Plan do
     * `props` - the meshes of what is scattered, in the order in which an instance table's kinds count them
     * `models` - the same as `Wasgo.Gen.Prop`s: with levels of detail and colliders. Of a chunk of level 0 things are shown as in `props`, of others in
       the coarsest level whose error, at the greatest scale of its rule, is at most a sixteenth of the distance of the chunk's samples
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {plan.seed, plan.chunk_size, plan.rules}
+      {7, 64.0, [tree: 4, conifer: 4, rock: 4, bush: 3]}
   """
 
   alias Wasgo.{Native, Scene}

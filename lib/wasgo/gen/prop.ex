@@ -131,6 +131,10 @@ defmodule Wasgo.Gen.Prop do
   | `:lightness` | as the eye sees it | 0 to 0.5 | 0.05 |
   | `:morphs` | weights of blend shapes, the most that each may get | 0 to 1 | 0: the weights stay |
   | `:uv_shift` | of the first texture coordinates | 0 to 1 | 0 |
+
+      iex> oak = Wasgo.Gen.prop!({:tree, species: :oak, height: 9.0}, seed: 7)
+      iex> {oak.name, oak.kind, length(oak.lods)}
+      {"tree_oak", :tree, 4}
   """
 
   alias Wasgo.Gen.{Plan, Spec}

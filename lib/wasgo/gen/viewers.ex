@@ -56,6 +56,12 @@ defmodule Wasgo.Gen.Viewers do
 
     * `:name` - what it is registered as
     * `:max_viewers` - #{@most_viewers} unless given
+
+      iex> {:ok, viewers} = Wasgo.Gen.Viewers.start_link(max_viewers: 1)
+      iex> :ok = Wasgo.Gen.Viewers.put(viewers, "ada", {10.0, 20.0})
+      iex> {:error, error} = Wasgo.Gen.Viewers.put(viewers, "grace", {0.0, 0.0})
+      iex> Exception.message(error)
+      ~s|viewer "grace" is one too many: 1 are there, allowed: 1|
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options \\ []) do
@@ -64,7 +70,13 @@ defmodule Wasgo.Gen.Viewers do
     GenServer.start_link(__MODULE__, options, name)
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> {:ok, _supervisor} = Supervisor.start_link([{Wasgo.Gen.Viewers, name: Harbour.Viewers}], strategy: :one_for_one)
+      iex> Wasgo.Gen.Viewers.put(Harbour.Viewers, "ada", {10.0, 20.0})
+      :ok
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
@@ -76,7 +88,7 @@ defmodule Wasgo.Gen.Viewers do
     * `:radius` - how far it wants the world to be there, in metres, up to #{@most_radius}; 512 unless given
     * `:level` - the finest level of detail that it is given, 0 unless given: 3 for a map or a far camera, which then does with chunks
       eight times as wide
-    * `:owner` - a process with which the viewer leaves
+    * `:owner` - a process with which the viewer leaves, none unless given
 
   Options are those of the viewer from now on: what isn't given is as stated above again.
 

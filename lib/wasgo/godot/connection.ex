@@ -124,6 +124,13 @@ defmodule Wasgo.Godot.Connection do
   Errors: a `Wasgo.GodotError` with the reason `{:encode, _}`, `{:too_large, _}` (more than 64 MiB), `:timeout` (the
   frame was not sent, and will not be), `:full`, `{:too_many_waiting, _}` or `{:disconnected, _}`. After the last of these the
   engine may have got the frame, or not.
+
+      node = %{"id" => 1, "name" => "Hare", "mesh" => "", "transform" => %Wasgo.Godot.Transform3D{}}
+
+      case Wasgo.Godot.Connection.send(connection, "spawn", %{"nodes" => [node]}, timeout: 0) do
+        {:ok, number} -> {:sent, number}
+        {:error, %Wasgo.GodotError{reason: :full}} -> :later
+      end
   """
   @spec send(t(), String.t(), map(), timeout: non_neg_integer(), lane: lane() | nil) ::
           {:ok, number :: pos_integer()} | {:error, GodotError.t()}
@@ -137,6 +144,9 @@ defmodule Wasgo.Godot.Connection do
 
   @doc """
   Waits until the engine has dealt with everything that was sent before this call, for `timeout` ms at most.
+
+      {:ok, _number} = Wasgo.Godot.unload_chunks(connection, [{0, 0}])
+      :ok = Wasgo.Godot.Connection.flush(connection, 5_000)
   """
   @spec flush(t(), pos_integer()) :: :ok | {:error, GodotError.t()}
   def flush(%__MODULE__{} = connection, timeout \\ @timeout)
@@ -154,6 +164,11 @@ defmodule Wasgo.Godot.Connection do
     * `"export"` (`"path"`) - `{:ok, glb}`: see `Wasgo.Godot.export_scene/3`
 
   An engine that cannot (one without a display takes no pictures), or may not, gives the reason `{:engine, message}`.
+
+      {:ok, %{"nodes" => nodes}} = Wasgo.Godot.Connection.request(connection, "report")
+
+      fields = %{"path" => "Village/Inn", "method" => "open", "args" => []}
+      {:ok, answer} = Wasgo.Godot.Connection.request(connection, "call", fields, 1_000)
   """
   @spec request(t(), String.t(), map(), pos_integer()) :: {:ok, term()} | {:error, GodotError.t()}
   def request(connection, kind, fields \\ %{}, timeout \\ @timeout)
@@ -169,6 +184,12 @@ defmodule Wasgo.Godot.Connection do
 
   It gets the message `{:wasgo_godot, :events, connection}`, and no other one until it has called `events/1`. At most 256 events, and 64 MiB of them, are
   kept for it. A connection has 16 subscribers at most; another one gets the reason `{:too_many_waiting, 16}`.
+
+      :ok = Wasgo.Godot.Connection.subscribe(connection, [:viewers, :event])
+
+      receive do
+        {:wasgo_godot, :events, ^connection} -> Wasgo.Godot.Connection.events(connection)
+      end
   """
   @spec subscribe(t(), [atom()] | :all) :: :ok | {:error, GodotError.t()}
   def subscribe(%__MODULE__{} = connection, kinds \\ :all) do
@@ -183,6 +204,12 @@ defmodule Wasgo.Godot.Connection do
 
   @doc """
   What the game has said since the last time, oldest first, and how many events there was no room for.
+
+      {:ok, events, _dropped} = Wasgo.Godot.Connection.events(connection)
+
+      for {:event, %{name: "door_opened", node: door, data: data}} <- events do
+        Logger.info("\#{door} was opened: \#{inspect(data)}")
+      end
   """
   @spec events(t()) ::
           {:ok, [event()], dropped :: non_neg_integer()} | {:error, GodotError.t()}
@@ -196,7 +223,13 @@ defmodule Wasgo.Godot.Connection do
          do: call(connection, {:control, frame})
   end
 
-  @doc "What was sent, and what came of it."
+  @doc """
+  What was sent, and what came of it.
+
+      {:ok, stats} = Wasgo.Godot.Connection.stats(connection)
+      {stats.frames - stats.acknowledged, stats.last_errors}
+      # {0, []}
+  """
   @spec stats(t()) :: {:ok, stats()} | {:error, GodotError.t()}
   def stats(%__MODULE__{} = connection), do: call(connection, :stats)
 
@@ -205,6 +238,9 @@ defmodule Wasgo.Godot.Connection do
   engine is told bye and given a second to read it.
 
   Closing what is closed is well.
+
+      :ok = Wasgo.Godot.Connection.close(connection)
+      {:error, %Wasgo.GodotError{reason: {:disconnected, _why}}} = Wasgo.Godot.Connection.flush(connection)
   """
   @spec close(t(), pos_integer()) :: :ok
   def close(%__MODULE__{} = connection, timeout \\ @close_timeout)

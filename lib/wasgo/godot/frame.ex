@@ -29,7 +29,13 @@ defmodule Wasgo.Godot.Frame do
           optional(:yaw) => number()
         }
 
-  @doc "A mesh that chunks and nodes refer to by its name."
+  @doc """
+  A mesh that chunks and nodes refer to by its name.
+
+      iex> {"mesh", fields} = Wasgo.Godot.Frame.mesh(%{Wasgo.Gen.creature(7) | name: "hare"})
+      iex> fields["name"]
+      "hare"
+  """
   @spec mesh(Scene.Mesh.t(), [Scene.Material.t()]) :: t()
   def mesh(%Scene.Mesh{} = mesh, materials \\ Plan.materials()) do
     {"mesh", %{"name" => mesh.name, "surfaces" => surfaces(mesh.surfaces, materials)}}
@@ -41,6 +47,13 @@ defmodule Wasgo.Godot.Frame do
   scripts made with their materials.
 
   A cube of a volume is a chunk too, with its surface and a collider of triangles within 1/320 of its side. A cube with more than #{@most_faces} of them is an error.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, {"chunk", fields}, meshes} = Wasgo.Godot.Frame.chunk(Wasgo.Gen.chunk!(plan, {3, -2}))
+      iex> fields["key"]
+      "3,-2"
+      iex> length(meshes) == length(fields["instances"])
+      true
   """
   @spec chunk(Chunk.t() | Volume.t()) ::
           {:ok, t(), [Scene.Mesh.t() | {Scene.Mesh.t(), [Scene.Material.t()]}]}
@@ -185,7 +198,13 @@ defmodule Wasgo.Godot.Frame do
   def unload(addresses),
     do: {"unload", %{"keys" => {:packed_string, Enum.map(addresses, &key/1)}}}
 
-  @doc "Nodes to be made."
+  @doc """
+  Nodes to be made.
+
+      iex> {"spawn", %{"nodes" => [hare]}} = Wasgo.Godot.Frame.spawn([%{id: 1, name: "Hare", position: {4, 0, -2}}])
+      iex> hare["transform"].origin
+      Wasgo.Godot.Vector3.new(4, 0, -2)
+  """
   @spec spawn([node_spec()]) :: t()
   def spawn(nodes), do: {"spawn", %{"nodes" => Enum.map(nodes, &node_fields/1)}}
 

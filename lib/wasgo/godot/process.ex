@@ -144,8 +144,8 @@ defmodule Wasgo.Godot.Process do
     * `:executable`, `:project` and `:arguments` - an engine ("godot" unless given, found on the PATH), the folder of a project, and arguments besides
       `--headless --path PROJECT`
     * `:command` - or a program with all of its arguments, as a list
-    * `:env` - pairs of a variable's name and its value, or nil to remove it
-    * `:cd` - the folder to run it in
+    * `:env` - pairs of a variable's name and its value, or nil to remove it; none unless given
+    * `:cd` - the folder to run it in, that of the VM unless given
 
   Which connection belongs to it:
 
@@ -204,7 +204,13 @@ defmodule Wasgo.Godot.Process do
     end
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> spec = Wasgo.Godot.Process.child_spec(name: MyApp.Engine, project: "game", kill_timeout: 3_000)
+      iex> {spec.id, spec.restart, spec.shutdown}
+      {MyApp.Engine, :transient, 10_000}
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     bye = Keyword.get(options, :bye_timeout, 2_000)
@@ -220,6 +226,12 @@ defmodule Wasgo.Godot.Process do
 
   @doc """
   Ends the program, and this process. Stopping what is stopped is well.
+
+      iex> {:ok, process} = Wasgo.Godot.Process.start_link(command: ["sleep", "60"])
+      iex> Wasgo.Godot.Process.stop(process)
+      :ok
+      iex> Wasgo.Godot.Process.stop(process)
+      :ok
   """
   @spec stop(process()) :: :ok
   def stop(process) do
@@ -241,7 +253,14 @@ defmodule Wasgo.Godot.Process do
   @spec restart(process()) :: :ok
   def restart(process), do: GenServer.call(process, :restart, :infinity)
 
-  @doc "How it stands: see `t:info/0`."
+  @doc """
+  How it stands: see `t:info/0`.
+
+      iex> {:ok, process} = Wasgo.Godot.Process.start_link(command: ["sleep", "60"])
+      iex> info = Wasgo.Godot.Process.info(process)
+      iex> {info.phase, info.restarts, info.connection}
+      {:running, 0, nil}
+  """
   @spec info(process()) :: info()
   def info(process), do: GenServer.call(process, :info)
 

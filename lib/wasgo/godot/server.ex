@@ -103,11 +103,11 @@ defmodule Wasgo.Godot.Server do
     * `:ip` - the address to listen on, as a tuple; `{127, 0, 0, 1}` unless given
     * `:path` - the path of a Unix domain socket, in the place of a port. Only the user that runs this may connect. A socket that nobody listens on
       any more is replaced
-    * `:tls` - options of Erlang's `:ssl` for a server, such as `[certfile: "sidecar.pem", keyfile: "sidecar.key"]`
+    * `:tls` - options of Erlang's `:ssl` for a server, such as `[certfile: "sidecar.pem", keyfile: "sidecar.key"]`; no TLS unless given
     * `:worlds` - the worlds that engines may ask for: a map from names to servers, or a function of a name that returns `{:ok, server}` or `:error`
     * `:functions` - what engines may ask for: a map from names to functions of a list of arguments (and, if they take two, the connection). They
       return `{:ok, value}` or `{:error, words | exception}`. `put_function/3` adds to them
-    * `:scripts` - where scripts for the engine's nodes are found, and that they are run: see `Wasgo.Godot.Scripts`
+    * `:scripts` - where scripts for the engine's nodes are found, and that they are run: see `Wasgo.Godot.Scripts`; none are unless given
     * `:compress` - whether large frames are compressed for engines that take it: `true`, `false`, or `:auto`, the default, for those on other machines
     * `:max_connections` - connections at once, those that did not say hello yet included; 16 unless given. The next one
       is refused, and the add-on tries again later
@@ -150,7 +150,14 @@ defmodule Wasgo.Godot.Server do
   # The options, for a supervisor that checks them before it starts anything.
   def options, do: @options
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> children = [{Wasgo.Godot.Server, token: "a shared secret", name: Harbour.Godot, max_connections: 4}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Godot.Server.connections(Harbour.Godot)
+      []
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{

@@ -16,7 +16,7 @@ if Code.ensure_loaded?(Plug.Conn) do
       * `:worlds` - a map from ids to `Wasgo.World`s, or a function of an id that returns `{:ok, world}` or `:error` (then `GET /worlds` lists none)
       * `:scripts` - a `Wasgo.Store` that `Wasgo.Script.Registry` keeps scripts in, or a function without arguments that returns one
       * `:authorize` - a function of an action, what it is about, and the connection; without it only `GET /health` is answered
-      * `:cache` - a `Wasgo.Gen.Cache` that chunks are taken from, and kept in
+      * `:cache` - a `Wasgo.Gen.Cache` that chunks are taken from, and kept in; none unless given
       * `:max_bytes` - how long the body of an upload may be, 1 MiB unless given
       * `:read_timeout` - how long all of it may take to come, 15,000 ms unless given
 

@@ -45,6 +45,14 @@ defmodule Wasgo.Pipeline.Messages do
     * `:timeout` - milliseconds that an element which was asked for may take, endless unless given
 
   Raises `ArgumentError` at once if a stage or an option is wrong.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> chunks = [{0, 0}, {1, 0}]
+      iex> %{ref: ref} = Wasgo.Pipeline.Messages.start([{Wasgo.Stages.Generate, plan: plan, chunks: chunks}], demand: 1, timeout: 10_000)
+      iex> receive do
+      ...>   {:wasgo, ^ref, {:ok, buffer}} -> buffer.payload.coordinate
+      ...> end
+      {0, 0}
   """
   @spec start([Wasgo.Stage.spec() | Enumerable.t()], keyword()) :: t()
   def start(stages, options \\ []) do
@@ -58,7 +66,18 @@ defmodule Wasgo.Pipeline.Messages do
     messages
   end
 
-  @doc "Asks for `count` more elements."
+  @doc """
+  Asks for `count` more elements.
+
+      iex> messages = Wasgo.Pipeline.Messages.start([[Wasgo.Buffer.new("brook")]])
+      iex> Wasgo.Pipeline.Messages.demand(messages, 1)
+      :ok
+      iex> ref = messages.ref
+      iex> receive do
+      ...>   {:wasgo, ^ref, {:ok, buffer}} -> buffer.payload
+      ...> end
+      "brook"
+  """
   @spec demand(t(), pos_integer()) :: :ok
   def demand(%__MODULE__{pid: pid}, count) when is_integer(count) and count > 0 do
     send(pid, {__MODULE__, :demand, count})

@@ -25,7 +25,16 @@ defmodule Wasgo.Pipeline.Reader do
   alias Wasgo.Pipeline
   alias Wasgo.Pipeline.Puller
 
-  @doc "A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them."
+  @doc """
+  A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them.
+
+      iex> villages = [[Wasgo.Buffer.new("brook"), Wasgo.Buffer.new("hill")]]
+      iex> children = [{Wasgo.Pipeline.Reader, {villages, name: Harbour.Villages}}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> {:ok, [{:ok, village}]} = Wasgo.Pipeline.Reader.read(Harbour.Villages)
+      iex> village.payload
+      "brook"
+  """
   @spec child_spec([Wasgo.Stage.spec() | Enumerable.t()] | {list(), GenServer.options()}) ::
           Supervisor.child_spec()
   def child_spec({stages, options}) when is_list(stages) and is_list(options) do
@@ -38,6 +47,12 @@ defmodule Wasgo.Pipeline.Reader do
   Starts a reader of stages, as `Wasgo.Pipeline.stream/1` takes them. `options` are those of `GenServer.start_link/3`.
 
   Raises `ArgumentError` at once if a stage or an option of one is wrong.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> {:ok, reader} = Wasgo.Pipeline.Reader.start_link([{Wasgo.Stages.Generate, plan: plan, chunks: [{0, 0}, {1, 0}]}])
+      iex> {:ok, [{:ok, buffer}]} = Wasgo.Pipeline.Reader.read(reader)
+      iex> buffer.payload.coordinate
+      {0, 0}
   """
   @spec start_link([Wasgo.Stage.spec() | Enumerable.t()], GenServer.options()) ::
           GenServer.on_start()
@@ -48,6 +63,13 @@ defmodule Wasgo.Pipeline.Reader do
   @doc """
   The next `count` elements, fewer at the end of the stream or when `timeout` milliseconds have passed; `{:error, %Wasgo.LimitError{}}` with
   the reason `:time` when there is none by then, and what the stream raised where it did.
+
+      iex> {:ok, reader} = Wasgo.Pipeline.Reader.start_link([[Wasgo.Buffer.new("brook"), Wasgo.Buffer.new("hill")]])
+      iex> {:ok, elements} = Wasgo.Pipeline.Reader.read(reader, 10, 5_000)
+      iex> for {:ok, buffer} <- elements, do: buffer.payload
+      ["brook", "hill"]
+      iex> Wasgo.Pipeline.Reader.read(reader)
+      :end_of_stream
   """
   @spec read(GenServer.server(), pos_integer(), timeout()) ::
           {:ok, [Pipeline.element()]} | :end_of_stream | {:error, Exception.t()}

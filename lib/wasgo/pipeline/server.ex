@@ -88,6 +88,19 @@ defmodule Wasgo.Pipeline.Server do
     * `:name` - as for `GenServer`
 
   Raises `ArgumentError` at once if a stage or an option of one is wrong.
+
+      iex> plan = Wasgo.Gen.plan!(seed: 7)
+      iex> thin = Wasgo.script!("guest/scripts/thin.wasm")
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [
+      ...>       ground: {Wasgo.Stages.Generate, plan: plan, chunks: [{0, 0}, {1, 0}]},
+      ...>       thin: {Wasgo.Stages.Script, [script: thin, over: :instances], max_concurrency: 2, timeout: 5_000}
+      ...>     ],
+      ...>     max_in_flight: 4
+      ...>   )
+      iex> Wasgo.Pipeline.Server.await_end(pipeline, 30_000)
+      :ok
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
@@ -97,7 +110,15 @@ defmodule Wasgo.Pipeline.Server do
     GenServer.start_link(__MODULE__, options, name)
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      iex> stages = [villages: [Wasgo.Buffer.new("brook")], names: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      iex> children = [{Wasgo.Pipeline.Server, name: Harbour.Names, stages: stages}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Pipeline.Server.await_end(Harbour.Names)
+      :ok
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
@@ -155,42 +176,106 @@ defmodule Wasgo.Pipeline.Server do
   defp spec({module, options}), do: {module, options, []}
   defp spec(module), do: {module, [], []}
 
-  @doc "The stages, in order, and how each is."
+  @doc """
+  The stages, in order, and how each is.
+
+      iex> letters = for letter <- ["a", "b", 3], do: Wasgo.Buffer.new(letter)
+      iex> upcase = fn buffer -> {:ok, %{buffer | payload: String.upcase(buffer.payload)}} end
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(stages: [letters: letters, upcase: {Wasgo.Stages.Transform, with: upcase}])
+      iex> :ok = Wasgo.Pipeline.Server.await_end(pipeline)
+      iex> for stage <- Wasgo.Pipeline.Server.stages(pipeline), do: Map.take(stage, [:name, :state, :sent, :errors])
+      [%{errors: 0, name: :letters, sent: 3, state: :ended}, %{errors: 1, name: :upcase, sent: 2, state: :ended}]
+  """
   @spec stages(t()) :: [stage()]
   def stages(pipeline), do: GenServer.call(pipeline, :stages)
 
   @doc """
   Stops a stage: it is given no more buffers, those that are in it get #{div(@grace, 1_000)} seconds, and then it is ended. What comes waits before it. Returns when it is stopped;
   `:unknown` where there is no such stage.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [ticks: Stream.map(Stream.interval(50), &Wasgo.Buffer.new/1), walk: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> Wasgo.Pipeline.Server.stop_stage(pipeline, :walk)
+      :ok
+      iex> for stage <- Wasgo.Pipeline.Server.stages(pipeline), stage.state == :stopped, do: stage.name
+      [:walk]
+      iex> Wasgo.Pipeline.Server.stop_stage(pipeline, :swim)
+      {:error, :unknown}
   """
   @spec stop_stage(t(), atom()) :: :ok | {:error, :unknown}
   def stop_stage(pipeline, name), do: GenServer.call(pipeline, {:stop, name}, :infinity)
 
   @doc """
   Starts a stage that is stopped, failed, or rests before it is begun anew; one that runs goes on. One that has ended is begun anew.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [villages: [Wasgo.Buffer.new("brook")], names: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> :ok = Wasgo.Pipeline.Server.stop_stage(pipeline, :names)
+      iex> :ok = Wasgo.Pipeline.Server.start_stage(pipeline, :names)
+      iex> Wasgo.Pipeline.Server.await_end(pipeline)
+      :ok
   """
   @spec start_stage(t(), atom()) :: :ok | {:error, :unknown}
   def start_stage(pipeline, name), do: GenServer.call(pipeline, {:start, name})
 
-  @doc "Stops a stage, and starts it."
+  @doc """
+  Stops a stage, and starts it.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [ticks: Stream.map(Stream.interval(50), &Wasgo.Buffer.new/1), walk: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> Wasgo.Pipeline.Server.restart_stage(pipeline, :walk)
+      :ok
+  """
   @spec restart_stage(t(), atom()) :: :ok | {:error, :unknown}
   def restart_stage(pipeline, name) do
     with :ok <- stop_stage(pipeline, name), do: start_stage(pipeline, name)
   end
 
-  @doc "Ends all stages where they are, drops what waits, and begins everything anew."
+  @doc """
+  Ends all stages where they are, drops what waits, and begins everything anew.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [villages: [Wasgo.Buffer.new("brook")], names: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> for _round <- 1..2, do: {Wasgo.Pipeline.Server.await_end(pipeline), Wasgo.Pipeline.Server.restart(pipeline)}
+      [ok: :ok, ok: :ok]
+  """
   @spec restart(t()) :: :ok
   def restart(pipeline), do: GenServer.call(pipeline, :restart)
 
   @doc """
   Waits until the last stage has ended; `{:error, :timeout}` if that takes longer than `timeout` milliseconds.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [ticks: Stream.map(Stream.interval(50), &Wasgo.Buffer.new/1), walk: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> Wasgo.Pipeline.Server.await_end(pipeline, 10)
+      {:error, :timeout}
   """
   @spec await_end(t(), timeout()) :: :ok | {:error, :timeout | :busy}
   def await_end(pipeline, timeout \\ 5_000) do
     GenServer.call(pipeline, {:await_end, timeout}, :infinity)
   end
 
-  @doc "Ends the stages and the pipeline."
+  @doc """
+  Ends the stages and the pipeline.
+
+      iex> {:ok, pipeline} =
+      ...>   Wasgo.Pipeline.Server.start_link(
+      ...>     stages: [villages: [Wasgo.Buffer.new("brook")], names: {Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      ...>   )
+      iex> Wasgo.Pipeline.Server.stop(pipeline)
+      :ok
+  """
   @spec stop(t()) :: :ok
   def stop(pipeline), do: GenServer.stop(pipeline)
 

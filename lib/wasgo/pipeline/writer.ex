@@ -32,7 +32,15 @@ defmodule Wasgo.Pipeline.Writer do
           error: Exception.t() | nil
         }
 
-  @doc "A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them."
+  @doc """
+  A specification for a supervisor, of the stages or of `{stages, options}` as `start_link/2` takes them.
+
+      iex> stages = [{Wasgo.Stages.Transform, with: &{:ok, &1}}]
+      iex> children = [{Wasgo.Pipeline.Writer, {stages, name: Harbour.Ledger, max_in_flight: 4}}]
+      iex> {:ok, _supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      iex> Wasgo.Pipeline.Writer.write(Harbour.Ledger, Wasgo.Buffer.new("7 barrels"))
+      :ok
+  """
   @spec child_spec([Wasgo.Stage.spec()] | {list(), keyword()}) :: Supervisor.child_spec()
   def child_spec({stages, options}) when is_list(stages) and is_list(options) do
     %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [stages, options]}}
@@ -44,10 +52,18 @@ defmodule Wasgo.Pipeline.Writer do
   Starts a writer into stages: filters and sinks.
 
     * `:max_in_flight` - buffers that may wait for the stages, 16 unless given
-    * `:to` - a process that gets the elements that come out
+    * `:to` - a process that gets the elements that come out, none unless given
     * `:name` - as of a `GenServer`
 
   Raises `ArgumentError` at once if a stage or an option is wrong.
+
+      iex> thin = Wasgo.script!("guest/scripts/thin.wasm")
+      iex> {:ok, writer} = Wasgo.Pipeline.Writer.start_link([{Wasgo.Stages.Script, script: thin}], to: self())
+      iex> :ok = Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new(""))
+      iex> receive do
+      ...>   {Wasgo.Pipeline.Writer, ^writer, {:ok, buffer}} -> buffer.payload
+      ...> end
+      ""
   """
   @spec start_link([Wasgo.Stage.spec()], keyword()) :: GenServer.on_start()
   def start_link(stages, options \\ []) do
@@ -61,6 +77,10 @@ defmodule Wasgo.Pipeline.Writer do
   @doc """
   Hands a buffer over. `:ok` means that it will go through the stages, not that it has; with the stages behind for `timeout` milliseconds it is
   `{:error, %Wasgo.LimitError{reason: :time}}`, and the buffer was not taken. Once the stream has ended: what ended it.
+
+      iex> {:ok, writer} = Wasgo.Pipeline.Writer.start_link([{Wasgo.Stages.Transform, with: &{:ok, &1}}])
+      iex> for name <- ["brook", "hill"], do: Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new(name), 5_000)
+      [:ok, :ok]
   """
   @spec write(GenServer.server(), Buffer.t(), timeout()) :: :ok | {:error, Exception.t()}
   def write(writer, %Buffer{} = buffer, timeout \\ 5_000),
@@ -69,6 +89,13 @@ defmodule Wasgo.Pipeline.Writer do
   @doc """
   Waits until all that was written is through, ends the stages and the writer, and says what came of it. After `timeout` milliseconds it is
   `{:error, %Wasgo.LimitError{reason: :time}}`, and the writer is still there.
+
+      iex> upcase = fn buffer -> {:ok, %{buffer | payload: String.upcase(buffer.payload)}} end
+      iex> {:ok, writer} = Wasgo.Pipeline.Writer.start_link([{Wasgo.Stages.Transform, with: upcase}])
+      iex> for payload <- ["brook", 7], do: Wasgo.Pipeline.Writer.write(writer, Wasgo.Buffer.new(payload))
+      iex> {:ok, summary} = Wasgo.Pipeline.Writer.close(writer)
+      iex> {summary.done, summary.failed, is_exception(summary.error)}
+      {1, 1, true}
   """
   @spec close(GenServer.server(), timeout()) :: {:ok, summary()} | {:error, Exception.t()}
   def close(writer, timeout \\ 60_000),

@@ -74,6 +74,7 @@ defmodule Wasgo.Scene.Attribute do
   Data of vertices that a surface has no field for: packed elements of 1 to 4 `components`, each an `:i8`, `:u8`, `:i16`, `:u16` or
   `:f32`. `normalized` integers stand for 0 to 1, or -1 to 1.
   """
+  @derive {Inspect, except: [:data]}
   @enforce_keys [:component, :components, :data]
   defstruct [:component, :components, :data, normalized: false]
 
@@ -87,6 +88,7 @@ end
 
 defmodule Wasgo.Scene.Morph do
   @moduledoc "A shape that a surface can be blended to: what is added to `positions`, `normals` and `tangents`, three 32-bit floats a vertex each, or empty."
+  @derive {Inspect, only: [:name]}
   defstruct name: "", positions: "", normals: "", tangents: ""
 
   @type t :: %__MODULE__{
@@ -99,6 +101,7 @@ end
 
 defmodule Wasgo.Scene.Lod do
   @moduledoc "Fewer triangles over the vertices of a surface: `indices` as the surface's own, `error` how far they may be from it, in metres."
+  @derive {Inspect, only: [:error]}
   @enforce_keys [:indices, :error]
   defstruct [:indices, :error]
   @type t :: %__MODULE__{indices: binary(), error: float()}

@@ -3,6 +3,12 @@ defmodule Wasgo.Scene.Node do
   A place in the scene, relative to its parent: scaled, turned by a unit quaternion `{x, y, z, w}` and moved in metres, or by `matrix`,
   3 x 4 numbers row by row, instead. What hangs in it is named by its position in the scene's lists: `mesh` with its `skin`, `camera`,
   `light`; `weights` blend the mesh's morphs. `extras` are pairs of a name and a JSON value.
+
+      iex> lamp = %Wasgo.Scene.Node{name: "lamp", translation: {4.0, 0.0, -2.0}, light: 0}
+      iex> glow = %Wasgo.Scene.Light{kind: :point, color: {1.0, 0.8, 0.5}, intensity: 40.0, range: 12.0}
+      iex> scene = %Wasgo.Scene{nodes: [lamp], lights: [glow], roots: [0]}
+      iex> Wasgo.Scene.validate!(scene).nodes
+      1
   """
   alias Wasgo.Scene
 
@@ -49,7 +55,14 @@ defmodule Wasgo.Scene.Instances do
           transforms: binary()
         }
 
-  @doc "How many there are."
+  @doc """
+  How many there are.
+
+      iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
+      iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(chunk)
+      iex> scene.instances |> Enum.map(&Wasgo.Scene.Instances.count/1) |> Enum.sum() == Wasgo.Gen.Chunk.count(chunk)
+      true
+  """
   @spec count(t()) :: non_neg_integer()
   def count(%__MODULE__{transforms: transforms}), do: div(byte_size(transforms), 48)
 
@@ -69,6 +82,7 @@ defmodule Wasgo.Scene.Skin do
   """
   alias Wasgo.Scene
 
+  @derive {Inspect, except: [:inverse_bind]}
   @enforce_keys [:joints]
   defstruct [:joints, name: "", inverse_bind: "", skeleton: nil, extras: []]
 
@@ -144,6 +158,7 @@ defmodule Wasgo.Scene.Channel do
     * `values` - 32-bit floats, as many a key as the property has numbers; three times as many for `:cubic`
     * `interpolation` - between keys: `:linear`, `:step` or `:cubic`
   """
+  @derive {Inspect, except: [:times, :values]}
   @enforce_keys [:node, :path, :times, :values]
   defstruct [:node, :path, :times, :values, interpolation: :linear]
 

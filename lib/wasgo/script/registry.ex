@@ -118,7 +118,7 @@ defmodule Wasgo.Script.Registry do
       is `false`
     * `:limits` - a keyword list as `Wasgo.Wasm.Limits` has it, and `:timeout` and `:fuel`
     * `:grants` - what the script may import: a list of `:state`, `random: seed`, and `sql: [table, ...]` for tables that it may read. What
-      reads tables is not deterministic
+      reads tables is not deterministic. Nothing unless given
     * `:activate` - make it the active version; `true` unless given. With `false` a new script has no active version yet
 
   The same source on the same terms (language, limits, grants, deterministic) as the active version is not stored again: the answer is the
@@ -156,7 +156,13 @@ defmodule Wasgo.Script.Registry do
   end
 
   @doc type: :version
-  @doc "As `put/4`, but raises."
+  @doc """
+  As `put/4`, but raises.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"), author: "Ada")
+      1
+  """
   @spec put!(Store.t(), String.t(), binary(), keyword()) :: pos_integer()
   def put!(store, name, source, options \\ []),
     do: Result.bang!(put(store, name, source, options))
@@ -170,6 +176,15 @@ defmodule Wasgo.Script.Registry do
 
   Granted `:state` is a new `Wasgo.Script.State`, unless `options` bring one (`grant: [state: state]`); granted tables may be read, and
   nothing else of the store (`Wasgo.Store.restrict/2`).
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"), limits: [memory: 1_048_576])
+      iex> {:ok, lamp} = Wasgo.Script.Registry.load(store, "lamp", version: 1)
+      iex> Wasgo.Script.notify(lamp, :process, [23.0])
+      {:ok, [1.0, 1]}
+      iex> {:error, error} = Wasgo.Script.Registry.load(store, "lamp", version: 2)
+      iex> error.reason
+      :unknown_version
   """
   @spec load(Store.t(), String.t(), keyword()) :: {:ok, Script.t()} | {:error, Exception.t()}
   def load(%Store{} = store, name, options \\ []) when is_list(options) do
@@ -183,7 +198,14 @@ defmodule Wasgo.Script.Registry do
   end
 
   @doc type: :version
-  @doc "As `load/3`, but raises."
+  @doc """
+  As `load/3`, but raises.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> Wasgo.Script.Registry.load!(store, "lamp")
+      #Wasgo.Script<"lamp", version 1, notification, columns light_energy, visible, 539 bytes>
+  """
   @spec load!(Store.t(), String.t(), keyword()) :: Script.t()
   def load!(store, name, options \\ []), do: Result.bang!(load(store, name, options))
 
@@ -208,7 +230,14 @@ defmodule Wasgo.Script.Registry do
   end
 
   @doc type: :version
-  @doc "As `get/3`, but raises."
+  @doc """
+  As `get/3`, but raises.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"), author: "Ada")
+      iex> Wasgo.Script.Registry.get!(store, "lamp").author
+      "Ada"
+  """
   @spec get!(Store.t(), String.t(), pos_integer() | :active) :: entry()
   def get!(store, name, version \\ :active), do: Result.bang!(get(store, name, version))
 
@@ -300,6 +329,14 @@ defmodule Wasgo.Script.Registry do
 
   It undoes an activation, as the history tells them: done again, it goes back one further, and at the first it is the error
   `:no_earlier_version`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> for file <- ["wander", "shy"], do: Wasgo.Script.Registry.put!(store, "pet", File.read!("guest/scripts/\#{file}.wasm"))
+      iex> Wasgo.Script.Registry.rollback(store, "pet", author: "Grace")
+      {:ok, 1}
+      iex> {:error, error} = Wasgo.Script.Registry.rollback(store, "pet")
+      iex> error.reason
+      :no_earlier_version
   """
   @spec rollback(Store.t(), String.t(), keyword()) ::
           {:ok, pos_integer()} | {:error, StoreError.t()}
@@ -314,6 +351,15 @@ defmodule Wasgo.Script.Registry do
 
     * `:objects` - delete its objects too, with what they keep. Unless given, a script that has some is the error `:in_use`, which names them
     * `:author` - for the history
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> {:error, error} = Wasgo.Script.Registry.delete(store, "lamp")
+      iex> error.reason
+      :in_use
+      iex> Wasgo.Script.Registry.delete(store, "lamp", objects: true, author: "Grace")
+      :ok
   """
   @spec delete(Store.t(), String.t(), keyword()) :: :ok | {:error, StoreError.t()}
   def delete(%Store{} = store, name, options \\ []) do
@@ -335,6 +381,13 @@ defmodule Wasgo.Script.Registry do
   Makes an object, or changes its kind and script. The script has to be there; it need not have an active version yet.
 
   Options: `:state` - `:keep` unless given, also where the script changes, since a new script may want what the old one knew; or `:clear`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> for name <- ["wander", "shy"], do: Wasgo.Script.Registry.put!(store, name, File.read!("guest/scripts/\#{name}.wasm"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "fox-3", "creature", "wander")
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "fox-3", "creature", "shy", state: :clear)
+      iex> Wasgo.Script.Registry.get_object(store, "fox-3")
+      {:ok, %{id: "fox-3", kind: "creature", script: "shy"}}
   """
   @spec put_object(Store.t(), String.t(), String.t(), String.t(), keyword()) ::
           :ok | {:error, StoreError.t()}
@@ -383,7 +436,15 @@ defmodule Wasgo.Script.Registry do
   def delete_object(%Store{} = store, id), do: Objects.delete(store, id)
 
   @doc type: :object
-  @doc "What an object keeps: values by keys, both binaries. Of a new object that is nothing."
+  @doc """
+  What an object keeps: values by keys, both binaries. Of a new object that is nothing.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> Wasgo.Script.Registry.object_state(store, "lamp-7")
+      {:ok, %{}}
+  """
   @spec object_state(Store.t(), String.t()) ::
           {:ok, %{binary() => binary()}} | {:error, StoreError.t()}
   def object_state(%Store{} = store, id), do: Objects.state(store, id)
@@ -392,6 +453,13 @@ defmodule Wasgo.Script.Registry do
   @doc """
   Sets all that an object keeps. The bounds are those of `Wasgo.Script.State`: 4,096 keys of up to 1 KiB, values of up to 256 KiB, 1 MiB
   together. More is a `Wasgo.LimitError` with the reason `:state`.
+
+      iex> store = Wasgo.Store.open!(:memory)
+      iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
+      iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")
+      iex> :ok = Wasgo.Script.Registry.put_object_state(store, "lamp-7", %{"lit" => <<1>>, "owner" => "Ada"})
+      iex> Wasgo.Script.Registry.object_state(store, "lamp-7")
+      {:ok, %{"lit" => <<1>>, "owner" => "Ada"}}
   """
   @spec put_object_state(Store.t(), String.t(), %{binary() => binary()}) ::
           :ok | {:error, StoreError.t() | Wasgo.LimitError.t()}

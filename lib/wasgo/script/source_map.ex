@@ -19,6 +19,7 @@ defmodule Wasgo.Script.SourceMap do
 
   alias Wasgo.{Bytes, DecodeError, Wire}
 
+  @derive {Inspect, only: [:sources]}
   @enforce_keys [:sources, :contents, :mappings]
   defstruct [:sources, :contents, :mappings]
 
@@ -36,7 +37,16 @@ defmodule Wasgo.Script.SourceMap do
   @prefix "data:application/json;base64,"
   @most_bytes 16 * 1_048_576
 
-  @doc "A map from its JSON, as text or decoded. Errors: `Wasgo.DecodeError`, which says what is wrong."
+  @doc """
+  A map from its JSON, as text or decoded. Errors: `Wasgo.DecodeError`, which says what is wrong.
+
+      iex> {:ok, map} = Wasgo.Script.SourceMap.parse(~s({"version": 3, "sources": ["hop.ts"], "mappings": "wBAAC,IACE"}))
+      iex> map.sources
+      ["hop.ts"]
+      iex> {:error, error} = Wasgo.Script.SourceMap.parse(~s({"version": 2}))
+      iex> Exception.message(error)
+      "the source map is refused: it has no version 3 with sources and mappings"
+  """
   @spec parse(String.t() | map()) :: {:ok, t()} | {:error, DecodeError.t()}
   def parse(text) when is_binary(text) do
     with {:ok, map} <- Wire.decode(text, :json, max_bytes: @most_bytes), do: parse(map)
@@ -75,7 +85,13 @@ defmodule Wasgo.Script.SourceMap do
   defp wrong(words),
     do: {:error, %DecodeError{reason: {:contract, "the source map is refused: #{words}"}}}
 
-  @doc "The place that a byte of the module is of, or `nil` where the map does not say."
+  @doc """
+  The place that a byte of the module is of, or `nil` where the map does not say.
+
+      iex> {:ok, map} = Wasgo.Script.SourceMap.parse(~s({"version": 3, "sources": ["hop.ts"], "mappings": "wBAAC,IACE"}))
+      iex> for byte <- [3, 24, 30], do: Wasgo.Script.SourceMap.find(map, byte)
+      [nil, %{column: 2, file: "hop.ts", line: 1}, %{column: 4, file: "hop.ts", line: 2}]
+  """
   @spec find(t(), non_neg_integer()) :: place() | nil
   def find(%__MODULE__{} = map, offset) do
     found =
@@ -92,7 +108,14 @@ defmodule Wasgo.Script.SourceMap do
     end
   end
 
-  @doc "The sources of which the map has the text."
+  @doc """
+  The sources of which the map has the text.
+
+      iex> map = ~s({"version": 3, "sources": ["hop.ts", "~lib/math.ts"], "sourcesContent": ["let a = 1;", "..."], "mappings": ""})
+      iex> {:ok, map} = Wasgo.Script.SourceMap.parse(map)
+      iex> Wasgo.Script.SourceMap.sources(map)
+      [%{file: "hop.ts", text: "let a = 1;"}]
+  """
   @spec sources(t()) :: [%{file: String.t(), text: String.t()}]
   def sources(%__MODULE__{} = map) do
     for {file, text} <- Enum.zip(map.sources, map.contents),
@@ -102,7 +125,14 @@ defmodule Wasgo.Script.SourceMap do
 
   ## In a module
 
-  @doc "The module with the map in it. Of one that is no module of WebAssembly it is an error."
+  @doc """
+  The module with the map in it. Of one that is no module of WebAssembly it is an error.
+
+      module = File.read!("hop.wasm")
+      {:ok, map} = Wasgo.Script.SourceMap.parse(File.read!("hop.wasm.map"))
+      {:ok, module} = Wasgo.Script.SourceMap.embed(module, map)
+      {:ok, version} = Wasgo.Script.Registry.put(store, "hop", module)
+  """
   @spec embed(binary(), t()) :: {:ok, binary()} | {:error, DecodeError.t()}
   def embed(<<0, "asm", 1::32-little, _::binary>> = module, %__MODULE__{} = map) do
     text =
@@ -127,7 +157,12 @@ defmodule Wasgo.Script.SourceMap do
   defp leb(number) when number < 0x80, do: <<number>>
   defp leb(number), do: <<1::1, number::7, leb(Bitwise.bsr(number, 7))::binary>>
 
-  @doc "The map that a module has in it, the last one of several; `:none` where there is none that can be read."
+  @doc """
+  The map that a module has in it, the last one of several; `:none` where there is none that can be read.
+
+      iex> Wasgo.Script.SourceMap.of_module(File.read!("guest/scripts/thin.wasm"))
+      :none
+  """
   @spec of_module(binary()) :: {:ok, t()} | :none
   def of_module(<<0, "asm", 1::32-little, sections::binary>>) do
     with @prefix <> encoded <- url(sections, nil),

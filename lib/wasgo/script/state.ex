@@ -30,6 +30,10 @@ defmodule Wasgo.Script.State do
 
   @doc """
   An empty one. Options: `:bytes` of all keys and values together, 1 MiB unless given, and `:keys`, 4,096 unless given.
+
+      iex> state = Wasgo.Script.State.new(bytes: 4_096, keys: 16)
+      iex> Wasgo.Script.new!(File.read!("guest/scripts/lamp.wat"), grant: [state: state]).name
+      nil
   """
   @spec new(keyword()) :: t()
   def new(options \\ []) do
@@ -37,12 +41,27 @@ defmodule Wasgo.Script.State do
     %__MODULE__{resource: Native.state_new(options.bytes, options.keys), ref: make_ref()}
   end
 
-  @doc "The value of a key; `nil` if there is none."
+  @doc """
+  The value of a key; `nil` if there is none.
+
+      iex> state = Wasgo.Script.State.new()
+      iex> Wasgo.Script.State.get(state, "visits")
+      nil
+  """
   @spec get(t(), binary()) :: binary() | nil
   def get(%__MODULE__{resource: resource}, key) when is_binary(key),
     do: Native.state_get(resource, key)
 
-  @doc "Sets a key. `{:error, %Wasgo.LimitError{}}` when there is no room."
+  @doc """
+  Sets a key. `{:error, %Wasgo.LimitError{}}` when there is no room.
+
+      iex> state = Wasgo.Script.State.new(bytes: 64)
+      iex> Wasgo.Script.State.put(state, "home", "12.5,40")
+      :ok
+      iex> {:error, error} = Wasgo.Script.State.put(state, "diary", String.duplicate("x", 1_000))
+      iex> Exception.message(error)
+      "the state has no room for 1000 bytes at a key of 5"
+  """
   @spec put(t(), binary(), binary()) :: :ok | {:error, Wasgo.LimitError.t()}
   def put(%__MODULE__{resource: resource}, key, value) when is_binary(key) and is_binary(value) do
     if Native.state_put(resource, key, value) do

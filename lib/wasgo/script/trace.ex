@@ -32,7 +32,14 @@ defmodule Wasgo.Script.Trace do
           column: pos_integer() | nil
         }
 
-  @doc "The functions that a script was in when it failed, innermost first: none of what is no trap. `source` is `nil` where it is not known."
+  @doc """
+  The functions that a script was in when it failed, innermost first: none of what is no trap. `source` is `nil` where it is not known.
+
+      iex> script = Wasgo.Script.new!(File.read!("guest/scripts/thin.wasm"))
+      iex> {:error, error} = Wasgo.Script.process(script, "no instance table")
+      iex> Wasgo.Script.Trace.of(error, nil)
+      [%{column: nil, file: nil, function: "function 1", line: nil, offset: 131}]
+  """
   @spec of(Exception.t(), binary() | nil) :: [frame()]
   def of(%TrapError{backtrace: functions, offsets: offsets} = error, source) do
     offsets = Enum.take(offsets ++ List.duplicate(nil, length(functions)), length(functions))

@@ -74,6 +74,9 @@ defmodule Wasgo.Service.Connection do
 
   @doc """
   Sends bytes. Returns when they are on their way to the guest, so that who sends faster than the guest takes has to wait.
+
+      {:ok, connection} = Wasgo.Service.connect(service, 7)
+      :ok = Wasgo.Service.Connection.send(connection, ["GET / HTTP/1.0", "\\r\\n\\r\\n"])
   """
   @spec send(t(), iodata()) :: :ok | {:error, ServiceError.t()}
   def send(%__MODULE__{} = connection, data) do
@@ -82,6 +85,10 @@ defmodule Wasgo.Service.Connection do
 
   @doc """
   Returns what came: `length` bytes, or with 0 as much as there is, at least one. Fewer than `length` are returned at the end only.
+
+      {:ok, <<length::32>>} = Wasgo.Service.Connection.recv(connection, 4)
+      {:ok, message} = Wasgo.Service.Connection.recv(connection, length, 5_000)
+      {:ok, what_there_is} = Wasgo.Service.Connection.recv(connection)
   """
   @spec recv(t(), non_neg_integer(), timeout()) :: {:ok, binary()} | {:error, ServiceError.t()}
   def recv(%__MODULE__{} = connection, length \\ 0, timeout \\ :infinity)
@@ -92,6 +99,10 @@ defmodule Wasgo.Service.Connection do
   @doc """
   Ends one direction, or both. After `:write` the guest finds the end of its input, and what it sends still comes. After `:read` what comes is thrown away, and
   `recv/3` returns `:closed`.
+
+      :ok = Wasgo.Service.Connection.send(connection, text)
+      :ok = Wasgo.Service.Connection.shutdown(connection, :write)
+      {:ok, answer} = Wasgo.Service.Connection.recv(connection)
   """
   @spec shutdown(t(), :write | :read_write | :read) :: :ok | {:error, ServiceError.t()}
   def shutdown(%__MODULE__{} = connection, how) when how in [:read, :write, :read_write] do
@@ -100,6 +111,9 @@ defmodule Wasgo.Service.Connection do
 
   @doc """
   Closes it. What was sent still arrives: the guest has a minute to take it and to close too, and until it has, the connection counts as one.
+
+      :ok = Wasgo.Service.Connection.send(connection, "bye\\n")
+      :ok = Wasgo.Service.Connection.close(connection)
   """
   @spec close(t()) :: :ok
   def close(%__MODULE__{} = connection) do
@@ -107,13 +121,29 @@ defmodule Wasgo.Service.Connection do
     :ok
   end
 
-  @doc "Makes another process its owner. Only its owner can."
+  @doc """
+  Makes another process its owner. Only its owner can.
+
+      {:ok, connection} = Wasgo.Service.connect(service, 7)
+      {:ok, pid} = Task.Supervisor.start_child(MyApp.Tasks, fn -> receive(do: ({:take, it} -> converse(it))) end)
+      :ok = Wasgo.Service.Connection.controlling_process(connection, pid)
+      send(pid, {:take, connection})
+  """
   @spec controlling_process(t(), pid()) :: :ok | {:error, ServiceError.t()}
   def controlling_process(%__MODULE__{} = connection, pid) when is_pid(pid) do
     call(connection, {:controlling_process, pid})
   end
 
-  @doc "Sets `active: true | false | :once | number`."
+  @doc """
+  Sets `active: true | false | :once | number`.
+
+      :ok = Wasgo.Service.Connection.setopts(connection, active: :once)
+
+      receive do
+        {:tcp, ^connection, bytes} -> {:ok, bytes}
+        {:tcp_closed, ^connection} -> :closed
+      end
+  """
   @spec setopts(t(), active: boolean() | :once | pos_integer()) ::
           :ok | {:error, ServiceError.t()}
   def setopts(%__MODULE__{} = connection, active: active)

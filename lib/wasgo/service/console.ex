@@ -29,11 +29,14 @@ defmodule Wasgo.Service.Console do
   with a backslash, which the machine would put together with the next one.
 
   Source of all this: measured on images made by container2wasm 0.8 with TinyEMU (riscv64) and Bochs (x86_64).
+
+      {:ok, shell} = Wasgo.Service.start_link(module: "alpine.wasm", console: :container2wasm, command: ["sh"])
   """
 
   alias Wasgo.{LimitError, ServiceError}
   alias Wasgo.Service.Framing
 
+  @derive {Inspect, only: [:profile, :framing, :state]}
   @enforce_keys [:profile]
   defstruct [
     :profile,
@@ -72,12 +75,23 @@ defmodule Wasgo.Service.Console do
 
   @unit_separator <<0x1F>>
 
-  @doc "Whether it is a profile."
+  @doc """
+  Whether it is a profile.
+
+      iex> for profile <- [:wasi, {:container2wasm, shell: false}, :docker], do: Wasgo.Service.Console.profile?(profile)
+      [true, true, false]
+  """
   @spec profile?(term()) :: boolean()
   def profile?({:container2wasm, [shell: shell]}), do: is_boolean(shell)
   def profile?(profile), do: profile in [:wasi, :container2wasm]
 
-  @doc "A console for one run of a command. Without a command it is the image's own that is run, which no shell of ours can be put around."
+  @doc """
+  A console for one run of a command. Without a command it is the image's own that is run, which no shell of ours can be put around.
+
+      iex> console = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["python3", "/app/faces.py"])
+      iex> {console.profile, Wasgo.Service.Console.open?(console)}
+      {:container2wasm, false}
+  """
   @spec new(profile(), Framing.t(), [String.t()]) :: t()
   def new(:wasi, framing, _command) do
     %__MODULE__{profile: :wasi, framing: framing, shell: false}
@@ -95,6 +109,11 @@ defmodule Wasgo.Service.Console do
 
   @doc """
   A console for a command at a terminal where a person sits: echo and line editing stay the machine's, and what it writes is not changed.
+
+      iex> console = Wasgo.Service.Console.terminal(["sh"], {24, 80})
+      iex> {:ok, arguments} = Wasgo.Service.Console.arguments(console, ["sh"], [], [], nil)
+      iex> Enum.any?(arguments, &String.contains?(&1, "stty rows 24 cols 80"))
+      true
   """
   @spec terminal([String.t()], {pos_integer(), pos_integer()}) :: t()
   def terminal(command, size) do
@@ -105,6 +124,14 @@ defmodule Wasgo.Service.Console do
   The program's arguments, its own name first, for a command with `environment` and directories known to it by `dirs`, with a network or not.
 
   Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument` or `:trailing_backslash`.
+
+      iex> wasi = Wasgo.Service.Console.new(:wasi, Wasgo.Service.Framing.new(:line), ["--seed", "7"])
+      iex> Wasgo.Service.Console.arguments(wasi, ["--seed", "7"], [], [], nil)
+      {:ok, ["service", "--seed", "7"]}
+      iex> container = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat", ""])
+      iex> {:error, error} = Wasgo.Service.Console.arguments(container, ["cat", ""], [], [], nil)
+      iex> error.reason
+      :empty_argument
   """
   @spec arguments(
           t(),
@@ -190,6 +217,16 @@ defmodule Wasgo.Service.Console do
   The bytes to send for a message's bytes.
 
   Errors: `Wasgo.ServiceError` with `:too_long` or `:control_character`.
+
+      iex> container = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat"])
+      iex> Wasgo.Service.Console.encode(container, ["hello", ?\\n])
+      {:ok, "hello\\n"}
+      iex> {:error, error} = Wasgo.Service.Console.encode(container, <<"hello", 3, ?\\n>>)
+      iex> error.reason
+      :control_character
+      iex> bytes = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:length_prefixed), ["cat"])
+      iex> Wasgo.Service.Console.encode(bytes, <<0, 1, 2>>)
+      {:ok, <<0, 1, 1, 2>>}
   """
   @spec encode(t(), iodata()) :: {:ok, iodata()} | {:error, ServiceError.t()}
   def encode(%__MODULE__{profile: :wasi}, bytes), do: {:ok, bytes}
@@ -232,6 +269,15 @@ defmodule Wasgo.Service.Console do
   What the bytes that came mean: output of the command, and its exit status once that was told.
 
   Errors: `Wasgo.ServiceError` with `:too_long` for a machine that talks on without ever coming to the command.
+
+      iex> console = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat"])
+      iex> {:ok, "", nil, console} = Wasgo.Service.Console.decode(console, "booting Linux\\r\\n")
+      iex> {:ok, output, nil, console} = Wasgo.Service.Console.decode(console, "\#{console.token}\\r\\nhello\\r\\n")
+      iex> {output, Wasgo.Service.Console.open?(console)}
+      {"hello\\n", true}
+      iex> {:ok, "", status, _console} = Wasgo.Service.Console.decode(console, "\\x1F\#{console.token}=3\\r\\n")
+      iex> status
+      3
   """
   @spec decode(t(), binary()) ::
           {:ok, binary(), integer() | nil, t()} | {:error, ServiceError.t()}
@@ -253,21 +299,48 @@ defmodule Wasgo.Service.Console do
   @doc """
   Whether the end of the output is held back, since what comes next may give it another meaning: of `"\\r"` whether it was one half of a line break.
   In a stream without lines that matters only for a moment: then `flush/1`.
+
+      iex> console = Wasgo.Service.Console.new({:container2wasm, shell: false}, Wasgo.Service.Framing.new(:raw), [])
+      iex> {:ok, "50%", nil, console} = Wasgo.Service.Console.decode(console, "50%\\r")
+      iex> Wasgo.Service.Console.holds?(console)
+      true
   """
   @spec holds?(t()) :: boolean()
   def holds?(%__MODULE__{} = console),
     do: rest(console) != "" and not Framing.text?(console.framing)
 
-  @doc "What was held back, as it is: nothing came after it."
+  @doc """
+  What was held back, as it is: nothing came after it.
+
+      iex> console = Wasgo.Service.Console.new({:container2wasm, shell: false}, Wasgo.Service.Framing.new(:raw), [])
+      iex> {:ok, "50%", nil, console} = Wasgo.Service.Console.decode(console, "50%\\r")
+      iex> {held, console} = Wasgo.Service.Console.flush(console)
+      iex> {held, Wasgo.Service.Console.holds?(console)}
+      {"\\r", false}
+  """
   @spec flush(t()) :: {binary(), t()}
   def flush(%__MODULE__{} = console), do: {rest(console), %{console | pending: ""}}
 
-  @doc "What was held back at the end of the output."
+  @doc """
+  What was held back at the end of the output.
+
+      iex> console = Wasgo.Service.Console.new({:container2wasm, shell: false}, Wasgo.Service.Framing.new(:line), [])
+      iex> {:ok, "hello", nil, console} = Wasgo.Service.Console.decode(console, "hello\\r")
+      iex> Wasgo.Service.Console.rest(console)
+      "\\r"
+  """
   @spec rest(t()) :: binary()
   def rest(%__MODULE__{state: :open, pending: pending}), do: pending
   def rest(%__MODULE__{}), do: ""
 
-  @doc "What asks the program politely to end: bytes to send, or the end of its input; nothing when there is no way."
+  @doc """
+  What asks the program politely to end: bytes to send, or the end of its input; nothing when there is no way.
+
+      iex> for {profile, kind} <- [wasi: :line, container2wasm: :line, container2wasm: :raw] do
+      ...>   Wasgo.Service.Console.farewell(Wasgo.Service.Console.new(profile, Wasgo.Service.Framing.new(kind), ["cat"]))
+      ...> end
+      [:close, {:send, <<4>>}, :nothing]
+  """
   @spec farewell(t()) :: {:send, binary()} | :close | :nothing
   def farewell(%__MODULE__{profile: :wasi}), do: :close
 
@@ -275,7 +348,14 @@ defmodule Wasgo.Service.Console do
     if Framing.text?(console.framing), do: {:send, @end_of_file}, else: :nothing
   end
 
-  @doc "Whether the machine has come to the command."
+  @doc """
+  Whether the machine has come to the command.
+
+      iex> console = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat"])
+      iex> {:ok, "", nil, booted} = Wasgo.Service.Console.decode(console, "booting Linux\\r\\n\#{console.token}\\r\\n")
+      iex> {Wasgo.Service.Console.open?(console), Wasgo.Service.Console.open?(booted)}
+      {false, true}
+  """
   @spec open?(t()) :: boolean()
   def open?(%__MODULE__{state: state}), do: state != :before_marker
 

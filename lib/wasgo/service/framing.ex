@@ -24,6 +24,7 @@ defmodule Wasgo.Service.Framing do
 
   alias Wasgo.{ServiceError, Wire}
 
+  @derive {Inspect, only: [:kind, :max]}
   @enforce_keys [:kind, :max]
   defstruct [:kind, :max, partial: [], size: 0, wanted: 0, lines: [], lines_size: 0]
 
@@ -43,7 +44,14 @@ defmodule Wasgo.Service.Framing do
   @max 65_536
   @prefix 4
 
-  @doc "A framing whose messages have at most `max` bytes, #{@max} unless given."
+  @doc """
+  A framing whose messages have at most `max` bytes, #{@max} unless given.
+
+      iex> framing = Wasgo.Service.Framing.new(:line, 16)
+      iex> {:error, error} = Wasgo.Service.Framing.encode(framing, "more than sixteen bytes")
+      iex> error.reason
+      :too_long
+  """
   @spec new(kind(), pos_integer()) :: t()
   def new(kind, max \\ @max) when is_integer(max) and max > 0 do
     unless kind?(kind), do: raise(ArgumentError, "no framing: #{inspect(kind)}")
@@ -76,6 +84,13 @@ defmodule Wasgo.Service.Framing do
   The bytes of one message.
 
   Errors: `Wasgo.ServiceError` with `:newline`, `:too_long` or `:not_bytes`; `Wasgo.EncodeError` for a term that JSON can't say.
+
+      iex> {:ok, bytes} = Wasgo.Service.Framing.encode(Wasgo.Service.Framing.new(:length_prefixed), "smile")
+      iex> IO.iodata_to_binary(bytes)
+      <<0, 0, 0, 5, "smile">>
+      iex> {:ok, line} = Wasgo.Service.Framing.encode(Wasgo.Service.Framing.new(:json_lines), %{"smile" => 0.7})
+      iex> IO.iodata_to_binary(line)
+      ~s|{"smile":0.7}\\n|
   """
   @spec encode(t(), term()) :: {:ok, iodata()} | {:error, Exception.t()}
   def encode(%__MODULE__{kind: :json_lines} = framing, term) do
@@ -113,6 +128,12 @@ defmodule Wasgo.Service.Framing do
   The messages that `bytes` complete, and the framing with what is left of them.
 
   Errors: `Wasgo.ServiceError` with `:too_long`, after which nothing can be told apart any more; `Wasgo.DecodeError` for a line that is no JSON.
+
+      iex> framing = Wasgo.Service.Framing.new({:marker, "---"})
+      iex> {:ok, [], framing} = Wasgo.Service.Framing.decode(framing, "a house\\na well\\n--")
+      iex> {:ok, [answer], _framing} = Wasgo.Service.Framing.decode(framing, "-\\n")
+      iex> answer
+      "a house\\na well"
   """
   @spec decode(t(), binary()) :: {:ok, [term()], t()} | {:error, Exception.t()}
   def decode(%__MODULE__{kind: :raw} = framing, ""), do: {:ok, [], framing}

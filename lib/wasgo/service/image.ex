@@ -141,7 +141,16 @@ defmodule Wasgo.Service.Image do
     {:error, broken("not WebAssembly: it begins with #{inspect(begin)}")}
   end
 
-  @doc "Describes a file. Beside the errors of `describe/1`, a `File.Error` for one that can't be read."
+  @doc """
+  Describes a file. Beside the errors of `describe/1`, a `File.Error` for one that can't be read.
+
+      iex> {:ok, image} = Wasgo.Service.Image.describe_file("guest/services/namer.wasm")
+      iex> image.kind
+      :wasi_command
+      iex> {:error, error} = Wasgo.Service.Image.describe_file("guest/services/gone.wasm")
+      iex> error.reason
+      :enoent
+  """
   @spec describe_file(Path.t()) :: {:ok, t()} | {:error, Exception.t()}
   def describe_file(path) do
     with {:ok, %File.Stat{type: :regular, size: size}} when size <= @most_bytes <-

@@ -19,7 +19,8 @@ defmodule Wasgo.Service.Network do
 
   ## Options
 
-    * `:forward` - names for the guest's ports, as `[http: 80]`: `Wasgo.Service.connect(service, :http)`. A port may also be given by its number
+    * `:forward` - names for the guest's ports, as `[http: 80]`: `Wasgo.Service.connect(service, :http)`. A port may also be given by its number.
+      No names unless given
     * `:outgoing` - what the guest may connect to: `:none` unless given, or a list of rules
     * `:max_connections` - at once, 64 unless given
 

@@ -81,6 +81,11 @@ defmodule Wasgo.Service.Pool do
 
   @doc """
   Starts the copies, and returns when the first is ready; the others follow. Errors are those of `Wasgo.Service.start_link/1`.
+
+      iex> namer = [module: "guest/services/namer.wasm", ready: "READY"]
+      iex> {:ok, namers} = Wasgo.Service.Pool.start_link(service: namer, size: 2, spares: 1, max_in_flight: 1)
+      iex> Wasgo.Service.Pool.request(namers, "0 0 3 60 45 0.1 10 3")
+      {:ok, "Upper Whitlow Fell"}
   """
   @spec start_link(keyword()) ::
           {:ok, pid()} | {:error, Exception.t() | {:already_started, pid()}}
@@ -110,6 +115,10 @@ defmodule Wasgo.Service.Pool do
   before it answered is tried again: one that can do something twice should not be.
 
   Errors: those of `Wasgo.Service.request/3`; `:busy` when too many wait for a copy.
+
+      iex> {:ok, namers} = Wasgo.Service.Pool.start_link(service: [module: "guest/services/namer.wasm", ready: "READY"])
+      iex> Wasgo.Service.Pool.request(namers, "0 0 3 60 45 0.1 10 3", 5_000, retries: 1)
+      {:ok, "Upper Whitlow Fell"}
   """
   @spec request(GenServer.server(), term(), pos_integer(), keyword()) ::
           {:ok, term()} | {:error, Exception.t()}
@@ -148,6 +157,11 @@ defmodule Wasgo.Service.Pool do
   @doc """
   How the pool is: how many copies are `:ready`, `:spare`, `:starting`, requests `:in_flight` and `:waiting`, copies that were `:replaced`, and the
   pids of the `:copies`.
+
+      iex> {:ok, namers} = Wasgo.Service.Pool.start_link(service: [module: "guest/services/namer.wasm", ready: "READY"], size: 1)
+      iex> {:ok, info} = Wasgo.Service.Pool.info(namers)
+      iex> {info.ready, info.in_flight, info.replaced}
+      {1, 0, 0}
   """
   @spec info(GenServer.server()) :: {:ok, map()} | {:error, ServiceError.t()}
   def info(pool) do

@@ -5,7 +5,7 @@ defmodule Wasgo.Stages.Decode do
     * `:format` - `:json`, `:msgpack`, `:cbor`, `:postcard`, `:godot_variant` or `:etf`; required
     * `:framing` - `:packets` unless given: each payload is one value; `:stream`: payloads are pieces of one stream of values, however they are
       cut, and a value has the times and metadata of the piece that it ends in
-    * `:envelope` - `true` if `Wasgo.Stages.Encode` wrote whole buffers: they come back
+    * `:envelope` - `true` if `Wasgo.Stages.Encode` wrote whole buffers, which then come back; `false` unless given
     * `:options` - of `Wasgo.Wire.decode/3`
 
   A packet that is no value is an error in its place. In a stream nobody can tell where the next value begins behind one that is broken: it ends

@@ -44,7 +44,7 @@ defmodule Wasgo.Stages.Generate do
     * `:detail` - 1.75 to 16, 2 unless given; twice as much is some four times as many chunks
     * `:levels` - the levels that are made, such as `0..3`; all of the plan's unless given. Beyond one level the plan's chunks need an odd number of samples
     * `:until` - `:complete` to end the stream when everything is sent; unless given it ends with the process that holds the viewers
-    * `:gone` - `false` to be told nothing of what is not wanted any more
+    * `:gone` - `false` to be told nothing of what is not wanted any more, `true` unless given
     * `:max_chunks` - how many chunks may be wanted; 65,536 unless given. A viewer with which it would be more is an error in the stream that names it,
       and gets nothing; those that came before it are not disturbed
 

@@ -10,6 +10,13 @@ defmodule Wasgo.Stages.Godot do
   is behind, and so slows what feeds it: at most 256 frames, and 2 MiB of them, wait for the connection. The stream ends when these are sent; those of a
   consumer that halts it, or dies, before may not be. With the connection gone the stage ends: `{:error,
   %Wasgo.GodotError{}}` is the last element. `Wasgo.Godot.Connection.flush/2` says when all is applied.
+
+      {:ok, godot} = Wasgo.Godot.Server.await_connection(MyApp.Godot, 60_000)
+
+      Wasgo.Pipeline.run(Wasgo.Pipeline.stream([
+        {Wasgo.Stages.Generate, plan: plan, viewers: MyApp.Viewers},
+        {Wasgo.Stages.Godot, connection: godot}
+      ]))
   """
 
   use Wasgo.Stage

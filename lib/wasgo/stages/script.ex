@@ -3,11 +3,11 @@ defmodule Wasgo.Stages.Script do
   Runs a user script over buffers.
 
     * `:script` - a `Wasgo.Script`, or the name of one in `:store`; required
-    * `:store` - a `Wasgo.Store` with a `Wasgo.Script.Registry`
+    * `:store` - a `Wasgo.Store` with a `Wasgo.Script.Registry`, for a `:script` by its name
     * `:refresh` - milliseconds after which a stored script is looked for anew, 1000 unless given: a version that was made active since takes over
       between two buffers. One that can't be loaded doesn't, and its error takes the place of a buffer once
     * `:over` - what of a buffer the script gets, and gives back:
-        * `:payload` - a binary payload, through `process`
+        * `:payload` - a binary payload, through `process`; this unless given
         * `:instances` - the instance table of a `Wasgo.Gen.Chunk`, through `process`: the script decides what stands on the chunk. A table that
           makes no sense is refused
         * `:rows` - the rows of a `Wasgo.Rows`, each through `_notification`: the payload becomes the rows that the script returned; those of nodes

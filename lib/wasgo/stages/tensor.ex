@@ -7,7 +7,7 @@ if Code.ensure_loaded?(Nx) do
       * `:over` - what of a buffer becomes the tensor:
           * `:heights` - the heights of a `Wasgo.Gen.Chunk`, `{samples, samples}`; its mesh and what stands on it follow
           * `:rows` - the values of a `Wasgo.Rows`, `{rows, columns}`
-          * `:payload` - a binary payload, of `:type` and `:shape`
+          * `:payload` - a binary payload, of `:type` and `:shape`; this unless given
       * `:type` - for `:payload`, `{:f, 32}` unless given
       * `:shape` - for `:payload`, with `nil` for one axis that is as long as the bytes; one axis unless given
       * `:columns` - for `:rows`, those of the tensor that comes back; the same unless given

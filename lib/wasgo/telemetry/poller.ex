@@ -27,8 +27,13 @@ defmodule Wasgo.Telemetry.Poller do
 
     * `:every` - milliseconds from one measurement to the next, 5,000 unless given
     * `:watch` - what is measured beside the VM and the native half: a keyword list of processes by their kind, `:cache` (`Wasgo.Gen.Cache`), `:world`, `:godot`
-      (`Wasgo.Godot.Server`, with its connections), `:service`, `:pool` and `:pipeline`
+      (`Wasgo.Godot.Server`, with its connections), `:service`, `:pool` and `:pipeline`; nothing unless given
     * `:name` - as for `GenServer`
+
+      iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
+      iex> {:ok, poller} = Wasgo.Telemetry.Poller.start_link(every: 10_000, watch: [cache: cache])
+      iex> Wasgo.Telemetry.Poller.measure(poller)
+      :ok
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options \\ []) do
@@ -44,13 +49,26 @@ defmodule Wasgo.Telemetry.Poller do
     GenServer.start_link(__MODULE__, options, name)
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      children = [
+        {Wasgo.World, name: MyApp.Garden, store: store},
+        {Wasgo.Telemetry.Poller, every: 10_000, watch: [world: MyApp.Garden]}
+      ]
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
   end
 
-  @doc "Measures now, and returns when all was told."
+  @doc """
+  Measures now, and returns when all was told.
+
+      iex> {:ok, poller} = Wasgo.Telemetry.Poller.start_link()
+      iex> Wasgo.Telemetry.Poller.measure(poller)
+      :ok
+  """
   @spec measure(GenServer.server()) :: :ok
   def measure(poller), do: GenServer.call(poller, :measure, :infinity)
 

@@ -112,6 +112,8 @@ defmodule Wasgo.Wasm.Cache do
 
   @doc """
   Deletes what is in the folder, and answers how many files that were. Modules that are loaded stay so.
+
+      {:ok, files} = Wasgo.Wasm.Cache.clear()
   """
   @spec clear() :: {:ok, non_neg_integer()} | {:error, Exception.t()}
   def clear do

@@ -27,7 +27,7 @@ defmodule Wasgo.Wasm.Command do
   standard streams, and it can sleep and measure the time since its start.
 
     * `:args` - a list of strings; `:name`, the program's own name before them (`argv[0]`), is `"command"` unless given
-    * `:env` - a map or list of pairs of strings
+    * `:env` - a map or list of pairs of strings, empty unless given
     * `:dirs` - directories of the host, as `{host_path, guest_path, access}` with the access `:ro` or `:rw`: see below
     * `:quota` - bytes that may be stored in the directories that it may write to, with what is there already; each file, directory and link counts
       for 4,096 more. Without it there is no limit but the disk's
@@ -248,7 +248,14 @@ defmodule Wasgo.Wasm.Command do
     Program.write(resource, IO.iodata_to_binary(bytes))
   end
 
-  @doc "Ends a program's standard input."
+  @doc """
+  Ends a program's standard input.
+
+      iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
+      iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
+      iex> Wasgo.Wasm.Command.close_input(command)
+      :ok
+  """
   @spec close_input(t()) :: :ok
   def close_input(%__MODULE__{resource: resource}), do: Native.service_close_input(resource)
 

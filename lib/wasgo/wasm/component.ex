@@ -228,7 +228,12 @@ defmodule Wasgo.Wasm.Component do
   defp item({interface, name, kind, type}),
     do: %{interface: interface, name: name, kind: kind, type: type}
 
-  @doc "As `compile/1`, but raises."
+  @doc """
+  As `compile/1`, but raises.
+
+      iex> Wasgo.Wasm.Component.compile!("(component)")
+      #Wasgo.Wasm.Component<8 bytes, exports: >
+  """
   @spec compile!(binary()) :: t()
   def compile!(source), do: Result.bang!(compile(source))
 
@@ -264,6 +269,12 @@ defmodule Wasgo.Wasm.Component do
     * `:timeout` - milliseconds that the start may take, #{@default_timeout} unless given
 
   Errors: `Wasgo.LinkError` (a missing import, with its interface, name and wanted type), `Wasgo.LimitError`, `Wasgo.TrapError`.
+
+      iex> component = Wasgo.Wasm.Component.compile!(~s|(component (import "bell:tower/clock" (instance (export "strike" (func)))))|)
+      iex> {:ok, _instance} = Wasgo.Wasm.Component.new(component, imports: %{"bell:tower/clock" => %{"strike" => fn -> :ok end}})
+      iex> {:error, error} = Wasgo.Wasm.Component.new(component)
+      iex> Exception.message(error)
+      ~s|import "bell:tower/clock" "strike" (func()) is not granted|
   """
   @spec new(t(), keyword()) :: {:ok, Instance.t()} | {:error, Exception.t()}
   def new(%__MODULE__{} = component, options \\ []) do
@@ -297,7 +308,13 @@ defmodule Wasgo.Wasm.Component do
     end
   end
 
-  @doc "As `new/2`, but raises."
+  @doc """
+  As `new/2`, but raises.
+
+      iex> component = Wasgo.Wasm.Component.compile!("(component)")
+      iex> Wasgo.Wasm.Component.new!(component, limits: [memory: 1_048_576], random: {:seed, 7}) |> Wasgo.Wasm.Component.status()
+      :idle
+  """
   @spec new!(t(), keyword()) :: Instance.t()
   def new!(component, options \\ []), do: Result.bang!(new(component, options))
 
@@ -308,6 +325,19 @@ defmodule Wasgo.Wasm.Component do
 
   Errors: `Wasgo.InstanceError` (busy, poisoned, closed; `:arguments` for what does not fit, saying which argument and where in it),
   `Wasgo.LinkError` (no such function), `Wasgo.LimitError` (time, memory, stack, sizes), `Wasgo.TrapError`.
+
+      iex> price = Wasgo.Wasm.Component.compile!(\"\"\"
+      ...> (component
+      ...>   (core module $m (func (export "price") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3))))
+      ...>   (core instance $i (instantiate $m))
+      ...>   (func (export "price") (param "apples" u8) (result u32) (canon lift (core func $i "price"))))
+      ...> \"\"\")
+      iex> instance = Wasgo.Wasm.Component.new!(price)
+      iex> Wasgo.Wasm.Component.call(instance, "price", [5], timeout: 2_000)
+      {:ok, 15}
+      iex> {:error, error} = Wasgo.Wasm.Component.call(instance, "price", [-5])
+      iex> Exception.message(error)
+      ~s|argument 1 of "price" must be an integer from 0 to 255|
   """
   @spec call(Instance.t(), String.t() | [String.t()], [value()], keyword()) ::
           {:ok, value()} | {:error, Exception.t()}
@@ -329,7 +359,18 @@ defmodule Wasgo.Wasm.Component do
     end
   end
 
-  @doc "As `call/4`, but raises."
+  @doc """
+  As `call/4`, but raises.
+
+      iex> ready = Wasgo.Wasm.Component.compile!(\"\"\"
+      ...> (component
+      ...>   (core module $m (func (export "ready") (result i32) (i32.const 1)))
+      ...>   (core instance $i (instantiate $m))
+      ...>   (func (export "ready") (result bool) (canon lift (core func $i "ready"))))
+      ...> \"\"\")
+      iex> Wasgo.Wasm.Component.call!(Wasgo.Wasm.Component.new!(ready), "ready")
+      true
+  """
   @spec call!(Instance.t(), String.t() | [String.t()], [value()], keyword()) :: value()
   def call!(instance, name, arguments \\ [], options \\ []) do
     Result.bang!(call(instance, name, arguments, options))
@@ -343,6 +384,26 @@ defmodule Wasgo.Wasm.Component do
   dropped before its instance's next call without this.
 
   Options and errors as for `call/4`.
+
+      iex> shop = Wasgo.Wasm.Component.compile!(\"\"\"
+      ...> (component
+      ...>   (type $basket (resource (rep i32)))
+      ...>   (export $b "basket" (type $basket))
+      ...>   (core func $new (canon resource.new $basket))
+      ...>   (core module $m
+      ...>     (import "host" "new" (func $new (param i32) (result i32)))
+      ...>     (func (export "make") (param i32) (result i32) (call $new (local.get 0))))
+      ...>   (core instance $i (instantiate $m (with "host" (instance (export "new" (func $new))))))
+      ...>   (func (export "[constructor]basket") (param "size" u32) (result (own $b)) (canon lift (core func $i "make"))))
+      ...> \"\"\")
+      iex> instance = Wasgo.Wasm.Component.new!(shop)
+      iex> basket = Wasgo.Wasm.Component.call!(instance, "[constructor]basket", [12])
+      iex> Wasgo.Wasm.Component.Resource.live?(basket)
+      true
+      iex> Wasgo.Wasm.Component.drop(instance, basket)
+      :ok
+      iex> Wasgo.Wasm.Component.Resource.live?(basket)
+      false
   """
   @spec drop(Instance.t(), Resource.t(), keyword()) :: :ok | {:error, Exception.t()}
   def drop(%Instance{} = instance, %Resource{resource: handle}, options \\ []) do
@@ -354,6 +415,10 @@ defmodule Wasgo.Wasm.Component do
   @doc """
   Takes the buffers that a component which was granted `:emit` emitted, oldest first: those of calls that succeeded since they were last
   taken. A `Wasgo.InstanceError` while the instance is not free.
+
+      instance = Wasgo.Wasm.Component.new!(component, grant: [:emit])
+      {:ok, nil} = Wasgo.Wasm.Component.call(instance, "tick")
+      {:ok, buffers} = Wasgo.Wasm.Component.take_emitted(instance)
   """
   @spec take_emitted(Instance.t()) :: {:ok, [binary()]} | {:error, Exception.t()}
   def take_emitted(%Instance{resource: resource}),

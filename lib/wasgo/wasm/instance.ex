@@ -83,9 +83,16 @@ defmodule Wasgo.Wasm.Instance do
     * `:grant` - what it is granted by name: see `Wasgo.Wasm.Imports`
     * `:waiters` - how many callers may wait while another's call is under way, 64 unless given
     * `:timeout` - milliseconds that the start may take, #{@default_timeout} unless given
-    * `:fuel` - fuel that the start may use, for deterministic modules
+    * `:fuel` - fuel that the start may use, for deterministic modules; 1,000,000,000 unless given
 
   Errors: `Wasgo.LinkError` (a missing import, named), `Wasgo.LimitError`, `Wasgo.TrapError`.
+
+      iex> module = Wasgo.Wasm.Module.compile!(~s|(module (import "game" "coins" (func (result i32))) (memory 1))|)
+      iex> imports = %{"game" => %{"coins" => {[], [:i32], fn -> 7 end}}}
+      iex> {:ok, _instance} = Wasgo.Wasm.Instance.new(module, imports: imports, limits: [memory: 1_048_576])
+      iex> {:error, error} = Wasgo.Wasm.Instance.new(module)
+      iex> Exception.message(error)
+      ~s|import "game" "coins" (func () -> i32) is not granted|
   """
   @spec new(Module.t(), keyword()) :: {:ok, t()} | {:error, Exception.t()}
   def new(%Module{deterministic: deterministic?} = module, options \\ []) do
@@ -109,7 +116,12 @@ defmodule Wasgo.Wasm.Instance do
   end
 
   @doc type: :life
-  @doc "As `new/2`, but raises."
+  @doc """
+  As `new/2`, but raises.
+
+      iex> Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!("(module)"), waiters: 0)
+      #Wasgo.Wasm.Instance<idle, #Wasgo.Wasm.Module<8 bytes, exports: >>
+  """
   @spec new!(Module.t(), keyword()) :: t()
   def new!(module, options \\ []), do: Result.bang!(new(module, options))
 
@@ -123,6 +135,17 @@ defmodule Wasgo.Wasm.Instance do
 
   Errors: `Wasgo.TrapError`, `Wasgo.LimitError` (time, fuel, memory, stack), `Wasgo.LinkError` (no such export), `Wasgo.InstanceError` (busy,
   poisoned, closed, arguments that do not fit).
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(\"\"\"
+      ...> (module
+      ...>   (func (export "half") (param f64) (result f64) (f64.div (local.get 0) (f64.const 2)))
+      ...>   (func (export "spin") (loop $again (br $again))))
+      ...> \"\"\"))
+      iex> Wasgo.Wasm.Instance.call(instance, "half", [7])
+      {:ok, [3.5]}
+      iex> {:error, error} = Wasgo.Wasm.Instance.call(instance, "spin", [], timeout: 20)
+      iex> error.reason
+      :time
   """
   @spec call(t() | Caller.t(), String.t(), [value()], keyword()) ::
           {:ok, [value()]} | {:error, Exception.t()}
@@ -146,7 +169,13 @@ defmodule Wasgo.Wasm.Instance do
   end
 
   @doc type: :call
-  @doc "As `call/4`, but raises."
+  @doc """
+  As `call/4`, but raises.
+
+      iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (func (export "answer") (result i32) (i32.const 42)))|))
+      iex> Wasgo.Wasm.Instance.call!(instance, "answer")
+      [42]
+  """
   @spec call!(t() | Caller.t(), String.t(), [value()], keyword()) :: [value()]
   def call!(instance, name, arguments \\ [], options \\ []) do
     Result.bang!(call(instance, name, arguments, options))
@@ -479,6 +508,17 @@ defmodule Wasgo.Wasm.Instance do
   @doc type: :call
   @doc """
   Takes the buffers that the guest emitted, oldest first: those of calls that succeeded since they were last taken.
+
+      iex> module = Wasgo.Wasm.Module.compile!(\"\"\"
+      ...> (module
+      ...>   (import "wasgo" "emit" (func $emit (param i32 i32)))
+      ...>   (memory (export "memory") 1) (data (i32.const 0) "spark")
+      ...>   (func (export "strike") (call $emit (i32.const 0) (i32.const 5))))
+      ...> \"\"\")
+      iex> anvil = Wasgo.Wasm.Instance.new!(module, grant: [:emit])
+      iex> for _blow <- 1..2, do: Wasgo.Wasm.Instance.call!(anvil, "strike")
+      iex> Wasgo.Wasm.Instance.take_emitted(anvil)
+      {:ok, ["spark", "spark"]}
   """
   @spec take_emitted(t()) :: {:ok, [binary()]} | {:error, Exception.t()}
   def take_emitted(%__MODULE__{resource: resource}),

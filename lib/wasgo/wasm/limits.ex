@@ -61,6 +61,11 @@ defmodule Wasgo.Wasm.Limits do
 
   @doc """
   Limits with some of them changed. Raises `ArgumentError` for a name or value that is none.
+
+      iex> Wasgo.Wasm.Limits.new(memory: 1_048_576, result: 65_536).result
+      65536
+      iex> Wasgo.Wasm.Limits.new(memory: "1 MiB")
+      ** (ArgumentError) option :memory of Wasgo.Wasm.Limits must be an integer from 0 to 4294967296, and is: "1 MiB"
   """
   @spec new(keyword() | t()) :: t()
   def new(options \\ [])

@@ -47,7 +47,7 @@ defmodule Wasgo.Wasm.Module do
 
     * `:deterministic` - whether instances give the same bytes for the same module, calls and inputs on every machine, under any load. Calls
       are then held to fuel (`fuel:` of `Wasgo.Wasm.Instance.call/4`) instead of time, NaNs are canonical, and clocks can't be granted. Such
-      code is a third slower or so
+      code is a third slower or so. `false` unless given
 
   Bytes that were compiled before, here or by another VM of the same user, are loaded and not compiled: see `Wasgo.Wasm.Cache`.
 
@@ -109,7 +109,12 @@ defmodule Wasgo.Wasm.Module do
 
   defp start(source, deterministic?), do: Native.wasm_compile_dirty(source, deterministic?)
 
-  @doc "As `compile/2`, but raises."
+  @doc """
+  As `compile/2`, but raises.
+
+      iex> Wasgo.Wasm.Module.compile!(File.read!("guest/scripts/wander.wasm"), deterministic: true).deterministic
+      true
+  """
   @spec compile!(binary(), keyword()) :: t()
   def compile!(source, options \\ []), do: Result.bang!(compile(source, options))
 

@@ -68,7 +68,16 @@ defmodule Wasgo.World.Object do
   @doc false
   def most_id, do: @most_id
 
-  @doc "An object of a keyword list, with everything in it checked."
+  @doc """
+  An object of a keyword list, with everything in it checked.
+
+      iex> {:ok, gate} = Wasgo.World.Object.new(name: "gate", scene: "gate", position: {0, 0, 12}, yaw: 3.14, zone: "north")
+      iex> gate
+      #Wasgo.World.Object<new "gate", scene "gate", at {0.0, 0.0, 12.0}, zone "north">
+      iex> {:error, error} = Wasgo.World.Object.new(name: "gate", mesh: "gate", zone: :north)
+      iex> error.field
+      "zone"
+  """
   @spec new(keyword() | t()) :: {:ok, t()} | {:error, WorldError.t()}
   def new(given) do
     with {:ok, object} <- take(given) do

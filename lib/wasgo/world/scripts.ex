@@ -96,6 +96,13 @@ defmodule Wasgo.World.Scripts do
     * `:scripts` - a `Wasgo.Store`, a map from names to `Wasgo.Script`s, or a function of a name that returns `{:ok, script}` or `{:error, exception}`; required
     * `:hz` - ticks a second; 20 unless given
     * `:name` - what it is registered as
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> scripts = %{"wander" => Wasgo.script!("guest/scripts/wander.wasm")}
+      iex> {:ok, scripts} = Wasgo.World.Scripts.start_link(world: garden, scripts: scripts, hz: 10)
+      iex> Wasgo.World.Scripts.info(scripts).objects
+      0
   """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
@@ -104,7 +111,14 @@ defmodule Wasgo.World.Scripts do
     GenServer.start_link(__MODULE__, options, name)
   end
 
-  @doc "A specification for a supervisor; `start_link/1` has the options."
+  @doc """
+  A specification for a supervisor; `start_link/1` has the options.
+
+      children = [
+        {Wasgo.Store, location: "world.db", name: MyGame.Store},
+        {Wasgo.World.Scripts, name: MyGame.Scripts, world: MyGame.Garden, scripts: &MyGame.Scripts.load/1}
+      ]
+  """
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     %{id: options[:name] || __MODULE__, start: {__MODULE__, :start_link, [options]}}
@@ -112,6 +126,15 @@ defmodule Wasgo.World.Scripts do
 
   @doc """
   Notifies an object's script, with arguments that a `Wasgo.Godot.Variant` can be. It is done when there is time for it; an object without a script hears nothing.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> scripts = %{"wander" => Wasgo.script!("guest/scripts/wander.wasm")}
+      iex> {:ok, scripts} = Wasgo.World.Scripts.start_link(world: garden, scripts: scripts)
+      iex> {:ok, hare} = Wasgo.World.put(garden, name: "hare", script: "wander")
+      iex> petted = 10_000
+      iex> Wasgo.World.Scripts.notify(scripts, hare, petted, ["Ada"])
+      :ok
   """
   @spec notify(GenServer.server(), World.id(), Script.what(), [term()]) :: :ok
   def notify(scripts, id, what, args \\ []) when is_integer(id) and is_list(args),
@@ -122,6 +145,9 @@ defmodule Wasgo.World.Scripts do
 
   Errors: those of `Wasgo.Script.notify/4`; a `Wasgo.WorldError` with the reason `:unknown_object` of an object that has no script, or whose script was stopped; a `Wasgo.LimitError` with the
   reason `:calls` where too many wait, or `:time` after `timeout` milliseconds: the script is notified all the same then.
+
+      petted = 10_000
+      {:ok, %{"rotation:y" => turned}} = Wasgo.World.Scripts.call(MyGame.Scripts, hare, petted, ["Ada"], 1_000)
   """
   @spec call(GenServer.server(), World.id(), Script.what(), [term()], timeout()) ::
           {:ok, %{String.t() => Script.value()} | nil} | {:error, Exception.t()}
@@ -140,6 +166,13 @@ defmodule Wasgo.World.Scripts do
   @doc """
   Has the calling process told how scripts do: `{:wasgo_scripts, pid, status}` when a version is taken, when none can be, and at most once a second while one fails. The answer
   is how they do now. It ends with the process.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, scripts} = Wasgo.World.Scripts.start_link(world: garden, scripts: store)
+      iex> {:ok, _pid, status} = Wasgo.World.Scripts.subscribe(scripts)
+      iex> status
+      []
   """
   @spec subscribe(GenServer.server()) :: {:ok, pid(), [status()]} | {:error, Exception.t()}
   def subscribe(scripts) do
@@ -149,7 +182,15 @@ defmodule Wasgo.World.Scripts do
       {:error, %WorldError{reason: :stopped, message: "the world's scripts are not running"}}
   end
 
-  @doc "What it runs."
+  @doc """
+  What it runs.
+
+      iex> {:ok, store} = Wasgo.Store.open(:memory)
+      iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
+      iex> {:ok, scripts} = Wasgo.World.Scripts.start_link(world: garden, scripts: %{})
+      iex> Wasgo.World.Scripts.info(scripts)
+      %{objects: 0, scripts: [], stopped: %{}}
+  """
   @spec info(GenServer.server()) :: info()
   def info(scripts), do: GenServer.call(scripts, :info)
 

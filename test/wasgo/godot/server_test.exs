@@ -9,6 +9,7 @@ defmodule Wasgo.Godot.ServerTest do
   alias Wasgo.Godot.Connection.Handshake
   alias Wasgo.{GodotError, TestPeer}
 
+  doctest Wasgo.Godot
   doctest Wasgo.Godot.Server
   doctest Wasgo.GodotError
 

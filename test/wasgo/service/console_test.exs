@@ -4,6 +4,8 @@ defmodule Wasgo.Service.ConsoleTest do
   alias Wasgo.{LimitError, Service, ServiceError}
   alias Wasgo.Service.{Console, Framing}
 
+  doctest Console
+
   defp console(framing \\ :line) do
     Console.new(:container2wasm, Framing.new(framing), ["command"])
   end

@@ -6,6 +6,8 @@ defmodule Wasgo.Service.PoolTest do
   alias Wasgo.{Service, ServiceError, TrapError}
   alias Wasgo.Service.Pool
 
+  doctest Pool
+
   @moduletag :capture_log
 
   # Answers each line with itself; on a line that begins with "!" it traps, with "?" it answers no more.

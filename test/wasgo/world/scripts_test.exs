@@ -8,6 +8,8 @@ defmodule Wasgo.World.ScriptsTest do
 
   @moduletag :capture_log
 
+  doctest World.Scripts
+
   setup do
     {:ok, store} = Store.open(:memory)
     world = start_supervised!({World, name: "garden", store: store})

@@ -8,7 +8,13 @@ defmodule Wasgo.Godot.Component do
   @typedoc "What the `new` functions take: integers become floats."
   @type input :: t() | integer()
 
-  @doc "Whether a term is a number that a vector can have; allowed in guards."
+  @doc """
+  Whether a term is a number that a vector can have; allowed in guards.
+
+      iex> import Wasgo.Godot.Component
+      iex> for value <- [1.5, 2, :nan, "2"], do: is_component(value)
+      [true, true, true, false]
+  """
   defguard is_component(value) when is_number(value) or value in [:nan, :infinity, :neg_infinity]
 
   @doc """
