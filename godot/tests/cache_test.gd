@@ -256,8 +256,8 @@ func _assets_are_asked_for_again() -> bool:
 
 func _filled() -> int:
 	var filled := 0
-	for mesh_name: String in world._chunks.meshes:
-		filled += 1 if world._chunks.meshes[mesh_name].get_surface_count() > 0 else 0
+	for mesh_name: String in world._meshes.all:
+		filled += 1 if world._meshes.all[mesh_name].get_surface_count() > 0 else 0
 	return filled
 
 
@@ -277,23 +277,23 @@ func _idle_meshes() -> bool:
 			equal(world.apply("chunk", woods), "", "instances show it")
 	check(_filled() <= 30, "%d of 40 are filled, of which 10 are shown" % _filled())
 	for i: int in 10:
-		check(world._chunks.meshes["mesh %d" % i].get_surface_count() > 0, "what is shown is not emptied")
+		check(world._meshes.all["mesh %d" % i].get_surface_count() > 0, "what is shown is not emptied")
 	equal(world.count()["meshes"], 40, "all are known")
 	equal((world.wasgo_resume()["meshes"] as PackedStringArray).size(), 40, "and told as held")
 	# By a node, by instances, and by the game.
-	equal(world._chunks.meshes["mesh 10"].get_surface_count(), 0, "an empty one")
+	equal(world._meshes.all["mesh 10"].get_surface_count(), 0, "an empty one")
 	equal(world.apply("spawn", {"t": "spawn", "nodes": [Frames.node(100, "mesh 10", Transform3D.IDENTITY)]}), "", "a node shows it")
 	var more := Frames.chunk("more", Vector3.ZERO, 5, 5, 1.0, Frames.hills)
 	more["instances"] = [{"mesh": "mesh 11", "transforms": Frames.many_floats(2)}]
 	equal(world.apply("chunk", more), "", "instances show another")
 	var own := world.get_mesh("mesh 12")
-	while own.get_surface_count() == 0 or world._chunks.meshes["mesh 10"].get_surface_count() == 0 or world._chunks.meshes["mesh 11"].get_surface_count() == 0:
+	while own.get_surface_count() == 0 or world._meshes.all["mesh 10"].get_surface_count() == 0 or world._meshes.all["mesh 11"].get_surface_count() == 0:
 		await process_frame
 	equal((world.get_spawned(100) as MeshInstance3D).mesh.get_surface_count(), 3, "they are filled again")
 	equal(_wanted(), [], "and nobody was asked for them")
 	# One whose file has gone is asked for.
 	var gone := ""
-	for mesh_name: String in world._chunks._asleep:
+	for mesh_name: String in world._meshes._asleep:
 		gone = mesh_name
 	for file: String in _files():
 		DirAccess.remove_absolute(FOLDER.path_join(file))
@@ -320,7 +320,7 @@ func _what_is_told() -> bool:
 	equal(world.apply("mesh", Frames.mesh("no hash", 1)), "", "a mesh without a hash")
 	world._cache.finish()
 	equal(world.wasgo_resume(), {"rev": 0, "keys": PackedStringArray(["a"]), "hashes": _hash(1), "meshes": PackedStringArray(["pine"]),
-			"mesh_hashes": _hash(3), "have": _told([1, 3]), "keeps": true}, "what is told")
+			"mesh_hashes": _hash(3), "max_meshes": 4096, "have": _told([1, 3]), "keeps": true}, "what is told")
 	world.get_chunk("a").free()
 	equal(world.wasgo_resume()["keys"], PackedStringArray(), "what the game freed is not held")
 	equal(world.apply("mesh", Frames.mesh("pine", 1)), "", "the mesh without its hash")

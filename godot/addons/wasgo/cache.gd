@@ -117,11 +117,15 @@ func bytes() -> int:
 	return found
 
 
-## Keeps [param frame] under the hash [param content], soon. Passed over where too much waits already.
+## Keeps [param frame] under the hash [param content], soon. Passed over where it is there, or too much waits already.
 func put(content: PackedByteArray, frame: Dictionary) -> void:
 	_mutex.lock()
 	if not _is_closed and _max_bytes > 0 and _waiting.size() < _MAX_WAITING and not _files.has(content.hex_encode()):
-		_waiting.append({"hash": content.hex_encode(), "frame": frame})
+		# A content is the same whatever number it came with.
+		var kept := frame.duplicate()
+		for number: String in ["bulk", "seq", "rev"]:
+			kept.erase(number)
+		_waiting.append({"hash": content.hex_encode(), "frame": kept})
 		_start()
 	_mutex.unlock()
 

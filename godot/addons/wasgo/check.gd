@@ -9,6 +9,8 @@ extends RefCounted
 const MAX_TEXT := 1024
 ## The bytes of a hash that names a content.
 const HASH_BYTES := 16
+## The most contents that a frame may name.
+const MAX_CONTENTS := 16_384
 
 
 ## [param data] has a value of the Variant type [param type] under [param key].
@@ -118,6 +120,36 @@ static func content_hash(data: Dictionary, key: String) -> String:
 		return wrong
 	var size := (data[key] as PackedByteArray).size()
 	return "" if size == HASH_BYTES else "%s has %d bytes, it must have %d" % [key, size, HASH_BYTES]
+
+
+## [param frame] names contents of the kind [param what] in its [code]keys[/code] and [code]hashes[/code].
+static func contents(frame: Dictionary, what: String) -> String:
+	var wrong := text(frame, "what")
+	if wrong == "" and frame["what"] != what:
+		wrong = "what is \"%s\", where it must be \"%s\"" % [(frame["what"] as String).left(64), what]
+	if wrong == "":
+		wrong = texts(frame, "keys", MAX_CONTENTS)
+	if wrong == "":
+		wrong = field(frame, "hashes", TYPE_PACKED_BYTE_ARRAY)
+	if wrong != "":
+		return wrong
+	var count := (frame["keys"] as PackedStringArray).size()
+	var size := (frame["hashes"] as PackedByteArray).size()
+	return "" if size == count * HASH_BYTES else "%d bytes in hashes for %d keys" % [size, count]
+
+
+## [param data] has a PackedStringArray of at most [param most] texts under [param key], none longer than [constant MAX_TEXT].
+static func texts(data: Dictionary, key: String, most: int) -> String:
+	var wrong := field(data, key, TYPE_PACKED_STRING_ARRAY)
+	if wrong != "":
+		return wrong
+	var found: PackedStringArray = data[key]
+	if found.size() > most:
+		return "%d %s, more than the limit of %d" % [found.size(), key, most]
+	for one: String in found:
+		if one.length() > MAX_TEXT:
+			return "one of %s is longer than %d characters" % [key, MAX_TEXT]
+	return ""
 
 
 ## [param data] has an Array under [param key], of at most [param most] elements.

@@ -1,9 +1,9 @@
 extends RefCounted
-## The chunks that stand in a world, and the meshes that chunks and nodes use by name. For the main
-## thread.
+## The chunks that stand in a world. For the main thread.
 
 const _Cache := preload("cache.gd")
-const _Check := preload("check.gd")
+const _Leaving := preload("leaving.gd")
+const _Meshes := preload("meshes.gd")
 
 ## A chunk, and what was found in it when it was built.
 class Chunk:
@@ -36,15 +36,7 @@ class Chunk:
 
 	## Frees a part of a chunk that was taken out. Returns whether that was all.
 	func free_some() -> bool:
-		if not is_instance_valid(node):
-			return true
-		var count := node.get_child_count()
-		if count > 8:
-			for i: int in 4:
-				node.get_child(count - 1 - i).free()
-			return false
-		node.free()
-		return true
+		return not is_instance_valid(node) or _Leaving.free_part(node)
 
 	## Takes it out, if it is in, and frees it.
 	func discard() -> void:
@@ -60,29 +52,17 @@ class Chunk:
 ## Where chunks stand.
 var world: Node3D
 var max_chunks := 16_384
-var max_meshes := 4096
-## The most named meshes that have their surfaces although nothing shows them, where these can be had from the cache again.
-var max_idle_meshes := 512
 ## Where contents are kept, or null.
 var cache: _Cache
 ## By key.
 var all: Dictionary[String, Chunk] = {}
-## By name.
-var meshes: Dictionary[String, ArrayMesh] = {}
-## The hashes of those of [member meshes] that have one.
-var mesh_hashes: Dictionary[String, PackedByteArray] = {}
-## Called with the name and the hash of a mesh that was emptied and is shown again.
-var on_mesh_missed: Callable
+## The meshes that they use by name.
+var meshes: _Meshes
+## Where those go that are cleared.
+var leaving: _Leaving
 ## Called with the key and the node of a chunk that was put, or taken out.
 var on_put: Callable
 var on_taken: Callable
-
-# Meshes that are empty until they are shown again, as a set.
-var _asleep: Dictionary[String, bool] = {}
-# How many may be filled before those that nothing shows are looked for again.
-var _look_at := 0
-# Taken out, to be freed piece by piece.
-var _gone: Array[Chunk] = []
 
 
 ## Says why a chunk of this [param key] cannot be taken; empty when it can.
@@ -97,10 +77,12 @@ func put(key: String, chunk: Chunk, frame: Dictionary) -> Chunk:
 	if before != null:
 		before.take_out()
 	all[key] = chunk
+	if not leaving.is_empty():
+		leaving.make_room(key, fit_name(frame.get("name", "") as String, "Chunk"), world)
 	chunk.node.visible = true
 	place(chunk.node, frame.get("name", "") as String, "Chunk", world)
-	if cache != null and not chunk.hash.is_empty() and not cache.has(chunk.hash):
-		cache.put(chunk.hash, _kept(frame))
+	if cache != null and not chunk.hash.is_empty():
+		cache.put(chunk.hash, frame)
 	if on_put.is_valid():
 		on_put.call(key, chunk.node)
 	return before
@@ -117,73 +99,14 @@ func take(key: String) -> Chunk:
 	return chunk
 
 
-## The mesh called [param mesh_name], to be filled: the same object as before, so that all who use it show
-## what it gets. Null when there are too many.
-func mesh_to_fill(mesh_name: String, content := PackedByteArray()) -> ArrayMesh:
-	if not meshes.has(mesh_name) and meshes.size() >= max_meshes:
-		return null
-	var mesh: ArrayMesh = meshes.get_or_add(mesh_name, ArrayMesh.new())
-	mesh_hashes.erase(mesh_name)
-	_asleep.erase(mesh_name)
-	if not content.is_empty():
-		mesh_hashes[mesh_name] = content
-	return mesh
-
-
-## Keeps a frame with a mesh for later.
-func keep_mesh(frame: Dictionary) -> void:
-	var content: PackedByteArray = frame.get("hash", PackedByteArray())
-	if cache != null and not content.is_empty() and not cache.has(content):
-		cache.put(content, _kept(frame))
-
-
-## Empties meshes that nothing shows, where there are too many of them. They stay known, and are filled from the cache by [method wake].
-func rest_meshes() -> void:
-	if cache == null or meshes.size() - _asleep.size() <= maxi(max_idle_meshes, _look_at):
-		return
-	var idle := PackedStringArray()
-	# How many references a mesh has that nobody else knows depends on how the engine holds what a function is at.
-	var one: Dictionary[String, ArrayMesh] = {}
-	_put_mesh(one, "")
-	var alone := _references(one, "")
-	for mesh_name: String in mesh_hashes:
-		if not _asleep.has(mesh_name) and _references(meshes, mesh_name) <= alone and cache.has(mesh_hashes[mesh_name]):
-			idle.append(mesh_name)
-	# The oldest first.
-	for mesh_name: String in idle.slice(0, maxi(idle.size() - max_idle_meshes / 2, 0)):
-		meshes[mesh_name].clear_surfaces()
-		_asleep[mesh_name] = true
-	# Looking through all takes a while, where most are shown.
-	_look_at = meshes.size() - _asleep.size() + max_idle_meshes / 4
-
-
-## The mesh called [param mesh_name] is shown.
-func wake(mesh_name: String) -> void:
-	if _asleep.erase(mesh_name) and on_mesh_missed.is_valid():
-		on_mesh_missed.call(mesh_name, mesh_hashes[mesh_name])
-
-
-## Takes all out; they are freed by [method free_some].
+## Forgets all chunks; they are [member leaving] then.
 func clear() -> void:
+	var nodes: Dictionary[String, Node3D] = {}
 	for key: String in all:
-		all[key].take_out()
-		_gone.append(all[key])
+		if is_instance_valid(all[key].node):
+			nodes[key] = all[key].node
 	all.clear()
-	meshes.clear()
-	mesh_hashes.clear()
-	_asleep.clear()
-	_look_at = 0
-
-
-## Frees what was taken out until [param until], in microseconds of the engine's clock. Returns whether
-## that was all.
-func free_some(until: int) -> bool:
-	while not _gone.is_empty():
-		if _gone[-1].free_some():
-			_gone.pop_back()
-		if Time.get_ticks_usec() >= until:
-			break
-	return _gone.is_empty()
+	leaving.add(nodes)
 
 
 ## The fields of [code]resume[/code] that tell what is held.
@@ -195,12 +118,7 @@ func held() -> Dictionary:
 		if not chunk.hash.is_empty() and is_instance_valid(chunk.node):
 			keys.append(key)
 			hashes.append_array(chunk.hash)
-	var names := PackedStringArray()
-	var of_meshes := PackedByteArray()
-	for mesh_name: String in mesh_hashes:
-		names.append(mesh_name)
-		of_meshes.append_array(mesh_hashes[mesh_name])
-	return {"keys": keys, "hashes": hashes, "meshes": names, "mesh_hashes": of_meshes}
+	return {"keys": keys, "hashes": hashes}
 
 
 ## Adds the counts of all chunks that are there to [param found].
@@ -221,7 +139,7 @@ func count(found: Dictionary) -> void:
 			colliders += chunk.colliders
 			instances += chunk.instances
 	found.merge({"chunks": chunks, "surfaces": surfaces, "vertices": vertices, "triangles": triangles, "colliders": colliders,
-			"instances": instances, "meshes": meshes.size()}, true)
+			"instances": instances}, true)
 
 
 ## Puts [param node] below [param parent]. The engine replaces what a name may not hold, and makes names differ
@@ -235,21 +153,3 @@ static func place(node: Node, wanted: String, otherwise: String, parent: Node) -
 static func fit_name(wanted: String, otherwise: String) -> String:
 	var fit := wanted.left(128).validate_node_name()
 	return fit if fit != "" else otherwise
-
-
-# What this is at while it makes one is forgotten when it returns.
-static func _put_mesh(into: Dictionary[String, ArrayMesh], mesh_name: String) -> void:
-	into[mesh_name] = ArrayMesh.new()
-
-
-static func _references(of: Dictionary[String, ArrayMesh], mesh_name: String) -> int:
-	return of[mesh_name].get_reference_count()
-
-
-# A content is the same whatever number it came with.
-static func _kept(frame: Dictionary) -> Dictionary:
-	var content := frame.duplicate()
-	content.erase("bulk")
-	content.erase("seq")
-	content.erase("rev")
-	return content

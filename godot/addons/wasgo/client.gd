@@ -183,6 +183,13 @@ var numbered_frames: int:
 var numbered_bytes: int:
 	get:
 		return _session.bytes if _session != null else 0
+## The number of the last frame of the bulk lane that has come, and of the last one that has been dealt with, with all before it. Read only.
+var bulk_taken: int:
+	get:
+		return _lanes.bulk_taken
+var bulk_done: int:
+	get:
+		return _lanes.bulk_done
 ## Frames answered with an error since the connection opened. Read only.
 var rejected_frames := 0
 

@@ -39,6 +39,16 @@ func is_empty() -> bool:
 	return _waiting.is_empty() and _running.is_empty()
 
 
+## The contents that are on their way, by the names of their meshes.
+func under_way() -> Dictionary[String, PackedByteArray]:
+	var found: Dictionary[String, PackedByteArray] = {}
+	for list: Array[Load] in [_waiting, _running] as Array[Array]:
+		for one: Load in list:
+			if one.mesh_name != "":
+				found[one.mesh_name] = one.content
+	return found
+
+
 ## Reads [param content] for the mesh [param mesh_name], in place of another that was on its way for it.
 func add(mesh_name: String, content: PackedByteArray, cache: _Cache, surfaces: _Surfaces) -> void:
 	forget(mesh_name)

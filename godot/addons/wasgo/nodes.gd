@@ -5,14 +5,13 @@ const _Check := preload("check.gd")
 const _Chunks := preload("chunks.gd")
 const _Colliders := preload("colliders.gd")
 const _Columns := preload("columns.gd")
+const _Leaving := preload("leaving.gd")
 
 const _MAX_BLENDS := 4096
 # Those of a node that are not optional.
 const _FIELDS := 4
 # How many of a frame's nodes that are wrong are named.
 const _MAX_NAMED := 4
-# How long a tick may go into taking out of the tree what was cleared, in microseconds: half of what frames have.
-const _LEAVING_US := 3000
 
 ## A blend shape of a mesh of a node.
 class Blend:
@@ -37,6 +36,8 @@ var columns := _Columns.new()
 var is_partial := false
 ## Called with the id and the node that came.
 var on_put: Callable
+## Where those go that are cleared.
+var leaving: _Leaving
 
 var _assets: Dictionary[String, PackedScene] = {}
 var _asset_of: Dictionary[int, String] = {}
@@ -46,12 +47,6 @@ var _unasked: Dictionary[String, bool] = {}
 var _samples: Dictionary[String, Node] = {}
 # By id, and by the blend shape's name.
 var _blends: Dictionary[int, Dictionary] = {}
-# Cleared, and still in the tree, by the ids that they had.
-var _leaving: Dictionary[int, Node3D] = {}
-# Their ids by those of their objects, once that is asked for.
-var _leaving_ids: Dictionary[int, int] = {}
-# Out of the tree, to be freed.
-var _gone: Array[Node3D] = []
 
 
 ## Lets the sidecar spawn [param named] from now on.
@@ -189,83 +184,21 @@ func count() -> int:
 	return found
 
 
-## Forgets all nodes, and takes a few thousand out of the tree. [method free_some] does so with the others, and frees them: there may be a
-## hundred thousand, and each takes microseconds. One whose id or name a new node has leaves before that.
+## Forgets all nodes; they are [member leaving] then.
 func clear() -> void:
-	if _leaving.is_empty():
-		_leaving = all
-		all = {}
-	else:
-		_leaving.merge(all)
-		all.clear()
-	_leaving_ids.clear()
+	leaving.add(all)
+	all = {}
 	kinds.clear()
 	_asset_of.clear()
 	_waiting.clear()
 	_unasked.clear()
 	_blends.clear()
 	changes += 1
-	_leave_some(Time.get_ticks_usec() + _LEAVING_US)
 
 
 ## Forgets the assets too.
 func clear_assets() -> void:
 	_assets.clear()
-
-
-## Frees what [method clear] left until [param until], in microseconds of the engine's clock, once it is out of sight, which has a time of
-## its own. Returns whether that was all.
-func free_some(until: int) -> bool:
-	if not _leaving.is_empty():
-		_leave_some(Time.get_ticks_usec() + _LEAVING_US)
-		return false
-	while not _gone.is_empty():
-		var node: Variant = _gone.pop_back()
-		if is_instance_valid(node):
-			(node as Node3D).free()
-		if Time.get_ticks_usec() >= until:
-			break
-	return _gone.is_empty()
-
-
-func _leave_some(until: int) -> void:
-	var left: Array[int] = []
-	for id: int in _leaving:
-		left.append(id)
-		_leave(_leaving[id])
-		if Time.get_ticks_usec() >= until:
-			break
-	for id: int in left:
-		_leaving.erase(id)
-	if _leaving.is_empty():
-		_leaving_ids.clear()
-
-
-# The game may have freed the node itself.
-func _leave(node: Variant) -> void:
-	if is_instance_valid(node):
-		if (node as Node3D).get_parent() != null:
-			(node as Node3D).get_parent().remove_child(node as Node3D)
-		_gone.append(node)
-
-
-# A new node takes the place of one that was cleared, and its name.
-func _make_room(id: int, called: String, world: Node3D) -> void:
-	if _leaving.has(id):
-		_leave(_leaving[id])
-		_leaving.erase(id)
-	var standing := world.get_node_or_null(NodePath(called))
-	if standing == null:
-		return
-	if _leaving_ids.is_empty():
-		for leaving: int in _leaving:
-			var node: Variant = _leaving[leaving]
-			if is_instance_valid(node):
-				_leaving_ids[(node as Node3D).get_instance_id()] = leaving
-	var its: int = _leaving_ids.get(standing.get_instance_id(), id)
-	if _leaving.get(its) == standing:
-		_leave(standing)
-		_leaving.erase(its)
 
 
 func _notification(what: int) -> void:
@@ -274,9 +207,6 @@ func _notification(what: int) -> void:
 		for kind: String in _samples:
 			if is_instance_valid(_samples[kind]):
 				_samples[kind].free()
-		for node: Variant in _gone:
-			if is_instance_valid(node):
-				(node as Node3D).free()
 
 
 func _forget_samples() -> void:
@@ -297,8 +227,8 @@ func _spawn_one(entry: Dictionary, world: Node3D) -> void:
 	else:
 		node = _with_options(id, entry, mesh)
 	all[id] = node
-	if not _leaving.is_empty():
-		_make_room(id, _Chunks.fit_name(entry["name"] as String, "Node"), world)
+	if not leaving.is_empty():
+		leaving.make_room(id, _Chunks.fit_name(entry["name"] as String, "Node"), world)
 	_Chunks.place(node, entry["name"] as String, "Node", world)
 	if entry.has("glb"):
 		_want_asset(id, (entry["glb"] as PackedByteArray).hex_encode())

@@ -27,13 +27,13 @@ signal property_changed(property: String, value: Variant)
 
 const _AssetLoads := preload("asset_loads.gd")
 const _Cache := preload("cache.gd")
-const _CachedJob := preload("jobs/cached_job.gd")
 const _Check := preload("check.gd")
 const _Chunks := preload("chunks.gd")
 const _Client := preload("client.gd")
 const _Settings := preload("client/settings.gd")
 const _Job := preload("jobs/job.gd")
-const _MeshLoads := preload("mesh_loads.gd")
+const _Leaving := preload("leaving.gd")
+const _Meshes := preload("meshes.gd")
 const _Nodes := preload("nodes.gd")
 const _Pictures := preload("pictures.gd")
 const _Preparer := preload("preparer.gd")
@@ -43,8 +43,12 @@ const _Surfaces := preload("surfaces.gd")
 
 const _MAX_PROPERTIES := 4096
 const _MAX_WANTED := 16_384
+# A number that no frame has.
+const _ALL := 0x7FFF_FFFF_FFFF_FFFF
 # How long a tick may go into freeing what was emptied, in microseconds.
 const _FREEING_US := 1000
+# And into taking it out of the tree before that: half of what frames have.
+const _LEAVING_US := 3000
 
 ## The client to listen to. When empty, the first [WasgoClient] among the children is taken.
 @export var client_path: NodePath
@@ -76,13 +80,13 @@ const _FREEING_US := 1000
 @export_range(1, 1048576) var max_meshes := 4096:
 	set(value):
 		max_meshes = value
-		_chunks.max_meshes = value
+		_meshes.most = value
 ## The most named meshes that keep their surfaces although nothing shows them. More are emptied, and read from the cache when something
 ## does; those that are not in the cache stay.
 @export_range(0, 1048576) var max_idle_meshes := 512:
 	set(value):
 		max_idle_meshes = value
-		_chunks.max_idle_meshes = value
+		_meshes.most_idle = value
 ## The most glTF files for nodes that are held at once.
 @export_range(1, 1048576) var max_assets := 4096:
 	set(value):
@@ -107,8 +111,9 @@ var _surfaces := _Surfaces.new()
 var _chunks := _Chunks.new()
 var _nodes := _Nodes.new()
 var _rows := _Rows.new()
+var _leaving := _Leaving.new()
+var _meshes := _Meshes.new(_surfaces)
 var _cache: _Cache
-var _loads := _MeshLoads.new()
 var _asset_loads := _AssetLoads.new(_nodes, _surfaces)
 var _pictures := _Pictures.new()
 var _preparer := _Preparer.new()
@@ -121,12 +126,16 @@ func _init() -> void:
 	cache_folder = _Settings.value("wasgo/cache/folder")
 	cache_megabytes = clampi(_Settings.value("wasgo/cache/max_megabytes") as int, 0, 65_536)
 	_chunks.world = self
-	_nodes.meshes = _chunks.meshes
+	_chunks.meshes = _meshes
+	_chunks.leaving = _leaving
+	_nodes.meshes = _meshes.all
+	_nodes.leaving = _leaving
 	_preparer.chunks = _chunks
 	_preparer.nodes = _nodes
 	_preparer.surfaces = _surfaces
 	_preparer.on_cached = _finish_cached
-	_chunks.on_mesh_missed = _load_mesh
+	_meshes.on_work = set_process.bind(true)
+	_meshes.on_missing = func(names: PackedStringArray) -> void: _want(names, "mesh")
 	_chunks.on_put = func(key: String, chunk: Node3D) -> void: chunk_built.emit(key, chunk)
 	_chunks.on_taken = func(key: String) -> void: chunk_removed.emit(key)
 	_nodes.on_put = func(id: int, node: Node3D) -> void: node_spawned.emit(id, node)
@@ -138,6 +147,7 @@ func _enter_tree() -> void:
 		_cache = _Cache.new()
 		_cache.open(cache_folder, cache_megabytes * 1024 * 1024)
 		_chunks.cache = _cache
+		_meshes.cache = _cache
 		_preparer.cache = _cache
 
 
@@ -160,14 +170,14 @@ func _exit_tree() -> void:
 
 
 func _process(_delta: float) -> void:
+	var is_idle := _leaving.is_empty()
+	_leaving.go_on(Time.get_ticks_usec() + _LEAVING_US)
 	var until := Time.get_ticks_usec() + _FREEING_US
-	# Both are asked, so that neither waits for the other for long.
-	var are_free := _chunks.free_some(until)
-	are_free = _nodes.free_some(until) and are_free
-	for arrived: _MeshLoads.Load in _loads.take(until):
-		_finish_load(arrived)
+	# Each is asked, so that none waits for another for long.
+	is_idle = _leaving.free_some(until) and is_idle
+	is_idle = _meshes.go_on(until, _bulk_done()) and is_idle
 	_want_assets(_asset_loads.go_on(until, _cache, func() -> void: _cached += 1))
-	set_process(not are_free or not _loads.is_empty() or not _asset_loads.is_empty())
+	set_process(not is_idle or not _asset_loads.is_empty())
 
 
 ## Applies what [param client] receives from now on, in place of what another did.
@@ -215,20 +225,25 @@ func get_spawned(id: int) -> Node3D:
 
 ## The mesh that the sidecar calls [param mesh_name], or null. One that nothing has shown for a while is empty until it has been read.
 func get_mesh(mesh_name: String) -> ArrayMesh:
-	_chunks.wake(mesh_name)
-	return _chunks.meshes.get(mesh_name)
+	_meshes.wake(mesh_name)
+	return _meshes.all.get(mesh_name)
 
 
-## Removes everything that came from the wire.
+## Removes everything that came from the wire. What there is much of leaves the tree over some ticks; it is found no more, and makes room for what comes.
 func clear() -> void:
 	_chunks.clear()
+	_meshes.clear()
 	_nodes.clear()
 	_nodes.clear_assets()
-	_loads.clear()
 	_asset_loads.clear()
 	_surfaces.clear()
 	rev = 0
 	_clear_properties()
+	_begin_leaving()
+
+
+func _begin_leaving() -> void:
+	_leaving.go_on(Time.get_ticks_usec() + _LEAVING_US)
 	set_process(true)
 
 
@@ -240,8 +255,8 @@ func _clear_properties() -> void:
 
 ## What is held, read back from the built meshes, and what was done since the connection opened.
 func count() -> Dictionary:
-	var found := {"assets": _nodes.asset_count(), "nodes": _nodes.count(), "rev": rev, "rows": _rows.rows,
-			"property_updates": _rows.updates, "refused_values": 0, "cached": _cached, "errors": _errors, "frames": 0, "bytes": 0}
+	var found := {"assets": _nodes.asset_count(), "meshes": _meshes.all.size(), "nodes": _nodes.count(), "rev": rev, "rows": _rows.rows,
+			"property_updates": _rows.updates, "refused_values": 0, "cached": _cached + _meshes.cached, "errors": _errors, "frames": 0, "bytes": 0}
 	_chunks.count(found)
 	if is_instance_valid(_client):
 		found["frames"] = _client.numbered_frames
@@ -263,6 +278,7 @@ func wasgo_is_ready() -> bool:
 ## What is told to the sidecar about what is here already. The client calls this.
 func wasgo_resume() -> Dictionary:
 	var told := _chunks.held()
+	told.merge(_meshes.held())
 	told["rev"] = rev
 	told["have"] = _cache.told() if _cache != null else PackedByteArray()
 	told["keeps"] = _cache != null
@@ -275,6 +291,7 @@ func wasgo_opened(world: String, is_resumed_world: bool) -> void:
 	_rows.clear()
 	_errors = 0
 	_cached = 0
+	_meshes.begin()
 	_pictures.clear()
 	if not is_resumed_world or world == "" or world != identity:
 		clear()
@@ -288,8 +305,8 @@ func wasgo_preparer() -> Object:
 
 ## What is held, for people who look on. The client calls this.
 func wasgo_status() -> Dictionary:
-	return {"chunks": _chunks.all.size(), "meshes": _chunks.meshes.size(), "nodes": _nodes.all.size(), "assets": _nodes.asset_count(),
-			"cached": _cached, "cache_bytes": _cache.bytes() if _cache != null else 0, "rev": rev}
+	return {"chunks": _chunks.all.size(), "meshes": _meshes.all.size(), "nodes": _nodes.all.size(), "assets": _nodes.asset_count(),
+			"cached": _cached + _meshes.cached, "cache_bytes": _cache.bytes() if _cache != null else 0, "rev": rev}
 
 
 # Workers that are at the disk end with a file each, by themselves.
@@ -297,7 +314,7 @@ func _close_cache() -> void:
 	_preparer.opening += 1
 	_preparer.cache = null
 	_chunks.cache = null
-	_loads.clear()
+	_meshes.close_cache()
 	_asset_loads.clear()
 	if _cache != null:
 		_cache.close()
@@ -330,21 +347,28 @@ func _apply(kind: String, frame: Dictionary) -> Variant:
 		for node: Variant in frame["nodes"]:
 			# Some may have been left out for what they are.
 			if typeof(node) == TYPE_DICTIONARY and typeof((node as Dictionary).get("mesh")) == TYPE_STRING:
-				_chunks.wake(node["mesh"] as String)
+				_meshes.wake(node["mesh"] as String)
 	if frame.has("rev") and kind != "resumed" and is_done:
 		rev = frame["rev"]
 	return wrong
 
 
+# The last frame of the bulk lane that has been dealt with.
+func _bulk_done() -> int:
+	return _client.bulk_done if is_instance_valid(_client) else _ALL
+
+
 func _change(kind: String, frame: Dictionary) -> Variant:
 	match kind:
 		"mesh":
-			return _apply_mesh(frame)
+			return _meshes.put(frame)
+		"forget":
+			return _meshes.forget(frame, _client.bulk_taken if is_instance_valid(_client) else 0)
 		"chunk", "unload", "asset":
 			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"cached":
 			if typeof(frame.get("what")) == TYPE_STRING and frame["what"] == "mesh":
-				return _apply_cached(frame)
+				return _meshes.put_cached(frame)
 			return (_preparer.wasgo_prepare(kind, frame) as _Job).run()
 		"spawn":
 			var wrong := _nodes.spawn(frame, self)
@@ -365,82 +389,6 @@ func _change(kind: String, frame: Dictionary) -> Variant:
 		"clear":
 			clear()
 	return ""
-
-
-func _apply_mesh(frame: Dictionary) -> Variant:
-	var wrong := _check_mesh(frame, _surfaces)
-	if wrong != "":
-		return wrong
-	var mesh := _chunks.mesh_to_fill(frame["name"] as String, frame.get("hash", PackedByteArray()) as PackedByteArray)
-	if mesh == null:
-		return "more than %d meshes" % max_meshes
-	_loads.forget(frame["name"] as String)
-	wrong = _surfaces.build(frame["surfaces"] as Array, mesh, true)
-	if wrong == "":
-		_chunks.keep_mesh(frame)
-		_chunks.rest_meshes()
-	return wrong
-
-
-## Says what is wrong with [param frame], a mesh; empty when nothing is.
-static func _check_mesh(frame: Dictionary, surfaces: _Surfaces) -> String:
-	var wrong := _Check.text(frame, "name")
-	if wrong == "" and frame.has("hash"):
-		wrong = _Check.content_hash(frame, "hash")
-	if wrong == "":
-		wrong = surfaces.check(frame.get("surfaces"))
-	if wrong == "" and frame["name"] == "":
-		wrong = "name is empty"
-	return wrong
-
-
-# Meshes out of the cache: at first each is empty, and shows its surfaces when they have been read.
-func _apply_cached(frame: Dictionary) -> Variant:
-	var wrong := _CachedJob.check(frame, "mesh")
-	if wrong != "":
-		return wrong
-	var names: PackedStringArray = frame["keys"]
-	var hashes: PackedByteArray = frame["hashes"]
-	var more := 0
-	for mesh_name: String in names:
-		if mesh_name == "":
-			return "a name is empty"
-		if not _chunks.meshes.has(mesh_name):
-			more += 1
-	if _chunks.meshes.size() + more > max_meshes:
-		return "more than %d meshes" % max_meshes
-	var missing := PackedStringArray()
-	for i: int in names.size():
-		var content := hashes.slice(i * _Check.HASH_BYTES, (i + 1) * _Check.HASH_BYTES)
-		_chunks.mesh_to_fill(names[i])
-		if _cache != null and _cache.has(content):
-			_loads.add(names[i], content, _cache, _surfaces)
-		else:
-			missing.append(names[i])
-	if not missing.is_empty():
-		_want(missing, "mesh")
-	set_process(true)
-	return ""
-
-
-func _finish_load(arrived: _MeshLoads.Load) -> void:
-	if arrived.frame.is_empty() or not _chunks.meshes.has(arrived.mesh_name):
-		_want(PackedStringArray([arrived.mesh_name]), "mesh")
-		return
-	var mesh := _chunks.mesh_to_fill(arrived.mesh_name, arrived.content)
-	if _surfaces.build(arrived.frame["surfaces"] as Array, mesh, true) == "":
-		_cached += 1
-	mesh = null
-	_chunks.rest_meshes()
-
-
-# A mesh that was emptied is shown again.
-func _load_mesh(mesh_name: String, content: PackedByteArray) -> void:
-	if _cache == null:
-		_want(PackedStringArray([mesh_name]), "mesh")
-	else:
-		_loads.add(mesh_name, content, _cache, _surfaces)
-		set_process(true)
 
 
 func _finish_cached(found: int, missing: PackedStringArray) -> void:
@@ -506,9 +454,10 @@ func _apply_resumed(frame: Dictionary) -> Variant:
 		_nodes.clear()
 		_clear_properties()
 		rev = 0
-		set_process(true)
+		_begin_leaving()
 	if wrong == "":
 		# What was on its way in the connection before does not come.
+		_meshes.ask_again()
 		_get_assets(_nodes.take_wanted(true))
 	return wrong
 

@@ -8,9 +8,6 @@ const _ChunkJob := preload("chunk_job.gd")
 const _Chunks := preload("../chunks.gd")
 const _Surfaces := preload("../surfaces.gd")
 
-## The most chunks of a frame.
-const MAX_CHUNKS := 16_384
-
 ## Called in the end on the main thread, with the number of chunks that came out of the cache and the keys of
 ## those that did not.
 var on_done: Callable
@@ -24,7 +21,7 @@ var _at := 0
 
 ## Loads and builds what [param frame] names. [param goes_on] is asked before each whether to go on.
 func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces, cache: _Cache, goes_on: Callable) -> void:
-	error = check(frame, "chunk")
+	error = _Check.contents(frame, "chunk")
 	if error != "":
 		return
 	var keys: PackedStringArray = frame["keys"]
@@ -43,27 +40,6 @@ func prepare(frame: Dictionary, chunks: _Chunks, surfaces: _Surfaces, cache: _Ca
 		job.prepare(kept, chunks, surfaces)
 		_jobs.append(job)
 		_keys.append(keys[i])
-
-
-## Says what is wrong with [param frame], whose contents are to be of the kind [param what]; empty when nothing is.
-static func check(frame: Dictionary, what: String) -> String:
-	var wrong := _Check.text(frame, "what")
-	if wrong == "" and frame["what"] != what:
-		wrong = "what is \"%s\", where it must be \"%s\"" % [(frame["what"] as String).left(64), what]
-	if wrong == "":
-		wrong = _Check.field(frame, "keys", TYPE_PACKED_STRING_ARRAY)
-	if wrong == "":
-		wrong = _Check.field(frame, "hashes", TYPE_PACKED_BYTE_ARRAY)
-	if wrong != "":
-		return wrong
-	var keys: PackedStringArray = frame["keys"]
-	if keys.size() > MAX_CHUNKS:
-		return "%d keys, more than the limit of %d" % [keys.size(), MAX_CHUNKS]
-	for key: String in keys:
-		if key.length() > _Check.MAX_TEXT:
-			return "a key is longer than %d characters" % _Check.MAX_TEXT
-	var size := (frame["hashes"] as PackedByteArray).size()
-	return "" if size == keys.size() * _Check.HASH_BYTES else "%d bytes in hashes for %d keys" % [size, keys.size()]
 
 
 func step() -> bool:

@@ -146,16 +146,16 @@ func _give_meshes() -> void:
 	if _at == 0:
 		error = _chunks.refuse_chunk(key)
 		if error == "":
-			error = _Instances.missing(entries, _chunks.meshes)
+			error = _Instances.missing(entries, _chunks.meshes.all)
 		if error != "":
 			cancel()
 			return
 	var names := _Instances.mesh_names(entries)
 	var until := mini(_at + _MESHES_A_STEP, _shown.size())
 	for i: int in range(_at, until):
-		_chunks.wake(names[i])
+		_chunks.meshes.wake(names[i])
 		# It may have gone since the first of these steps.
-		_shown[i].multimesh.mesh = _chunks.meshes.get(names[i])
+		_shown[i].multimesh.mesh = _chunks.meshes.all.get(names[i])
 	_at = until
 	if _at == _shown.size():
 		_at = 0
