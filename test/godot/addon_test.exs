@@ -64,11 +64,12 @@ defmodule Wasgo.Godot.EngineAddonTest do
       {^engine, {:data, {_eol, line}}} ->
         cond do
           line =~ ~r/^(PASS|FAIL) #{title} / -> {line, seen}
-          line =~ ~r/^(failed:|SCRIPT ERROR)/ -> outcome(engine, title, [line | seen])
+          line =~ ~r/^(failed:|SCRIPT ERROR|FATAL:|handle_crash:|\[\d+\] )/ -> outcome(engine, title, [line | seen])
           true -> outcome(engine, title, seen)
         end
 
       {^engine, {:exit_status, status}} ->
+        # An engine that crashes says so first: by which signal, and where. What it ends with then may be the end of its crash handler.
         {"the engine ended with status #{status}", seen}
     after
       60_000 -> {"nothing for a minute", seen}

@@ -101,12 +101,8 @@ func take(key: String) -> Chunk:
 
 ## Forgets all chunks; they are [member leaving] then.
 func clear() -> void:
-	var nodes: Dictionary[String, Node3D] = {}
-	for key: String in all:
-		if is_instance_valid(all[key].node):
-			nodes[key] = all[key].node
-	all.clear()
-	leaving.add(nodes)
+	leaving.add(all)
+	all = {}
 
 
 ## The fields of [code]resume[/code] that tell what is held.

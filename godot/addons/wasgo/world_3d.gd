@@ -170,11 +170,10 @@ func _exit_tree() -> void:
 
 
 func _process(_delta: float) -> void:
-	var is_idle := _leaving.is_empty()
 	_leaving.go_on(Time.get_ticks_usec() + _LEAVING_US)
 	var until := Time.get_ticks_usec() + _FREEING_US
 	# Each is asked, so that none waits for another for long.
-	is_idle = _leaving.free_some(until) and is_idle
+	var is_idle := _leaving.free_some(until)
 	is_idle = _meshes.go_on(until, _bulk_done()) and is_idle
 	_want_assets(_asset_loads.go_on(until, _cache, func() -> void: _cached += 1))
 	set_process(not is_idle or not _asset_loads.is_empty())

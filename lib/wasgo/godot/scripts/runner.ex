@@ -506,7 +506,7 @@ defmodule Wasgo.Godot.Scripts.Runner do
 
     if state.logged == nil or now() - state.logged >= @log_pause do
       Logger.warning(
-        "Wasgo.Godot: the script #{inspect(state.name)} failed #{state.failed} times: #{state.problem}"
+        "#{whose(state.sink)}: the script #{inspect(state.name)} failed #{state.failed} times: #{state.problem}"
       )
 
       %{state | failed: 0, logged: now()}
@@ -514,6 +514,9 @@ defmodule Wasgo.Godot.Scripts.Runner do
       state
     end
   end
+
+  defp whose({:engine, _connection}), do: "Wasgo.Godot"
+  defp whose({:world, _world}), do: "Wasgo.World"
 
   defp tell_failure(%{failure: {id, error}, untold: untold, sink: {:world, _world}} = state)
        when untold > 0 do
