@@ -1,6 +1,6 @@
 extends SceneTree
 ## The engine of a zone, for tests that are driven by a sidecar that has the world. Takes --port= or --url=, --token=, --world=, --zone=, --viewer= (x, z and a
-## radius in metres) and --cache= (a folder) after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
+## radius in metres), --cache= (a folder), --max-meshes= and --max-idle-meshes= after -- on the command line, tells on standard output what becomes of the connection, and goes on until it is ended.
 ##
 ## A call of the method "node_at" of "Peer" gives the position of the node of an id, and null where there is none.
 
@@ -11,6 +11,7 @@ const PATIENCE_MS := 50_000
 class Peer:
 	extends Node
 	var world: World
+	var client: Client
 
 	func node_at(id: int) -> Variant:
 		var node := world.get_spawned(id) as Node3D
@@ -19,6 +20,18 @@ class Peer:
 	func meshes_of(id: int) -> int:
 		var node := world.get_spawned(id)
 		return node.find_children("*", "MeshInstance3D", true, false).size() if node != null else -1
+
+	func surfaces_of(id: int) -> int:
+		var node := world.get_spawned(id) as MeshInstance3D
+		return node.mesh.get_surface_count() if node != null and node.mesh != null else -1
+
+	# The names of meshes that were emptied.
+	func asleep() -> PackedStringArray:
+		return PackedStringArray(world._meshes._asleep.keys())
+
+	# The one viewer moves.
+	func look(x: float, z: float, radius: float) -> bool:
+		return client.set_viewer(1, Vector3(x, 0.0, z), radius) == OK
 
 	# How many files its cache has.
 	func kept() -> int:
@@ -67,10 +80,15 @@ func _initialize() -> void:
 				client.zone = value
 			"--cache":
 				world.cache_folder = value
+			"--max-meshes":
+				world.max_meshes = value.to_int()
+			"--max-idle-meshes":
+				world.max_idle_meshes = value.to_int()
 			"--viewer":
 				var numbers := value.split_floats(",")
 				client.set_viewer(1, Vector3(numbers[0], 0.0, numbers[1]), numbers[2])
-	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:empty_cache", "Peer:are_instances_shown", "Peer:ray"])
+	client.allowed_calls = PackedStringArray(["Peer:node_at", "Peer:meshes_of", "Peer:property", "Peer:keys", "Peer:kept", "Peer:empty_cache", "Peer:are_instances_shown", "Peer:ray",
+			"Peer:surfaces_of", "Peer:asleep", "Peer:look"])
 	client.connected.connect(func(server: String) -> void: print("connected ", server))
 	client.refused.connect(func(reason: String) -> void: print("refused ", reason))
 	client.disconnected.connect(func(reason: String) -> void: print("disconnected ", reason))
@@ -78,6 +96,7 @@ func _initialize() -> void:
 	var peer := Peer.new()
 	peer.name = "Peer"
 	peer.world = world
+	peer.client = client
 	root.add_child(peer)
 	root.add_child(world)
 

@@ -63,9 +63,14 @@ defmodule Wasgo.Godot.EngineAddonTest do
     receive do
       {^engine, {:data, {_eol, line}}} ->
         cond do
-          line =~ ~r/^(PASS|FAIL) #{title} / -> {line, seen}
-          line =~ ~r/^(failed:|SCRIPT ERROR|FATAL:|handle_crash:|\[\d+\] )/ -> outcome(engine, title, [line | seen])
-          true -> outcome(engine, title, seen)
+          line =~ ~r/^(PASS|FAIL) #{title} / ->
+            {line, seen}
+
+          line =~ ~r/^(failed:|SCRIPT ERROR|FATAL:|handle_crash:|\[\d+\] )/ ->
+            outcome(engine, title, [line | seen])
+
+          true ->
+            outcome(engine, title, seen)
         end
 
       {^engine, {:exit_status, status}} ->

@@ -122,6 +122,9 @@ defmodule Wasgo.WorldEngine do
        chunks: %{},
        meshes: %{},
        assets: %{},
+       # Meshes that go when so many frames of the bulk lane were applied, and how many were.
+       going: %{},
+       bulk_done: 0,
        # What it was sent by its hash, or said that it has.
        kept: MapSet.new(),
        # For tests.
@@ -141,6 +144,7 @@ defmodule Wasgo.WorldEngine do
     do: handle_call(request, from, state)
 
   def handle_call({:join, connection, zone, options}, _from, %{connection: nil} = state) do
+    state = forgotten(%{state | going: Map.new(state.going, fn {name, _} -> {name, 0} end)})
     {keys, hashes} = Enum.unzip(state.chunks)
     {meshes, mesh_hashes} = Enum.unzip(for {n, h} <- state.meshes, h != nil, do: {n, h})
 
@@ -151,7 +155,8 @@ defmodule Wasgo.WorldEngine do
       meshes: meshes,
       mesh_hashes: Enum.join(mesh_hashes),
       have: for(hash <- Keyword.get(options, :have, []), into: "", do: binary_part(hash, 0, 4)),
-      keeps: Keyword.get(options, :keeps, false)
+      keeps: Keyword.get(options, :keeps, false),
+      max_meshes: Map.get(state.options, :max_meshes, 4_096)
     }
 
     Kernel.send(zone, {:wasgo_godot, :open, connection})
@@ -194,6 +199,9 @@ defmodule Wasgo.WorldEngine do
       {:reply, {:error, %GodotError{reason: :full}},
        %{state | full: MapSet.put(state.full, lane)}}
     else
+      # What was sent by the bulk lane before may use names that go.
+      until = state.bulk_done + length(state.bulk)
+      fields = if kind == "forget", do: Map.put(fields, "until", until), else: fields
       state = Map.update!(state, lane, &(&1 ++ [{kind, fields}]))
 
       state = %{
@@ -263,7 +271,8 @@ defmodule Wasgo.WorldEngine do
         apply_some(applied(%{state | live: live}, kind, fields), left)
 
       %{bulk: [{kind, fields} | bulk]} ->
-        apply_some(applied(%{state | bulk: bulk}, kind, fields), left)
+        state = applied(%{state | bulk: bulk}, kind, fields)
+        apply_some(forgotten(%{state | bulk_done: state.bulk_done + 1}), left)
 
       _nothing ->
         answer(tell_room(state))
@@ -298,6 +307,7 @@ defmodule Wasgo.WorldEngine do
   defp summary("unload", %{"keys" => {:packed_string, keys}}), do: keys
   defp summary("cached", %{"what" => what, "keys" => {:packed_string, keys}}), do: {what, keys}
   defp summary("mesh", fields), do: fields["name"]
+  defp summary("forget", %{"names" => {:packed_string, names}}), do: names
   defp summary("asset", %{"hash" => {:packed_byte, hash}}), do: hash
   defp summary(_kind, _fields), do: nil
 
@@ -311,7 +321,12 @@ defmodule Wasgo.WorldEngine do
 
   defp frame(state, "mesh", %{"name" => name} = fields) do
     {:packed_byte, hash} = Map.get(fields, "hash", {:packed_byte, nil})
-    put_in(kept(state, hash).meshes[name], hash)
+    put_meshes(kept(state, hash), %{name => hash})
+  end
+
+  defp frame(state, "forget", %{"names" => {:packed_string, names}, "until" => until}) do
+    for name <- names, do: assert(is_map_key(state.meshes, name), "#{name} is forgotten twice")
+    forgotten(%{state | going: Map.merge(state.going, Map.new(names, &{&1, until}))})
   end
 
   defp frame(state, "spawn", %{"nodes" => nodes}) do
@@ -374,11 +389,13 @@ defmodule Wasgo.WorldEngine do
          "keys" => {:packed_string, keys},
          "hashes" => {:packed_byte, hashes}
        }) do
-    where = if what == "chunk", do: :chunks, else: :meshes
     pairs = Enum.zip(keys, for(<<hash::binary-16 <- hashes>>, do: hash))
     assert length(pairs) == length(keys)
     for {key, hash} <- pairs, do: assert(hash in state.kept, "#{key} was never sent")
-    Map.update!(state, where, &Map.merge(&1, Map.new(pairs)))
+
+    if what == "chunk",
+      do: %{state | chunks: Map.merge(state.chunks, Map.new(pairs))},
+      else: put_meshes(state, Map.new(pairs))
   end
 
   defp frame(state, "unload", %{"keys" => {:packed_string, keys}}) do
@@ -388,6 +405,19 @@ defmodule Wasgo.WorldEngine do
 
   defp frame(state, "asset", %{"hash" => {:packed_byte, hash}, "glb" => {:packed_byte, glb}}),
     do: put_in(kept(state, hash).assets[hash], glb)
+
+  defp put_meshes(state, meshes) do
+    going = Map.drop(state.going, Map.keys(meshes))
+    meshes = Map.merge(state.meshes, meshes)
+    most = Map.get(state.options, :max_meshes, 4_096)
+    assert map_size(meshes) - map_size(going) <= most, "more than #{most} meshes"
+    %{state | meshes: meshes, going: going}
+  end
+
+  defp forgotten(state) do
+    {gone, going} = Enum.split_with(state.going, fn {_, until} -> until <= state.bulk_done end)
+    %{state | meshes: Map.drop(state.meshes, Enum.map(gone, &elem(&1, 0))), going: Map.new(going)}
+  end
 
   defp kept(state, hash), do: %{state | kept: MapSet.put(state.kept, hash)}
 

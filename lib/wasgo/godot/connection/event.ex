@@ -16,6 +16,8 @@ defmodule Wasgo.Godot.Connection.Event do
   # As much of one as `have` tells.
   @beginning 4
   @most_hashes 65_536
+  # Named meshes that an engine holds at once, where it does not say.
+  @most_meshes 4_096
   @most_viewers 4096
   @most_scripts 65_536
   @most_arguments 32
@@ -193,7 +195,8 @@ defmodule Wasgo.Godot.Connection.Event do
         meshes: meshes,
         mesh_hashes: mesh_hashes,
         have: have,
-        keeps: Map.get(fields, "keeps") == true
+        keeps: Map.get(fields, "keeps") == true,
+        max_meshes: max_meshes(fields)
       })
     else
       malformed("a resume whose hashes are not those of its keys")
@@ -286,6 +289,9 @@ defmodule Wasgo.Godot.Connection.Event do
   defp event("scene", %{"id" => id, "name" => name, "glb" => {:packed_byte, glb}})
        when is_integer(id) and is_binary(name) and byte_size(name) <= @max_name,
        do: game(:scene, %{id: id, name: :binary.copy(name), glb: glb})
+
+  defp max_meshes(%{"max_meshes" => most}) when is_integer(most) and most > 0, do: most
+  defp max_meshes(_unsaid), do: @most_meshes
 
   @known ~w(hello proof ack credit error ping pong bye report picture answer request resume want viewers event input attach detach
             notify scene)

@@ -16,7 +16,7 @@ defmodule Wasgo.World.Zone.Bulk do
   def bulk(%{stage: :open} = state, left) do
     state = asset(state)
 
-    case {state.asset, Chunks.next(state.chunks)} do
+    case {state.asset, Chunks.next(state.chunks, Meshes.together(state.meshes))} do
       # Files of nodes and chunks take turns.
       {{:ready, fields, _hash}, chunk} when chunk == nil or state.turn == :asset ->
         if full?(state, :bulk), do: state, else: put_asset(%{state | turn: :chunk}, fields, left)
@@ -48,18 +48,19 @@ defmodule Wasgo.World.Zone.Bulk do
 
   # Its meshes first, by the live lane: a frame of the bulk lane waits for what was sent there before.
   defp item(state, item, left) do
+    needed = Chunks.meshes(item)
+    names = for {name, _hash, _fields} <- needed, do: name
+
     missing =
-      Enum.find(Chunks.meshes(item), fn {name, hash, _fields} ->
-        not Meshes.held?(state.meshes, name, hash)
-      end)
+      Enum.find(needed, fn {name, hash, _fields} -> not Meshes.held?(state.meshes, name, hash) end)
 
     case missing do
-      nil -> put_item(state, item, left)
-      mesh -> item_mesh(state, item, mesh, left)
+      nil -> put_item(state, item, names, left)
+      mesh -> item_mesh(state, item, mesh, names, left)
     end
   end
 
-  defp item_mesh(state, item, {name, hash, fields} = mesh, left) do
+  defp item_mesh(state, item, {name, hash, fields} = mesh, names, left) do
     cond do
       full?(state, :live) ->
         state
@@ -68,18 +69,23 @@ defmodule Wasgo.World.Zone.Bulk do
         bulk(%{state | chunks: Chunks.again(state.chunks, item)}, left - 1)
 
       true ->
-        with {:sent, state} <- put_mesh(state, mesh, Chunks.origin(state.chunks, item, name)),
+        from = Chunks.origin(state.chunks, item, name)
+
+        with {:sent, state} <- put_mesh(state, mesh, from, names),
              do: bulk(state, left - 1),
              else: (other -> given_up(other, &%{&1 | chunks: Chunks.refuse(&1.chunks, item)}))
     end
   end
 
-  defp put_item(state, item, left) do
+  defp put_item(state, item, names, left) do
     {kind, fields} = Chunks.frame(item)
 
-    with {:sent, state} <- put(state, kind, fields, :bulk),
-         do: bulk(%{state | chunks: Chunks.done(state.chunks, item)}, left - 1),
-         else: (other -> given_up(other, &%{&1 | chunks: Chunks.refuse(&1.chunks, item)}))
+    with {:sent, state} <- put(state, kind, fields, :bulk) do
+      meshes = Meshes.use_all(state.meshes, names)
+      bulk(%{state | chunks: Chunks.done(state.chunks, item), meshes: meshes}, left - 1)
+    else
+      other -> given_up(other, &%{&1 | chunks: Chunks.refuse(&1.chunks, item)})
+    end
   end
 
   defp put_asset(state, fields, left) do

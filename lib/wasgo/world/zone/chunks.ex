@@ -393,18 +393,31 @@ defmodule Wasgo.World.Zone.Chunks do
   ## What is sent
 
   @doc false
-  # What is to be sent next; it stays the next until `done/2`.
-  @spec next(t()) :: item() | nil
-  def next(%{unloads: [_ | _] = unloads}), do: {:unload, Enum.take(unloads, @most_keys)}
+  # What is to be sent next; it stays the next until `done/2`. Chunks that are named together need no more meshes than `most_meshes`.
+  @spec next(t(), pos_integer() | :infinity) :: item() | nil
+  def next(chunks, most_meshes \\ :infinity)
 
-  def next(%{cached: [_ | _] = cached}) do
-    {:cached, for({work, hash, _fields, meshes} <- cached, do: {work.address, hash, meshes})}
+  def next(%{unloads: [_ | _] = unloads}, _most), do: {:unload, Enum.take(unloads, @most_keys)}
+
+  def next(%{cached: [first | rest]}, most) do
+    items = [first | within(rest, needed(MapSet.new(), first), most)]
+    {:cached, for({work, hash, _fields, meshes} <- items, do: {work.address, hash, meshes})}
   end
 
-  def next(%{ready: [{work, hash, fields, meshes} | _]}),
+  def next(%{ready: [{work, hash, fields, meshes} | _]}, _most),
     do: {:chunk, work.address, hash, fields, meshes}
 
-  def next(_nothing), do: nil
+  def next(_nothing, _most), do: nil
+
+  defp within([], _names, _most), do: []
+
+  defp within([one | rest], names, most) do
+    names = needed(names, one)
+    if MapSet.size(names) > most, do: [], else: [one | within(rest, names, most)]
+  end
+
+  defp needed(names, {_work, _hash, _fields, meshes}),
+    do: Enum.reduce(meshes, names, &MapSet.put(&2, elem(&1, 0)))
 
   @doc false
   # The item was sent.
@@ -414,7 +427,7 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   def done(chunks, {:cached, items}) do
-    Enum.reduce(items, %{chunks | cached: []}, fn {address, hash, _meshes}, chunks ->
+    Enum.reduce(items, without(chunks, items), fn {address, hash, _meshes}, chunks ->
       sent(chunks, address, hash)
     end)
   end
@@ -428,6 +441,9 @@ defmodule Wasgo.World.Zone.Chunks do
     gone(%{chunks | view: view, held: Map.put(chunks.held, address, hash)})
   end
 
+  # Those that are named at once are the first.
+  defp without(chunks, items), do: %{chunks | cached: Enum.drop(chunks.cached, length(items))}
+
   @doc false
   # The item cannot be sent.
   @spec refuse(t(), item()) :: t()
@@ -435,7 +451,7 @@ defmodule Wasgo.World.Zone.Chunks do
     do: failed(%{chunks | ready: tl(chunks.ready)}, address, :too_large)
 
   def refuse(chunks, {:cached, items}),
-    do: Enum.reduce(items, %{chunks | cached: []}, &failed(&2, elem(&1, 0), :too_large))
+    do: Enum.reduce(items, without(chunks, items), &failed(&2, elem(&1, 0), :too_large))
 
   def refuse(chunks, {:unload, addresses}),
     do: %{chunks | unloads: chunks.unloads -- addresses}
@@ -449,7 +465,7 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   def again(chunks, {:cached, items}) do
-    chunks = %{chunks | cached: []}
+    chunks = without(chunks, items)
     addresses = Enum.map(items, &elem(&1, 0))
     %{chunks | view: View.again(chunks.view, addresses)}
   end
@@ -487,6 +503,27 @@ defmodule Wasgo.World.Zone.Chunks do
       end
 
     {:chunk, chunks.plan.digest, {address, Map.fetch!(chunks.view.begun, address)}}
+  end
+
+  @doc false
+  # The same of meshes that chunks show which the engine holds, from before perhaps: of those of the names that are found. What it holds may be much.
+  @spec origins(t(), [String.t()]) :: %{String.t() => {:chunk, binary(), {tuple(), binary()}}}
+  def origins(%{view: nil}, _names), do: %{}
+
+  def origins(chunks, names) do
+    Enum.reduce_while(chunks.held, {%{}, MapSet.new(names)}, fn {address, hash}, {found, left} ->
+      with neighbours when is_binary(neighbours) <- chunks.view.sent[address],
+           {needs, _content} <- Needs.get(chunks.about.needs, hash),
+           [_ | _] = names <- for({name, _} <- needs, MapSet.member?(left, name), do: name) do
+        from = {:chunk, chunks.plan.digest, {address, neighbours}}
+        left = MapSet.difference(left, MapSet.new(names))
+        found = Map.merge(found, Map.new(names, &{&1, from}))
+        if MapSet.size(left) == 0, do: {:halt, {found, left}}, else: {:cont, {found, left}}
+      else
+        _none_of_them -> {:cont, {found, left}}
+      end
+    end)
+    |> elem(0)
   end
 
   @doc false

@@ -40,7 +40,7 @@ defmodule Wasgo.World.Zone.Hearing do
         floor: floor,
         values: Cursor.new(sequence),
         memory: memory,
-        meshes: Meshes.new(resume.meshes, resume.mesh_hashes, have),
+        meshes: Meshes.new(resume.meshes, resume.mesh_hashes, resume.max_meshes, have),
         chunks: Chunks.new(about, resume.keys, resume.hashes, have)
     }
   end
@@ -53,23 +53,32 @@ defmodule Wasgo.World.Zone.Hearing do
   def heard({:want, "chunk", keys}, state),
     do: %{state | chunks: Chunks.wanted(state.chunks, keys)}
 
-  def heard({:want, "mesh", names}, state), do: Enum.reduce(names, state, &mesh_wanted/2)
+  def heard({:want, "mesh", names}, state), do: meshes_wanted(state, names)
   def heard({:want, "asset", hashes}, state), do: Bulk.wanted(state, hashes)
   def heard(_other, state), do: state
 
-  defp mesh_wanted(name, state) do
-    case Meshes.lost(state.meshes, name) do
-      {{:chunk, _digest, address}, meshes} ->
-        state = %{state | meshes: meshes}
+  defp meshes_wanted(state, names) do
+    {froms, meshes} = Enum.map_reduce(names, state.meshes, &Meshes.lost(&2, &1))
+    from_before = for {name, nil} <- Enum.zip(names, froms), do: name
+    origins = if from_before == [], do: %{}, else: Chunks.origins(state.chunks, from_before)
+
+    names
+    |> Enum.zip(froms)
+    |> Enum.reduce(%{state | meshes: meshes}, fn {name, from}, state ->
+      case from || origins[name] || world_mesh(state, name) do
         # What it stands in is made again for it; the chunk itself need not be sent.
-        mesh_of_chunk(state, name, address)
+        {:chunk, _digest, address} -> mesh_of_chunk(state, name, address)
+        {:world, _key, _hash} = mesh -> begin_again(state, mesh)
+        nil -> state
+      end
+    end)
+  end
 
-      {{:world, key, hash}, meshes} ->
-        begin_again(%{state | meshes: meshes}, {:world, key, hash})
-
-      {nil, meshes} ->
-        %{state | meshes: meshes}
-    end
+  defp world_mesh(state, name) do
+    with {:ok, key} <- Meshes.world_key(name),
+         {^key, _rev, _zone, _marks, hash} when is_binary(hash) <- State.get(state.tables, key),
+         do: {:world, key, hash},
+         else: (_none -> nil)
   end
 
   defp mesh_of_chunk(state, name, {address, neighbours}) do

@@ -71,9 +71,11 @@ defmodule Wasgo.World.Zone.Live do
   defp frame(state, frame, left) do
     with {:sent, state} <- put(state, frame.kind, frame.fields, :live) do
       Memory.sent(state.memory, frame.rev, frame.objects, state.values.from)
-      made = for {id, :there} <- frame.objects, frame.kind == "spawn", do: id
+      nodes = Map.get(frame.fields, "nodes", [])
+      made = for %{"id" => id} <- nodes, do: id
+      meshes = Meshes.use_all(state.meshes, for(%{"mesh" => name} <- nodes, do: name))
 
-      %{state | rev: frame.rev, told: frame.rev, made: made}
+      %{state | rev: frame.rev, told: frame.rev, made: made, meshes: meshes}
       |> note(frame.notes)
       |> live(left - 1)
     else

@@ -42,14 +42,23 @@ defmodule Wasgo.World.Zone.Sending do
   def given_up(full_or_end, _pass), do: full_or_end
 
   @doc false
-  # A mesh that is to be there: named where the engine can have it from elsewhere.
-  def put_mesh(state, {name, hash, fields}, from) do
+  # A mesh that is to be there: named where the engine can have it from elsewhere. Others may have to go for it, but not those that are `staying`.
+  def put_mesh(state, {name, hash, fields}, from, staying \\ []) do
     {kind, fields} =
       if Have.member?(state.meshes.have, hash),
         do: {"cached", Chunks.cached("mesh", [name], hash)},
         else: {"mesh", Map.put(fields, "hash", {:packed_byte, hash})}
 
-    with {:sent, state} <- put(state, kind, fields, :live),
-         do: {:sent, %{state | meshes: Meshes.put(state.meshes, name, hash, from)}}
+    with {:sent, state} <- make_room(state, Meshes.stale(state.meshes, name, staying)),
+         {:sent, state} <- put(state, kind, fields, :live) do
+      {:sent, %{state | meshes: Meshes.put(state.meshes, name, hash, from)}}
+    end
+  end
+
+  defp make_room(state, []), do: {:sent, state}
+
+  defp make_room(state, names) do
+    with {:sent, state} <- put(state, "forget", %{"names" => {:packed_string, names}}, :live),
+         do: {:sent, %{state | meshes: Meshes.forget(state.meshes, names)}}
   end
 end
