@@ -29,9 +29,10 @@ class Peer:
 	func asleep() -> PackedStringArray:
 		return PackedStringArray(world._meshes._asleep.keys())
 
-	# The one viewer moves.
+	# The one viewer moves, or goes where the radius is 0.
 	func look(x: float, z: float, radius: float) -> bool:
-		return client.set_viewer(1, Vector3(x, 0.0, z), radius) == OK
+		client.remove_viewer(1)
+		return radius <= 0.0 or client.set_viewer(1, Vector3(x, 0.0, z), radius) == OK
 
 	# How many files its cache has.
 	func kept() -> int:

@@ -393,7 +393,8 @@ defmodule Wasgo.World do
   @doc """
   Replaces the plan. Engines are sent the chunks that are different then, nearest first. `scripts` are those of the plan.
 
-  Of a plan with a `:density` and no `:height` engines are sent the cubes of its volume (`Wasgo.Gen.volume/3`) in the spheres around their viewers, with triangles to collide with.
+  Of a plan with a `:density` engines are sent the cubes of its volume (`Wasgo.Gen.volume/3`) in the spheres around their viewers, with triangles to collide with: beside its ground, or,
+  without a `:height`, in place of it. Beside a ground `:cells` is an even number, or `:levels` 0: of others the volume is not shown.
   A plan that has neither ground nor volume is refused.
 
       iex> {:ok, store} = Wasgo.Store.open(:memory)

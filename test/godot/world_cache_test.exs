@@ -165,6 +165,22 @@ defmodule Wasgo.World.EngineCacheTest do
       ask(connection, "empty_cache", [], & &1)
     end
 
+    test "of a world that has a ground too is there to stand on, above it" do
+      store = Store.open!(:memory)
+      options = [samples: 17, chunk_size: 32.0, scatter: [], cells: 16, levels: 2]
+      plan = Gen.plan!([seed: 1, height: -120.0, density: sphere({16, 0, 16}, 20)] ++ options)
+      {world, server} = serve(store, plan: plan)
+      {_engine, connection} = engine(server, ["--world=garden", "--viewer=16,16,60"])
+      %{chunks: count} = settled(world, "")
+      assert report(connection, &(&1["chunks"] == count))["errors"] == 0
+      stands(connection)
+
+      for x <- [16, 60] do
+        [from, to, hit] = for y <- [-110, -150, -120], do: Vector3.new(x, y, 16)
+        assert_in_delta ask(connection, "ray", [from, to], &(&1 != nil)).y, hit.y, 0.01
+      end
+    end
+
     test "of a stream around viewers is there to stand on, and goes with them", %{plan: plan} do
       {:ok, server} = Server.start_link(token: @token)
       Server.subscribe(server)

@@ -18,10 +18,11 @@ defmodule Wasgo.Gen.Tiling do
   alias Wasgo.{PlanError, Wire}
 
   @enforce_keys [:kind, :size, :first, :last, :detail, :most]
-  defstruct [:kind, :size, :first, :last, :detail, :most]
+  defstruct [:kind, :size, :first, :last, :detail, :most, :beside]
 
   @typedoc """
-  `size` is the side of a tile of level 0 in metres, `first` and `last` are the finest and the coarsest level, `most` is how many tiles may be wanted.
+  `size` is the side of a tile of level 0 in metres, `first` and `last` are the finest and the coarsest level, `most` is how many tiles may be wanted, those of `beside`
+  among them: the tiling of the volume, where that of the ground has one.
   """
   @type t :: %__MODULE__{
           kind: :chunk | :volume,
@@ -29,7 +30,8 @@ defmodule Wasgo.Gen.Tiling do
           first: non_neg_integer(),
           last: non_neg_integer(),
           detail: float(),
-          most: pos_integer()
+          most: pos_integer(),
+          beside: t() | nil
         }
 
   @typedoc "`{x, z, level}` of a chunk, `{x, y, z, level}` of a cube of the volume."
@@ -59,15 +61,33 @@ defmodule Wasgo.Gen.Tiling do
   # North is towards -z; in the order of the native half.
   @around_chunk [{0, -1}, {1, -1}, {1, 0}, {1, 1}, {0, 1}, {-1, 1}, {-1, 0}, {-1, -1}]
 
-  @schema [detail: 2.0, levels: nil, max_chunks: 65_536]
+  @schema [detail: 2.0, levels: nil, max_chunks: 65_536, volume: false]
 
   @doc false
-  # The tiling of a plan. `:levels` is a range of levels, all of the plan's unless given.
+  # The tiling of a plan: of its ground, or of its volume where it has no ground. `:levels` is a range of levels, all of the plan's unless given. With `:volume` that of the
+  # ground has the volume's beside it, where there are both.
   @spec new(Plan.t(), map() | keyword()) :: {:ok, t()} | {:error, PlanError.t()}
   def new(%Plan{} = plan, options \\ []) do
     options = Map.merge(Map.new(@schema), Map.new(options))
-    {kind, size, halves} = shape(plan)
+    [shape | others] = shapes(plan)
 
+    with {:ok, tiling} <- of_shape(shape, plan, options) do
+      # Of which no tiling can be made is left out, and the ground is there all the same.
+      case options.volume && others do
+        [other] ->
+          with(
+            {:ok, beside} <- of_shape(other, plan, options),
+            do: {:ok, %{tiling | beside: beside}},
+            else: (_none -> {:ok, tiling})
+          )
+
+        _none ->
+          {:ok, tiling}
+      end
+    end
+  end
+
+  defp of_shape({kind, size, halves}, plan, options) do
     with {:ok, detail} <- detail(options.detail),
          {:ok, first, last} <- levels(options.levels, plan, kind),
          :ok <- divisible(halves, first, last, kind) do
@@ -84,13 +104,16 @@ defmodule Wasgo.Gen.Tiling do
   end
 
   # What tiles of the plan are, their side, and how many times their samples can be halved.
-  defp shape(plan) do
-    case Wire.decode!(Plan.to_json(plan), :json) do
-      %{"terrain" => nil, "volume" => %{"cells" => cells, "spacing" => spacing}} ->
-        {:volume, cells * spacing / 1, {"cells", cells, cells}}
+  defp shapes(plan) do
+    ground = {:chunk, plan.chunk_size, {"samples", plan.samples, plan.samples - 1}}
 
-      _with_ground ->
-        {:chunk, plan.chunk_size, {"samples", plan.samples, plan.samples - 1}}
+    case Wire.decode!(Plan.to_json(plan), :json) do
+      %{"volume" => %{"cells" => cells, "spacing" => spacing}} = plan ->
+        volume = {:volume, cells * spacing / 1, {"cells", cells, cells}}
+        if plan["terrain"], do: [ground, volume], else: [volume]
+
+      _ground ->
+        [ground]
     end
   end
 
@@ -138,7 +161,33 @@ defmodule Wasgo.Gen.Tiling do
   @doc false
   # Positions are only looked at as finely as this, in metres: a quarter of the finest tile.
   @spec step(t()) :: float()
-  def step(tiling), do: side(tiling, tiling.first) / 4
+  def step(%{beside: nil} = tiling), do: side(tiling, tiling.first) / 4
+  def step(%{beside: beside} = tiling), do: min(step(beside), step(%{tiling | beside: nil}))
+
+  @doc false
+  # The side of a tile of level 0 that has such an address, in metres.
+  @spec size(t(), address()) :: float()
+  def size(tiling, address), do: of(tiling, address).size
+
+  defp of(%{beside: %{} = beside}, {_x, _y, _z, _level}), do: beside
+  defp of(tiling, _address), do: tiling
+
+  @doc false
+  # Whether a viewer's height counts.
+  @spec flat?(t()) :: boolean()
+  def flat?(tiling), do: tiling.kind == :chunk and tiling.beside == nil
+
+  @doc false
+  # The tiles that a tile is within, from the next coarser level up.
+  @spec above(t(), address()) :: [address()]
+  def above(tiling, address) do
+    if level(address) >= of(tiling, address).last do
+      []
+    else
+      parent = parent(address)
+      [parent | above(tiling, parent)]
+    end
+  end
 
   @doc false
   # The viewers of a list that are given tiles, those that come first before others, and an error for each that would want too many.
@@ -170,6 +219,9 @@ defmodule Wasgo.Gen.Tiling do
   @doc false
   # How many tiles a viewer may want: an upper bound.
   @spec about(t(), viewer()) :: pos_integer()
+  def about(%{beside: %{} = beside} = tiling, viewer),
+    do: about(%{tiling | beside: nil}, viewer) + about(beside, viewer)
+
   def about(tiling, viewer) do
     {factor, power, diagonal} =
       if tiling.kind == :chunk, do: {:math.pi(), 2, 1.4143}, else: {4.18880, 3, 1.7321}
@@ -191,6 +243,9 @@ defmodule Wasgo.Gen.Tiling do
   @doc false
   # What the viewers want.
   @spec tiles(t(), [viewer()]) :: %{address() => tile()}
+  def tiles(%{beside: %{} = beside} = tiling, viewers),
+    do: Map.merge(tiles(%{tiling | beside: nil}, viewers), tiles(beside, viewers))
+
   def tiles(tiling, viewers) do
     begin = {%{}, MapSet.new()}
 

@@ -77,8 +77,8 @@ defmodule Wasgo.Gen.View do
   end
 
   # What stands on the ground sees as much from a tower.
-  defp flat(%{kind: :chunk}, {x, _y, z}), do: {x, 0.0, z}
-  defp flat(%{kind: :volume}, position), do: position
+  defp flat(tiling, {x, _y, z} = position),
+    do: if(Tiling.flat?(tiling), do: {x, 0.0, z}, else: position)
 
   defp near?({x, y, z}, {before_x, before_y, before_z}, step),
     do: abs(x - before_x) < step and abs(y - before_y) < step and abs(z - before_z) < step
@@ -118,9 +118,14 @@ defmodule Wasgo.Gen.View do
         missing_now = MapSet.new(missing)
 
         pairs =
-          for(tile <- missing, up <- above(tile, view), is_map_key(stale, up), do: {tile, up}) ++
+          for(
+            tile <- missing,
+            up <- Tiling.above(view.tiling, tile),
+            is_map_key(stale, up),
+            do: {tile, up}
+          ) ++
             for tile <- Map.keys(stale),
-                up <- above(tile, view),
+                up <- Tiling.above(view.tiling, tile),
                 MapSet.member?(missing_now, up),
                 do: {up, tile}
 
@@ -143,15 +148,6 @@ defmodule Wasgo.Gen.View do
   # Whatever neighbours it was sent with: it covers its place.
   defp there?(view, address),
     do: is_map_key(view.sent, address) or is_map_key(view.failed, address)
-
-  defp above(address, %{tiling: tiling} = view) do
-    if Tiling.level(address) >= tiling.last do
-      []
-    else
-      parent = Tiling.parent(address)
-      [parent | above(parent, view)]
-    end
-  end
 
   # The nearest tile that is to be made: from now on it is begun.
   @spec next(t()) :: {Tiling.address(), neighbours :: binary(), t()} | :none

@@ -133,4 +133,77 @@ defmodule Wasgo.World.VolumeTest do
     assert {:ok, {"chunk", %{"surfaces" => [], "colliders" => []}}, []} =
              Frame.chunk(Gen.volume!(plan, {1, 0, 1}))
   end
+
+  describe "a plan with a ground and a volume" do
+    setup %{world: world} do
+      options = [samples: 5, chunk_size: 32.0, scatter: [], cells: 8, levels: 2]
+      both = [seed: 1, height: 2.0, density: sphere({16, 40, 16}, 20)] ++ options
+      {:ok, _} = World.set_plan(world, Gen.plan!(both))
+      {:ok, both: both}
+    end
+
+    defp kinds(state) do
+      {cubes, chunks} = Enum.split_with(Map.keys(state.chunks), &(length(parts(&1)) == 4))
+      {Enum.sort(chunks), Enum.sort(cubes)}
+    end
+
+    defp parts(key), do: String.split(key, ",")
+
+    # What either alone would be sent.
+    defp alone(world, without, both, position) do
+      {:ok, _} = World.set_plan(world, Gen.plan!(Keyword.delete(both, without)))
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "alone without #{without}")
+      look(engine, position)
+      {:ok, tiling} = Tiling.new(Gen.plan!(Keyword.delete(both, without)))
+      viewer = %{id: 1, position: position, radius: 40.0, level: 0}
+      keys = for {address, _tile} <- Tiling.tiles(tiling, [viewer]), do: Frame.key(address)
+      # Cubes with nothing in them are not sent.
+      keys = if without == :height, do: cubes(both, position), else: keys
+      until_there(engine, keys)
+      Enum.sort(keys)
+    end
+
+    defp cubes(both, position),
+      do: both |> Keyword.delete(:height) |> Gen.plan!() |> expected(position)
+
+    test "is shown with both, as each would be alone", %{world: world, both: both} do
+      at = {16.0, 40.0, 16.0}
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      look(engine, at)
+      chunks = alone(world, :density, both, at)
+      cubes = alone(world, :height, both, at)
+      assert chunks != [] and length(cubes) > 20
+      {:ok, _} = World.set_plan(world, Gen.plan!(both))
+      state = WorldEngine.until(engine, &(kinds(&1) == {chunks, cubes}))
+      # From the ground the rock is out of sight, and the ground stays.
+      look(engine, {16.0, -200.0, 16.0})
+      state_below = WorldEngine.until(engine, &(kinds(&1) == {chunks, []}))
+      assert Map.take(state.chunks, chunks) == state_below.chunks
+      # One of either is edited, where it is.
+      look(engine, at)
+      WorldEngine.until(engine, &(kinds(&1) == {chunks, cubes}))
+      {:ok, _} = World.put_chunk(world, {0, 0}, @glb)
+      {:ok, _} = World.put_chunk(world, {1, 7, 1, 0}, @glb)
+
+      WorldEngine.until(
+        engine,
+        &(&1.chunks["0,0"] != state.chunks["0,0"] and
+            &1.chunks["1,7,1,0"] != state.chunks["1,7,1,0"] and
+            map_size(&1.chunks) == map_size(state.chunks))
+      )
+    end
+
+    test "whose cubes cannot meet at several levels is shown with its ground", %{
+      world: world,
+      both: both
+    } do
+      {:ok, _} = World.set_plan(world, Gen.plan!(Keyword.put(both, :cells, 9)))
+      engine = WorldEngine.start()
+      {:ok, _, _} = WorldEngine.join(engine, world, "")
+      look(engine, {16.0, 40.0, 16.0})
+      assert {_chunks, []} = kinds(WorldEngine.until(engine, &is_map_key(&1.chunks, "0,0")))
+    end
+  end
 end

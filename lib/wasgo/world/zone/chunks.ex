@@ -101,7 +101,7 @@ defmodule Wasgo.World.Zone.Chunks do
   def replan(chunks) do
     plan = State.plan(chunks.about.tables)
 
-    case plan && Tiling.new(plan, max_chunks: chunks.about.most_chunks) do
+    case plan && Tiling.new(plan, max_chunks: chunks.about.most_chunks, volume: true) do
       {:ok, tiling} ->
         view = tiling |> View.new() |> View.hold(Map.keys(chunks.held))
         chunks = drop_all(%{chunks | plan: plan, view: view})
@@ -237,7 +237,7 @@ defmodule Wasgo.World.Zone.Chunks do
   defp take(chunks, work, meshes) do
     edit = edit(chunks, work.address)
 
-    case Making.chunk_hash(work, edit, chunks.view.tiling.size) do
+    case Making.chunk_hash(work, edit, size(chunks, work)) do
       {:ok, hash} -> take(chunks, work, edit, hash, meshes)
       {:error, error} -> failed(chunks, work.address, error)
     end
@@ -304,9 +304,12 @@ defmodule Wasgo.World.Zone.Chunks do
   end
 
   defp make(chunks, work, edit, hash, _meshes) do
-    %{about: %{journal: journal}, view: %{tiling: %{size: size}}} = chunks
+    %{about: %{journal: journal}} = chunks
+    size = size(chunks, work)
     fn -> Making.edited(work, hash, journal, edit, size) end
   end
+
+  defp size(chunks, work), do: Tiling.size(chunks.view.tiling, work.address)
 
   # Names are the same thing within a plan: what this one sent need not be looked at again.
   defp known(chunks, meshes) do
