@@ -342,19 +342,7 @@ func send_event(event: String, data: Variant = null, node := "") -> Error:
 ## Asks the sidecar's function [param function] with [param args], which are plain data, and waits for its answer for [param timeout_s] seconds
 ## at most. 64 requests may wait at once. What cannot be asked, or is not answered, comes as an answer with an error; it always comes.
 func request(function: String, args: Array = [], timeout_s := 10.0) -> _Answer:
-	var answer := _Answer.new()
-	var wrong := _Plain.wrong_with(args, "args")
-	if wrong == "" and _requests.size() >= _Requests.MAX_REQUESTS:
-		wrong = "%d requests are without an answer already" % _Requests.MAX_REQUESTS
-	if wrong == "" and state != State.OPEN:
-		wrong = "not connected"
-	if wrong == "":
-		var id := _requests.add(answer, Time.get_ticks_msec() + int(clampf(timeout_s, 0.0, 86_400.0) * 1000.0))
-		var error := send_frame({"t": "request", "id": id, "name": function, "args": args})
-		if error != OK:
-			_requests.take({"id": id, "error": "it cannot be sent: " + error_string(error)})
-	else:
-		answer.settle(null, wrong)
+	var answer := _requests.ask(function, args, timeout_s, send_frame if state == State.OPEN else Callable())
 	if not answer.is_settled:
 		await answer.settled
 	return answer

@@ -4,9 +4,11 @@ extends RefCounted
 
 const _Answer := preload("../answer.gd")
 const _Check := preload("../check.gd")
+const _Plain := preload("plain.gd")
 
 ## The most requests that may be without an answer at once.
 const MAX_REQUESTS := 64
+const _LONGEST_S := 86_400.0
 
 var _waiting: Dictionary[int, _Answer] = {}
 var _ends: Dictionary[int, int] = {}
@@ -18,12 +20,25 @@ func size() -> int:
 	return _waiting.size()
 
 
-## Waits for the answer to a request, until [param until] by the engine's own clock in milliseconds. Returns the request's number.
-func add(answer: _Answer, until: int) -> int:
+## Asks the sidecar's function [param function] with [param args], by [param send], which is invalid where nobody is connected. What cannot be asked is answered with an
+## error at once, what is not answered within [param timeout_s] seconds is then.
+func ask(function: String, args: Array, timeout_s: float, send: Callable) -> _Answer:
+	var answer := _Answer.new()
+	var wrong := _Plain.wrong_with(args, "args")
+	if wrong == "" and _waiting.size() >= MAX_REQUESTS:
+		wrong = "%d requests are without an answer already" % MAX_REQUESTS
+	if wrong == "" and not send.is_valid():
+		wrong = "not connected"
+	if wrong != "":
+		answer.settle(null, wrong)
+		return answer
 	_last += 1
 	_waiting[_last] = answer
-	_ends[_last] = until
-	return _last
+	_ends[_last] = Time.get_ticks_msec() + int(clampf(timeout_s, 0.0, _LONGEST_S) * 1000.0)
+	var error: Error = send.call({"t": "request", "id": _last, "name": function, "args": args})
+	if error != OK:
+		_settle(_last, null, "it cannot be sent: " + error_string(error))
+	return answer
 
 
 ## Takes an answer of the sidecar. One that nobody waits for is passed over.
