@@ -219,7 +219,7 @@ defmodule Wasgo.World.ScriptsTest do
     [_before | lines] = String.split(log, ~s(Wasgo.World: the script "endless" ))
     # Its runner says how often it failed, once.
     assert {[_failed], [first, more]} = Enum.split_with(lines, &(&1 =~ ~r/^failed \d+ times: /))
-    refute log =~ "Wasgo.Godot"
+    refute log =~ ~s(Wasgo.Godot: the script "endless")
     assert first =~ ~r/^of object \d+ is stopped: .*25 ms/
     assert more =~ ~r/^is stopped for \d+ more objects/
   end
