@@ -158,12 +158,20 @@ defmodule Wasgo.Godot.ConnectionTest do
     test "a chunk of 400 kB is not copied on its way, but encoded once" do
       {_server, port} = start()
       {socket, connection} = peer(port)
-      reader = Task.async(fn -> for _ <- 1..8, do: TestPeer.hear_beyond_pings(socket)["seq"] end)
+
+      # The socket ends with it, and the connection with the socket.
+      reader =
+        Task.async(fn ->
+          heard = for _ <- 1..8, do: TestPeer.hear_beyond_pings(socket)["seq"]
+          receive do: (:measured -> heard)
+        end)
+
       :ok = :gen_tcp.controlling_process(socket, reader.pid)
       before = memory(connection.pid)
       for _ <- 1..8, do: {:ok, _seq} = Connection.send(connection, "later", ballast(400_000))
       # The connection's own heap holds references only.
       assert memory(connection.pid) - before < 100_000
+      send(reader.pid, :measured)
       assert Task.await(reader) == Enum.to_list(1..8)
     end
   end
