@@ -290,9 +290,6 @@ defmodule Wasgo.Godot.Connection.Event do
        when is_integer(id) and is_binary(name) and byte_size(name) <= @max_name,
        do: game(:scene, %{id: id, name: :binary.copy(name), glb: glb})
 
-  defp max_meshes(%{"max_meshes" => most}) when is_integer(most) and most > 0, do: most
-  defp max_meshes(_unsaid), do: @most_meshes
-
   @known ~w(hello proof ack credit error ping pong bye report picture answer request resume want viewers event input attach detach
             notify scene)
 
@@ -312,6 +309,9 @@ defmodule Wasgo.Godot.Connection.Event do
   end
 
   defp name?(name), do: is_binary(name) and byte_size(name) <= @max_name
+
+  defp max_meshes(%{"max_meshes" => most}) when is_integer(most) and most > 0, do: most
+  defp max_meshes(_unsaid), do: @most_meshes
 
   defp script?(%{"id" => id, "script" => script, "node" => node, "state" => state}),
     do: is_integer(id) and name?(script) and name?(node) and name?(state)
