@@ -190,6 +190,7 @@ defmodule Wasgo.Godot.FuzzTest do
     assert :ok = Connection.flush(well)
     assert Receiver.errors(receiver) == []
     assert Process.alive?(server)
+
     # Names from the wire become no atoms; modules that are loaded meanwhile, also by other tests, have some.
     assert :erlang.system_info(:atom_count) - atoms < div(@runs, 4)
   end
