@@ -134,6 +134,16 @@ defmodule Wasgo.Stages.Transform do
     case fun.(buffer) do
       {:ok, %Wasgo.Buffer{} = buffer} -> {:ok, [buffer], state}
       {:error, exception} when is_exception(exception) -> {:error, exception, state}
+      other -> {:error, returned(other), state}
     end
+  end
+
+  defp returned(other) do
+    value = inspect(other, limit: 5, printable_limit: 60)
+
+    message =
+      "the function of #{inspect(__MODULE__)} returned #{value}, and should return {:ok, buffer} or {:error, exception}"
+
+    %StageError{reason: :returned, stage: __MODULE__, message: message}
   end
 end

@@ -170,7 +170,12 @@ defmodule Wasgo.World.Object do
     if is_binary(value) and byte_size(value) in least..@most_name and String.valid?(value) and
          not String.contains?(value, <<0>>),
        do: {:ok, value},
-       else: wrong(field, value, "text of at most #{@most_name} bytes")
+       else:
+         wrong(
+           field,
+           value,
+           "text of #{if least == 0, do: "at most", else: "#{least} to"} #{@most_name} bytes"
+         )
   end
 
   defp transform(transform) do

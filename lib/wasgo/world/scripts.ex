@@ -45,6 +45,8 @@ defmodule Wasgo.World.Scripts do
   @enforce_keys [:world, :source, :period]
   defstruct [
     :world,
+    # The process that it is, which is watched.
+    :pid,
     :source,
     :period,
     :world_name,
@@ -205,11 +207,12 @@ defmodule Wasgo.World.Scripts do
     }
 
     with {:ok, _rev} <- World.subscribe(options.world) do
-      Process.monitor(GenServer.whereis(options.world))
+      pid = GenServer.whereis(options.world)
+      Process.monitor(pid)
       name = World.info(options.world).name
       Wasgo.Label.put({__MODULE__, name}, wasgo_world: name)
       send(self(), :look)
-      {:ok, tick(%{state | world_name: name})}
+      {:ok, tick(%{state | pid: pid, world_name: name})}
     else
       {:error, error} -> {:stop, error}
     end
@@ -234,7 +237,7 @@ defmodule Wasgo.World.Scripts do
   rescue
     error in [WorldError, ArgumentError] ->
       # The world has ended, and its tables with it: the monitor says so too, a moment later.
-      if GenServer.whereis(state.world),
+      if Process.alive?(state.pid),
         do: reraise(error, __STACKTRACE__),
         else: {:stop, :normal, state}
   end

@@ -280,10 +280,17 @@ defmodule Wasgo.World.Server do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{job: nil} = state), do: put_down(state)
+  def terminate(_reason, state) do
+    finish(state)
+    # Those that are linked live on where the end is a normal one.
+    Process.exit(state.writer, :shutdown)
+    Process.exit(state.transient, :shutdown)
+  end
+
+  defp finish(%{job: nil} = state), do: put_down(state)
 
   # What was begun is waited for: its callers are told the truth.
-  def terminate(_reason, %{job: {ref, what}} = state) do
+  defp finish(%{job: {ref, what}} = state) do
     receive do
       {Writer, ^ref, result} ->
         case done(what, result, %{state | job: nil}) do

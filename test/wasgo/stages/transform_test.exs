@@ -19,6 +19,14 @@ defmodule Wasgo.Stages.TransformTest do
     assert Exception.message(error) == "3 is odd"
   end
 
+  test "what a function returned that is neither is an error that says so" do
+    assert [{:error, error}] =
+             Enum.to_list(Pipeline.through([Buffer.new(1)], {Transform, with: fn _ -> 7 end}))
+
+    assert %Wasgo.StageError{reason: :returned, stage: Transform} = error
+    assert Exception.message(error) =~ "returned 7, and should return {:ok, buffer}"
+  end
+
   test "options are checked when the pipeline is built" do
     assert_raise ArgumentError, ~r/option :with .* a function of 1 arguments/, fn ->
       Pipeline.through([], {Transform, with: fn -> :ok end})

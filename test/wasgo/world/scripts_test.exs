@@ -253,4 +253,14 @@ defmodule Wasgo.World.ScriptsTest do
     World.stop(context.world)
     assert_receive {:DOWN, ^ref, :process, ^scripts, _reason}, 5_000
   end
+
+  test "one that is about to look when its world ends is no fault", context do
+    scripts = start(context, %{})
+    ref = Process.monitor(scripts)
+    :ok = :sys.suspend(scripts)
+    {:ok, _id} = World.put(context.world, [])
+    World.stop(context.world)
+    :ok = :sys.resume(scripts)
+    assert_receive {:DOWN, ^ref, :process, ^scripts, :normal}, 30_000
+  end
 end

@@ -264,6 +264,14 @@ defmodule Wasgo.WorldTest do
       assert {:error, %{reason: :stopped}} = World.put(world, name: "gone")
     end
 
+    test "is left by all processes of a world that is stopped", %{world: world} do
+      {:links, links} = Process.info(world, :links)
+      parts = for pid <- links, is_pid(pid), pid != self(), do: {pid, Process.monitor(pid)}
+      assert length(parts) == 3
+      :ok = World.stop(world)
+      for {pid, ref} <- parts, do: assert_receive({:DOWN, ^ref, :process, ^pid, _reason}, 30_000)
+    end
+
     test "that is damaged is told with the row, and put aside when asked", %{
       store: store,
       world: world
