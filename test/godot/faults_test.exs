@@ -18,7 +18,7 @@ defmodule Wasgo.Godot.FaultsTest do
   # Longer than a heartbeat, and shorter than three.
   @short_stall 3_500
 
-  defp start_world(plan \\ [samples: 9, chunk_size: 32.0], options \\ [heartbeat_ms: 400]) do
+  defp start_world(plan \\ [samples: 9, chunk_size: 32.0], options \\ [heartbeat_ms: 1_000]) do
     {:ok, store} = Store.open(:memory)
     plan = Gen.plan!([seed: 7, levels: 1] ++ plan)
     world = start_supervised!({World, name: "garden", store: store, plan: plan})
