@@ -2,17 +2,13 @@ defmodule Wasgo.Godot.PushingTest do
   # Frames that pipelines push: many are taken at once, small ones are written together, and each is as if it had been sent alone.
   use ExUnit.Case, async: true
 
-  alias Wasgo.Godot.{Connection, Server}
+  alias Wasgo.Godot.Connection
   alias Wasgo.{Buffer, GodotError, Pipeline, Stages, TestPeer}
 
-  @token "a secret of the pushers' tests"
   @moduletag :capture_log
 
   defp linked(options \\ []) do
-    server = start_supervised!({Server, [token: @token, heartbeat_ms: 60_000] ++ options})
-    Server.subscribe(server)
-    socket = TestPeer.join(Server.port(server), @token)
-    assert_receive {:wasgo_godot, :connected, connection}, 5_000
+    {socket, connection, _server} = TestPeer.link([heartbeat_ms: 60_000] ++ options)
     TestPeer.grant(socket)
     {connection, socket}
   end
