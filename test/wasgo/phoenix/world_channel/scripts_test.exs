@@ -4,7 +4,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
     use Wasgo.WorldChannelCase, async: true
 
     alias Wasgo.Script.Registry
-    alias Wasgo.{RowScript, World}
+    alias Wasgo.{ChannelRows, RowScript, World}
 
     @hop RowScript.wat("rotation:y", 0.5, """
            (func $hop (export "_notification") (param $what i32) (param i32 i32) (result i64)
@@ -47,7 +47,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
                })
 
       assert_receive {^client, "rows", bytes}, @patience
-      assert {_seq, [{[1], [{"rotation:y", [0.5]}]}]} = read_rows(bytes)
+      assert {_seq, [{[1], [{"rotation:y", [0.5]}]}]} = ChannelRows.read(bytes)
 
       assert {"ok", %{"values" => nil}} =
                ask(client, context, "call", %{"object" => 1, "what" => "ready"})

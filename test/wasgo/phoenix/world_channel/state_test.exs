@@ -4,7 +4,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
     use Wasgo.WorldChannelCase, async: true
 
     alias Wasgo.Godot.Vector3
-    alias Wasgo.{Gen, HTTPRequest, Rows, World}
+    alias Wasgo.{ChannelRows, Gen, HTTPRequest, Rows, World}
 
     test "many objects are sent in many parts, each within bounds", context do
       %{world: world} = context
@@ -44,7 +44,7 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
 
       assert_receive {^client, "rows", bytes}, @patience
       assert rem(byte_size(bytes), 4) == 0
-      assert {seq, groups} = read_rows(bytes)
+      assert {seq, groups} = ChannelRows.read(bytes)
       ack(client, context, seq)
 
       assert Enum.sort(groups) == [
