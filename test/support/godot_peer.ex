@@ -6,7 +6,7 @@ defmodule Wasgo.TestPeer do
   import ExUnit.Callbacks, only: [start_supervised!: 2]
 
   alias Wasgo.Godot.Connection.Handshake
-  alias Wasgo.Godot.{Server, Variant}
+  alias Wasgo.Godot.{Connection, Server, Variant}
 
   @patience 20_000
 
@@ -127,14 +127,28 @@ defmodule Wasgo.TestPeer do
   end
 
   @doc "What comes until all that was said before has been dealt with: then a pong is back."
-  def settle(socket, heard \\ []) do
-    if heard == [], do: say(socket, %{"t" => "ping", "time" => 1})
+  def settle(socket) do
+    say(socket, %{"t" => "ping", "time" => 1})
+    until_pong(socket, [])
+  end
 
+  defp until_pong(socket, heard) do
     case hear_beyond_pings(socket) do
       %{"t" => "pong"} -> Enum.reverse(heard)
-      frame -> settle(socket, [frame | heard])
+      frame -> until_pong(socket, [frame | heard])
     end
   end
+
+  @doc "Waits until so many senders wait, without a pause: each look is a message there and back."
+  def await_waiting(connection, count) do
+    case Connection.stats(connection) do
+      {:ok, %{waiting: ^count}} -> :ok
+      {:ok, _other} -> await_waiting(connection, count)
+    end
+  end
+
+  @doc "Fields of a frame that has so many bytes, and a few more."
+  def ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
 
   @doc "The next frame that is no ping."
   def hear_beyond_pings(socket) do

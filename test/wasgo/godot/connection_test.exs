@@ -3,6 +3,7 @@ defmodule Wasgo.Godot.ConnectionTest do
   use ExUnit.Case, async: false
 
   import ExUnit.CaptureLog
+  import Wasgo.TestPeer, only: [await_waiting: 2, ballast: 1]
 
   alias Wasgo.Example.Receiver
   alias Wasgo.Godot.{Connection, Server, Transform3D, Variant, Vector3}
@@ -35,19 +36,9 @@ defmodule Wasgo.Godot.ConnectionTest do
     {socket, connection}
   end
 
-  defp ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
-
   defp spawned(id) do
     transform = %Transform3D{origin: Vector3.new(id, 2, 3)}
     %{"id" => id, "name" => "Node #{id}", "mesh" => "", "transform" => transform}
-  end
-
-  # Waits until so many senders wait, without a pause: each look is a message there and back.
-  defp await_waiting(connection, count) do
-    case Connection.stats(connection) do
-      {:ok, %{waiting: ^count}} -> :ok
-      {:ok, _other} -> await_waiting(connection, count)
-    end
   end
 
   describe "send" do

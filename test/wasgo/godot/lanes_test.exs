@@ -2,6 +2,8 @@ defmodule Wasgo.Godot.LanesTest do
   # The two lanes: what waits for whom, and who sets the pace.
   use ExUnit.Case, async: true
 
+  import Wasgo.TestPeer, only: [await_waiting: 2, ballast: 1]
+
   alias Wasgo.Godot.Connection
   alias Wasgo.{GodotError, TestPeer}
 
@@ -11,8 +13,6 @@ defmodule Wasgo.Godot.LanesTest do
     {socket, connection, _server} = TestPeer.link(options)
     {socket, connection}
   end
-
-  defp ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
 
   defp credit(socket, bytes, work \\ 1_000_000),
     do: TestPeer.say(socket, %{"t" => "credit", "bytes" => bytes, "work" => work})
@@ -79,13 +79,6 @@ defmodule Wasgo.Godot.LanesTest do
     assert %{"key" => "2", "bulk" => 2} = TestPeer.hear_beyond_pings(socket)
     assert %{"key" => "3", "bulk" => 3} = TestPeer.hear_beyond_pings(socket)
     for _ <- 1..3, do: assert_receive({:sent, {:ok, _number}})
-  end
-
-  defp await_waiting(connection, count) do
-    case Connection.stats(connection) do
-      {:ok, %{waiting: ^count}} -> :ok
-      {:ok, _other} -> await_waiting(connection, count)
-    end
   end
 
   test "an engine whose main thread is busy is sent fewer chunks, however many bytes it takes" do
