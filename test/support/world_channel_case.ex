@@ -121,9 +121,20 @@ if Code.ensure_loaded?(Phoenix.Channel) and Code.ensure_loaded?(Bandit) do
       end
     end
 
-    defmodule(Socket, do: use(OneChannel, Channel))
-    defmodule(SmallSocket, do: use(OneChannel, SmallChannel))
-    defmodule(HastySocket, do: use(OneChannel, HastyChannel))
+    defmodule Socket do
+      @moduledoc false
+      use OneChannel, Channel
+    end
+
+    defmodule SmallSocket do
+      @moduledoc false
+      use OneChannel, SmallChannel
+    end
+
+    defmodule HastySocket do
+      @moduledoc false
+      use OneChannel, HastyChannel
+    end
 
     defmodule Files do
       @moduledoc false
