@@ -2,76 +2,45 @@ defmodule Wasgo.Godot.EngineClientTest do
   # The add-on's client in a real engine, without a world: what it says and is asked, and what carries it.
   use ExUnit.Case, async: true
 
+  import Wasgo.EngineLink
+
   alias Wasgo.Godot
   alias Wasgo.Godot.{Connection, Server}
   alias Wasgo.{GodotError, TestEngine}
 
   @moduletag :godot
   @moduletag :capture_log
-  @token "the client's secret"
   @patience 20_000
 
-  defp start(options \\ []) do
-    {:ok, server} = Server.start_link([token: @token] ++ options)
-    Server.subscribe(server)
-    server
-  end
-
-  defp start_engine(server, scheme \\ "tcp", arguments \\ []) do
-    url = "#{scheme}://127.0.0.1:#{Server.port(server)}"
-    TestEngine.start("talk_peer.gd", ["--url=#{url}", "--token=#{@token}"] ++ arguments)
-  end
-
-  defp connected do
-    assert_receive {:wasgo_godot, :connected, connection}, @patience
-    connection
-  end
-
-  # Frames in both lanes, small and large, that compress well.
-  defp exchange(engine, connection) do
-    for {lane, kind} <- [live: "test live", bulk: "test bulk"], size <- [10, 5_000, 2_000_000] do
-      bytes = :binary.copy("engine", div(size, 6))
-      fields = %{"bytes" => {:packed_byte, bytes}}
-      assert {:ok, _number} = Connection.send(connection, kind, fields, lane: lane)
-      expected = Base.encode16(:crypto.hash(:sha256, bytes), case: :lower)
-      assert TestEngine.await_line(engine, kind <> " ") == expected
-    end
-
-    assert :ok = Connection.flush(connection)
-    assert {:ok, %{errors: 0} = stats} = Connection.stats(connection)
-    stats
-  end
-
   test "frames of both lanes come out as they went in, compressed or not" do
+    # Small and large, and such as compress well.
+    payloads = for size <- [10, 5_000, 2_000_000], do: :binary.copy("engine", div(size, 6))
+
     for {compress, most} <- [{false, 5_000_000}, {true, 50_000}] do
-      server = start(compress: compress)
-      engine = start_engine(server)
-      stats = exchange(engine, connected())
+      server = start_server(compress: compress)
+      engine = start_engine("talk_peer.gd", url(server))
+      stats = exchange(engine, connected(), payloads)
       assert stats.bytes < most
       assert compress or stats.bytes > 4_000_000
       Port.close(engine)
     end
   end
 
-  defp certificate(pems), do: Base.encode64(:public_key.pem_encode(pems))
+  defp url(server, scheme \\ "tcp"), do: "#{scheme}://127.0.0.1:#{Server.port(server)}"
 
   test "TLS carries them, to an engine that trusts the certificate and to no other" do
-    names = [{:Extension, {2, 5, 29, 17}, false, [dNSName: ~c"sidecar.test"]}]
-    made = [key: {:rsa, 2048, 65_537}, digest: :sha256]
-    chain = %{root: made, intermediates: [], peer: made ++ [extensions: names]}
-    data = :public_key.pkix_test_data(%{server_chain: chain, client_chain: chain})
-    [trusted | _] = data.client_config[:cacerts]
-    authority = "--certificate=" <> certificate([{:Certificate, trusted, :not_encrypted}])
-
-    server = start(tls: data.server_config)
-    engine = start_engine(server, "tls", [authority, "--name=sidecar.test"])
-    exchange(engine, connected())
+    {tls, authority} = certificate()
+    server = start_server(tls: tls)
+    url = url(server, "tls")
+    engine = start_engine("talk_peer.gd", url, [authority, "--name=sidecar.test"])
+    connection = connected()
+    exchange(engine, connection, ["engine", :rand.bytes(5_000)])
     Port.close(engine)
-    assert_receive {:wasgo_godot, {:disconnected, _why}, _connection}, @patience
+    disconnected(connection)
 
     # Another name, and nobody's certificate: neither gets as far as a hello.
     for arguments <- [[authority, "--name=other.test"], ["--name=sidecar.test"]] do
-      engine = start_engine(server, "tls", arguments)
+      engine = start_engine("talk_peer.gd", url, arguments)
       assert TestEngine.await_line(engine, "problem ") =~ "certificate"
       refute_received {:wasgo_godot, :connected, _connection}
       Port.close(engine)
@@ -84,8 +53,8 @@ defmodule Wasgo.Godot.EngineClientTest do
       "fail" => fn _arguments -> {:error, "it does that"} end
     }
 
-    server = start(functions: functions)
-    engine = start_engine(server)
+    server = start_server(functions: functions)
+    engine = start_engine("talk_peer.gd", url(server))
     connection = connected()
     assert :ok = Connection.subscribe(connection)
 
@@ -141,11 +110,11 @@ defmodule Wasgo.Godot.EngineClientTest do
   end
 
   test "a token that is not the same is refused by both" do
-    server = start()
+    server = start_server()
 
     engine =
       TestEngine.start("talk_peer.gd", [
-        "--url=tcp://127.0.0.1:#{Server.port(server)}",
+        "--url=#{url(server)}",
         "--token=another"
       ])
 

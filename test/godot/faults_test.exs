@@ -2,6 +2,8 @@ defmodule Wasgo.Godot.FaultsTest do
   # A world that survives: engines, sidecars and wires that fail while it changes. All with a real engine.
   use ExUnit.Case, async: true
 
+  import Wasgo.EngineLink, only: [connected: 0, disconnected: 1]
+
   alias Wasgo.{BadLink, Gen, Godot, Killed, SidecarChild, Store, TestEngine, World}
   alias Wasgo.Godot.{Server, Vector3}
 
@@ -16,7 +18,7 @@ defmodule Wasgo.Godot.FaultsTest do
   # Longer than a heartbeat, and shorter than three.
   @short_stall 3_500
 
-  defp start_world(plan \\ [samples: 9, chunk_size: 32.0], options \\ [heartbeat_ms: 400]) do
+  defp start_world(plan \\ [samples: 9, chunk_size: 32.0], options \\ [heartbeat_ms: 1_000]) do
     {:ok, store} = Store.open(:memory)
     plan = Gen.plan!([seed: 7, levels: 1] ++ plan)
     world = start_supervised!({World, name: "garden", store: store, plan: plan})
@@ -31,11 +33,6 @@ defmodule Wasgo.Godot.FaultsTest do
     arguments = ["--port=#{port}", "--token=#{token}", "--world=garden", "--zone=all"]
     engine = TestEngine.start("world_peer.gd", arguments ++ more, 280)
     {engine, TestEngine.await_line(engine, "pid ")}
-  end
-
-  defp connected do
-    assert_receive {:wasgo_godot, :connected, connection}, @patience
-    connection
   end
 
   # Changes a world's objects all the time, until it is told to stop; tells how many changes there were.
@@ -111,7 +108,7 @@ defmodule Wasgo.Godot.FaultsTest do
       # In the midst of chunks and changes.
       assert {:ok, _counts} = Godot.report(connection)
       TestEngine.kill(engine, pid)
-      assert_receive {:wasgo_godot, {:disconnected, _why}, ^connection}, @patience
+      disconnected(connection)
     end
 
     {engine, pid} = start_engine(Server.port(server), ["--view=100"])

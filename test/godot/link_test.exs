@@ -2,28 +2,14 @@ defmodule Wasgo.Godot.EngineLinkTest do
   # The link with a real engine at its other end.
   use ExUnit.Case, async: true
 
+  import Wasgo.EngineLink
+
   alias Wasgo.Godot.{Color, Connection, Server, Transform3D, Variant, Vector3}
   alias Wasgo.{TestEngine, TestPeer}
 
   @moduletag :godot
   @moduletag :capture_log
-  @token "the engine's secret"
   @patience 20_000
-
-  defp start(options \\ []) do
-    {:ok, server} = Server.start_link([token: @token] ++ options)
-    Server.subscribe(server)
-    server
-  end
-
-  defp start_engine(port, script \\ "link_peer.gd") do
-    TestEngine.start(script, ["--port=#{port}", "--token=#{@token}"])
-  end
-
-  defp connected do
-    assert_receive {:wasgo_godot, :connected, connection}, @patience
-    connection
-  end
 
   # Samples along a side, and how far apart they are.
   @side 65
@@ -125,8 +111,8 @@ defmodule Wasgo.Godot.EngineLinkTest do
   end
 
   test "a chunk becomes a mesh, and a collider that things stand on" do
-    server = start()
-    engine = start_engine(Server.port(server))
+    server = start_server()
+    engine = start_engine("link_peer.gd", Server.port(server))
     connection = connected()
     assert connection.client =~ "Godot 4"
     assert {:ok, 1} = Connection.send(connection, "mesh", stone())
@@ -209,9 +195,9 @@ defmodule Wasgo.Godot.EngineLinkTest do
   end
 
   test "an engine whose connection is lost comes back by itself, also to a server that was started again" do
-    server = start()
+    server = start_server()
     port = Server.port(server)
-    engine = start_engine(port)
+    engine = start_engine("link_peer.gd", port)
     first = connected()
     node = %{"id" => 1, "name" => "One", "mesh" => "", "transform" => %Transform3D{}}
     assert {:ok, 1} = Connection.send(first, "spawn", %{"nodes" => [node]})
@@ -219,7 +205,7 @@ defmodule Wasgo.Godot.EngineLinkTest do
 
     # Without a word.
     Process.exit(first.pid, :kill)
-    assert_receive {:wasgo_godot, {:disconnected, {:crashed, :killed}}, ^first}, @patience
+    assert disconnected(first) == {:crashed, :killed}
     second = connected()
     assert {:ok, %{"nodes" => 0, "frames" => 0}} = Connection.request(second, "report")
     assert {:ok, 1} = Connection.send(second, "spawn", %{"nodes" => [node, %{node | "id" => 2}]})
@@ -234,7 +220,7 @@ defmodule Wasgo.Godot.EngineLinkTest do
 
     assert :ok = Server.stop(server)
     TestEngine.await_line(engine, "disconnected bye")
-    again = start(port: port)
+    again = start_server(port: port)
     fourth = connected()
     assert [^fourth] = Server.connections(again)
     assert {:ok, 1} = Connection.send(fourth, "spawn", %{"nodes" => [node]})
@@ -243,14 +229,14 @@ defmodule Wasgo.Godot.EngineLinkTest do
 
     # The engine goes without a word.
     Port.close(engine)
-    assert_receive {:wasgo_godot, {:disconnected, why}, ^fourth}, @patience
+    why = disconnected(fourth)
     assert why == :lost or match?({:bye, _}, why)
   end
 
   test "a hostile sidecar costs the engine its connection, and no more" do
     {:ok, listener} = :gen_tcp.listen(0, [:binary, ip: {127, 0, 0, 1}, active: false])
     {:ok, port} = :inet.port(listener)
-    engine = start_engine(port, "eager_peer.gd")
+    engine = start_engine("eager_peer.gd", port)
     :rand.seed(:exsss, {3, 1, 4})
 
     for {name, bytes} <- hostile() do
@@ -284,7 +270,7 @@ defmodule Wasgo.Godot.EngineLinkTest do
 
   defp welcome(listener) do
     {:ok, socket} = :gen_tcp.accept(listener, @patience)
-    assert %{"t" => "hello", "protocol" => 2, "world" => ""} = TestPeer.welcome(socket, @token)
+    assert %{"t" => "hello", "protocol" => 2, "world" => ""} = TestPeer.welcome(socket, token())
     assert %{"t" => "credit", "bytes" => bytes, "work" => work} = TestPeer.hear(socket)
     assert bytes > 0 and work > 0
     socket

@@ -33,7 +33,7 @@ defmodule Wasgo.Godot.EngineProcessTest do
   end
 
   defp start(act, options \\ []) do
-    server = start_supervised!({Server, token: @token, heartbeat_ms: 500})
+    server = start_supervised!({Server, token: @token, heartbeat_ms: 1_000})
     options = engine(act) |> Keyword.put(:server, server) |> Keyword.merge(options)
     process = start_supervised!({Process, options}, restart: :temporary)
     :ok = Process.subscribe(process, log: true)

@@ -2,32 +2,23 @@ defmodule Wasgo.World.EngineCacheTest do
   # What a real engine keeps on disk of a world is not sent to it again; and worlds of a volume, which one can stand on.
   use ExUnit.Case, async: true
 
+  import Wasgo.EngineLink
   import Wasgo.Gen.Field
 
-  alias Wasgo.Godot.{Connection, Server, Vector3}
-  alias Wasgo.{Gen, Godot, Pipeline, Scene, Stages, Store, TestEngine, World}
+  alias Wasgo.Godot.{Server, Vector3}
+  alias Wasgo.{Gen, Pipeline, Scene, Stages, Store, World}
 
   @moduletag :godot
   @moduletag :capture_log
-  @token "the zone's secret"
-  @patience 20_000
 
   defp serve(store, options) do
     {:ok, world} = World.start_link([name: "garden", store: store] ++ options)
-    {:ok, server} = Server.start_link(token: @token, worlds: %{"garden" => world})
-    Server.subscribe(server)
-    {world, server}
+    {world, start_server(worlds: %{"garden" => world})}
   end
 
   defp engine(server, arguments) do
-    engine =
-      TestEngine.start(
-        "zone_peer.gd",
-        ["--port=#{Server.port(server)}", "--token=#{@token}"] ++ arguments
-      )
-
-    assert_receive {:wasgo_godot, :connected, connection}, @patience
-    {engine, connection}
+    engine = start_engine("zone_peer.gd", Server.port(server), arguments)
+    {engine, connected()}
   end
 
   # It is told to go, and its folder is written then.
@@ -36,37 +27,7 @@ defmodule Wasgo.World.EngineCacheTest do
     {:os_pid, pid} = Port.info(engine, :os_pid)
     Port.close(engine)
     System.cmd("kill", ["#{pid}"], stderr_to_stdout: true)
-    assert_receive {:wasgo_godot, {:disconnected, _reason}, ^connection}, @patience
-  end
-
-  # Each look is an answer of the engine, at its own pace.
-  defp report(connection, wanted?, left \\ 2_000) do
-    {:ok, report} = Connection.request(connection, "report")
-
-    cond do
-      wanted?.(report) -> report
-      left == 0 -> flunk("the engine stays at #{inspect(report)}")
-      true -> report(connection, wanted?, left - 1)
-    end
-  end
-
-  defp ask(connection, method, args, wanted?, left \\ 2_000) do
-    {:ok, value} = Godot.call(connection, "Peer", method, args)
-
-    cond do
-      wanted?.(value) -> value
-      left == 0 -> flunk("#{method} stays #{inspect(value)}")
-      true -> ask(connection, method, args, wanted?, left - 1)
-    end
-  end
-
-  defp settled(world, zone) do
-    info = World.zone(world, zone)
-
-    if info.making == 0 and info.chunks > 0 and info.waiting == [] and
-         World.zone(world, zone).frames == info.frames,
-       do: info,
-       else: settled(world, zone)
+    disconnected(connection)
   end
 
   # Of the engine's system, whose home is another in each run.
@@ -182,9 +143,7 @@ defmodule Wasgo.World.EngineCacheTest do
     end
 
     test "of a stream around viewers is there to stand on, and goes with them", %{plan: plan} do
-      {:ok, server} = Server.start_link(token: @token)
-      Server.subscribe(server)
-      {_engine, connection} = engine(server, [])
+      {_engine, connection} = engine(start_server(), [])
       {:ok, viewers} = Gen.Viewers.start_link()
       :ok = Gen.Viewers.put(viewers, 1, {16, 0, 16}, radius: 40)
 

@@ -2,12 +2,13 @@ defmodule Wasgo.World.EngineTest do
   # Worlds shown by a real engine.
   use ExUnit.Case, async: true
 
-  alias Wasgo.Godot.{Connection, Server, Vector3}
+  import Wasgo.EngineLink
+
+  alias Wasgo.Godot.{Server, Vector3}
   alias Wasgo.{Gen, Godot, Rows, Scene, Store, TestEngine, World}
 
   @moduletag :godot
   @moduletag :capture_log
-  @token "the zone's secret"
   @patience 20_000
 
   defp world(store, options) do
@@ -15,51 +16,9 @@ defmodule Wasgo.World.EngineTest do
     world
   end
 
-  defp serve(world) do
-    {:ok, server} = Server.start_link(token: @token, worlds: fn "garden" -> {:ok, world} end)
-    Server.subscribe(server)
-    server
-  end
-
   defp engine(server, zone) do
-    TestEngine.start("zone_peer.gd", [
-      "--port=#{Server.port(server)}",
-      "--token=#{@token}",
-      "--world=garden",
-      "--zone=#{zone}",
-      "--viewer=16,16,60"
-    ])
-  end
-
-  defp connected do
-    assert_receive {:wasgo_godot, :connected, connection}, @patience
-    connection
-  end
-
-  # Each look is an answer of the engine, at its own pace.
-  defp report(connection, wanted?, left \\ 2_000) do
-    {:ok, report} = Connection.request(connection, "report")
-
-    cond do
-      wanted?.(report) ->
-        report
-
-      left == 0 ->
-        flunk("the engine stays at #{inspect(report)}: #{inspect(Connection.stats(connection))}")
-
-      true ->
-        report(connection, wanted?, left - 1)
-    end
-  end
-
-  defp ask(connection, method, args, wanted, left \\ 2_000) do
-    {:ok, value} = Godot.call(connection, "Peer", method, args)
-
-    cond do
-      value == wanted -> :ok
-      left == 0 -> flunk("#{method} stays #{inspect(value)}, not #{inspect(wanted)}")
-      true -> ask(connection, method, args, wanted, left - 1)
-    end
+    arguments = ["--world=garden", "--zone=#{zone}", "--viewer=16,16,60"]
+    start_engine("zone_peer.gd", Server.port(server), arguments)
   end
 
   test "the engine of a zone shows nodes, meshes, files, chunks and edits, and what changes" do
@@ -75,7 +34,7 @@ defmodule Wasgo.World.EngineTest do
     {:ok, _} = World.put(world, colliders: [{:boxes, box()}])
     {:ok, _} = World.put_property(world, "season", "spring")
 
-    server = serve(world)
+    server = start_server(worlds: fn "garden" -> {:ok, world} end)
     engine(server, "north")
     connection = connected()
     report = report(connection, &(&1["nodes"] == 3 and &1["assets"] == 1 and &1["chunks"] > 8))
@@ -110,23 +69,12 @@ defmodule Wasgo.World.EngineTest do
         do: <<value::float-32-little>>
   end
 
-  # The engine's answers are the pauses between two looks.
-  defp settled(world, zone) do
-    info = World.zone(world, zone)
-
-    if info.making == 0 and info.chunks > 0 and info.waiting == [] and
-         World.zone(world, zone).frames == info.frames,
-       do: info,
-       else: settled(world, zone)
-  end
-
   test "an engine that comes back after its sidecar has started anew is sent what it lacks" do
     store = Store.open!(:memory)
     plan = Gen.plan!(seed: 7, samples: 17, levels: 3, chunk_size: 32.0)
     name = :"world #{System.unique_integer()}"
     world(store, plan: plan, as: name)
-    {:ok, server} = Server.start_link(token: @token, worlds: %{"garden" => name})
-    Server.subscribe(server)
+    server = start_server(worlds: %{"garden" => name})
 
     {:ok, _} =
       World.mutate(

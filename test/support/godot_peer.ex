@@ -2,10 +2,25 @@ defmodule Wasgo.TestPeer do
   @moduledoc false
   # An engine's socket by hand, for tests of what no engine does: bytes go out as they are, without a length in front.
 
-  alias Wasgo.Godot.Connection.Handshake
-  alias Wasgo.Godot.Variant
+  import ExUnit.Assertions
+  import ExUnit.Callbacks, only: [start_supervised!: 2]
 
-  @patience 5_000
+  alias Wasgo.Godot.Connection.Handshake
+  alias Wasgo.Godot.{Connection, Server, Variant}
+
+  @patience 20_000
+
+  @doc """
+  A server with a peer at its other end: `{socket, connection, server}`. Options are those of the server, which ends with the test and tells this process of its connections.
+  """
+  def link(options \\ []) do
+    options = Keyword.put_new(options, :token, "a peer's secret")
+    server = start_supervised!({Server, options}, id: make_ref())
+    Server.subscribe(server)
+    socket = join(Server.port(server), options[:token])
+    assert_receive {:wasgo_godot, :connected, connection}, @patience
+    {socket, connection, server}
+  end
 
   @doc "Connects to a port of the loopback."
   def connect(port, settings \\ []) do
@@ -110,6 +125,30 @@ defmodule Wasgo.TestPeer do
   def grant(socket) do
     say(socket, %{"t" => "credit", "bytes" => 0xFFFF_FFFF_FFFF, "work" => 0xFFFF_FFFF_FFFF})
   end
+
+  @doc "What comes until all that was said before has been dealt with: then a pong is back."
+  def settle(socket) do
+    say(socket, %{"t" => "ping", "time" => 1})
+    until_pong(socket, [])
+  end
+
+  defp until_pong(socket, heard) do
+    case hear_beyond_pings(socket) do
+      %{"t" => "pong"} -> Enum.reverse(heard)
+      frame -> until_pong(socket, [frame | heard])
+    end
+  end
+
+  @doc "Waits until so many senders wait, without a pause: each look is a message there and back."
+  def await_waiting(connection, count) do
+    case Connection.stats(connection) do
+      {:ok, %{waiting: ^count}} -> :ok
+      {:ok, _other} -> await_waiting(connection, count)
+    end
+  end
+
+  @doc "Fields of a frame that has so many bytes, and a few more."
+  def ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
 
   @doc "The next frame that is no ping."
   def hear_beyond_pings(socket) do

@@ -21,7 +21,7 @@ defmodule Wasgo.SidecarChild do
       Server.start_link(
         token: @token,
         port: port,
-        heartbeat_ms: 500,
+        heartbeat_ms: 1_000,
         worlds: %{"garden" => world}
       )
 

@@ -4,6 +4,7 @@ defmodule Wasgo.SupervisorTest do
   import ExUnit.CaptureLog
 
   alias Wasgo.{Buffer, Godot, Service, Stages, Store, World}
+  alias Wasgo.Telemetry.Overview
 
   doctest Wasgo.Supervisor
 
@@ -64,6 +65,37 @@ defmodule Wasgo.SupervisorTest do
     assert %{made: 0} = Wasgo.Gen.Cache.info(Wasgo.Supervisor.cache(name, :chunks))
     assert {:ok, %{ready: 1}} = Service.Pool.info(Wasgo.Supervisor.pool(name, :namers))
     assert %{objects: 0} = World.Scripts.info(Wasgo.Supervisor.scripts(name, "garden"))
+  end
+
+  test "each kind of part says of itself what an operator is shown" do
+    name = __MODULE__.Shown
+    start_supervised!({Wasgo.Supervisor, all(name)})
+    assert {:ok, _answer} = Service.request(Wasgo.Supervisor.service(name, :namer), "0")
+
+    %{stages: [%{name: :numbers}, %{name: :same}], parts: parts} = look(name)
+    parts = Map.new(parts, &{{&1.kind, &1.name}, &1.words})
+    assert map_size(parts) == 9
+
+    for {part, words} <- [
+          {{:store, :main}, "#Wasgo.Store<memory>"},
+          {{:cache, :chunks}, "0 KiB in memory, 0 KiB stored, 0 made"},
+          {{:world, "garden"}, "0 objects, revision 0, 0 requests wait, zones: "},
+          {{:scripts, "garden"}, "0 objects, 0 scripts, 0 stopped"},
+          {{:service, :namer}, "ready, 0 requests wait, 0 restarts"},
+          {{:pool, :namers}, "0 requests under way, 0 wait, 0 replaced"},
+          {{:godot, :zones}, "0 engines"}
+        ] do
+      assert parts[part] =~ words
+    end
+  end
+
+  # Again where a part was too busy to answer.
+  defp look(name) do
+    shown = Overview.look(node(), [name])
+
+    if shown.stages == [] or Enum.any?(shown.parts, &(&1.words == "does not answer")),
+      do: look(name),
+      else: shown
   end
 
   test "two of them in one VM, with the same names in them, are nothing to each other" do

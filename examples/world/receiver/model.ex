@@ -1,7 +1,7 @@
 defmodule Wasgo.Example.Receiver.Model do
   @moduledoc false
   # What a receiver holds: chunks, meshes and nodes, by what the frames said of them. A frame is checked as a whole before
-  # anything of it is applied.
+  # anything of it is applied; only the nodes of a `spawn` stand each for itself.
 
   alias Wasgo.Example.Receiver.{Check, Rows, Surfaces}
   alias Wasgo.Godot.{Transform3D, Vector3}
@@ -9,6 +9,8 @@ defmodule Wasgo.Example.Receiver.Model do
   @max_chunks 16_384
   @max_meshes 4_096
   @max_nodes 131_072
+  # The most nodes of a frame that an error names.
+  @max_named 4
   @max_instances 1_024
   @collider_side 2..4_097
   @instance_bytes 12 * 4
@@ -24,16 +26,20 @@ defmodule Wasgo.Example.Receiver.Model do
 
   @type t :: %__MODULE__{}
 
-  @doc "Applies a numbered frame of `size` bytes."
+  @doc "Applies a numbered frame of `size` bytes. With an error comes the model as it is then: of a `spawn` it has the nodes that are well."
   @spec apply(t(), map(), pos_integer()) :: {:ok, t()} | {:error, String.t(), t()}
   def apply(model, %{"t" => kind} = frame, size) do
     model = %{model | frames: model.frames + 1, bytes: model.bytes + size}
 
     case change(model, kind, frame) do
       {:ok, model} -> {:ok, model}
-      {:error, words} -> {:error, "#{kind}: #{words}", %{model | errors: model.errors + 1}}
+      {:error, words} -> failed(kind, words, model)
+      {:partly, words, model} -> failed(kind, words, model)
     end
   end
+
+  defp failed(kind, words, model),
+    do: {:error, "#{kind}: #{words}", %{model | errors: model.errors + 1}}
 
   @doc "What a report says."
   @spec counts(t()) :: %{String.t() => non_neg_integer()}
@@ -99,11 +105,21 @@ defmodule Wasgo.Example.Receiver.Model do
   end
 
   defp change(model, "spawn", frame) do
-    with :ok <- Check.array(frame, "nodes"),
-         :ok <- Check.each(frame["nodes"], &spawned(&1, &2, model.meshes)),
-         nodes = Map.new(frame["nodes"], &{&1["id"], blank(&1)}),
-         :ok <- room(model.nodes, Map.keys(nodes), @max_nodes, "nodes") do
-      {:ok, %{model | nodes: Map.merge(model.nodes, nodes)}}
+    with :ok <- Check.array(frame, "nodes", @max_nodes) do
+      {nodes, wrong} =
+        frame["nodes"]
+        |> Enum.with_index()
+        |> Enum.reduce({model.nodes, []}, fn {entry, index}, {nodes, wrong} ->
+          with :ok <- spawned(entry, model.meshes),
+               :ok <- room(nodes, [entry["id"]], @max_nodes, "nodes") do
+            {Map.put(nodes, entry["id"], blank(entry)), wrong}
+          else
+            {:error, words} -> {nodes, ["#{place(entry, index)}: #{words}" | wrong]}
+          end
+        end)
+
+      model = %{model | nodes: nodes}
+      if wrong == [], do: {:ok, model}, else: {:partly, left_out(Enum.reverse(wrong)), model}
     end
   end
 
@@ -198,17 +214,24 @@ defmodule Wasgo.Example.Receiver.Model do
     div(byte_size(bytes), @instance_bytes)
   end
 
-  defp spawned(entry, index, meshes) when is_map(entry) and not is_struct(entry) do
+  defp spawned(entry, meshes) when is_map(entry) and not is_struct(entry) do
     with :ok <- Check.integer(entry, "id"),
          :ok <- Check.text(entry, "name"),
          :ok <- Check.text(entry, "mesh"),
          :ok <- if(entry["mesh"] == "", do: :ok, else: known(meshes, entry["mesh"])) do
       Check.struct(entry, "transform", Transform3D)
     end
-    |> Check.within("node #{index}")
   end
 
-  defp spawned(_other, index, _meshes), do: {:error, "node #{index}: it must be a Dictionary"}
+  defp spawned(_other, _meshes), do: {:error, "it must be a Dictionary"}
+
+  defp place(%{"id" => id}, index) when is_integer(id), do: "node #{index} (id #{id})"
+  defp place(_entry, index), do: "node #{index}"
+
+  defp left_out(wrong) do
+    {named, rest} = Enum.split(wrong, @max_named)
+    Enum.join(if(rest == [], do: named, else: named ++ ["and #{length(rest)} more"]), "; ")
+  end
 
   defp known(meshes, name) when is_map_key(meshes, name), do: :ok
 

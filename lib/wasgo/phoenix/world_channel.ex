@@ -82,7 +82,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
       max_messages: [type: {:range, 1..100_000}, default: 60]
     ]
 
-    # So many messages too many in a row end a channel.
+    # So many messages more refused than taken end a channel.
     @most_over 1_000
     # How often a runner that is not there is looked for, in ms.
     @look_again 1_000
@@ -229,7 +229,7 @@ if Code.ensure_loaded?(Phoenix.Channel) do
       state = %{state | tokens: tokens, filled: now}
 
       if tokens >= 1,
-        do: {:ok, %{state | tokens: tokens - 1, over: 0}},
+        do: {:ok, %{state | tokens: tokens - 1, over: max(state.over - 1, 0)}},
         else: {:over, %{state | over: state.over + 1}}
     end
 

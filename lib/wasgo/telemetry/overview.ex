@@ -88,54 +88,33 @@ defmodule Wasgo.Telemetry.Overview do
     end
   end
 
-  defp words(:world, process) do
-    with_info(process, fn info ->
-      "#{info.objects} objects, revision #{info.rev}, #{info.waiting} requests wait, zones: #{Enum.join(info.zones, ", ")}"
-    end)
+  # What a part of each kind is asked, and the words for its answer.
+  defp answers do
+    %{
+      world:
+        {:info,
+         &"#{&1.objects} objects, revision #{&1.rev}, #{&1.waiting} requests wait, zones: #{Enum.join(&1.zones, ", ")}"},
+      service: {:info, &"#{&1.phase}, #{&1.pending} requests wait, #{&1.restarts} restarts"},
+      pool:
+        {:info,
+         &"#{&1.ready} ready, #{&1.starting} starting, #{&1.in_flight} requests under way, #{&1.waiting} wait, #{&1.replaced} replaced"},
+      cache:
+        {:info,
+         &"#{div(&1.memory, 1_024)} KiB in memory, #{div(&1.bytes, 1_024)} KiB stored, #{&1.made} made"},
+      scripts:
+        {:info,
+         &"#{&1.objects} objects, #{length(&1.scripts)} scripts, #{map_size(&1.stopped)} stopped"},
+      godot: {:connections, &"#{length(&1)} engines"},
+      store: {:store, &inspect/1}
+    }
   end
 
-  defp words(:service, process) do
-    with_info(process, fn info ->
-      "#{info.phase}, #{info.pending} requests wait, #{info.restarts} restarts"
-    end)
-  end
+  defp words(kind, process) do
+    {request, words} = Map.fetch!(answers(), kind)
 
-  defp words(:pool, process) do
-    with_info(process, fn info ->
-      "#{info.ready} ready, #{info.starting} starting, #{info.in_flight} requests under way, #{info.waiting} wait, #{info.replaced} replaced"
-    end)
-  end
-
-  defp words(:cache, process) do
-    with_info(process, fn info ->
-      "#{div(info.memory, 1_024)} KiB in memory, #{div(info.bytes, 1_024)} KiB stored, #{info.made} made"
-    end)
-  end
-
-  defp words(:scripts, process) do
-    with_info(process, fn info ->
-      "#{info.objects} objects, #{length(info.scripts)} scripts, #{map_size(info.stopped)} stopped"
-    end)
-  end
-
-  defp words(:godot, process) do
-    case ask(process, :connections) do
+    case ask(process, request) do
       nil -> "does not answer"
-      connections -> "#{length(connections)} engines"
-    end
-  end
-
-  defp words(:store, process) do
-    case ask(process, :store) do
-      nil -> "does not answer"
-      store -> inspect(store)
-    end
-  end
-
-  defp with_info(process, words) do
-    case ask(process, :info) do
-      nil -> "does not answer"
-      info -> words.(info)
+      answer -> words.(answer)
     end
   end
 

@@ -3,6 +3,7 @@ defmodule Wasgo.Godot.ConnectionTest do
   use ExUnit.Case, async: false
 
   import ExUnit.CaptureLog
+  import Wasgo.TestPeer, only: [await_waiting: 2, ballast: 1]
 
   alias Wasgo.Example.Receiver
   alias Wasgo.Godot.{Connection, Server, Transform3D, Variant, Vector3}
@@ -35,19 +36,9 @@ defmodule Wasgo.Godot.ConnectionTest do
     {socket, connection}
   end
 
-  defp ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
-
   defp spawned(id) do
     transform = %Transform3D{origin: Vector3.new(id, 2, 3)}
     %{"id" => id, "name" => "Node #{id}", "mesh" => "", "transform" => transform}
-  end
-
-  # Waits until so many senders wait, without a pause: each look is a message there and back.
-  defp await_waiting(connection, count) do
-    case Connection.stats(connection) do
-      {:ok, %{waiting: ^count}} -> :ok
-      {:ok, _other} -> await_waiting(connection, count)
-    end
   end
 
   describe "send" do
@@ -200,16 +191,17 @@ defmodule Wasgo.Godot.ConnectionTest do
     end
 
     test "a peer that never acknowledges: the sender is told in time, others go on" do
-      {_server, port} = start(window: 10_000, heartbeat_ms: 50)
+      # Both ends give up after three heartbeats that they did not hear of.
+      {_server, port} = start(window: 10_000, heartbeat_ms: 300)
       {deaf, stuck} = receiver(port)
       {_other, well} = receiver(port)
       :ok = Receiver.acknowledge(deaf, false)
       assert {:ok, 1} = Connection.send(stuck, "later", ballast(9_000))
 
       assert {:error, %GodotError{reason: :timeout}} =
-               Connection.send(stuck, "later", ballast(9_000), timeout: 30)
+               Connection.send(stuck, "later", ballast(9_000), timeout: 400)
 
-      assert {:error, %GodotError{reason: :timeout}} = Connection.flush(stuck, 30)
+      assert {:error, %GodotError{reason: :timeout}} = Connection.flush(stuck, 400)
       assert {:ok, 1} = Connection.send(well, "later", ballast(9_000))
       assert :ok = Connection.flush(well)
       # Requests and heartbeats go on beside it.
@@ -228,7 +220,7 @@ defmodule Wasgo.Godot.ConnectionTest do
       assert {:ok, 1} = Connection.send(connection, "later", ballast(6_000))
 
       large =
-        Task.async(fn -> Connection.send(connection, "later", ballast(9_000), timeout: 100) end)
+        Task.async(fn -> Connection.send(connection, "later", ballast(9_000), timeout: 1_500) end)
 
       await_waiting(connection, 1)
       small = Task.async(fn -> Connection.send(connection, "clear", %{}) end)
@@ -287,7 +279,7 @@ defmodule Wasgo.Godot.ConnectionTest do
     end
 
     test "a peer that does not read holds up itself alone, and is closed when it says nothing either" do
-      {_server, port} = start(window: 64 * 1024 * 1024, heartbeat_ms: 300)
+      {_server, port} = start(window: 64 * 1024 * 1024, heartbeat_ms: 1_000)
       {_other, well} = receiver(port)
       {socket, stuck} = peer(port, recbuf: 4096, buffer: 4096)
       # More than the system takes for it.
@@ -301,11 +293,11 @@ defmodule Wasgo.Godot.ConnectionTest do
 
       log =
         capture_log(fn ->
-          assert_receive {:wasgo_godot, {:disconnected, :silent}, ^stuck}, 5_000
+          assert_receive {:wasgo_godot, {:disconnected, :silent}, ^stuck}, 10_000
         end)
 
       assert log =~ "three heartbeats"
-      assert {:error, %GodotError{reason: {:disconnected, :silent}}} = Task.await(flush)
+      assert {:error, %GodotError{reason: {:disconnected, :silent}}} = Task.await(flush, 10_000)
       assert_receive {:DOWN, ^ref, :process, _pid, _reason}, 5_000
       :gen_tcp.close(socket)
     end
@@ -475,7 +467,7 @@ defmodule Wasgo.Godot.ConnectionTest do
     end
 
     test "a frame that stops halfway is silence" do
-      {_server, port} = start(heartbeat_ms: 30)
+      {_server, port} = start(heartbeat_ms: 300)
       {socket, connection} = peer(port)
       TestPeer.put(socket, <<100::32, 27, 0, 0>>)
       # What has not been read when it is disconnected may be lost.
@@ -484,10 +476,11 @@ defmodule Wasgo.Godot.ConnectionTest do
     end
 
     test "who answers heartbeats lives on" do
-      {_server, port} = start(heartbeat_ms: 20)
+      {_server, port} = start(heartbeat_ms: 200)
       {socket, connection} = peer(port)
 
-      for _ <- 1..10 do
+      # One that answered none would not hear the fourth.
+      for _ <- 1..6 do
         assert %{"t" => "ping", "time" => time} = TestPeer.hear(socket)
         TestPeer.say(socket, %{"t" => "pong", "time" => time})
       end

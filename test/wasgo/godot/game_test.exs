@@ -9,20 +9,6 @@ defmodule Wasgo.Godot.GameTest do
   alias Wasgo.{GodotError, TestPeer}
 
   @moduletag :capture_log
-  @token "the game's secret"
-
-  defp peer(options \\ []) do
-    server = start_supervised!({Server, [token: @token] ++ options}, id: make_ref())
-    Server.subscribe(server)
-    socket = TestPeer.join(Server.port(server), @token)
-    assert_receive {:wasgo_godot, :connected, connection}, 5_000
-    {socket, connection, server}
-  end
-
-  defp settle(socket) do
-    TestPeer.say(socket, %{"t" => "ping", "time" => 1})
-    %{"t" => "pong"} = TestPeer.hear_beyond_pings(socket)
-  end
 
   defp floats(list), do: for(n <- list, into: <<>>, do: <<n::little-float-32>>)
   defp longs(list), do: for(n <- list, into: <<>>, do: <<n::little-signed-64>>)
@@ -42,7 +28,7 @@ defmodule Wasgo.Godot.GameTest do
 
   describe "events" do
     test "of every kind, in order, to whoever subscribed, with one notice until they are fetched" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
       assert :ok = Connection.subscribe(connection)
 
       for frame <- [
@@ -67,7 +53,7 @@ defmodule Wasgo.Godot.GameTest do
           do: TestPeer.say(socket, frame)
 
       assert_receive {:wasgo_godot, :events, ^connection}, 5_000
-      settle(socket)
+      TestPeer.settle(socket)
 
       assert {:ok, events, 0} = Connection.events(connection)
 
@@ -90,7 +76,7 @@ defmodule Wasgo.Godot.GameTest do
     end
 
     test "only of the kinds that were asked for, and nothing for who did not ask" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
       assert :ok = Connection.subscribe(connection, [:event])
       TestPeer.say(socket, viewers([{1, {0.0, 0.0, 0.0}, 1.0}]))
       TestPeer.say(socket, event("a"))
@@ -105,7 +91,7 @@ defmodule Wasgo.Godot.GameTest do
     end
 
     test "of viewers the newest only, of others the newest 256, and how many were dropped" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
       assert :ok = Connection.subscribe(connection, [:event, :viewers])
 
       for n <- 1..300 do
@@ -113,7 +99,7 @@ defmodule Wasgo.Godot.GameTest do
         TestPeer.say(socket, event("#{n}"))
       end
 
-      settle(socket)
+      TestPeer.settle(socket)
       assert {:ok, events, 45} = Connection.events(connection)
 
       assert [{_, [{1, {300.0, _y, _z}, 1.0}]}] = Enum.filter(events, &(elem(&1, 0) == :viewers))
@@ -123,7 +109,7 @@ defmodule Wasgo.Godot.GameTest do
     end
 
     test "a subscriber that died is forgotten, and there is room for another" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
 
       test = self()
 
@@ -192,7 +178,7 @@ defmodule Wasgo.Godot.GameTest do
                "have" => {:packed_byte, <<>>}
              }, "hashes are not those"}
           ] do
-        {socket, connection, _server} = peer()
+        {socket, connection, _server} = TestPeer.link()
         TestPeer.say(socket, frame)
         assert_receive {:wasgo_godot, {:disconnected, {:malformed, told}}, ^connection}, 5_000
         assert told =~ String.replace(words, "33", "32"), "#{inspect(frame)}: #{told}"
@@ -202,7 +188,7 @@ defmodule Wasgo.Godot.GameTest do
 
   describe "calls to the engine" do
     test "have answers of their own, or the engine's words" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
       first = Task.async(fn -> Godot.call(connection, "Doors", "open", [1, "north"]) end)
 
       assert %{"t" => "call", "id" => id, "path" => "Doors", "method" => "open"} =
@@ -218,7 +204,7 @@ defmodule Wasgo.Godot.GameTest do
     end
 
     test "only so many at once, and none for ever" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
 
       tasks =
         for _ <- 1..64, do: Task.async(fn -> Godot.call(connection, "A", "b", [], 60_000) end)
@@ -229,7 +215,7 @@ defmodule Wasgo.Godot.GameTest do
                Godot.call(connection, "A", "b")
 
       Enum.each(tasks, &Task.shutdown(&1, :brutal_kill))
-      settle(socket)
+      TestPeer.settle(socket)
 
       assert {:error, %GodotError{reason: :timeout}} =
                await_timeout(fn -> Godot.call(connection, "A", "b", [], 20) end)
@@ -242,7 +228,7 @@ defmodule Wasgo.Godot.GameTest do
     end
 
     test "a scene that was asked for goes to whoever asked, others to subscribers" do
-      {socket, connection, _server} = peer()
+      {socket, connection, _server} = TestPeer.link()
       :ok = Connection.subscribe(connection, [:scene])
       asked = Task.async(fn -> Godot.export_scene(connection, "Hut") end)
 
@@ -275,7 +261,7 @@ defmodule Wasgo.Godot.GameTest do
         "typed" => fn _args -> {:error, %GodotError{reason: :timeout}} end
       }
 
-      {socket, _connection, server} = peer(functions: functions)
+      {socket, _connection, server} = TestPeer.link(functions: functions)
 
       :ok = Server.put_function(server, "late", fn [] -> {:ok, "added"} end)
       :ok = Server.put_function(server, "no", nil)
@@ -303,7 +289,7 @@ defmodule Wasgo.Godot.GameTest do
         "greedy" => fn _ -> {:ok, Enum.to_list(1..100_000_000)} end
       }
 
-      {socket, connection, _server} = peer(functions: functions)
+      {socket, connection, _server} = TestPeer.link(functions: functions)
 
       log =
         capture_log(fn ->
@@ -326,7 +312,7 @@ defmodule Wasgo.Godot.GameTest do
         receive(do: (:go -> {:ok, n}))
       end
 
-      {socket, _connection, _server} = peer(functions: %{"wait" => wait})
+      {socket, _connection, _server} = TestPeer.link(functions: %{"wait" => wait})
       for n <- 1..65, do: ask(socket, n, "wait", [n])
 
       assert %{"id" => 65, "error" => "64 requests" <> _} = TestPeer.hear_beyond_pings(socket)
@@ -351,14 +337,14 @@ defmodule Wasgo.Godot.GameTest do
         receive(do: (:never -> {:ok, nil}))
       end
 
-      {socket, _connection, _server} = peer(functions: %{"wait" => wait})
+      {socket, _connection, _server} = TestPeer.link(functions: %{"wait" => wait})
       ask(socket, 1, "wait")
       assert_receive {:started, pid}, 5_000
       ref = Process.monitor(pid)
       :gen_tcp.close(socket)
       assert_receive {:DOWN, ^ref, :process, ^pid, _killed}, 5_000
 
-      {socket, connection, _server} = peer(functions: %{"wait" => wait})
+      {socket, connection, _server} = TestPeer.link(functions: %{"wait" => wait})
       ask(socket, 1, "wait")
       assert_receive {:started, pid}, 5_000
       ref = Process.monitor(pid)

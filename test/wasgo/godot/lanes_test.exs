@@ -2,40 +2,23 @@ defmodule Wasgo.Godot.LanesTest do
   # The two lanes: what waits for whom, and who sets the pace.
   use ExUnit.Case, async: true
 
-  alias Wasgo.Godot.{Connection, Server}
+  import Wasgo.TestPeer, only: [await_waiting: 2, ballast: 1]
+
+  alias Wasgo.Godot.Connection
   alias Wasgo.{GodotError, TestPeer}
 
   @moduletag :capture_log
-  @token "the lanes' secret"
 
   defp peer(options \\ []) do
-    server = start_supervised!({Server, [token: @token] ++ options}, id: make_ref())
-    Server.subscribe(server)
-    socket = TestPeer.join(Server.port(server), @token)
-    assert_receive {:wasgo_godot, :connected, connection}, 5_000
+    {socket, connection, _server} = TestPeer.link(options)
     {socket, connection}
   end
-
-  defp ballast(bytes), do: %{"ballast" => {:packed_byte, :binary.copy(<<7>>, bytes)}}
 
   defp credit(socket, bytes, work \\ 1_000_000),
     do: TestPeer.say(socket, %{"t" => "credit", "bytes" => bytes, "work" => work})
 
   defp ack(socket, seq, bulk, work \\ 0),
     do: TestPeer.say(socket, %{"t" => "ack", "seq" => seq, "bulk" => bulk, "work" => work})
-
-  # What was said before has been dealt with when the pong is back.
-  defp settle(socket) do
-    TestPeer.say(socket, %{"t" => "ping", "time" => 1})
-    await_pong(socket, [])
-  end
-
-  defp await_pong(socket, heard) do
-    case TestPeer.hear_beyond_pings(socket) do
-      %{"t" => "pong"} -> Enum.reverse(heard)
-      frame -> await_pong(socket, [frame | heard])
-    end
-  end
 
   test "chunks, assets and unloads are of the bulk lane, and each lane counts for itself" do
     {socket, connection} = peer()
@@ -48,7 +31,8 @@ defmodule Wasgo.Godot.LanesTest do
     assert {:ok, 4} = Connection.send(connection, "later", %{}, lane: :bulk)
     assert {:ok, 3} = Connection.send(connection, "asset", %{}, lane: :live)
 
-    numbers = for frame <- settle(socket), do: {frame["t"], Map.take(frame, ["seq", "bulk"])}
+    numbers =
+      for frame <- TestPeer.settle(socket), do: {frame["t"], Map.take(frame, ["seq", "bulk"])}
 
     assert numbers == [
              {"clear", %{"seq" => 1}},
@@ -69,7 +53,7 @@ defmodule Wasgo.Godot.LanesTest do
 
     for seq <- 1..100, do: {:ok, ^seq} = Connection.send(connection, "rows", ballast(1_000))
     assert {:ok, %{granted_bytes: 0, waiting: 0}} = Connection.stats(connection)
-    assert length(settle(socket)) == 100
+    assert length(TestPeer.settle(socket)) == 100
   end
 
   test "live frames overtake the chunks that wait, and chunks keep their order" do
@@ -85,23 +69,16 @@ defmodule Wasgo.Godot.LanesTest do
     end
 
     assert {:ok, 1} = Connection.send(connection, "rows", %{})
-    assert [%{"t" => "rows"}] = settle(socket)
+    assert [%{"t" => "rows"}] = TestPeer.settle(socket)
     # Just enough for one at a time, and the next only when there is more.
     credit(socket, 1)
     assert %{"t" => "chunk", "key" => "1", "bulk" => 1} = TestPeer.hear_beyond_pings(socket)
-    assert settle(socket) == []
+    assert TestPeer.settle(socket) == []
     ack(socket, 1, 1)
     credit(socket, 1_000)
     assert %{"key" => "2", "bulk" => 2} = TestPeer.hear_beyond_pings(socket)
     assert %{"key" => "3", "bulk" => 3} = TestPeer.hear_beyond_pings(socket)
     for _ <- 1..3, do: assert_receive({:sent, {:ok, _number}})
-  end
-
-  defp await_waiting(connection, count) do
-    case Connection.stats(connection) do
-      {:ok, %{waiting: ^count}} -> :ok
-      {:ok, _other} -> await_waiting(connection, count)
-    end
   end
 
   test "an engine whose main thread is busy is sent fewer chunks, however many bytes it takes" do
@@ -111,7 +88,7 @@ defmodule Wasgo.Godot.LanesTest do
     for number <- 1..4 do
       {:ok, ^number} = Connection.send(connection, "chunk", ballast(100_000), timeout: 1_000)
       ack(socket, 0, number, number * 1_000)
-      settle(socket)
+      TestPeer.settle(socket)
     end
 
     assert {:error, %GodotError{reason: :full}} =
@@ -139,7 +116,7 @@ defmodule Wasgo.Godot.LanesTest do
     refute_received {:wasgo_godot, {:room, :live}, _connection}
     ack(socket, 1, 0)
     assert_receive {:wasgo_godot, {:room, :live}, ^connection}, 5_000
-    settle(socket)
+    TestPeer.settle(socket)
     refute_received {:wasgo_godot, {:room, _lane}, _connection}
     assert {:ok, 2} = Connection.send(connection, "rows", ballast(1_500), timeout: 0)
   end
@@ -150,7 +127,7 @@ defmodule Wasgo.Godot.LanesTest do
     {:ok, 1} = Connection.send(connection, "rows", %{})
     {:ok, 1} = Connection.send(connection, "chunk", %{})
     ack(socket, 1, 0)
-    settle(socket)
+    TestPeer.settle(socket)
     assert {:error, %GodotError{reason: :timeout}} = Connection.flush(connection, 20)
     ack(socket, 1, 1)
     assert :ok = Connection.flush(connection)
@@ -165,7 +142,7 @@ defmodule Wasgo.Godot.LanesTest do
     # The second chunk before the first.
     TestPeer.say(socket, %{"t" => "error", "bulk" => 2, "message" => "two"})
     TestPeer.say(socket, %{"t" => "error", "seq" => 1, "message" => "one"})
-    settle(socket)
+    TestPeer.settle(socket)
     assert {:ok, %{errors: 2, last_errors: errors}} = Connection.stats(connection)
     assert errors == [{:bulk, 2, "two"}, {:live, 1, "one"}]
     ack(socket, 1, 2)

@@ -2,17 +2,13 @@ defmodule Wasgo.Godot.PushingTest do
   # Frames that pipelines push: many are taken at once, small ones are written together, and each is as if it had been sent alone.
   use ExUnit.Case, async: true
 
-  alias Wasgo.Godot.{Connection, Server}
+  alias Wasgo.Godot.Connection
   alias Wasgo.{Buffer, GodotError, Pipeline, Stages, TestPeer}
 
-  @token "a secret of the pushers' tests"
   @moduletag :capture_log
 
   defp linked(options \\ []) do
-    server = start_supervised!({Server, [token: @token, heartbeat_ms: 60_000] ++ options})
-    Server.subscribe(server)
-    socket = TestPeer.join(Server.port(server), @token)
-    assert_receive {:wasgo_godot, :connected, connection}, 5_000
+    {socket, connection, _server} = TestPeer.link([heartbeat_ms: 60_000] ++ options)
     TestPeer.grant(socket)
     {connection, socket}
   end
@@ -137,11 +133,11 @@ defmodule Wasgo.Godot.PushingTest do
   test "who pushes to a peer that acknowledges nothing is told in time, and what waits is bounded" do
     {connection, _socket} = linked(window: 10_000)
     small = {"later", %{"data" => {:packed_byte, :binary.copy(<<1>>, 1_000)}}}
-    pushed = push(connection, List.duplicate(small, 400), timeout: 10)
+    pushed = push(connection, List.duplicate(small, 280), timeout: 100)
 
     {sent, failed} = Enum.split_with(pushed, &match?({:ok, _}, &1))
     # Those in the window, and those on their way. The last error is that these do not get on.
-    assert length(sent) in 256..270 and length(sent) + length(failed) == 401
+    assert length(sent) in 256..270 and length(sent) + length(failed) == 281
     assert Enum.all?(failed, &match?({:error, %GodotError{reason: :timeout}}, &1))
     assert {:ok, %{frames: frames, waiting: waiting}} = Connection.stats(connection)
     assert frames < 10 and frames + waiting == length(sent)

@@ -226,6 +226,30 @@ defmodule Wasgo.Godot.ReceiverTest do
              Receiver.counts(context.receiver)
   end
 
+  test "a node that is not is left out, and those of its frame are made", context do
+    nil = told(context, "mesh", mesh())
+    at = fn x -> %Transform3D{origin: Vector3.new(x, 0, 0)} end
+    nil = told(context, "spawn", %{"nodes" => [%{spawned(2) | "transform" => at.(7)}]})
+
+    nodes = [spawned(1), %{spawned(2) | "mesh" => "?"}, 5, %{spawned(3) | "transform" => at.(3)}]
+
+    assert told(context, "spawn", %{"nodes" => nodes}) ==
+             ~s(spawn: node 1 (id 2\): there is no mesh "?"; node 2: it must be a Dictionary)
+
+    assert %{"nodes" => 3, "errors" => 1} = Receiver.counts(context.receiver)
+    assert Receiver.node(context.receiver, 3).transform == at.(3)
+    # What was there stays as it was.
+    assert %{mesh: "m", transform: transform} = Receiver.node(context.receiver, 2)
+    assert transform == at.(7)
+
+    wrong = for id <- 4..9, do: %{spawned(id) | "name" => nil}
+    assert told = told(context, "spawn", %{"nodes" => wrong ++ [spawned(10)]})
+    assert told =~ "node 3 (id 7): name must be" and told =~ ~r/; and 2 more$/
+    refute told =~ "node 4"
+    assert %{"nodes" => 4, "errors" => 2} = Receiver.counts(context.receiver)
+    assert told(context, "spawn", %{"nodes" => 5}) =~ "nodes must be"
+  end
+
   test "comes back when the connection is lost, and starts empty", context do
     receiver = context.receiver
     assert_receive {:wasgo_receiver, ^receiver, {:connected, _server}}, 5_000

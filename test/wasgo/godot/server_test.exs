@@ -228,7 +228,7 @@ defmodule Wasgo.Godot.ServerTest do
     end
 
     test "who says nothing is closed after its time" do
-      {_server, port} = start(hello_timeout_ms: 50)
+      {_server, port} = start(hello_timeout_ms: 1_000)
 
       log =
         capture_log(fn ->

@@ -262,7 +262,7 @@ defmodule Wasgo.Godot.TransportTest do
   end
 
   test "200 that never finish the handshake are held for their time, and nobody else notices" do
-    server = start(max_connections: 300, hello_timeout_ms: 1_000)
+    server = start(max_connections: 300, hello_timeout_ms: 3_000)
     port = Server.port(server)
     before = :erlang.memory(:total)
     partial = binary_part(TestPeer.framed(Variant.encode!(TestPeer.hello())), 0, 100)

@@ -3,50 +3,25 @@ defmodule Wasgo.Godot.VariantSchedulingTest do
   use ExUnit.Case, async: false
 
   alias Wasgo.Godot.{Dictionary, NodePath, Transform3D, TypedArray, Variant, Vector3}
-  alias Wasgo.Native
+  alias Wasgo.NativeCalls
 
-  @calls [
-    {Native, :variant_encode, 3},
-    {Native, :variant_encode_dirty, 3},
-    {Native, :variant_decode, 4},
-    {Native, :variant_decode_dirty, 4}
+  @functions [
+    variant_encode: 3,
+    variant_encode_dirty: 3,
+    variant_decode: 4,
+    variant_decode_dirty: 4
   ]
 
   setup do
-    for call <- @calls, do: :erlang.trace_pattern(call, true, [])
-    on_exit(fn -> for call <- @calls, do: :erlang.trace_pattern(call, false, []) end)
-  end
-
-  # The native functions that `work` calls, in their order.
-  defp calls(work) do
-    # This process gets the traces, so another one is traced.
-    worker =
-      spawn_link(fn ->
-        receive do: (:start -> work.())
-      end)
-
-    monitor = Process.monitor(worker)
-    :erlang.trace(worker, true, [:call, :arity])
-    send(worker, :start)
-    assert_receive {:DOWN, ^monitor, :process, _, :normal}, 10_000
-    delivered = :erlang.trace_delivered(worker)
-    assert_receive {:trace_delivered, ^worker, ^delivered}
-    traced(worker)
-  end
-
-  defp traced(worker) do
-    receive do
-      {:trace, ^worker, :call, {Native, name, _arity}} -> [name | traced(worker)]
-    after
-      0 -> []
-    end
+    NativeCalls.watch(@functions)
+    :ok
   end
 
   test "small work is done on the calling scheduler" do
     for term <- [1, "text", %{"a" => [1, 2]}, List.duplicate(%Vector3{}, 100), %Transform3D{}] do
-      assert calls(fn -> Variant.encode!(term) end) == [:variant_encode]
+      assert NativeCalls.of(fn -> Variant.encode!(term) end) == [:variant_encode]
       bytes = Variant.encode!(term)
-      assert calls(fn -> Variant.decode!(bytes) end) == [:variant_decode]
+      assert NativeCalls.of(fn -> Variant.decode!(bytes) end) == [:variant_decode]
     end
   end
 
@@ -68,7 +43,11 @@ defmodule Wasgo.Godot.VariantSchedulingTest do
     ]
 
     for term <- large do
-      assert calls(fn -> Variant.encode!(term) end) == [:variant_encode, :variant_encode_dirty]
+      assert NativeCalls.of(fn -> Variant.encode!(term) end) == [
+               :variant_encode,
+               :variant_encode_dirty
+             ]
+
       assert Variant.decode!(Variant.encode!(term), keep_order: is_struct(term)) == term
     end
   end
@@ -96,12 +75,15 @@ defmodule Wasgo.Godot.VariantSchedulingTest do
     ]
 
     for term <- terms, bytes = Variant.encode!(term) do
-      assert calls(fn -> Variant.decode!(bytes) end) == [:variant_decode, :variant_decode_dirty]
+      assert NativeCalls.of(fn -> Variant.decode!(bytes) end) == [
+               :variant_decode,
+               :variant_decode_dirty
+             ]
     end
   end
 
   test "decoding large input does not begin there" do
     bytes = Variant.encode!(String.duplicate("é", 40_000))
-    assert calls(fn -> Variant.decode!(bytes) end) == [:variant_decode_dirty]
+    assert NativeCalls.of(fn -> Variant.decode!(bytes) end) == [:variant_decode_dirty]
   end
 end

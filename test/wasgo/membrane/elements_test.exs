@@ -270,11 +270,11 @@ if Code.ensure_loaded?(Membrane.Testing.Pipeline) do
 
       test "of a buffer that takes too long cost that buffer; another worker does those behind" do
         hung = {:wait, make_ref()}
-        {pipeline, payloads} = run([1, hung, 3, 4], scripted([], timeout: 100))
+        {pipeline, payloads} = run([1, hung, 3, 4], scripted([], timeout: 1_000))
         assert Enum.take(payloads, 3) == [1, 3, 4]
-        assert_pipeline_notified(pipeline, :element, {:wasgo_error, error, _about})
-        assert %LimitError{reason: :time, value: 100} = error
-        assert Exception.message(error) =~ "Scripted did not finish a buffer in 100 ms"
+        assert_pipeline_notified(pipeline, :element, {:wasgo_error, error, _about}, 20_000)
+        assert %LimitError{reason: :time, value: 1_000} = error
+        assert Exception.message(error) =~ "Scripted did not finish a buffer in 1000 ms"
       end
 
       test "in options raise with the option's name when the element is made" do

@@ -41,7 +41,7 @@ defmodule Wasgo.PipelineShapesTest do
     test "keeps for the next what a read did not wait for" do
       reference = make_ref()
       {:ok, reader} = Reader.start_link([buffers([1, {:wait, reference}, 3]), scripted()])
-      assert {:ok, [{:ok, %{payload: 1}}]} = Reader.read(reader, 2, 50)
+      assert {:ok, [{:ok, %{payload: 1}}]} = Reader.read(reader, 2, 1_000)
       assert {:error, %LimitError{reason: :time}} = Reader.read(reader, 1, 50)
       assert_receive {:waiting, ^reference, worker}, 20_000
       send(worker, {:go, reference})
@@ -191,9 +191,12 @@ defmodule Wasgo.PipelineShapesTest do
       assert_receive {:wasgo, ^ref, {:stop, %RuntimeError{message: "the source raises"}}}, 20_000
 
       hang = make_ref()
-      %{ref: ref} = Messages.start([buffers([{:wait, hang}]), scripted()], demand: 1, timeout: 50)
+
+      %{ref: ref} =
+        Messages.start([buffers([{:wait, hang}]), scripted()], demand: 1, timeout: 1_000)
+
       assert_receive {:waiting, ^hang, worker}, 20_000
-      assert_receive {:wasgo, ^ref, {:stop, %LimitError{reason: :time, value: 50}}}, 20_000
+      assert_receive {:wasgo, ^ref, {:stop, %LimitError{reason: :time, value: 1_000}}}, 20_000
       gone(worker)
     end
 
@@ -257,7 +260,7 @@ defmodule Wasgo.PipelineShapesTest do
     end
 
     test "is killed when its time for a buffer is over, and the next goes on" do
-      stream = Pipeline.through(buffers([1, {:wait, make_ref()}, 3]), scripted(), timeout: 100)
+      stream = Pipeline.through(buffers([1, {:wait, make_ref()}, 3]), scripted(), timeout: 1_000)
 
       assert [
                {:ok, %{payload: 1}},

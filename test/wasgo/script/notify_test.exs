@@ -330,7 +330,7 @@ defmodule Wasgo.ScriptNotifyTest do
     test "by a limit is an error that names object, script and limit", %{store: store} do
       put!(store, "echo", echo(), "pet", ["rex"])
       put!(store, "fuel", echo(), "fuel", ["fuel"], limits: [fuel: 10_000])
-      put!(store, "time", echo(), "time", ["time"], limits: [timeout: 20], deterministic: false)
+      put!(store, "time", echo(), "time", ["time"], limits: [timeout: 500], deterministic: false)
       put!(store, "small", echo(), "small", ["small"], limits: [memory: 40 * 65_536])
 
       for {object, what, cause} <- [

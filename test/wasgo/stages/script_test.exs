@@ -29,10 +29,10 @@ defmodule Wasgo.Stages.ScriptTest do
                {:ok, %{payload: "a"}},
                {:error, %TrapError{reason: :unreachable}},
                {:ok, %{payload: "b"}},
-               {:error, %LimitError{reason: :time, value: 30}},
+               {:error, %LimitError{reason: :time, value: 1_000}},
                {:error, %LimitError{reason: :input_size}},
                {:ok, %{payload: "c"}}
-             ] = run(buffers, script: script, timeout: 30)
+             ] = run(buffers, script: script, timeout: 1_000)
     end
   end
 

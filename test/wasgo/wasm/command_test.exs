@@ -140,12 +140,12 @@ defmodule Wasgo.Wasm.CommandTest do
       silent = module!("(call $silent)")
 
       assert {:error, %LimitError{reason: :time}} =
-               Command.run(silent, stdin: never, timeout: 300)
+               Command.run(silent, stdin: never, timeout: 1_000)
 
-      assert [{:error, _}] = silent |> Command.stream(never, timeout: 300) |> Enum.to_list()
+      assert [{:error, _}] = silent |> Command.stream(never, timeout: 1_000) |> Enum.to_list()
 
       for _ <- 1..2 do
-        assert_received {:writer, writer}
+        assert_receive {:writer, writer}, 5_000
         monitor = Process.monitor(writer)
         assert_receive {:DOWN, ^monitor, :process, ^writer, _}, 5_000
       end

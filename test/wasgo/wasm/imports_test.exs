@@ -145,8 +145,8 @@ defmodule Wasgo.Wasm.ImportsTest do
             function.()
           end)
 
-        assert {:error, %LimitError{reason: :time, value: 50}} =
-                 Instance.call(instance, "once", [1], timeout: 50)
+        assert {:error, %LimitError{reason: :time, value: 500}} =
+                 Instance.call(instance, "once", [1], timeout: 500)
 
         assert_received runner
         monitor = Process.monitor(runner)

@@ -106,19 +106,6 @@ defmodule Wasgo.Wasm.ModuleTest do
         assert {:error, %CompileError{}} = Module.compile(source)
       end
     end
-
-    test "takes a large module without holding a scheduler" do
-      source =
-        "(module " <>
-          String.duplicate("(func (param i32) (result i32) local.get 0)", 50_000) <> ")"
-
-      :erlang.system_monitor(self(), long_schedule: 50)
-      assert {:ok, %{size: size}} = Module.validate(source)
-      :erlang.system_monitor(:undefined)
-      assert size > 200_000
-      me = self()
-      refute_received {:monitor, ^me, :long_schedule, _}
-    end
   end
 
   describe "a module that would keep a compiler busy" do

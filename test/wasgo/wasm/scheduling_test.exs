@@ -22,17 +22,16 @@ defmodule Wasgo.Wasm.SchedulingTest do
   end
 
   # Runs each of `works` in a process while another counts ticks; answers what came of it, and fails if one of these processes
-  # held its scheduler.
-  defp watched(works, meanwhile \\ fn -> :ok end) do
+  # held its scheduler in each of five times: what holds a scheduler does so every time, what a busy machine does comes and goes.
+  defp watched(works, beside \\ fn -> :ok end, times \\ 5) do
     test = self()
     ticker = spawn_link(fn -> tick(test, System.monotonic_time(:millisecond), 0) end)
     workers = for work <- works, do: start(work)
-    meanwhile = meanwhile.()
+    meanwhile = beside.()
     results = Enum.map(workers, &finish/1)
 
     send(ticker, :stop)
     assert_receive {:longest_gap, gap}, 5_000
-    assert gap < @gap_ms
 
     held =
       for {pid, info} <- LongSchedules.reports(),
@@ -40,8 +39,13 @@ defmodule Wasgo.Wasm.SchedulingTest do
           info[:timeout] > @bound_ms,
           do: info
 
-    assert held == []
-    %{results: results, meanwhile: meanwhile}
+    if times > 1 and (gap >= @gap_ms or held != []) do
+      watched(works, beside, times - 1)
+    else
+      assert gap < @gap_ms
+      assert held == []
+      %{results: results, meanwhile: meanwhile}
+    end
   end
 
   # A process is reported when it is scheduled out: it yields, so that its end is not told long before.
@@ -181,6 +185,10 @@ defmodule Wasgo.Wasm.SchedulingTest do
       Script.new!(String.replace(pointing(0, 16_777_216), ~s|"memory") 40|, ~s|"memory") 256|))
 
     bytes = :binary.copy(<<1>>, 50_000_000)
+
+    functions =
+      "(module " <> String.duplicate("(func (param i32) (result i32) local.get 0)", 50_000) <> ")"
+
     insert = "INSERT INTO blobs VALUES (?)"
     # Not so many that the VM's own copying of them to the worker takes long.
     rows = for number <- 1..20_000, do: [number + 10, number * 0.5, "text"]
@@ -188,6 +196,10 @@ defmodule Wasgo.Wasm.SchedulingTest do
 
     for {what, work} <- [
           source: fn -> {:error, _} = Module.compile(bytes) end,
+          functions: fn ->
+            {:ok, %{size: size}} = Module.validate(functions)
+            assert size > 200_000
+          end,
           parameter: fn ->
             {:ok, _} = Store.execute(store, insert, [{:blob, bytes}], timeout: 60_000)
           end,

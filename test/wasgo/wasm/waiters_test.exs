@@ -99,7 +99,7 @@ defmodule Wasgo.Wasm.WaitersTest do
 
   test "a call that is stopped poisons the instance for those who wait" do
     {instance, holder, runner} = held([])
-    spinner = Task.async(fn -> Instance.call(instance, "spin", [], timeout: 200) end)
+    spinner = Task.async(fn -> Instance.call(instance, "spin", [], timeout: 2_000) end)
     assert eventually(fn -> Process.info(spinner.pid, :status) == {:status, :waiting} end)
     after_it = waiting(instance)
     send(runner, :go)

@@ -2,71 +2,46 @@ defmodule Wasgo.Wire.SchedulingTest do
   # Tracing and monitoring are of the whole VM.
   use ExUnit.Case, async: false
 
-  alias Wasgo.{LongSchedules, Native, Wire}
+  alias Wasgo.{LongSchedules, Native, NativeCalls, Wire}
 
   @serde [:json, :msgpack, :cbor, :postcard]
 
-  @calls [
-    {Native, :wire_encode, 4},
-    {Native, :wire_encode_dirty, 4},
-    {Native, :wire_decode, 5},
-    {Native, :wire_decode_dirty, 5},
-    {Native, :wire_variant_encode, 3},
-    {Native, :wire_variant_encode_dirty, 3},
-    {Native, :wire_variant_decode, 5},
-    {Native, :wire_variant_decode_dirty, 5},
-    {Native, :wire_check_etf, 2},
-    {Native, :wire_check_etf_dirty, 2},
-    {Native, :wire_scan, 2},
-    {Native, :wire_scan_dirty, 2}
+  @functions [
+    wire_encode: 4,
+    wire_encode_dirty: 4,
+    wire_decode: 5,
+    wire_decode_dirty: 5,
+    wire_variant_encode: 3,
+    wire_variant_encode_dirty: 3,
+    wire_variant_decode: 5,
+    wire_variant_decode_dirty: 5,
+    wire_check_etf: 2,
+    wire_check_etf_dirty: 2,
+    wire_scan: 2,
+    wire_scan_dirty: 2
   ]
 
   setup do
-    for call <- @calls, do: :erlang.trace_pattern(call, true, [])
-    on_exit(fn -> for call <- @calls, do: :erlang.trace_pattern(call, false, []) end)
-  end
-
-  # The native functions that `work` calls, in their order.
-  defp calls(work) do
-    # This process gets the traces, so another one is traced.
-    worker =
-      spawn_link(fn ->
-        receive do: (:start -> work.())
-      end)
-
-    monitor = Process.monitor(worker)
-    :erlang.trace(worker, true, [:call, :arity])
-    send(worker, :start)
-    assert_receive {:DOWN, ^monitor, :process, _, :normal}, 10_000
-    delivered = :erlang.trace_delivered(worker)
-    assert_receive {:trace_delivered, ^worker, ^delivered}
-    traced(worker)
-  end
-
-  defp traced(worker) do
-    receive do
-      {:trace, ^worker, :call, {Native, name, _arity}} -> [name | traced(worker)]
-    after
-      0 -> []
-    end
+    NativeCalls.watch(@functions)
+    :ok
   end
 
   test "small work is done on the calling scheduler" do
     for format <- @serde,
         term <- [1, "text", %{"a" => [1, 2]}, List.duplicate(%{"a" => 1}, 100)] do
-      assert calls(fn -> Wire.encode!(term, format) end) == [:wire_encode]
+      assert NativeCalls.of(fn -> Wire.encode!(term, format) end) == [:wire_encode]
       bytes = Wire.encode!(term, format)
-      assert calls(fn -> Wire.decode!(bytes, format) end) == [:wire_decode]
+      assert NativeCalls.of(fn -> Wire.decode!(bytes, format) end) == [:wire_decode]
 
-      assert calls(fn -> Enum.to_list(Wire.stream([bytes <> "\n"], format)) end) |> hd() ==
+      assert NativeCalls.of(fn -> Enum.to_list(Wire.stream([bytes <> "\n"], format)) end) |> hd() ==
                :wire_scan
     end
 
     bytes = Wire.encode!([1], :godot_variant)
-    assert calls(fn -> Wire.encode!([1], :godot_variant) end) == [:wire_variant_encode]
-    assert calls(fn -> Wire.decode!(bytes, :godot_variant) end) == [:wire_variant_decode]
+    assert NativeCalls.of(fn -> Wire.encode!([1], :godot_variant) end) == [:wire_variant_encode]
+    assert NativeCalls.of(fn -> Wire.decode!(bytes, :godot_variant) end) == [:wire_variant_decode]
 
-    assert calls(fn -> Wire.decode!(Wire.encode!([1], :etf), :etf) end) == [
+    assert NativeCalls.of(fn -> Wire.decode!(Wire.encode!([1], :etf), :etf) end) == [
              :wire_check_etf,
              :wire_check_etf
            ]
@@ -83,11 +58,15 @@ defmodule Wasgo.Wire.SchedulingTest do
     ]
 
     for format <- @serde, term <- large do
-      assert calls(fn -> Wire.encode!(term, format) end) == [:wire_encode, :wire_encode_dirty]
+      assert NativeCalls.of(fn -> Wire.encode!(term, format) end) == [
+               :wire_encode,
+               :wire_encode_dirty
+             ]
+
       assert Wire.decode!(Wire.encode!(term, format), format) == term
     end
 
-    assert calls(fn -> Wire.encode!(hd(large), :godot_variant) end) ==
+    assert NativeCalls.of(fn -> Wire.encode!(hd(large), :godot_variant) end) ==
              [:wire_variant_encode, :wire_variant_encode_dirty]
   end
 
@@ -107,19 +86,19 @@ defmodule Wasgo.Wire.SchedulingTest do
   test "decoding and scanning large input does not begin there" do
     for format <- @serde do
       bytes = Wire.encode!(String.duplicate("é", 20_000), format)
-      assert calls(fn -> Wire.decode!(bytes, format) end) == [:wire_decode_dirty]
+      assert NativeCalls.of(fn -> Wire.decode!(bytes, format) end) == [:wire_decode_dirty]
 
-      assert calls(fn -> Enum.to_list(Wire.stream([bytes], format)) end) == [
+      assert NativeCalls.of(fn -> Enum.to_list(Wire.stream([bytes], format)) end) == [
                :wire_scan_dirty,
                :wire_decode_dirty
              ]
     end
 
     bytes = Wire.encode!(String.duplicate("é", 20_000), :etf)
-    assert calls(fn -> Wire.decode!(bytes, :etf) end) == [:wire_check_etf_dirty]
+    assert NativeCalls.of(fn -> Wire.decode!(bytes, :etf) end) == [:wire_check_etf_dirty]
     # What is compressed is larger than it looks.
     bytes = :erlang.term_to_binary(List.duplicate("again", 100), [:compressed])
-    assert calls(fn -> Wire.decode!(bytes, :etf) end) == [:wire_check_etf_dirty]
+    assert NativeCalls.of(fn -> Wire.decode!(bytes, :etf) end) == [:wire_check_etf_dirty]
   end
 
   test "work of any size and kind holds no scheduler for long" do
