@@ -6,6 +6,8 @@ defmodule Wasgo.Buffer do
     * `pts`, `dts` - presentation and decoding time in nanoseconds, or `nil`
     * `metadata` - a map; stages keep what they do not know
 
+  ## Examples
+
       iex> Wasgo.Buffer.new("brook", pts: 40_000_000, metadata: %{village: 7})
       #Wasgo.Buffer<"brook", pts: 40000000, metadata: %{village: 7}>
   """

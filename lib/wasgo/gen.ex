@@ -158,6 +158,8 @@ defmodule Wasgo.Gen do
 
     * `:scripts` - as for `plan/1`: those that the plan names must be there, with the digests that it has; others are left alone
 
+  ## Examples
+
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> {:ok, again} = Wasgo.Gen.from_json(Wasgo.Gen.Plan.to_json(plan))
       iex> again.digest == plan.digest
@@ -289,6 +291,8 @@ defmodule Wasgo.Gen do
 
     * `:neighbours` - how many levels coarser the cubes around it are, 0 unless given, by direction: `[{{1, 0, 0}, 1}]` for the one in the east. Below 0 is finer:
       of two cubes the finer closes the gap between them
+
+  ## Examples
 
       iex> import Wasgo.Gen.Field
       iex> plan = Wasgo.Gen.plan!(seed: 1, density: sphere({16, 16, 16}, 10))
@@ -569,6 +573,8 @@ defmodule Wasgo.Gen do
     * `:view` - `:above`, or `:angle` from 35 degrees above the horizon, looking north; or degrees, 15 to 90. `:above` unless given
     * `:below` - a height in metres: everything above it is cut away, to look into caves, where what is solid is dark; nothing is cut unless given
 
+  ## Examples
+
       iex> {:ok, picture} = Wasgo.Gen.preview(Wasgo.Gen.plan!(seed: 7), size: 64)
       iex> picture
       #Wasgo.Gen.Picture<64 x 64 pixels of 1024.0 m>
@@ -638,6 +644,8 @@ defmodule Wasgo.Gen do
     * `:seed` - two of the same parameters and seed are the same; 0 unless given
     * `:textures` - pixels along a side of textures of bark, leaves and the cards that stand for a tree from afar: 8 to 1024; none unless
       given. The colours are in the vertices, so that textures are an extra
+
+  ## Examples
 
       iex> oak = Wasgo.Gen.prop!({:tree, species: :oak, height: 9.0}, seed: 7)
       iex> length(oak.lods)

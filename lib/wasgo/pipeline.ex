@@ -88,6 +88,8 @@ defmodule Wasgo.Pipeline do
     * `:timeout` - milliseconds that the stage may take for a buffer; then its process is killed, and another one begins with the next; endless unless given
     * `:ordered` - `false` to have what comes of buffers in the order in which they are done; `true` unless given
 
+  ## Examples
+
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> thin = Wasgo.script!("guest/scripts/thin.wasm")
       iex> Wasgo.generate(plan, [{0, 0}, {1, 0}])

@@ -6,6 +6,8 @@ defmodule Wasgo.Rows do
     * `ids` - which node each row is of
     * `rows` - lists of values, each as long as `columns`; `nil` leaves a property alone
 
+  ## Examples
+
       iex> Wasgo.Rows.new(["position:x"], [{7, [1.5]}, {8, [2.5]}])
       #Wasgo.Rows<2 rows of position:x>
   """

@@ -157,6 +157,8 @@ defmodule Wasgo.Scene do
     * `:instancing` - whether instances are written by the extension `EXT_mesh_gpu_instancing`, which makes smaller files that only
       some readers know: Godot does not. Default `false`: instances become nodes that share their mesh
 
+  ## Examples
+
       iex> {:ok, glb} = Wasgo.Scene.to_glb(%Wasgo.Scene{})
       iex> binary_part(glb, 0, 4)
       "glTF"
@@ -282,6 +284,8 @@ defmodule Wasgo.Scene do
     * `:error` - how far a surface may move, in metres; it stops there. Default `:infinity`
     * `:lock_borders` - whether the open borders of a surface stay, so that it still meets its neighbours. Default `true`
 
+  ## Examples
+
       iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, height: 10), {0, 0}))
       iex> {:ok, {_simple, error}} = Wasgo.Scene.simplify(scene, ratio: 0.25)
       iex> error < 0.01
@@ -314,6 +318,8 @@ defmodule Wasgo.Scene do
 
     * `:ratios` - shares of the triangles, default `[0.5, 0.25, 0.1]`
     * `:error` - how far a LOD may be from its surface, in metres. Default `:infinity`
+
+  ## Examples
 
       iex> {:ok, scene} = Wasgo.Gen.Chunk.to_scene(Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, scatter: []), {0, 0}))
       iex> {:ok, scene} = Wasgo.Scene.lods(scene, ratios: [0.5, 0.1], error: 0.5)

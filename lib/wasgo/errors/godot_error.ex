@@ -14,6 +14,8 @@ defmodule Wasgo.GodotError do
     * `{:start, why}` - a program was not started: `:enoent` (there is none of that name), `:enotdir` (nor such a folder) or `:no_server`
     * `{:engine, message}` - the engine answered a request with an error, in its words
 
+  ## Examples
+
       iex> {:ok, server} = Wasgo.Godot.Server.start_link(token: "a shared secret")
       iex> {:error, error} = Wasgo.Godot.Server.await_connection(server, 1)
       iex> error.reason

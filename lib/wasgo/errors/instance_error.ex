@@ -13,6 +13,8 @@ defmodule Wasgo.InstanceError do
     * `:out_of_bounds` - memory was addressed that is not there
     * `:engine` - the engine failed; a fault of the host, not of the guest
 
+  ## Examples
+
       iex> instance = Wasgo.Wasm.Instance.new!(Wasgo.Wasm.Module.compile!(~s|(module (func (export "age") (param i32)))|))
       iex> {:error, error} = Wasgo.Wasm.Instance.call(instance, "age", ["seven"])
       iex> error.reason

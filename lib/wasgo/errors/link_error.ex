@@ -8,6 +8,8 @@ defmodule Wasgo.LinkError do
     * `:missing_export` - the module does not export `name`, which was called or is part of a contract
     * `:wrong_type` - it exports `name` with another type than is needed
 
+  ## Examples
+
       iex> {:error, error} = Wasgo.Script.new(~s|(module (import "env" "fly" (func)))|)
       iex> {error.reason, error.module, error.name}
       {:missing_import, "env", "fly"}

@@ -21,6 +21,8 @@ defmodule Wasgo.ServiceError do
       connect to has no meaning
     * of a connection, those that `Wasgo.Service.Connection` lists, such as `:closed` and `:econnrefused`
 
+  ## Examples
+
       iex> {:ok, namer} = Wasgo.Service.start_link(module: "guest/services/namer.wasm", ready: "READY")
       iex> {:error, error} = Wasgo.Service.request(namer, "two\\nlines")
       iex> error.reason

@@ -9,6 +9,8 @@ defmodule Wasgo.StageError do
     * `:killed` - its process was killed
     * `:format` - it can't take what the stream carries
 
+  ## Examples
+
       iex> lost = fn _buffer -> raise "no such village" end
       iex> [{:error, error}] =
       ...>   [Wasgo.Buffer.new("brook")]

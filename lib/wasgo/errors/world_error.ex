@@ -17,6 +17,8 @@ defmodule Wasgo.WorldError do
     * `:taken_over` - another process has started this world since, and writes it now
     * `:stopped` - the world has ended, or ended before it answered: what was asked for may have been done then
 
+  ## Examples
+
       iex> {:ok, world} = Wasgo.World.start_link(name: "garden", store: Wasgo.Store.open!(:memory))
       iex> {:error, error} = Wasgo.World.put(world, name: "lamp", mesh: "lantern")
       iex> {error.reason, Exception.message(error)}

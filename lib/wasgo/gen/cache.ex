@@ -80,6 +80,8 @@ defmodule Wasgo.Gen.Cache do
     * `:max_bytes` - how much the store's rows may have, with a kilobyte for each; 256 MiB unless given. Some megabytes more while rows are written
     * `:max_memory` - how much is kept in memory, 64 MiB unless given; 0 for nothing
 
+  ## Examples
+
       iex> {:ok, store} = Wasgo.Store.open(:memory)
       iex> {:ok, cache} = Wasgo.Gen.Cache.start_link(store: store, max_bytes: 1_073_741_824, max_memory: 0)
       iex> Wasgo.Gen.Cache.info(cache).entries

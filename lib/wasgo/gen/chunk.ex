@@ -16,6 +16,8 @@ defmodule Wasgo.Gen.Chunk do
     * `generated` - what scripts made here: `Wasgo.Gen.Generated`s, in the order of the plan's generators
     * `name` - what the region is called, if somebody has named it
 
+  ## Examples
+
       iex> Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
       #Wasgo.Gen.Chunk<{0, 0}, 64.0 m, 65 x 65, heights -1.2 to 18.3 m, 3% water, 8192 triangles, 52 tree, 53 conifer, 23 rock, 48 bush>
   """

@@ -6,6 +6,8 @@ defmodule Wasgo.Gen.Collider do
     * `indices` - three unsigned 32-bit integers a triangle
     * `error` - in metres: for a height field exactly how far off its worst sample is, for a volume a bound
 
+  ## Examples
+
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7), {0, 0})
       iex> {:ok, collider} = Wasgo.Gen.Chunk.collider(chunk, 0.25)
       iex> rem(byte_size(collider.positions), 12)

@@ -25,6 +25,8 @@ defmodule Wasgo.Gen.Dungeon do
       `:stairs_down`, `:chest`, `:table`, `:bed`, `:barrels`, `:hearth`)
     * `outside` - the socket around the grid, if it matters
 
+  ## Examples
+
       iex> tiles = %{
       ...>   name: "checks",
       ...>   sockets: %{"a" => %{joins: ["b"]}, "b" => %{}},

@@ -101,6 +101,8 @@ defmodule Wasgo.Gen.Field do
     * `:dimensions` - 2, in the plane, unless given; 3, in space
     * `:seed` - fields that differ in it only are different, 0 unless given
 
+  ## Examples
+
       iex> import Wasgo.Gen.Field
       iex> plan = Wasgo.Gen.plan!(seed: 1, height: noise(frequency: 1 / 50) |> scale(8.0))
       iex> stats = Wasgo.Gen.chunk!(plan, {0, 0}).stats
@@ -119,6 +121,8 @@ defmodule Wasgo.Gen.Field do
     * `:octaves` - layers of detail, 1 to 12; 5 unless given
     * `:lacunarity` - how much finer each is than the one before, 1 to 4; 2 unless given
     * `:gain` - how much lower each is than the one before, 0 to 1; 0.5 unless given
+
+  ## Examples
 
       iex> import Wasgo.Gen.Field
       iex> hills = fbm(frequency: 1 / 220, octaves: 6, gain: 0.4) |> scale(30.0, 12.0)
@@ -167,6 +171,8 @@ defmodule Wasgo.Gen.Field do
       number from 0 to 1 for each cell
     * `:jitter` - how far points are from the middles of their cells, 0 to 1; 1 unless given
     * `:dimensions`, `:seed` - as for `noise/1`
+
+  ## Examples
 
       iex> import Wasgo.Gen.Field
       iex> fields = cellular(frequency: 1 / 40, feature: :value)
@@ -376,6 +382,8 @@ defmodule Wasgo.Gen.Field do
     * `:frequency` - 1 / 150 unless given
     * `:seed` - 0 unless given
 
+  ## Examples
+
       iex> import Wasgo.Gen.Field
       iex> cliffs = terrace(fbm(frequency: 1 / 200) |> scale(40.0), height: 8) |> warp(strength: 25.0, frequency: 1 / 80)
       iex> {:ok, plan} = Wasgo.Gen.plan(seed: 1, height: cliffs)
@@ -407,6 +415,8 @@ defmodule Wasgo.Gen.Field do
     * `:scale` - a factor, or `{x, y, z}`; 1 unless given
     * `:yaw` - radians about +y, 0 unless given
     * `:offset` - `{x, y, z}` in metres, `{0, 0, 0}` unless given
+
+  ## Examples
 
       iex> import Wasgo.Gen.Field
       iex> chunk = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 1, height: place(coordinate(:x), offset: {10, 0, 0})), {0, 0})
@@ -492,6 +502,8 @@ defmodule Wasgo.Gen.Field do
     * `:gain` - how much shallower each octave is than the one before, 0.5 unless given
     * `:slope` - rise over run at which gullies are whole, 0.5 unless given
     * `:seed` - 0 unless given
+
+  ## Examples
 
       iex> import Wasgo.Gen.Field
       iex> hills = fbm(frequency: 1 / 300) |> scale(60)

@@ -14,6 +14,8 @@ defmodule Wasgo.Gen.Object do
       when none is the plan's
 
 
+  ## Examples
+
       iex> cottage = [what: {:building, :cottage}, x: 20, z: 30]
       iex> [object] = Wasgo.Gen.chunk!(Wasgo.Gen.plan!(seed: 7, objects: [cottage]), {0, 0}).objects
       iex> {object.kind, object.numbers}

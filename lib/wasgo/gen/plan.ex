@@ -9,6 +9,8 @@ defmodule Wasgo.Gen.Plan do
     * `models` - the same as `Wasgo.Gen.Prop`s: with levels of detail and colliders. Of a chunk of level 0 things are shown as in `props`, of others in
       the coarsest level whose error, at the greatest scale of its rule, is at most a sixteenth of the distance of the chunk's samples
 
+  ## Examples
+
       iex> plan = Wasgo.Gen.plan!(seed: 7)
       iex> {plan.seed, plan.chunk_size, plan.rules}
       {7, 64.0, [tree: 4, conifer: 4, rock: 4, bush: 3]}

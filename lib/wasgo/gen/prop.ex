@@ -195,6 +195,8 @@ defmodule Wasgo.Gen.Prop do
     * `:distance` - in metres, as `mesh/3` takes it; 0 unless given, which is the finest
     * `:angle` - as `mesh/3` takes it
 
+  ## Examples
+
       iex> fern = Wasgo.Gen.prop!({:fern, fronds: 12}, seed: 1)
       iex> {:ok, scene} = Wasgo.Gen.Prop.to_scene(fern)
       iex> {:ok, <<"glTF", _::binary>>} = Wasgo.Scene.to_glb(scene)

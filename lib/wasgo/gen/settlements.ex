@@ -7,6 +7,8 @@ defmodule Wasgo.Gen.Settlements do
     * `roads` - each with the cells of the sites that it joins (`from`, `to`; the same for a street), its `width`, and its `points` about every four
       metres: `{x, y, z}`, or `{:bridge, {x, y, z}}` where a bridge carries it
 
+  ## Examples
+
       iex> plan = Wasgo.Gen.plan!(seed: 42, settlements: [slope: 0.3])
       iex> found = Wasgo.Gen.settlements!(plan, {{0, 0}, {2000, 2000}})
       iex> for site <- found.sites, site.size == :village, do: site.cell

@@ -57,6 +57,8 @@ defmodule Wasgo.Gen.Viewers do
     * `:name` - what it is registered as
     * `:max_viewers` - #{@most_viewers} unless given
 
+  ## Examples
+
       iex> {:ok, viewers} = Wasgo.Gen.Viewers.start_link(max_viewers: 1)
       iex> :ok = Wasgo.Gen.Viewers.put(viewers, "ada", {10.0, 20.0})
       iex> {:error, error} = Wasgo.Gen.Viewers.put(viewers, "grace", {0.0, 0.0})

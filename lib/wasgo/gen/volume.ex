@@ -9,6 +9,8 @@ defmodule Wasgo.Gen.Volume do
     * `solid` - the share of it that is solid, 0 to 1
     * `seam_triangles` - how many of the last triangles join it to cubes of other levels
 
+  ## Examples
+
       iex> Wasgo.Gen.volume!(Wasgo.Gen.plan!(seed: 1, density: Wasgo.Gen.Field.sphere({16, 16, 16}, 10)), {0, 0, 0})
       #Wasgo.Gen.Volume<{0, 0, 0}, 32.0 m, 12% solid, 3660 triangles>
   """

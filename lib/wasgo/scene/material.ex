@@ -9,6 +9,8 @@ defmodule Wasgo.Scene.Material do
     * `extensions` - others (`"KHR_materials_clearcoat"` ...) as pairs of a name and a JSON value; textures in them are positions in the
       scene's textures
 
+  ## Examples
+
       iex> brass = %Wasgo.Scene.Material{name: "brass", base_color: {0.75, 0.55, 0.2, 1.0}, metallic: 1.0, roughness: 0.3}
       iex> brass.alpha
       :auto

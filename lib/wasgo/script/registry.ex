@@ -352,6 +352,8 @@ defmodule Wasgo.Script.Registry do
     * `:objects` - delete its objects too, with what they keep. Unless given, a script that has some is the error `:in_use`, which names them
     * `:author` - for the history
 
+  ## Examples
+
       iex> store = Wasgo.Store.open!(:memory)
       iex> Wasgo.Script.Registry.put!(store, "lamp", File.read!("guest/scripts/lamp.wat"))
       iex> :ok = Wasgo.Script.Registry.put_object(store, "lamp-7", "furniture", "lamp")

@@ -7,6 +7,8 @@ defmodule Wasgo.Stages.Transform do
     * `:format` - a struct of `Wasgo.Format` that says what the new payloads are, or a function of the format before; the same unless given, or
       what the operations make
 
+  ## Examples
+
       iex> [Wasgo.Buffer.new("a")]
       ...> |> Wasgo.Pipeline.through({Wasgo.Stages.Transform, with: &{:ok, %{&1 | payload: &1.payload <> "!"}}})
       ...> |> Enum.map(fn {:ok, buffer} -> buffer.payload end)

@@ -30,6 +30,8 @@ defmodule Wasgo.Telemetry.Poller do
       (`Wasgo.Godot.Server`, with its connections), `:service`, `:pool` and `:pipeline`; nothing unless given
     * `:name` - as for `GenServer`
 
+  ## Examples
+
       iex> {:ok, cache} = Wasgo.Gen.Cache.start_link([])
       iex> {:ok, poller} = Wasgo.Telemetry.Poller.start_link(every: 10_000, watch: [cache: cache])
       iex> Wasgo.Telemetry.Poller.measure(poller)

@@ -205,6 +205,8 @@ defmodule Wasgo.Wasm.Command do
     * `{:exit, status}`, `{:error, exception}` - it ended; this is the last message
     * `:unknown` - the message is none of this program's
 
+  ## Examples
+
       iex> {:ok, module} = Wasgo.Wasm.Module.compile_file("guest/services/namer.wasm")
       iex> {:ok, command} = Wasgo.Wasm.Command.start(module)
       iex> Wasgo.Wasm.Command.event(command, :something_else)

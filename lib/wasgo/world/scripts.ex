@@ -99,6 +99,8 @@ defmodule Wasgo.World.Scripts do
     * `:hz` - ticks a second; 20 unless given
     * `:name` - what it is registered as
 
+  ## Examples
+
       iex> {:ok, store} = Wasgo.Store.open(:memory)
       iex> {:ok, garden} = Wasgo.World.start_link(name: "garden", store: store)
       iex> scripts = %{"wander" => Wasgo.script!("guest/scripts/wander.wasm")}
