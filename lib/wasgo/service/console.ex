@@ -212,7 +212,7 @@ defmodule Wasgo.Service.Console do
 
   # The machine has a directory of its own called "pack".
   defp unmountable?(dir) do
-    names = Path.split(dir) -- ["/", "."]
+    names = dir |> Path.split() |> Enum.reject(&(&1 in ["/", "."]))
     names in [[], ["pack"]] or ".." in names or String.ends_with?(dir, "/")
   end
 

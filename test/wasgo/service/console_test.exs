@@ -133,7 +133,7 @@ defmodule Wasgo.Service.ConsoleTest do
   end
 
   test "a directory that a container can't mount is refused before anything starts" do
-    for dir <- ["/", ".", "/pack", "/data/", "/a/../b", "/José", "/a\\"] do
+    for dir <- ["/", ".", "/./.", "/pack", "/data/", "/a/../b", "/José", "/a\\"] do
       options = [module: "(module)", console: :container2wasm, dirs: [{".", dir, :ro}]]
 
       assert {:error, %ServiceError{reason: :invalid_directory} = error} =
