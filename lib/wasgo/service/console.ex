@@ -125,7 +125,7 @@ defmodule Wasgo.Service.Console do
   A console for a command at a terminal where a person sits: echo and line editing stay the machine's, and what it writes is not changed.
 
       iex> console = Wasgo.Service.Console.terminal(["sh"], {24, 80})
-      iex> {:ok, arguments} = Wasgo.Service.Console.arguments(console, ["sh"], [], [], nil)
+      iex> {:ok, arguments, []} = Wasgo.Service.Console.arguments(console, ["sh"], [], [], nil)
       iex> Enum.any?(arguments, &String.contains?(&1, "stty rows 24 cols 80"))
       true
   """
