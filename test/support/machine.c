@@ -9,6 +9,7 @@
  *   - 0x01 is the emulator's escape: 0x01 'x' ends the machine, 0x01 0x01 is the byte
  *   - the exit status is 0 whatever the command's was
  *   - arguments, environment and directories have at most 1,024 bytes together
+ *   - an argument or variable that is empty, or ends with a backslash or with a character that is none of ASCII, does not arrive as it was
  */
 #include <errno.h>
 #include <poll.h>
@@ -219,6 +220,18 @@ static int run(int count, char **arguments) {
         say("\n");
         return 0;
     }
+    if (strcmp(command, "env") == 0) {
+        int at = 1;
+        for (; at < count && strchr(arguments[at], '='); at++) {
+            putenv(arguments[at]);
+        }
+        return run(count - at, arguments + at);
+    }
+    if (strcmp(command, "variable") == 0) {
+        say(getenv(argument) ? getenv(argument) : "none");
+        say("\n");
+        return 0;
+    }
     if (strcmp(command, "say") == 0) {
         for (int at = 1; at < count; at++) {
             say(arguments[at]);
@@ -253,7 +266,7 @@ static int run(int count, char **arguments) {
     return 127;
 }
 
-/* What our own profile has the shell do: `stty MODES;...;echo TOKEN;"$@";printf ...TOKEN=%d... $?`. */
+/* What our own profile has the shell do: `stty MODES;...;echo TOKEN;"$@";printf ...TOKEN=%d... $?`, and before that maybe taking a point off each word. */
 static int shell(const char *script, int count, char **arguments) {
     char token[64] = "", text[128];
     raw = strncmp(script, "stty raw -echo;", 15) == 0;
@@ -267,12 +280,23 @@ static int shell(const char *script, int count, char **arguments) {
         return 2;
     }
     memcpy(token, start, (size_t)(end - start));
+    for (int at = 0; strstr(script, "${__%.}") && at < count; at++) {
+        size_t length = strlen(arguments[at]);
+        if (length > 0 && arguments[at][length - 1] == '.') {
+            arguments[at][length - 1] = 0;
+        }
+    }
     say(token);
     say("\n");
     int status = run(count, arguments);
     snprintf(text, sizeof text, "\037%s=%d\n", token, status);
     say(text);
     return status;
+}
+
+static int arrives(const char *word) {
+    size_t length = strlen(word);
+    return length > 0 && word[length - 1] != '\\' && !((unsigned char)word[length - 1] & 0x80);
 }
 
 int main(int count, char **arguments) {
@@ -283,6 +307,9 @@ int main(int count, char **arguments) {
     extern char **environ;
     for (char **variable = environ; *variable; variable++) {
         block += strlen(*variable) + 1;
+        if (!arrives(*variable)) {
+            strchr(*variable, '=')[1] = '?';
+        }
     }
     if (block > BLOCK) {
         return 1;
@@ -290,6 +317,11 @@ int main(int count, char **arguments) {
     int at = 1;
     while (at < count && arguments[at][0] == '-') {
         at += strcmp(arguments[at], "-net") == 0 || strcmp(arguments[at], "-mac") == 0 || strcmp(arguments[at], "-entrypoint") == 0 ? 2 : 1;
+    }
+    for (int word = at; word < count; word++) {
+        if (!arrives(arguments[word])) {
+            arguments[word] = "?";
+        }
     }
     say("machine: booting\n");
     if (count - at >= 4 && strcmp(arguments[at], "sh") == 0 && strcmp(arguments[at + 1], "-c") == 0) {

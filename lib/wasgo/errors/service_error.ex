@@ -14,8 +14,10 @@ defmodule Wasgo.ServiceError do
     * `:newline` - a request for a line service has a line break in it
     * `:not_bytes`, `:not_a_map` - a request is no binary, or no map where its number is to be put into it
     * `:control_character` - a request has a character that a container's terminal would act upon
-    * `:empty_argument` - a container's command can't be passed an argument without characters
-    * `:trailing_backslash` - nor one that ends with a backslash
+    * `:not_started` - a container ended before its command ran; the message tells what its machine said at last
+    * `:empty_argument` - without its shell, a container's command can't be passed an argument without characters
+    * `:trailing_character` - nor an argument or a variable that ends with a backslash or with a character that is none of ASCII
+    * `:invalid_directory` - a directory can't be mounted in a container where it is to be
     * `:restarting` - its program ended, and is being started anew
     * `:no_network`, `:unknown_port`, `:invalid_rule` - it was given no network, none of its ports has that name, or a rule for what it may
       connect to has no meaning
@@ -43,8 +45,10 @@ defmodule Wasgo.ServiceError do
           | :not_bytes
           | :not_a_map
           | :control_character
+          | :not_started
           | :empty_argument
-          | :trailing_backslash
+          | :trailing_character
+          | :invalid_directory
           | :restarting
           | :no_network
           | :unknown_port

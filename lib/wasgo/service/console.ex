@@ -25,8 +25,13 @@ defmodule Wasgo.Service.Console do
   the terminal's echo on and without its exit status.
 
   All arguments, variables and names of directories are together at most 1,024 bytes, in which spaces and line breaks of arguments count twice and the profile's
-  own are included: the machine has a block of that size for them. What is over is refused before anything starts, as are arguments that are empty or end
-  with a backslash, which the machine would put together with the next one.
+  own are included: the machine has a block of that size for them. What is over is refused before anything starts.
+
+  The machine loses what is empty, puts what ends with a backslash together with what comes next, and breaks a last character that is none of ASCII. Where an argument or a
+  variable is such, the profile passes them all with a character more, which the shell takes off again. Without the shell they are refused, as is in either
+  case a directory whose name ends so.
+
+  A machine that ends before it comes to the command is a `Wasgo.ServiceError` with `:not_started`, whose message tells what it said at last.
 
   Source of all this: measured on images made by container2wasm 0.8 with TinyEMU (riscv64) and Bochs (x86_64).
 
@@ -34,7 +39,7 @@ defmodule Wasgo.Service.Console do
   """
 
   alias Wasgo.{LimitError, ServiceError}
-  alias Wasgo.Service.Framing
+  alias Wasgo.Service.{Framing, Tool}
 
   @derive {Inspect, only: [:profile, :framing, :state]}
   @enforce_keys [:profile]
@@ -46,7 +51,8 @@ defmodule Wasgo.Service.Console do
     shell: true,
     state: :open,
     pending: "",
-    before: 0
+    before: 0,
+    said: ""
   ]
 
   @type profile :: :wasi | :container2wasm | {:container2wasm, shell: boolean()}
@@ -59,7 +65,8 @@ defmodule Wasgo.Service.Console do
           shell: boolean(),
           state: :open | :before_marker | :after_status,
           pending: binary(),
-          before: non_neg_integer()
+          before: non_neg_integer(),
+          said: binary()
         }
 
   # The terminal keeps so many bytes of a line, its line break included.
@@ -70,6 +77,13 @@ defmodule Wasgo.Service.Console do
 
   # What the machine may say before the marker comes: the kernel's messages at most.
   @most_before_marker 1_048_576
+
+  # Bytes of it that are kept for who has to find out why the marker never came.
+  @said 500
+
+  # A last character for words that the machine would not pass on as they are, and what takes it off each of them.
+  @mark "."
+  @unmark ~S(for __;do shift;set -- "$@" "${__%.}";done;)
 
   @end_of_file <<4>>
 
@@ -111,7 +125,7 @@ defmodule Wasgo.Service.Console do
   A console for a command at a terminal where a person sits: echo and line editing stay the machine's, and what it writes is not changed.
 
       iex> console = Wasgo.Service.Console.terminal(["sh"], {24, 80})
-      iex> {:ok, arguments} = Wasgo.Service.Console.arguments(console, ["sh"], [], [], nil)
+      iex> {:ok, arguments, []} = Wasgo.Service.Console.arguments(console, ["sh"], [], [], nil)
       iex> Enum.any?(arguments, &String.contains?(&1, "stty rows 24 cols 80"))
       true
   """
@@ -121,14 +135,14 @@ defmodule Wasgo.Service.Console do
   end
 
   @doc """
-  The program's arguments, its own name first, for a command with `environment` and directories known to it by `dirs`, with a network or not.
+  The program's arguments, its own name first, and its environment, for a command with `environment` and directories known to it by `dirs`, with a network or not.
 
-  Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument` or `:trailing_backslash`.
+  Errors: `Wasgo.LimitError` with `:argument_bytes`; `Wasgo.ServiceError` with `:empty_argument`, `:trailing_character` or `:invalid_directory`.
 
       iex> wasi = Wasgo.Service.Console.new(:wasi, Wasgo.Service.Framing.new(:line), ["--seed", "7"])
       iex> Wasgo.Service.Console.arguments(wasi, ["--seed", "7"], [], [], nil)
-      {:ok, ["service", "--seed", "7"]}
-      iex> container = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat", ""])
+      {:ok, ["service", "--seed", "7"], []}
+      iex> container = Wasgo.Service.Console.new({:container2wasm, shell: false}, Wasgo.Service.Framing.new(:line), ["cat", ""])
       iex> {:error, error} = Wasgo.Service.Console.arguments(container, ["cat", ""], [], [], nil)
       iex> error.reason
       :empty_argument
@@ -140,39 +154,79 @@ defmodule Wasgo.Service.Console do
           [String.t()],
           nil | pos_integer()
         ) ::
-          {:ok, [String.t()]} | {:error, Exception.t()}
-  def arguments(%__MODULE__{profile: :wasi}, command, _environment, _dirs, _listener) do
-    {:ok, ["service" | command]}
+          {:ok, [String.t()], [{String.t(), String.t()}]} | {:error, Exception.t()}
+  def arguments(%__MODULE__{profile: :wasi}, command, environment, _dirs, _listener) do
+    {:ok, ["service" | command], environment}
   end
 
   def arguments(%__MODULE__{} = console, command, environment, dirs, listener) do
-    words = wrapped(console, command)
-    bytes = block(words, environment, dirs, listener)
+    {words, variables} = wrapped(console, command, environment)
 
-    cond do
-      "" in command ->
-        message = "an empty argument can't be passed to a container's command"
-        {:error, %ServiceError{reason: :empty_argument, message: message}}
-
-      word = Enum.find(command ++ Enum.map(environment, &elem(&1, 1)), &ends_with_backslash?/1) ->
-        message =
-          "an argument or variable that ends with a backslash can't be passed to a container: #{inspect(word)}"
-
-        {:error, %ServiceError{reason: :trailing_backslash, message: message}}
-
-      bytes > @block ->
-        message =
-          "arguments, environment and directories have #{bytes} bytes; a container is passed #{@block} at most" <>
-            ", of which the profile takes #{block(wrapped(console, []), [], [], listener)}"
-
-        {:error, %LimitError{reason: :argument_bytes, value: @block, message: message}}
-
-      true ->
-        {:ok, ["service" | network(listener)] ++ entry_point(console) ++ words}
+    with :ok <- passable(words, variables),
+         :ok <- mountable(dirs),
+         :ok <- fits(console, block(words, variables, dirs, listener), listener) do
+      {:ok, ["service" | network(listener)] ++ entry_point(console) ++ words, variables}
     end
   end
 
-  defp ends_with_backslash?(word), do: String.ends_with?(word, "\\")
+  # What the machine would not pass on as it is.
+  defp altered?(""), do: true
+  defp altered?(word), do: :binary.last(word) == ?\\ or :binary.last(word) >= 0x80
+
+  defp altered_variable?({_name, value}), do: value != "" and altered?(value)
+
+  defp passable(words, variables) do
+    word = Enum.find(words, &altered?/1)
+    variable = Enum.find(variables, &altered_variable?/1)
+
+    cond do
+      word == "" ->
+        message = "an empty argument can't be passed to a container's command without its shell"
+        {:error, %ServiceError{reason: :empty_argument, message: message}}
+
+      word || variable ->
+        message =
+          "what ends with a backslash or with a character that is none of ASCII can't be passed to a container without its shell: " <>
+            inspect(word || variable)
+
+        {:error, %ServiceError{reason: :trailing_character, message: message}}
+
+      true ->
+        :ok
+    end
+  end
+
+  defp mountable(dirs) do
+    case Enum.find(dirs, &(unmountable?(&1) or altered?(&1))) do
+      nil ->
+        :ok
+
+      dir ->
+        message =
+          "a directory can't be mounted in a container at #{inspect(dir)}: not at its root or /pack, nor with \"..\" in the name, a slash, " <>
+            "a backslash or a character that is none of ASCII at its end"
+
+        {:error, %ServiceError{reason: :invalid_directory, message: message}}
+    end
+  end
+
+  # The machine has a directory of its own called "pack".
+  defp unmountable?(dir) do
+    names = dir |> Path.split() |> Enum.reject(&(&1 in ["/", "."]))
+    names in [[], ["pack"]] or ".." in names or String.ends_with?(dir, "/")
+  end
+
+  defp fits(_console, bytes, _listener) when bytes <= @block, do: :ok
+
+  defp fits(console, bytes, listener) do
+    {words, []} = wrapped(console, [], [])
+
+    message =
+      "arguments, environment and directories have #{bytes} bytes; a container is passed #{@block} at most" <>
+        ", of which the profile takes #{block(words, [], [], listener)}"
+
+    {:error, %LimitError{reason: :argument_bytes, value: @block, message: message}}
+  end
 
   # What the machine makes of it: a line for each of the entry point, the command, variables, directories, the network and the time.
   defp block(words, environment, dirs, listener) do
@@ -198,16 +252,24 @@ defmodule Wasgo.Service.Console do
   defp network(3), do: ["-net", "socket"]
   defp network(listener), do: ["-net", "socket=listenfd=#{listener}"]
 
-  defp wrapped(%{shell: true} = console, command),
-    do: ["sh", "-c", script(console), "sh" | command]
+  # Words and variables. The machine's own environment can't have all of these; `env` in the container can.
+  defp wrapped(%{shell: false}, command, environment), do: {command, environment}
 
-  defp wrapped(%{shell: false}, command), do: command
+  defp wrapped(%{shell: true} = console, command, environment) do
+    {altered, variables} = Enum.split_with(environment, &altered_variable?/1)
+    set = for {name, value} <- altered, do: name <> "=" <> value
+    command = if set == [], do: command, else: ["env" | set] ++ command
+    marked? = Enum.any?(command, &altered?/1)
+    command = if marked?, do: Enum.map(command, &(&1 <> @mark)), else: command
+    {["sh", "-c", script(console, marked?), "sh" | command], variables}
+  end
 
   # The status is told after a character that programs hardly write, so that nothing else has to be held back until it is clear that it is no status.
-  defp script(%{token: token} = console) do
+  defp script(%{token: token} = console, marked?) do
     seed = 24 |> :crypto.strong_rand_bytes() |> Base.url_encode64()
+    unmark = if marked?, do: @unmark, else: ""
 
-    ~s(stty #{modes(console)};echo #{seed}>/dev/urandom;echo #{token};"$@";printf '\\037#{token}=%d\\n' $?)
+    ~s(stty #{modes(console)};echo #{seed}>/dev/urandom;#{unmark}echo #{token};"$@";printf '\\037#{token}=%d\\n' $?)
   end
 
   defp modes(%{terminal: {rows, columns}}), do: "rows #{rows} cols #{columns}"
@@ -359,6 +421,29 @@ defmodule Wasgo.Service.Console do
   @spec open?(t()) :: boolean()
   def open?(%__MODULE__{state: state}), do: state != :before_marker
 
+  @doc """
+  Why a machine that ended itself with `status` before it came to the command did so; nothing for one that had come to it.
+
+      iex> console = Wasgo.Service.Console.new(:container2wasm, Wasgo.Service.Framing.new(:line), ["cat"])
+      iex> {:ok, "", nil, console} = Wasgo.Service.Console.decode(console, "no shell\\r\\n")
+      iex> Wasgo.Service.Console.not_started(console, 0).reason
+      :not_started
+  """
+  @spec not_started(t(), integer()) :: ServiceError.t() | nil
+  def not_started(%__MODULE__{state: :before_marker} = console, status) do
+    said = (console.said <> console.pending) |> String.replace(~r/\s+/, " ") |> Tool.plain()
+
+    message =
+      "the container ended with status #{status} before its command ran; it said at last: " <>
+        if(said =~ ~r/\S/, do: String.trim(said), else: "nothing")
+
+    %ServiceError{reason: :not_started, message: message}
+  end
+
+  def not_started(%__MODULE__{}, _status), do: nil
+
+  defp last(text), do: binary_part(text, byte_size(text), -min(byte_size(text), @said))
+
   defp hold(bytes) do
     size = byte_size(bytes) - 1
 
@@ -378,9 +463,10 @@ defmodule Wasgo.Service.Console do
 
       [text] ->
         kept = min(byte_size(text), byte_size(token))
-        before = console.before + byte_size(text) - kept
+        passed = byte_size(text) - kept
+        said = last(console.said <> binary_part(text, 0, passed))
         pending = binary_part(text, byte_size(text), -kept) <> console.pending
-        before(%{console | before: before, pending: pending})
+        before(%{console | before: console.before + passed, said: said, pending: pending})
     end
   end
 

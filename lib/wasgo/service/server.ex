@@ -122,9 +122,10 @@ defmodule Wasgo.Service.Server do
     listener = Network.listener(options.network, guest_dirs)
 
     with {:ok, module} <- Options.module(state.module || options.module),
-         {:ok, arguments} <-
+         {:ok, arguments, environment} <-
            Console.arguments(console, options.command, options.env, guest_dirs, listener),
-         {:ok, {resource, ref}} <- Program.start(module, program(options, console, arguments)) do
+         {:ok, {resource, ref}} <-
+           Program.start(module, program(options, console, arguments, environment)) do
       timer = Process.send_after(self(), {:not_ready, ref}, options.ready_timeout)
 
       {:ok,
@@ -145,12 +146,12 @@ defmodule Wasgo.Service.Server do
     end
   end
 
-  defp program(options, console, arguments) do
+  defp program(options, console, arguments, environment) do
     options
     |> Map.take([:dirs, :quota, :clock, :random, :limits])
     |> Map.merge(%{
       arguments: arguments,
-      environment: options.env,
+      environment: environment,
       timeout: :infinity,
       terminal: console.profile == :container2wasm,
       network: Network.to_native(options.network)
@@ -665,7 +666,9 @@ defmodule Wasgo.Service.Server do
   end
 
   defp exit_error(%{status: status}, _result) when status != nil, do: exited(status)
-  defp exit_error(_state, {:ok, status}), do: exited(status)
+
+  defp exit_error(%{console: console}, {:ok, status}),
+    do: Console.not_started(console, status) || exited(status)
 
   defp exit_error(_state, {:error, fault}) do
     exception = Result.exception(fault)

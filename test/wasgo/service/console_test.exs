@@ -92,19 +92,81 @@ defmodule Wasgo.Service.ConsoleTest do
       assert [_, given] = Regex.run(~r/have (\d+) bytes/, Exception.message(error))
       assert String.to_integer(given) > bytes
     end
+  end
 
-    assert {:error, %ServiceError{reason: :empty_argument}} =
-             Service.start_link(
-               module: "(module)",
-               console: :container2wasm,
-               command: ["cat", ""]
-             )
+  test "what the machine would not pass on as it is takes a detour through the shell" do
+    plain = ["cat", "x", "é.", "ü y"]
+    environment = [{"A", ""}, {"B", "é."}]
 
-    # The machine would take it and the next one for one.
-    for options <- [[command: ["cat", "C:\\"]], [command: ["cat"], env: %{"A" => "\\"}]] do
-      assert {:error, %ServiceError{reason: :trailing_backslash}} =
-               Service.start_link([module: "(module)", console: :container2wasm] ++ options)
+    assert {:ok, ["service", "-entrypoint", "env", "sh", "-c", script, "sh" | ^plain],
+            ^environment} = Console.arguments(console(), plain, environment, [], nil)
+
+    refute script =~ "%."
+
+    for word <- ["", "C:\\", "José", "日本"] do
+      assert {:ok, ["service", "-entrypoint", "env", "sh", "-c", script, "sh" | words], []} =
+               Console.arguments(console(), ["cat", word, "x"], [], [], nil)
+
+      assert script =~ "${__%.}"
+      assert words == ["cat.", word <> ".", "x."]
     end
+
+    environment = [{"A", "a"}, {"B", "José"}, {"C", ""}, {"D", "\\"}]
+
+    assert {:ok, arguments, [{"A", "a"}, {"C", ""}]} =
+             Console.arguments(console(), ["cat"], environment, [], nil)
+
+    assert Enum.drop(arguments, 7) == ["env.", "B=José.", "D=\\.", "cat."]
+  end
+
+  test "without a shell what the machine would not pass on is refused before anything starts" do
+    for {options, reason} <- [
+          {[command: ["cat", ""]], :empty_argument},
+          {[command: ["cat", "C:\\"]], :trailing_character},
+          {[command: ["cat", "José"]], :trailing_character},
+          {[command: ["cat"], env: %{"A" => "\\"}], :trailing_character},
+          {[command: ["cat"], env: %{"A" => "ü"}], :trailing_character}
+        ] do
+      service = [module: "(module)", console: {:container2wasm, shell: false}]
+      assert {:error, %ServiceError{reason: ^reason}} = Service.start_link(service ++ options)
+    end
+  end
+
+  test "a directory that a container can't mount is refused before anything starts" do
+    for dir <- ["/", ".", "/./.", "/pack", "/data/", "/a/../b", "/José", "/a\\"] do
+      options = [module: "(module)", console: :container2wasm, dirs: [{".", dir, :ro}]]
+
+      assert {:error, %ServiceError{reason: :invalid_directory} = error} =
+               Service.start_link(options)
+
+      assert Exception.message(error) =~ inspect(dir)
+    end
+
+    for dir <- ["/data", "data", "/my data", "/a:b", "/é/x", "/a/pack"] do
+      assert {:ok, _arguments, []} = Console.arguments(console(), ["cat"], [], [dir], nil)
+    end
+  end
+
+  test "a machine that ends before it comes to its command tells why" do
+    said = ~S(\1b[31mERRO\1b[0m runc run failed: \22env\22 not found\0d\0a)
+
+    program = """
+    (module
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\\10\\00\\00\\00\\39\\00\\00\\00")
+      (data (i32.const 16) "booting\\0d\\0a#{said}")
+      (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
+    """
+
+    Process.flag(:trap_exit, true)
+
+    assert {:error, %ServiceError{reason: :not_started} = error} =
+             Service.start_link(module: program, console: :container2wasm, command: ["cat"])
+
+    assert Exception.message(error) =~
+             ~s(with status 0 before its command ran; it said at last: booting ERRO runc run failed: "env" not found)
   end
 
   test "spaces and line breaks of arguments take twice their room, as in the machine's block" do
@@ -123,7 +185,7 @@ defmodule Wasgo.Service.ConsoleTest do
 
   test "at a person's terminal the machine's line breaks and echo stay, and its status is read" do
     console = Console.terminal(["sh"], {24, 80})
-    {:ok, arguments} = Console.arguments(console, ["sh"], [], [], nil)
+    {:ok, arguments, []} = Console.arguments(console, ["sh"], [], [], nil)
     assert Enum.at(arguments, 5) =~ ~r/^stty rows 24 cols 80;/
     assert Console.encode(console, "\x03\x01") == {:ok, "\x03\x01\x01"}
 
@@ -134,8 +196,8 @@ defmodule Wasgo.Service.ConsoleTest do
   end
 
   test "is given a new token and other random bytes at each start" do
-    {:ok, one} = Console.arguments(console(), ["cat"], [], [], nil)
-    {:ok, other} = Console.arguments(console(), ["cat"], [], [], nil)
+    {:ok, one, []} = Console.arguments(console(), ["cat"], [], [], nil)
+    {:ok, other, []} = Console.arguments(console(), ["cat"], [], [], nil)
     assert ["service", "-entrypoint", "env", "sh", "-c", script, "sh", "cat"] = one
     assert one != other
     assert script =~ "/dev/urandom"

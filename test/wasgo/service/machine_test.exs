@@ -132,6 +132,19 @@ defmodule Wasgo.Service.MachineTest do
     assert_receive {:EXIT, ^service, {:shutdown, %ServiceError{reason: {:exited, 127}}}}, 30_000
   end
 
+  test "passes on words and variables whatever they end with", %{machine: machine} do
+    words = ["", "José", "C:\\", "plain", ".", " "]
+    service = start!(machine, ["say" | words], framing: :line, subscriber: self())
+    assert gather(service, []) == words
+
+    for value <- ["", "José", "C:\\", "plain"] do
+      environment = [{"BEFORE", "x"}, {"NAME", value}, {"AFTER", "y"}]
+      options = [env: environment, subscriber: self()]
+      assert gather(start!(machine, ["variable", "NAME"], options), []) == [value]
+      assert gather(start!(machine, ["variable", "AFTER"], options), []) == ["y"]
+    end
+  end
+
   test "writes 200,000 lines, with a pause now and then for its kernel", %{machine: machine} do
     service = start!(machine, ["count", "200000"], subscriber: self())
     assert gather(service, []) == for(number <- 1..200_000, do: "line #{number}")

@@ -85,13 +85,20 @@ defmodule Wasgo.Service.RealImageTest do
   test "passes on a command's exit status and its arguments", %{module: module} do
     assert {[], {:exited, 7}} = output(module, ["sh", "-c", "exit 7"])
 
-    script = ~S(for word; do echo "[$word]"; done; echo "$NAME" >&2)
+    script = ~S(for word; do echo "[$word]"; done; echo "$BEFORE$NAME$AFTER" >&2)
     words = ["two words", "$HOME", "-n", "quote'\"s", "back\\slash"]
 
-    assert {lines, {:exited, 0}} =
-             output(module, ["sh", "-c", script, "sh" | words], env: %{"NAME" => "value"})
+    # What the machine itself does not pass on.
+    awkward = ["", "José", "C:\\", "日本", ".", " "]
 
-    assert lines == Enum.map(words, &"[#{&1}]") ++ ["value"]
+    for {words, value} <- [{words, "value"}, {awkward, "value"}, {words, "ü"}, {awkward, "\\"}] do
+      environment = [{"BEFORE", "a"}, {"NAME", value}, {"AFTER", "b"}]
+
+      assert {lines, {:exited, 0}} =
+               output(module, ["sh", "-c", script, "sh" | words], env: environment)
+
+      assert lines == Enum.map(words, &"[#{&1}]") ++ ["a#{value}b"]
+    end
   end
 
   test "answers 1,000 requests one by one, and 1,000 at once", %{module: module} do
@@ -163,6 +170,14 @@ defmodule Wasgo.Service.RealImageTest do
 
     assert hd(lines) == "kept" and List.last(lines) == "done"
     assert File.read!(Path.join(dir, "file")) == "kept"
+  end
+
+  @tag :tmp_dir
+  test "tells why its command never ran", %{module: module, tmp_dir: dir} do
+    assert {:error, %ServiceError{reason: :not_started} = error} =
+             start(module, ["true"], dirs: [{dir, "/proc", :ro}])
+
+    assert Exception.message(error) =~ ~s(at "/proc")
   end
 
   @tag :tmp_dir

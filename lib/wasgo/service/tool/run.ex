@@ -29,9 +29,9 @@ defmodule Wasgo.Service.Tool.Run do
     guest_dirs = Enum.map(options.dirs, &elem(&1, 1))
     listener = Network.listener(options.network, guest_dirs)
 
-    with {:ok, arguments} <-
+    with {:ok, arguments, environment} <-
            Console.arguments(console, options.command, options.env, guest_dirs, listener),
-         {:ok, {resource, ref}} <- Program.start(module, program(options, arguments)) do
+         {:ok, {resource, ref}} <- Program.start(module, program(options, arguments, environment)) do
       reader = reader(options.input)
 
       state = %{
@@ -71,10 +71,10 @@ defmodule Wasgo.Service.Tool.Run do
   defp framing(%{terminal: nil}), do: Framing.new(:line)
   defp framing(_options), do: Framing.new(:raw)
 
-  defp program(options, arguments) do
+  defp program(options, arguments, environment) do
     %{
       arguments: arguments,
-      environment: options.env,
+      environment: environment,
       dirs: options.dirs,
       quota: nil,
       clock: true,
@@ -125,9 +125,16 @@ defmodule Wasgo.Service.Tool.Run do
     IO.binwrite(state.options.output, Console.rest(state.console))
 
     case {state.status, result} do
-      {nil, {:ok, status}} -> {:ok, status}
+      {nil, {:ok, status}} -> ended_itself(state.console, status)
       {nil, {:error, fault}} -> {:error, Result.exception(fault)}
       {status, _result} -> {:ok, status}
+    end
+  end
+
+  defp ended_itself(console, status) do
+    case Console.not_started(console, status) do
+      nil -> {:ok, status}
+      exception -> {:error, exception}
     end
   end
 
