@@ -42,7 +42,7 @@ defmodule Wasgo.Wasm.Command do
 
   A program reaches what is beneath the directory and nothing else: `..`, absolute paths and symbolic links that lead out of it are refused, and what the
   program links is confined in the same way. In a directory that is `:ro` everything that would change something is refused. A refusal is an
-  error number (`EPERM`, `EDQUOT` for what `:quota` refuses) for the program, which may go on. One thing no option limits: the memory for a
+  error number (`EPERM`, `ENOSPC` for what `:quota` refuses) for the program, which may go on. One thing no option limits: the memory for a
   directory's listing. A directory with devices or named pipes in it is not for programs that nobody trusts: to open a pipe waits
   for its other end, and there are only eight threads for such waiting in all.
 

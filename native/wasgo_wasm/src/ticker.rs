@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Time between two ticks: the longest that a guest holds a caller's thread is about this.
 pub(crate) const TICK: Duration = Duration::from_micros(500);
 
-/// Ticks without any guest before the thread dozes: after guests on callers' threads, and after others.
+/// Ticks without any guest before the thread dozes: where one ran on a caller's thread within as many, and where only workers had some.
 const IDLE_TICKS: u32 = 400;
 const IDLE_WORKER_TICKS: u32 = 2;
 
@@ -152,7 +152,8 @@ impl Drop for Ticker {
 fn run(shared: &Shared) {
     // Ticks, or looks while it dozes, without any guest.
     let mut idle = 0;
-    let mut most_idle = IDLE_TICKS;
+    // Ticks since a guest ran on a caller's thread. Programs that wait may have a slice in every few of them.
+    let mut since_active = 0_u32;
     let mut dozes = false;
     let mut next = None;
     while !shared.stop.load(Ordering::SeqCst) {
@@ -167,16 +168,16 @@ fn run(shared: &Shared) {
         let active = shared.active.swap(false, Ordering::SeqCst);
         let worked = shared.worked.swap(false, Ordering::SeqCst);
         let running = shared.running.load(Ordering::SeqCst) > 0;
-        if active {
-            (dozes, idle, most_idle) = (false, 0, IDLE_TICKS);
-        } else if running {
+        since_active = if active { 0 } else { since_active.saturating_add(1) };
+        if active || running {
             (dozes, idle) = (false, 0);
         } else if dozes {
             idle = if worked { 0 } else { idle.saturating_add(1) };
         } else {
             idle += 1;
-            if idle >= most_idle {
-                (dozes, idle, most_idle) = (true, 0, IDLE_WORKER_TICKS);
+            let most = if since_active < IDLE_TICKS { IDLE_TICKS } else { IDLE_WORKER_TICKS };
+            if idle >= most {
+                (dozes, idle) = (true, 0);
             }
         }
     }

@@ -18,7 +18,7 @@ use wasgo_wasm::{Cable, Directory, Error, Event, Service, ServiceOptions};
 
 const AGAIN: i32 = 6;
 const BAD_DESCRIPTOR: i32 = 8;
-const NO_QUOTA: i32 = 19;
+const NO_SPACE: i32 = 51;
 
 /// A program that reports numbers: `(call $tell i32)` writes one in four bytes to the standard output.
 fn program(body: &str) -> String {
@@ -341,13 +341,13 @@ fn no_more_is_stored_than_the_quota() {
         (call $tell (call $path_create_directory (i32.const 3) (i32.const 1025) (i32.const 3)))
         (call $tell (call $fd_pwrite (i32.load (i32.const 512)) (i32.const 16) (i32.const 1) (i64.const 0) (i32.const 24)))");
     let running = Running::start(&body, place.options(Some(25_000)), None);
-    assert_eq!(running.numbers(6), [0, 0, 0, NO_QUOTA, NO_QUOTA, NO_QUOTA]);
+    assert_eq!(running.numbers(6), [0, 0, 0, NO_SPACE, NO_SPACE, NO_SPACE]);
     assert_eq!(fs::metadata(place.0.join("file")).unwrap().len(), 20_000);
     // What is there already counts.
     let other = "(i32.store8 (i32.const 1024) (i32.const 120)) (call $tell (call $create))";
-    assert_eq!(Running::start(other, place.options(Some(26_000)), None).numbers(1), [NO_QUOTA]);
+    assert_eq!(Running::start(other, place.options(Some(26_000)), None).numbers(1), [NO_SPACE]);
     let body = format!("(drop (call $create)) {WRITE}");
-    assert_eq!(Running::start(&body, place.options(Some(26_000)), None).numbers(1), [NO_QUOTA]);
+    assert_eq!(Running::start(&body, place.options(Some(26_000)), None).numbers(1), [NO_SPACE]);
     assert_eq!(Running::start(&body, place.options(None), None).numbers(1), [0]);
 }
 

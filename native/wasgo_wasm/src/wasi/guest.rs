@@ -14,10 +14,10 @@ pub(super) enum Errno {
     Success = 0,
     Again = 6,
     BadDescriptor = 8,
-    Quota = 19,
     Fault = 21,
     Invalid = 28,
     Io = 29,
+    NoSpace = 51,
     NotSupported = 58,
 }
 

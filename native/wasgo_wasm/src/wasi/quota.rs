@@ -42,7 +42,7 @@ impl Quota {
     /// Counts bytes that are about to be written; none is refused as long as all fit.
     ///
     /// # Errors
-    /// WASI's number for an exhausted quota.
+    /// WASI's number for a full device: emulators of containers know no number of an exhausted quota.
     pub(crate) async fn take(&mut self, bytes: u64) -> Result<(), Errno> {
         if self.fits(bytes) {
             return Ok(());
@@ -54,7 +54,7 @@ impl Quota {
         self.used = measured.map_err(|_| Errno::Io)?;
         let now = Instant::now();
         self.again = now + (SHARE * now.duration_since(began)).min(LONGEST_WAIT);
-        if self.fits(bytes) { Ok(()) } else { Err(Errno::Quota) }
+        if self.fits(bytes) { Ok(()) } else { Err(Errno::NoSpace) }
     }
 
     /// Counts a new file, directory or link.
