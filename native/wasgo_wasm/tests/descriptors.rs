@@ -10,7 +10,7 @@ use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::module;
@@ -160,6 +160,29 @@ fn what_is_no_descriptor_is_an_event_with_an_error() {
     // Nor can the output be read from.
     let body = "(call $readable (i32.const 4096) (i32.const 1)) (call $poll (i32.const 1)) (call $event)";
     assert_eq!(Running::start(body, plain(), None).numbers(6), [0, 1, 1, BAD_DESCRIPTOR, 0, 0]);
+}
+
+#[test]
+fn a_terminals_program_that_looks_again_and_again_waits_a_little_and_hears_its_input_at_once() {
+    // 400 looks at a clock that has come: most of them wait. The machine may interrupt some.
+    let looks = "(local $left i32) (local.set $left (i32.const 400))
+        (loop $more
+          (call $clock (i32.const 4096) (i64.const 0))
+          (drop (call $poll_oneoff (i32.const 4096) (i32.const 8192) (i32.const 1) (i32.const 512)))
+          (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))";
+    let began = Instant::now();
+    let running = Running::start(&format!("{looks} (call $tell (i32.const 1))"), terminal(), None);
+    assert_eq!(running.numbers(1), [1]);
+    assert!(began.elapsed() > Duration::from_millis(20), "{:?}", began.elapsed());
+    // It looks until there is something to read beside the clock.
+    let body = "(loop $more
+        (call $clock (i32.const 4096) (i64.const 0)) (call $readable (i32.const 4144) (i32.const 0))
+        (drop (call $poll_oneoff (i32.const 4096) (i32.const 8192) (i32.const 2) (i32.const 512)))
+        (br_if $more (i32.and (i32.eq (i32.load (i32.const 512)) (i32.const 1)) (i32.eqz (i32.load8_u (i32.const 8202))))))
+        (call $tell (i32.const 2))";
+    let running = Running::start(body, terminal(), None);
+    running.service.write(Bytes::from_static(b"x"));
+    assert_eq!(running.numbers(1), [2]);
 }
 
 #[test]

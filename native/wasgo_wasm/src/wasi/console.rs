@@ -62,6 +62,10 @@ impl Console {
         }
     }
 
+    pub(super) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// Whether `descriptor` is one of these streams.
     pub(super) fn has(&self, descriptor: u32) -> bool {
         self.own.get(descriptor as usize).copied().unwrap_or(false)

@@ -117,6 +117,7 @@ pub(crate) struct ServiceHost {
     clock: Clock,
     monotonic: Monotonic,
     quota: Option<Quota>,
+    looks: poll::Looks,
 }
 
 /// The time since a program's start.
@@ -160,6 +161,7 @@ impl ServiceHost {
             engine: engine.clone(),
             clock: options.clock,
             monotonic,
+            looks: poll::Looks::default(),
         })
     }
 

@@ -36,6 +36,28 @@ const HANGUP: u16 = 1;
 /// The longest that is waited: longer than any host runs.
 const FOREVER: Duration = Duration::from_secs(1 << 32);
 
+/// A machine that sleeps whole milliseconds looks again and again for what is left of one: looks in a row with no more than this between them,
+/// after so many of them, wait for so long.
+const BETWEEN: Duration = Duration::from_micros(50);
+const LOOKS: u32 = 8;
+const PAUSE: Duration = Duration::from_micros(250);
+
+/// Looks in a row: polls of a program on a terminal for what is so already.
+#[derive(Default)]
+pub(super) struct Looks {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl Looks {
+    /// Another one, at `now`. Whether it is one too many.
+    fn again(&mut self, now: Instant) -> bool {
+        let soon = self.last.is_some_and(|last| now.duration_since(last) < BETWEEN);
+        self.count = if soon { self.count.saturating_add(1) } else { 0 };
+        self.count >= LOOKS
+    }
+}
+
 struct Subscription {
     user: u64,
     kind: u8,
@@ -128,6 +150,14 @@ pub(super) async fn poll(
     if let Err(error) = part(data, events, count * EVENT).and_then(|_| put(data, size, &[0; 4])) {
         return Ok(Err(error));
     }
+    let looks = host.console.is_terminal() && all.iter().any(|one| matches!(one.what, What::At(at) if at <= now));
+    if looks && host.looks.again(now) {
+        for subscription in &mut all {
+            if let What::At(at) = &mut subscription.what {
+                *at = (*at).max(now + PAUSE);
+            }
+        }
+    }
     let engine = host.engine.clone();
     let mut alarm = None;
     let come = wait(caller, |context| {
@@ -153,7 +183,8 @@ pub(super) async fn poll(
         Poll::Pending
     })
     .await;
-    let (data, _) = split(caller, memory);
+    let (data, host) = split(caller, memory);
+    host.looks.last = looks.then(Instant::now);
     Ok(report(data, events, size, &all, &come))
 }
 
