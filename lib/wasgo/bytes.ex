@@ -9,6 +9,18 @@ defmodule Wasgo.Bytes do
   def take(_bytes, _size), do: :short
 
   @doc false
+  # So many bytes of a text at most, cut between characters.
+  @spec text(String.t(), non_neg_integer()) :: String.t()
+  def text(text, most) when byte_size(text) <= most, do: text
+
+  def text(text, most) do
+    case :unicode.characters_to_binary(binary_part(text, 0, most)) do
+      whole when is_binary(whole) -> whole
+      {_incomplete, part, _rest} -> part
+    end
+  end
+
+  @doc false
   # Parts of these sizes, which are all of it.
   @spec parts(binary(), [non_neg_integer()]) :: {:ok, [binary()]} | :error
   def parts("", []), do: {:ok, []}

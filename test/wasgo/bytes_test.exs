@@ -10,6 +10,14 @@ defmodule Wasgo.BytesTest do
     assert Bytes.take("abc", 4) == :short
   end
 
+  test "texts are cut between characters" do
+    assert Bytes.text("näh", 9) == "näh"
+    assert Bytes.text("näh", 4) == "näh"
+    assert Bytes.text("näh", 3) == "nä"
+    assert Bytes.text("näh", 2) == "n"
+    assert Bytes.text("näh", 0) == ""
+  end
+
   test "parts of given sizes, which are all of it" do
     assert Bytes.parts("abc", [1, 0, 2]) == {:ok, ["a", "", "bc"]}
     assert Bytes.parts("", []) == {:ok, []}

@@ -63,7 +63,7 @@ if Code.ensure_loaded?(WebSock) do
 
     alias Wasgo.Godot.{Connection, Server}
     alias Wasgo.Godot.Connection.Transport
-    alias Wasgo.{GodotError, Options}
+    alias Wasgo.{Bytes, GodotError, Options}
 
     @max_message Transport.max_message()
     # What the web server should take at once: a message, and the little around it.
@@ -253,7 +253,7 @@ if Code.ensure_loaded?(WebSock) do
 
     # What crashed is nothing that the other side should be told.
     defp closing({:crashed, _reason}), do: {1011, "an error of the sidecar's"}
-    defp closing(why), do: {code(why), why |> GodotError.why() |> cut()}
+    defp closing(why), do: {code(why), why |> GodotError.why() |> Bytes.text(@max_detail)}
 
     defp code({:bye, _text}), do: 1000
     defp code(why) when why in [:closed, :lost], do: 1000
@@ -262,16 +262,6 @@ if Code.ensure_loaded?(WebSock) do
     defp code({:too_large, _limit}), do: 1009
     defp code({:refused, reason}) when reason in ["full", "zone"], do: 1013
     defp code(_why), do: 1008
-
-    # Between characters.
-    defp cut(words) when byte_size(words) <= @max_detail, do: words
-
-    defp cut(words) do
-      case :unicode.characters_to_binary(binary_part(words, 0, @max_detail)) do
-        whole when is_binary(whole) -> whole
-        {_kind, part, _rest} -> part
-      end
-    end
 
     # The web server's process goes on until the other side closes, and it may wait in `send` for one that does not read.
     defp end_after(peer) do

@@ -4,6 +4,7 @@ defmodule Wasgo.Godot.Connection.Event do
   #
   # It must never make atoms, let a count pass that has no bound, or keep a text that is longer than it has to be.
 
+  alias Wasgo.Bytes
   alias Wasgo.Godot.Variant
   alias Wasgo.Wire.Zstd
 
@@ -322,13 +323,6 @@ defmodule Wasgo.Godot.Connection.Event do
 
   defp malformed(words), do: {:error, {:malformed, words}, :frame}
 
-  # At most so much of a text, cut between characters, and on its own.
-  defp text(text) when byte_size(text) <= @max_text, do: :binary.copy(text)
-
-  defp text(text) do
-    case :unicode.characters_to_binary(binary_part(text, 0, @max_text)) do
-      whole when is_binary(whole) -> whole
-      {_, part, _rest} -> part
-    end
-  end
+  # On its own: what it was cut from may go.
+  defp text(text), do: text |> Bytes.text(@max_text) |> :binary.copy()
 end
