@@ -13,7 +13,7 @@ var wanted: Array[Dictionary] = []
 
 
 func _initialize() -> void:
-	run("mesh_names_test", [_after_what_uses_them, _named_anew, _for_ever, _what_shows_them, _bounds, _over_connections] as Array[Callable])
+	run("mesh_names_test", [_after_what_uses_them, _named_anew, _for_ever, _what_shows_them, _bounds, _while_they_are_read, _over_connections] as Array[Callable])
 
 
 func _fresh(megabytes := 0) -> void:
@@ -182,7 +182,8 @@ func _bounds() -> bool:
 	for mesh_name: String in ["a", "b"]:
 		equal(world.apply("mesh", Frames.mesh(mesh_name, 1)), "", "a mesh")
 	check(world.apply("mesh", Frames.mesh("c", 1)) != "", "one too many")
-	# Those that go do not count, but there are no more of them than of the others.
+	# Those that go do not count, up to a number of them.
+	world._meshes.most_going = 3
 	client._lanes.bulk_taken = 1
 	for mesh_name: String in ["c", "d", "e", "f"]:
 		equal(world.apply("forget", {"t": "forget", "names": PackedStringArray(_names())}), "", "to be forgotten")
@@ -197,6 +198,22 @@ func _bounds() -> bool:
 
 func _hash(of: int) -> PackedByteArray:
 	return ("%032x" % of).hex_decode()
+
+
+func _while_they_are_read() -> bool:
+	await _fresh(16)
+	world.max_meshes = 2
+	_live(Frames.with(Frames.mesh("first", 1), ["hash"], _hash(1)))
+	await _done()
+	world._cache.finish()
+	# A slow disk: none of them is there before the next is named.
+	for of: int in 20:
+		equal(world.apply("forget", {"t": "forget", "names": PackedStringArray(_names())}), "", "to be forgotten")
+		var frame := {"t": "cached", "what": "mesh", "keys": PackedStringArray(["mesh %d" % of]), "hashes": _hash(1)}
+		equal(world.apply("cached", frame), "", "another one while %d are known" % _names().size())
+	check(await until(func() -> bool: return _names() == ["mesh 19"]), "the others go when they have been read: %s" % [_names()])
+	equal(world.get_mesh("mesh 19").get_surface_count(), 1, "and this one is read")
+	return true
 
 
 func _over_connections() -> bool:

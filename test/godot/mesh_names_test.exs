@@ -73,6 +73,7 @@ defmodule Wasgo.World.EngineMeshNamesTest do
 
     {:ok, rev} = World.put_property(world, "done", true)
     report = report(connection, &(&1["rev"] == rev and &1["meshes"] <= 16))
+    assert {:ok, %{last_errors: []}} = Connection.stats(connection)
     assert {report["nodes"], report["errors"]} == {40, 0}
     for n <- 161..200, do: ask(connection, "surfaces_of", [n], &(&1 > 0))
     # What it has let go, and shows still, is what the world says that it is.

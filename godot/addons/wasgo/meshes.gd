@@ -7,8 +7,10 @@ const _Check := preload("check.gd")
 const _MeshLoads := preload("mesh_loads.gd")
 const _Surfaces := preload("surfaces.gd")
 
-## The most names that are known at once, but for those that are about to be forgotten, of which there may be as many.
+## The most names that are known at once, but for those that are about to be forgotten.
 var most := 4096
+## The most of those: they wait for frames of the bulk lane, and for contents that are being read, however long a disk takes.
+var most_going := 16_384
 ## The most meshes that have their surfaces although nothing shows them, where these can be had from the cache again.
 var most_idle := 512
 ## Where contents are kept, or null.
@@ -180,7 +182,7 @@ func _is_new(mesh_name: String) -> bool:
 
 
 func _has_room(more: int) -> bool:
-	return all.size() - _going.size() + more <= most and all.size() + more <= 2 * most
+	return all.size() - _going.size() + more <= most and _going.size() <= most_going
 
 
 # The same object as before, so that all who use it show what it gets.

@@ -31,8 +31,24 @@ defmodule Wasgo.Godot.ProcessTest do
     process = start_supervised!(child, id: make_ref(), restart: :temporary)
     :ok = Process.subscribe(process, log: true)
     Elixir.Process.monitor(process)
+    hear_of_start(process, Process.info(process).os_pid)
     File.touch!(gate)
     process
+  end
+
+  # It may have been started before anybody subscribed.
+  defp hear_of_start(_process, nil), do: :ok
+
+  defp hear_of_start(process, os_pid) do
+    started = {:wasgo_process, process, {:started, os_pid}}
+
+    receive do
+      ^started -> :ok
+    after
+      0 -> :ok
+    end
+
+    send(self(), started)
   end
 
   defmacrop next(pattern) do
