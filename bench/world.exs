@@ -8,7 +8,16 @@ alias Wasgo.World.Zone.Making
 
 defmodule Bench.Engine do
   # An engine that has room for everything: frames are encoded, counted and forgotten.
-  @resume %{rev: 0, keys: [], hashes: "", meshes: [], mesh_hashes: "", have: "", keeps: false, max_meshes: 4_096}
+  @resume %{
+    rev: 0,
+    keys: [],
+    hashes: "",
+    meshes: [],
+    mesh_hashes: "",
+    have: "",
+    keeps: false,
+    max_meshes: 4_096
+  }
 
   def subscribe(_connection, _kinds), do: :ok
   def events(_connection), do: {:ok, [{:resume, @resume}], 0}

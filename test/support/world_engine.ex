@@ -202,7 +202,7 @@ defmodule Wasgo.WorldEngine do
       # What was sent by the bulk lane before may use names that go.
       until = state.bulk_done + length(state.bulk)
       fields = if kind == "forget", do: Map.put(fields, "until", until), else: fields
-      state = Map.update!(state, lane, &(&1 ++ [{kind, fields}]))
+      state = Map.put(state, lane, held ++ [{kind, fields}])
 
       state = %{
         state
