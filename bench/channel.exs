@@ -62,7 +62,7 @@ defmodule Bench.Channel do
   end
 
   def rounds(world, count, before) do
-    ticks = Bench.rounds(400)
+    ticks = Bench.rounds(100)
 
     {_clients, times, bytes} =
       Enum.reduce(1..ticks, {clients(elem(world, 1), count), [], 0}, fn n, {clients, times, _} ->
