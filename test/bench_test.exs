@@ -46,6 +46,10 @@ defmodule Wasgo.BenchTest do
     assert rows(run("world.exs"), 2) >= 12
   end
 
+  test "bench/channel.exs" do
+    assert rows(run("channel.exs"), 6) >= 3
+  end
+
   test "bench/variant.exs" do
     assert rows(run("variant.exs"), 6) >= 6
   end
